@@ -1,8 +1,10 @@
 """What all tests share."""
 
 import gc
+import itertools
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +18,19 @@ settings.register_profile("default", deadline=None, max_examples=100, suppress_h
 settings.load_profile("default")
 
 
+@pytest.fixture(scope="session", name="homes")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Empty directories, for less than what each of thousands would cost among all that tests make."""
+    place = tmp_path_factory.mktemp("homes")
+    return (place / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep tests away from the user's logins and state."""
-    monkeypatch.setenv("OMNYSHELL_HOME", str(tmp_path_factory.mktemp("home")))
+    home = next(homes)
+    home.mkdir()
+    monkeypatch.setenv("OMNYSHELL_HOME", str(home))
     # Whoever runs the tests in a terminal is not asked anything.
     monkeypatch.setenv("OMNYSHELL_NO_PROMPT", "1")
     names = ("HUB", "PRINCIPAL", "TOKEN", "TOKEN_FILE", "KEY", "KEY_PASSPHRASE", "KEY_PASSPHRASE_FILE", "CA")

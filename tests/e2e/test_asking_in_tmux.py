@@ -19,19 +19,27 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(scope="module")
+def private_key() -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.generate()
+
+
 @pytest.fixture
-def key(tmp_path: Path) -> Path:
+def key(tmp_path: Path, private_key: Ed25519PrivateKey) -> Path:
     path = tmp_path / "ann.key"
-    Ed25519PrivateKey.generate().save(path, passphrase=b"open sesame")
+    private_key.save(path, passphrase=b"open sesame")
     return path
 
 
-@pytest.fixture
-def hub(certificates: Certificates, tmp_path: Path, key: Path) -> Iterator[HubProcess]:
-    keys = tmp_path / "authorized_keys"
-    public = Ed25519PrivateKey.load(key, b"open sesame").public_key.to_base64()
-    keys.write_text(f"ann {public} admin\n")
-    made = HubProcess(certificates, tmp_path / "hub", "--authorized-keys", str(keys))
+@pytest.fixture(scope="module")
+def hub(
+    certificates: Certificates, tmp_path_factory: pytest.TempPathFactory, private_key: Ed25519PrivateKey
+) -> Iterator[HubProcess]:
+    """One for all: what they do is at its clients."""
+    place = tmp_path_factory.mktemp("hub")
+    keys = place / "authorized_keys"
+    keys.write_text(f"ann {private_key.public_key.to_base64()} admin\n")
+    made = HubProcess(certificates, place / "hub", "--authorized-keys", str(keys))
     made.start_and_wait()
     try:
         yield made
@@ -124,8 +132,9 @@ def test_who_is_in_the_background_or_completes_is_not_asked(terminal: Terminal) 
 
 
 def test_completion_neither_asks_nor_hangs(terminal: Terminal) -> None:
-    terminal.type("exec bash --norc", "Enter")
-    terminal.type("PS1='bash> '; source <(omnyshell completion bash); clear", "Enter")
+    terminal.type("clear; PS1='bash> ' exec bash --norc", "Enter")
+    terminal.prompts()
+    terminal.type("source <(omnyshell completion bash); clear", "Enter")
     terminal.shows("bash>")
     terminal.type("omnyshell exec ", "Tab", "Tab", "C-u", "echo alive=$((40+2))", "Enter")
     assert "Passphrase" not in terminal.shows("alive=42")

@@ -50,6 +50,7 @@ class System:
         deadline = time.monotonic() + DEADLINE
         while b'"n1"' not in self.run("nodes", "list", "--json").stdout:
             assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def spawn(*words: str, env: dict[str, str]) -> "subprocess.Popen[str]":

@@ -29,8 +29,7 @@ def machines(certificates: Certificates, tmp_path: Path) -> Iterator[Machines]:
 def terminal(machines: Machines, tmp_path: Path) -> Iterator[Terminal]:
     made = Terminal(tmp_path, machines.variables("admin"))
     try:
-        made.type("until omnyshell nodes list | grep n1; do :; done", "Enter")
-        made.shows("linux/")
+        machines.wait_for_node()
         yield made
     finally:
         made.close()
@@ -38,6 +37,7 @@ def terminal(machines: Machines, tmp_path: Path) -> Iterator[Terminal]:
 
 def connect(terminal: Terminal) -> None:
     terminal.type("clear; omnyshell connect n1", "Enter")
+    terminal.prompts()
     terminal.type("PS1='remote> '; echo in=$((6*7))", "Enter")
     terminal.shows("in=42")
 
@@ -70,6 +70,7 @@ def test_a_session_is_detached_listed_peeked_at_resumed_and_killed(terminal: Ter
         time.sleep(0.02)
     terminal.shows("\nred\n")
     terminal.type("C-c", "")
+    terminal.prompts()
     terminal.type("stty size", "Enter")
     assert "before=42" not in terminal.shows("20 70")
     assert "before=42" in terminal.tmux("capture-pane", "-p", "-S", "-50")
@@ -133,6 +134,7 @@ def test_connect_waits_for_its_hub_and_goes_on(terminal: Terminal, machines: Mac
     machines.hub.start_and_wait()
     terminal.hides("the connection to the hub was lost")
     terminal.type("C-c", "")
+    terminal.prompts()
     terminal.type("echo i is $i.", "Enter")
     terminal.shows("\ni is ")
     history = terminal.tmux("capture-pane", "-p", "-S", "-")

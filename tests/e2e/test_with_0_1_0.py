@@ -85,7 +85,8 @@ def check_everything(ann: Person, directory: Path) -> None:
 def check_sessions(ann: Person, directory: Path) -> None:
     terminal = Terminal(directory, {name: ann.env[name] for name in ("PATH", "OMNYSHELL_HOME", "SHELL")})
     try:
-        terminal.type("omnyshell connect n1", "Enter")
+        terminal.type("clear; omnyshell connect n1", "Enter")
+        terminal.prompts()
         terminal.type("PS1='remote> '; echo in=$((6*7))", "Enter")
         terminal.shows("in=42")
         terminal.type("Enter", "~&" if ann.version == NEW else "~d")

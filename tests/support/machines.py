@@ -54,6 +54,7 @@ class Machines:
         deadline = time.monotonic() + 2 * DEADLINE
         while "n1" not in self.omnyshell("nodes", "list"):
             assert time.monotonic() < deadline
+            time.sleep(0.05)
 
     def close(self) -> None:
         """End both."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
 DEADLINE = 20.0
+PROMPTS = ("$", "#", ">")
+"""How the prompts of shells end."""
 
 
 class Terminal:
@@ -19,6 +21,7 @@ class Terminal:
         own = {"PATH": f"{Path(OMNYSHELL).parent}:{os.environ['PATH']}", "PS1": "local> ", **(variables or {})}
         words = " ".join(f"{name}='{value}'" for name, value in own.items())
         self.tmux("new-session", "-d", "-x", "90", "-y", "30", "-c", str(directory), f"env {words} sh")
+        self.shows("local>")
 
     def tmux(self, *words: str) -> str:
         done = subprocess.run(
@@ -44,6 +47,15 @@ class Terminal:
         for pause in _pauses(DEADLINE):
             if (screen := self.tmux("capture-pane", "-p")).count(text) >= times:
                 return screen
+            time.sleep(pause)
+        raise AssertionError(screen)
+
+    def prompts(self) -> None:
+        """Wait until the shell that was led to waits for a line: what is typed before may be thrown away."""
+        for pause in _pauses(DEADLINE):
+            screen = self.tmux("capture-pane", "-p").rstrip()
+            if screen.endswith(PROMPTS) and not screen.endswith("local>"):
+                return
             time.sleep(pause)
         raise AssertionError(screen)
 

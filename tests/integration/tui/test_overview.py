@@ -430,6 +430,17 @@ async def test_the_title_has_the_filter_also_when_the_clock_ticks_while_it_is_wr
         assert str(panel.border_title).endswith("node:web-2")
 
 
+async def test_keys_are_mounted_anew_where_they_are_others() -> None:
+    async with console(a_day_at_work()) as (app, pilot):
+        first = list(app.screen.query("KeyFooter > *"))
+        app.screen.refresh_bindings()
+        await pilot.pause()
+        assert list(app.screen.query("KeyFooter > *")) == first
+        await pilot.press("2")
+        others = list(app.screen.query("KeyFooter > *"))
+        assert not set(others) & set(first)
+
+
 async def test_the_line_of_keys_holds_as_many_whole_ones_as_have_room() -> None:
     async with console(snapshot([node("web-1")]), width=80, height=24) as (app, pilot):
         await until(lambda: text_of(app).rstrip().endswith("/ Filter"))

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
+from textual.css.query import NoMatches
 from textual.dom import DOMNode
 from textual.worker import Worker
 
@@ -33,7 +34,10 @@ async def _guarded(owner: DOMNode, work: Coroutine[Any, Any, None], what: str) -
         await work
     except OmnyShellException as exc:
         tell(owner, f"{what} failed", advice(exc))
-    except Exception:
+    except Exception as exc:
+        if isinstance(exc, NoMatches) and not owner.display:
+            # A screen that is left loses its widgets before its tasks end, and an answer may come in between.
+            return
         logger.exception("%s failed", what)
         tell(owner, f"{what} failed", f"This is a mistake in OmnyShell. {where()} says more.")
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from support.commands import run_command
 from support.hub_process import HubProcess
 from support.stack import Certificates
 from support.tmux import OMNYSHELL
@@ -41,7 +42,7 @@ def _env(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def run(env: dict[str, str], *words: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
-    return subprocess.run([OMNYSHELL, *words], input=stdin, capture_output=True, timeout=20, check=False, env=env)
+    return run_command(*words, stdin=stdin, env=env)
 
 
 @pytest.fixture(name="fleet")

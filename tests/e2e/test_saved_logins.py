@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.commands import run_text
 from support.hub_process import HubProcess
 from support.stack import Certificates
-from support.tmux import OMNYSHELL
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def hub(certificates: Certificates, tmp_path: Path) -> Iterator[HubProcess]:
 def test_hubs_are_saved_under_names_listed_tried_and_chosen(certificates: Certificates, hub: HubProcess) -> None:
     def run(*words: str, token: str | None = None) -> "subprocess.CompletedProcess[str]":
         env = os.environ | ({"OMNYSHELL_TOKEN": token} if token else {})
-        return subprocess.run([OMNYSHELL, *words], capture_output=True, text=True, timeout=20, check=False, env=env)
+        return run_text(*words, env=env)
 
     urls = [f"wss://127.0.0.1:{hub.port}", f"wss://localhost:{hub.port}"]
     for url, name, principal in zip(urls, ("prod-east", "prod-west"), ("admin", "dev"), strict=True):

@@ -1,5 +1,6 @@
 """Help, settings, the choice of a hub, and what holds for the whole console."""
 
+import asyncio
 import io
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from support.console import Nowhere, StillClock, a_day_at_work, console
 from support.false_hubs import tls_relay
 from support.pictures import check_picture
 from support.stack import Certificates, hub_config, until
+from textual.app import ComposeResult
+from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 
@@ -39,6 +42,33 @@ def help_of(app: ConsoleApp, width: int) -> str:
     console = Console(width=width, file=io.StringIO(), record=True)
     console.print(app.screen.query_one(Static).content)
     return console.export_text()
+
+
+class Asking(Screen[None]):
+    """Shows an answer that comes once its widgets are gone."""
+
+    answered = False
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="note")
+
+    def on_mount(self) -> None:
+        start_task(self, self._ask(), "Asking")
+
+    async def _ask(self) -> None:
+        while self.query("#note"):
+            await asyncio.sleep(0)
+        Asking.answered = True
+        self.query_one("#note")
+
+
+async def test_an_answer_to_a_screen_that_is_being_left_is_no_mistake() -> None:
+    async with console(a_day_at_work()) as (app, pilot):
+        await app.push_screen(Asking())
+        await app.pop_screen()
+        await pilot.pause()
+        assert Asking.answered
+        assert not list(app._notifications)
 
 
 async def test_help_has_every_key() -> None:

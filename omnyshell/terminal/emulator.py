@@ -370,6 +370,8 @@ class Emulator(Reports):
             character = self._before_cursor()
         if character:
             left = self.repeat(character, count or 1)
+            # What comes next comes after a control function.
+            self._end_joining()
             if left:
                 self._stop(f"\x1b[{left}b")
                 self._printed = character

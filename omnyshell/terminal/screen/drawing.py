@@ -405,7 +405,8 @@ class Drawing(Rectangles):
         most = MOST_IN_A_CELL if self._layout.stacks(character) else width * self.lines
         count = min(count, most)
         while count:
-            part = min(count, width)
+            # Halves of flags join in pairs: none is left over, so that the rest can be put off.
+            part = min(count, width - (self._joining and width % 2 == 0))
             self.draw(character * part)
             count -= part
             self._spend(A_ROW + part * (1 if character.isascii() else _MIXED * len(character)))

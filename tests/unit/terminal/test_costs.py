@@ -23,7 +23,7 @@ PARAMETERS = (
     ";".join(["1049", "1047", "47"] * 10),
 )
 MORE = (
-    *(f"{character}\x1b[{MOST}b" for character in ("x", "漢", "e\u0301", "👩\u200d")),
+    *(f"{character}\x1b[{MOST}b" for character in ("x", "漢", "e\u0301", "👩\u200d", "\x1b[?2027h🇩", "\u0600")),
     *("x" * 300, "漢" * 200, "漢e\u0301" * 50, "x\n", "\x1b[?1049h\x1b[?1049l", "\x1b[@\x1b[2K"),
     *(
         "\x1b]104\x07",

@@ -205,3 +205,18 @@ def test_any_chunking_gives_the_same(
         at = max(at, end)
     assert state(cut) == state(whole)
     assert plain_text(cut) == plain_text(whole)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 7, 80])
+@pytest.mark.parametrize("before", ["", "🇩", "🇩🇪"])
+def test_halves_of_flags_that_are_repeated_are_put_off_in_pairs(columns: int, before: str) -> None:
+    data = f"{before}🇪\x1b[9999b".encode()
+    whole, bit_by_bit = (Emulator(columns, 20, widths=Widths.CLUSTERS) for _ in range(2))
+    whole.feed(data)
+    bit_by_bit.begin(data, 100)
+    steps = 0
+    while bit_by_bit.is_behind:
+        bit_by_bit.go_on(100)
+        steps += 1
+    assert steps >= columns // 8
+    assert state(bit_by_bit) == state(whole)

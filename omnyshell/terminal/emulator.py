@@ -11,7 +11,7 @@ from omnyshell.terminal.history.history import History
 from omnyshell.terminal.screen.sgr import number
 from omnyshell.terminal.screen.stretches import known_stretch
 from omnyshell.terminal.screen.work import A_ROW, UNBOUNDED
-from omnyshell.terminal.sequences.functions import CHANGES, MOVES, NOTHING, PLACES, Action, action_of, known_action
+from omnyshell.terminal.sequences.functions import CHANGES, NOTHING, PLACES, Action, action_of, known_action
 from omnyshell.terminal.sequences.osc import HEAD, LONGEST_STRING
 from omnyshell.terminal.sequences.reports import Reports
 from omnyshell.terminal.sequences.tokens import (
@@ -361,12 +361,12 @@ class Emulator(Reports):
             return (Emulator._end_string, (sequence,), CHANGES)
         found = _plain_csi(sequence)
         if found and found[2] == "b":
-            return (Emulator._repeat, (text[-1:], _first(found[1])), MOVES)
+            return (Emulator._repeat, (text[-1:], _first(found[1])), CHANGES)
         return action_of(sequence)
 
     def _repeat(self, character: str, count: int) -> None:
         """REP, which repeats only what was printed just before it (as xterm.js and tmux have it), marks included."""
-        if character and self._layout.is_mark(character):
+        if len(character) == 1 and self._layout.is_mark(character):
             character = self._before_cursor()
         if character:
             left = self.repeat(character, count or 1)
@@ -375,6 +375,8 @@ class Emulator(Reports):
             if left:
                 self._stop(f"\x1b[{left}b")
                 self._printed = character
+        if self._joining:
+            self._end_joining()
 
     def _end_string(self, sequence: str) -> None:
         """Carry out a control string that came in one piece."""

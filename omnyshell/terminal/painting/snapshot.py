@@ -9,7 +9,16 @@ from omnyshell.terminal.painting.titles import titles
 from omnyshell.terminal.screen.editing import ISO
 from omnyshell.terminal.screen.page import Page, SavedCursor
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED
-from omnyshell.terminal.state.table import AUTOWRAP, CLUSTERS, INSERT, ORIGIN, SHOW_CURSOR, SIDE_MARGINS, switch
+from omnyshell.terminal.state.table import (
+    AUTOWRAP,
+    CLUSTERS,
+    INSERT,
+    ORIGIN,
+    SAVE_AND_SWITCH,
+    SHOW_CURSOR,
+    SIDE_MARGINS,
+    switch,
+)
 from omnyshell.terminal.state.undoing import Leftovers
 from omnyshell.terminal.text.charsets import ASCII, TRANSLATIONS
 from omnyshell.terminal.text.layout import LAYOUTS, Layout
@@ -99,19 +108,24 @@ def reset_sequence(screen: Emulator) -> bytes:
     aside.
     """
     look = screen.cursor.style.look
+    alternate = screen.page.shown_by if screen.on_alternate_screen else 0
+    # What 1049 brings back is left as well.
+    back = screen.main_cursor if alternate == SAVE_AND_SWITCH else SavedCursor()
+    charsets = zip("()*+", screen.charsets, back.charsets, strict=True)
     left = Leftovers(
         settings=screen.settings,
-        alternate=screen.page.shown_by if screen.on_alternate_screen else 0,
+        alternate=alternate,
         main=screen.main_keyboard,
         other=screen.alternate_keyboard,
         titles=[pushed.which for pushed in screen.titles],
         margins=screen.margins is not None,
         tab_stops=not screen.has_default_tab_stops,
-        charsets="".join(f"\x1b{slot}B" for slot, held in zip("()*+", screen.charsets, strict=True) if held != ASCII),
-        shifted=screen.charset != 0,
-        shifted_right=screen.charset_right != SavedCursor().charset_right,
-        link=bool(look.link),
-        protected=screen.cursor.style.is_protected,
+        origin=back.origin,
+        charsets="".join(f"\x1b{slot}B" for slot, *held in charsets if held != [ASCII, ASCII]),
+        shifted=screen.charset != 0 or back.charset != 0,
+        shifted_right={screen.charset_right, back.charset_right} != {SavedCursor().charset_right},
+        link=bool(look.link or back.style.look.link),
+        protected=screen.cursor.style.is_protected or back.style.is_protected,
         styled=look._replace(link="", flags=look.flags & ~PROTECTED) != DEFAULT_STYLE.look,
     )
     return left.undone.encode()

@@ -358,35 +358,35 @@ class Drawing(Rectangles):
         return self._row.cells[self._column_before(x)] if x else ""
 
     def _extend(self, character: str) -> None:
-        """Join a character to the cell before the cursor, unless it is full; that may take two columns then."""
+        """Join a character to the cell before the cursor, unless it is full, or would be wider than there is room."""
         row, behind = self._row, self.column_behind
         at = self._column_before(behind)
         joined = row.cells[at] + character
         if len(joined) > MOST_IN_A_CELL:
             return
-        if not (self._layout.widens and self._layout.columns_of(joined) > behind - at and self._widen(joined, at)):
+        if self._layout.widens and self._layout.columns_of(joined) > behind - at:
+            self._widen(joined, at)
+        else:
             row.append_to_cell(at, character, MOST_IN_A_CELL)
 
-    def _widen(self, cluster: str, at: int) -> bool:
-        """Print a cluster in place of the cell at `at`, in two columns; return False where there is no room.
+    def _widen(self, cluster: str, at: int) -> None:
+        """Print a cluster in place of the cell at `at`, in two columns; without room for it the cell stays as it is.
 
         At the margin it goes to the next line, as a wide character does.
         """
         row, cursor = self._row, self.cursor
         end = self._end_of_room(at)
         pen, cursor.style = cursor.style, row.styles[at]
-        fits = at + 2 <= end
-        if fits and self._insert and at >= self._left:
-            row.insert(at + 1, 1, pen.erased, end)
-        if fits:
+        if at + 2 <= end:
+            if self._insert and at >= self._left:
+                row.insert(at + 1, 1, pen.erased, end)
             row.wide = True
             row.runs.append((at, (cluster, ""), cursor.style))
             self._advance(at + 2, end)
-        elif goes_on := self._autowrap and end > 1 and cursor.x >= self.columns:
+        elif self._autowrap and end > 1 and cursor.x >= self.columns:
             cursor.x = at
             self._draw_wide((cluster,))
         cursor.style = pen
-        return fits or goes_on
 
     def _column_before(self, x: int) -> int:
         return x - 1 if x == 1 or self._row.cells[x - 1] else x - 2

@@ -169,7 +169,7 @@ class Grid(Working, Screen):
 
     def _reset_side_margins(self) -> None:
         """Take the edges for side margins; a wrap that is pending elsewhere is taken back."""
-        if self._narrowed:
+        if self._narrowed or self._edge < self.columns - 1:
             self.cursor.x = self.cursor_column
         self._set_side_margins(0, self.columns - 1)
 
@@ -292,8 +292,11 @@ class Grid(Working, Screen):
         self.tabstops.update(x for x in range(TAB_WIDTH, columns, TAB_WIDTH) if x >= self.columns)
         self.tabstops = {x for x in self.tabstops if x < columns}
         self.lines, self.columns = lines, columns
-        self._narrowed = False
+        self._narrowed, self._edge = False, columns - 1
         self._reset_margins()
+        row = self._rows[self.cursor.y]
+        if row.size:
+            self.cursor.x = min(self.cursor.x, row.room - 1)
         self.dirty.mark_all()
 
     def _cut(self, page: Page, lines: int, columns: int) -> None:
@@ -301,7 +304,8 @@ class Grid(Working, Screen):
         rows = page.rows
         shown = page is self._page
         cut = max(0, (self.cursor.y if shown else page.saved.y) - lines + 1)
-        page.saved = replace(page.saved, x=min(page.saved.x, columns - 1), y=max(0, min(page.saved.y - cut, lines - 1)))
+        saved = page.saved.without_margin
+        page.saved = replace(saved, x=min(saved.x, columns - 1), y=max(0, min(saved.y - cut, lines - 1)))
         if shown:
             self.cursor.x = min(self.cursor_column, columns - 1)
             self.cursor.y = min(self.cursor.y, lines - 1)
@@ -320,7 +324,7 @@ class Grid(Working, Screen):
         """
         page = self._main
         shown = page is self._page
-        saved = page.saved
+        saved = page.saved.without_margin
         cursor = Place(self.cursor.y, self._reflowed_column()) if shown else Place(saved.y, saved.x)
         begun = self.scrollback.take_back_begun(MOST_CELLS // self.columns) if columns != self.columns else []
         self.scrolled -= len(begun)

@@ -87,7 +87,7 @@ class Modes(Drawing):
         self.mode = self.settings.modes
         self._charsets = [ASCII] * 4
         self.charset, self.charset_right = 0, _RIGHT
-        self._joining = False
+        self._joining = self._origin = False
         self._single = self._protection = 0
         self._apply_modes()
 

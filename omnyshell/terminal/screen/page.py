@@ -1,6 +1,6 @@
 """A screen's memory: the main screen is one page, the alternate screen another."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from omnyshell.terminal.screen.rows import Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, Style
@@ -20,6 +20,11 @@ class SavedCursor:
     charset_right: int = 2
     edge: int = -1
     """The column in which a wrap is pending, where that is not the last."""
+
+    @property
+    def without_margin(self) -> "SavedCursor":
+        """The same where no wrap can wait at a margin, as resizing takes margins away."""
+        return self if self.edge < 0 else replace(self, x=self.edge, edge=-1)
 
 
 @dataclass(slots=True)

@@ -72,12 +72,12 @@ def _lines(rows: Iterable[Row]) -> Iterator[list[Row]]:
 def continues(row: Row, following: Row) -> bool:
     """Whether a line of text goes on from one row in the next: not where the latter was erased since.
 
-    Nor where the wide character is gone from it for which there was no room, and a row of double width is a line of its
-    own.
+    Nor where the wide character is gone from it for which there was no room, or that room was written to, and a row of
+    double width is a line of its own.
     """
     if not (row.goes_on and following.joined) or row.size or following.size:
         return False
-    if row.wrapped == PADDED and following.cells[1:2] != [""]:
+    if row.wrapped == PADDED and (following.cells[1:2] != [""] or row.cells[-1] != " "):
         return False
     return following.goes_on or following.filled > 0 or following.filled_from() > 0
 

@@ -300,13 +300,14 @@ class Row:
     def resize(self, width: int) -> None:
         """Cut or pad the row to `width` columns; a wide character that is cut in two vanishes."""
         cells, styles = self.settle()
-        old, self.width = self.width, width
-        if width < old:
+        lacking = width - self.width
+        if lacking < 0:
             self._split_at(cells, (width,), styles[width - 1])
             del cells[width:], styles[width:]
         else:
-            cells.extend([" "] * (width - old))
-            styles.extend([DEFAULT_STYLE] * (width - old))
+            cells.extend([" "] * lacking)
+            styles.extend([DEFAULT_STYLE] * lacking)
+        self.width = width
         self.wrapped = 0
         self._revision += 1
 

@@ -1,7 +1,7 @@
 """What a program left changed in the user's own terminal, read from its output without an emulator."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from omnyshell.terminal.state.settings import Keyboard, Settings
@@ -11,7 +11,9 @@ from omnyshell.terminal.state.table import (
     ESCAPES,
     LONGEST_VALUE,
     MOST_TITLES,
+    ORIGIN,
     PRIVATE,
+    SAVE_AND_SWITCH,
     SCREENS,
     TITLE_FORM_OFF,
 )
@@ -22,13 +24,14 @@ _sequences: Final = re.compile(
     rb"\x1b(?:\[[<=>?]?(?P<parameters>[0-9;:]{0,256})(?P<final>[ -/]{0,2}[ghilnpqrstuxfTW}~])"
     rb"|\[>(?P<keys>[0-9;:]{0,64})m|(?P<charset>[()*+][ -/]?[0-~])"
     rb"|\][0-9]{1,4}(?:;[^\x07\x18\x1a\x1b]{0,4096})?(?P<command>\x07|\x1b\\)"
-    rb"|\](?P<palette>P[0-9A-Fa-f]{7}|R)|(?P<escape>[ %][@FG]|[lmc8<=>HVW|}~]))"
+    rb"|\](?P<palette>P[0-9A-Fa-f]{7}|R)|(?P<escape>[ %][@FG]|[lmc78<=>HVW|}~]))"
 )
 _begun: Final = re.compile(rb"\x1b(?:\[[ -?]{0,260}|\][^\x07\x18\x1a\x1b]{0,4104}\x1b?|[ -/]{0,3})?\Z")
 _LONGEST_BEGUN: Final = 4112
 _last_sgr: Final = re.compile(rb"(?s).*\x1b\[([0-9;:]*)m").match
 _SHIFTS: Final = (b"\x0e", b"\x1bn", b"\x1bo")
-_RESTORING: Final = (b"\x1b8", b"\x1b[u", b"\x1b[?1048l", b"\x1b[?1049l")
+_MAY_SAVE: Final = (b"7", b"s", b"h")
+_WITH_CURSOR: Final = (1048, SAVE_AND_SWITCH)
 _GRAPHIC_RIGHT: Final = "~}|"
 
 
@@ -45,6 +48,7 @@ class ModeTracker:
         """Grows with all that may change `reset_sequence`."""
 
         self._tail = b""
+        self._restores = 0
         self._forget()
 
     def _forget(self) -> None:
@@ -59,6 +63,9 @@ class ModeTracker:
         self._charsets: dict[str, str] = {}
         self._shifted = self._shifted_right = self._has_margins = self._has_tab_stops = False
         self._link = self._protected = self._styled = False
+        # A cursor that is restored brings its pen and character sets along: any of those that were ever saved.
+        self._saved: set[str] = set()
+        self._restored: set[str] = set()
 
     def feed(self, data: bytes) -> None:
         """Take output that the terminal has been given."""
@@ -71,10 +78,13 @@ class ModeTracker:
         pen_from = shifts_from = 0
         styled = self._styled
         for match in _sequences.finditer(text):
+            restores = self._restores
+            if match[0].endswith(_MAY_SAVE):
+                self._note_shifts(text, shifts_from, match.start())
+                shifts_from = match.start()
             self._note(match)
             self.version += 1
-            if match[0] in _RESTORING:
-                # A cursor that is restored brings its pen along.
+            if self._restores != restores:
                 self._styled, pen_from = True, match.end()
             elif match[0] == b"\x1bc":
                 pen_from = shifts_from = match.end()
@@ -99,6 +109,8 @@ class ModeTracker:
     @property
     def _leftovers(self) -> Leftovers:
         main, other = self._keyboards
+        back = self._restored | (self._saved if self._alternate == SAVE_AND_SWITCH else set())
+        left = self._of_cursor | back
         return Leftovers(
             settings=self._settings,
             alternate=self._alternate,
@@ -107,16 +119,40 @@ class ModeTracker:
             titles=self._titles,
             margins=self._has_margins,
             tab_stops=self._has_tab_stops,
-            charsets="".join(f"\x1b{slot}B" for slot, held in self._charsets.items() if held != "B"),
-            shifted=self._shifted,
-            shifted_right=self._shifted_right,
-            link=self._link,
-            protected=self._protected,
+            origin="origin" in back,
+            charsets="".join(f"\x1b{slot}B" for slot in "()*+" if slot in left),
+            shifted="shifted" in left,
+            shifted_right="shifted right" in left,
+            link="link" in left,
+            protected="protected" in left,
             styled=self._styled,
         )
 
-    def _note_shifts(self, text: bytes, start: int) -> None:
-        shifted, unshifted = max(text.rfind(shift, start) for shift in _SHIFTS), text.rfind(b"\x0f", start)
+    @property
+    def _of_cursor(self) -> set[str]:
+        """What a saved cursor keeps, beside its place and its colours, and is other than in a new terminal."""
+        states = {
+            "shifted": self._shifted,
+            "shifted right": self._shifted_right,
+            "protected": self._protected,
+            "link": self._link,
+            "origin": ORIGIN in self._settings.modes,
+        }
+        return {name for name, is_set in states.items() if is_set} | {
+            slot for slot, held in self._charsets.items() if held != "B"
+        }
+
+    def _save_cursor(self, _numbers: Sequence[int] = ()) -> None:
+        self._saved |= self._of_cursor
+
+    def _restore_cursor(self, _numbers: Sequence[int] = ()) -> None:
+        self._restored |= self._saved
+        self._restores += 1
+
+    def _note_shifts(self, text: bytes, start: int, end: int | None = None) -> None:
+        end = len(text) if end is None else end
+        shifted = max(text.rfind(shift, start, end) for shift in _SHIFTS)
+        unshifted = text.rfind(b"\x0f", start, end)
         if shifted != unshifted:
             self._shifted = shifted > unshifted
             self.version += 1
@@ -155,6 +191,8 @@ class ModeTracker:
             self._set_mode(number, private=private, on=on)
 
     def _set_mode(self, number: int, *, private: bool, on: bool) -> None:
+        if private and number in _WITH_CURSOR:
+            (self._save_cursor if on else self._restore_cursor)()
         if private and number in SCREENS:
             self._alternate = (self._alternate or number) if on else 0
         else:
@@ -207,6 +245,10 @@ class ModeTracker:
         elif character == "c":
             self._settings.reset()
             self._start_anew()
+        elif character == "7":
+            self._save_cursor()
+        elif character == "8":
+            self._restore_cursor()
         elif character == "H":
             self._has_tab_stops = True
         elif character in "=>":
@@ -221,6 +263,8 @@ class ModeTracker:
 
 _FUNCTIONS: Final[dict[str, Callable[[ModeTracker, list[int]], None]]] = {
     "r": ModeTracker._set_margins,
+    "s": ModeTracker._save_cursor,
+    "u": ModeTracker._restore_cursor,
     '"q': ModeTracker._protect,
     "g": ModeTracker._change_tab_stops,
     "?W": ModeTracker._reset_tab_stops,

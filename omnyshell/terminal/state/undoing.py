@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from omnyshell.terminal.state.settings import Keyboard, Settings
-from omnyshell.terminal.state.table import SAVE_AND_SWITCH
+from omnyshell.terminal.state.table import ORIGIN, SAVE_AND_SWITCH, switch
 
 END_LINK = "\x1b]8;;\x1b\\"
 UNPROTECT = '\x1b[0"q'
@@ -31,6 +31,9 @@ class Leftovers(NamedTuple):
     titles: Sequence[int]
     margins: bool
     tab_stops: bool
+    origin: bool
+    """Whether leaving the alternate screen brings origin mode back."""
+
     charsets: str
     """What gives the character sets back that were changed."""
 
@@ -49,7 +52,7 @@ class Leftovers(NamedTuple):
             parts += [self.other.undone, f"\x1b[?{self.alternate}l"]
         elif self.other.undone:
             parts += [_SHOW_OTHER, self.other.undone, _SHOW_MAIN]
-        parts += [self.main.undone, settings]
+        parts += [switch(ORIGIN, on=False) if self.origin else "", self.main.undone, settings]
         parts += [f"\x1b[23;{which}t" for which in reversed(self.titles)]
         parts += [_RESET_MARGINS if self.margins else "", _RESET_TAB_STOPS if self.tab_stops else ""]
         parts += [self.charsets, "\x0f" if self.shifted else "", "\x1b}" if self.shifted_right else ""]

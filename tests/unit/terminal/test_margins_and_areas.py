@@ -202,3 +202,13 @@ def test_a_wide_character_is_marked_where_its_first_half_is(columns: str, bold: 
     screen = Emulator(4, 1)
     screen.feed(f"漢字\x1b[1;{first};1;{last};1$r".encode())
     assert [style.look.flags == BOLD for style in screen.rows[0].styles] == bold
+
+
+def test_what_is_written_where_a_wide_character_did_not_fit_is_not_lost() -> None:
+    screen = Emulator(5, 3, scrollback=5)
+    screen.feed("abcd漢\x1b[1;5HX".encode())
+    painted = Emulator(5, 3)
+    painted.feed(paint(screen, same_size=True))
+    assert state(painted) == state(screen)
+    screen.resize(3, 9)
+    assert [line.rstrip() for line in screen.display] == ["abcdX", "漢", ""]

@@ -179,3 +179,43 @@ def test_titles_that_were_put_aside_are_put_back_as_they_were_pushed() -> None:
 )
 def test_special_colours_go_by_two_numbers(output: str, left: int) -> None:
     assert len(after(output).settings.values) == left
+
+
+@pytest.mark.parametrize("output", ["ab" + DOUBLE, UPPER + "\x1b[2;1H" + LOWER])
+@pytest.mark.parametrize("size", [(4, 1), (3, 21), (2, 2)])
+def test_what_got_another_size_after_it_was_wrapped_is_resized(output: str, size: tuple[int, int]) -> None:
+    screen = Emulator(1, 5, scrollback=9)
+    screen.feed(output.encode())
+    screen.resize(*size)
+    screen.feed("漢\u0301\ufe0f".encode())
+    assert {len(row.cells) for row in (*screen.rows, *screen.scrollback)} == {screen.columns}
+
+
+def test_a_cursor_that_was_saved_behind_a_row_of_double_width_is_no_wider_than_a_narrow_screen() -> None:
+    screen = Emulator(26, 7)
+    screen.feed((DOUBLE + "x" * 13 + "\x1b7").encode())
+    screen.resize(7, 12)
+    painted = Emulator(12, 7)
+    painted.feed(paint(screen))
+    assert state(painted) == state(screen)
+
+
+def test_a_reset_takes_origin_mode_from_what_is_saved_next() -> None:
+    screen = after("\x1b[?6h\x1bc\x1b7\x1b[2;4r\x1b8\x1b[HX")
+    assert text(screen) == ["X", "", "", ""]
+    assert reset_sequence(screen) == b"\x1b7\x1b[r\x1b8"
+
+
+@pytest.mark.parametrize("output", ["\x1b[?1049h漢字", DOUBLE + "漢字", DOUBLE + "12漢字\x1b[!p"])
+def test_half_a_wide_character_does_not_stay_where_a_row_is_cut(output: str) -> None:
+    screen = Emulator(8, 2)
+    screen.feed(output.encode())
+    for columns in range(7, 0, -1):
+        screen.resize(2, columns)
+        painted = Emulator(columns, 2)
+        painted.feed(paint(screen))
+        assert state(painted) == state(screen)
+
+
+def test_a_wrap_that_waits_at_the_end_of_double_width_is_taken_back_by_a_reset() -> None:
+    assert after(DOUBLE + "abcde\x1b[!pX").display[0].rstrip() == "abcdX"

@@ -287,3 +287,27 @@ def test_each_part_of_the_form_of_titles_is_put_back(output: bytes, reset: bytes
     screen.feed(output)
     assert left_by(output) == reset_sequence(screen) == reset
     assert (b"\x1b[>0t" in paint(screen)) == bool(reset)
+
+
+OF_A_CURSOR = ["\x1b(0", "\x1b)0", "\x0e", "\x1bn", "\x1b~", '\x1b[1"q', "\x1bV", "\x1b]8;;x\x1b\\", "\x1b[?6h"]
+BACK = '\x1b(B\x1b)B\x0f\x1b}\x1b[0"q\x1bW\x1b]8;;\x1b\\\x1b[?6l\x1b[m'
+
+
+@pytest.mark.parametrize("state", OF_A_CURSOR)
+@pytest.mark.parametrize(
+    ("save", "restore"),
+    [("\x1b7", "\x1b8"), ("\x1b[s", "\x1b[u"), ("\x1b[?1048h", "\x1b[?1048l"), ("\x1b[?1049h", "\x1b[?25;1049l"),
+     ("\x1b[?1049h", ""), ("\x1b[?1049s\x1b[?1049h", "\x1b[?1049r")],
+)  # fmt: skip
+@pytest.mark.parametrize("step", [1, 99])
+def test_what_comes_back_with_a_cursor_is_put_back(state: str, save: str, restore: str, step: int) -> None:
+    output = (state + save + BACK + restore).encode()
+    tracker, terminal = ModeTracker(), Emulator(80, 24)
+    for at in range(0, len(output), step):
+        tracker.feed(output[at : at + step])
+    terminal.feed(output)
+    known = reset_sequence(terminal)
+    for undo in (tracker.reset_sequence(), known):
+        terminal = Emulator(80, 24)
+        terminal.feed(output + undo)
+        assert reset_sequence(terminal) == b""

@@ -126,7 +126,7 @@ def test_at_the_edge_it_goes_to_the_next_line_whole(cluster: str) -> None:
 
 def test_without_autowrap_it_stays_as_narrow_as_there_is_room() -> None:
     assert cells(f"\x1b[?7l1234567{HEART}|", columns=8) == [*"1234567", "|"]
-    assert cells("\x1b[?7l1234567❤\ufe0f", columns=8) == [*"1234567", HEART]
+    assert cells("\x1b[?7l1234567❤\ufe0f", columns=8) == [*"1234567", "❤"]
 
 
 def test_between_margins_it_wraps_at_the_right_one() -> None:
@@ -220,3 +220,39 @@ def test_halves_of_flags_that_are_repeated_are_put_off_in_pairs(columns: int, be
         steps += 1
     assert steps >= columns // 8
     assert state(bit_by_bit) == state(whole)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "👩\u200d\x1b[b❤",
+        "\u0600\x1b[3b💻",
+        " \x1b[49m👩\u200d\x1b[b❤\x1b[1m",
+        "\u0600\x1b[b\x1b[m💻",
+        "\u0600\x1b[b\x1b[?6lx",
+    ],
+)
+@pytest.mark.parametrize("widths", Widths)
+def test_what_joins_behind_a_repetition_is_the_same_however_it_came(output: str, widths: Widths) -> None:
+    whole = fed(output, widths=widths)
+    put_off = Emulator(12, 3, widths=widths)
+    put_off.begin(output.encode(), 1)
+    while put_off.is_behind:
+        put_off.go_on(1)
+    assert state(put_off) == state(whole)
+
+
+def test_a_cluster_is_repeated_in_steps() -> None:
+    screen = Emulator(1, 5, scrollback=50, widths=Widths.CLUSTERS)
+    screen.begin(" \u200d\x1b[65535b".encode(), 1)
+    while screen.is_behind:
+        screen.go_on(1)
+    assert {row.cells[0] for row in screen.rows} == {" \u200d"}
+
+
+@pytest.mark.parametrize(("columns", "output"), [(1, "❤\ufe0f"), (5, "\x1b[?7labcd❤\ufe0f"), (1, "\u0600👩")])
+def test_what_has_no_room_for_two_columns_is_painted_as_it_is(columns: int, output: str) -> None:
+    screen = fed(output, columns, widths=Widths.CLUSTERS)
+    painted = Emulator(columns, 3, widths=Widths.CLUSTERS)
+    painted.feed(paint(screen))
+    assert state(painted) == state(screen)

@@ -17,7 +17,7 @@ from soak.twins.programs import Program
 from soak.twins.screens import Screen, Twin, differences, look_of
 from soak.twins.seats import InstalledSeat, LibrarySeat, Place, Seat
 
-QUIET = 0.08
+QUIET = 0.2
 PATIENCE = 6.0
 LONGEST_END = 30.0
 BEFORE = 150

@@ -114,27 +114,22 @@ class Row:
             self.runs.append((start, blanks(end - start), style))
 
     def erase_to_end(self, start: int, style: Style) -> None:
-        """Erase the columns from `start` on, and forget what was written there before."""
+        """Erase the columns from `start` on, and forget what was written there before, and under what was last."""
         if not start:
-            size = self.size
             self.clear(style)
-            self.size = size
             return
-        if self.runs and not self.wide:
-            self._uncover(start)
-        self.runs.append((start, blanks(self.width - start), style))
-
-    def _uncover(self, start: int) -> None:
-        """Forget the last runs, as far as they lie behind `start`, or under the one that was written just before it."""
         runs = self.runs
-        before = len(runs)
-        last = runs.pop()
-        first = last[0] if last[0] + len(last[1]) == start else start
-        while runs and runs[-1][0] >= first:
-            runs.pop()
-        if last[0] < start:
-            runs.append(last)
-        self._revision += before - len(runs)
+        if runs and not self.wide:
+            first, text, _ = runs[-1]
+            if first >= start:
+                while runs and runs[-1][0] >= start:
+                    runs.pop()
+                    self._revision += 1
+            elif first + len(text) == start:
+                while len(runs) > 1 and runs[-2][0] >= first:
+                    del runs[-2]
+                    self._revision += 1
+        runs.append((start, _BLANKS[: self.width - start], style))
 
     def draw(self, start: int, stretch: Stretch, style: Style) -> None:
         """Write a stretch at a column."""

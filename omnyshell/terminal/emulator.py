@@ -375,8 +375,6 @@ class Emulator(Reports):
             if left:
                 self._stop(f"\x1b[{left}b")
                 self._printed = character
-        if self._joining:
-            self._end_joining()
 
     def _end_string(self, sequence: str) -> None:
         """Carry out a control string that came in one piece."""

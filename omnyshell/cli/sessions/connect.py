@@ -61,6 +61,7 @@ def connect(options: argparse.Namespace) -> int:
             if not sessions:
                 raise
             node, ref = choose(sessions, options.node)
+            complain(f"omnyshell: no node '{options.node}' is connected; this is session {short_id(ref)} on {node}")
             return run(resume_session(access, node, ref, guardian, escape=escape))
 
 

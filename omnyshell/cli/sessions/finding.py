@@ -81,11 +81,15 @@ def row(session: DetachedSessionInfo, now: datetime) -> tuple[str, ...]:
 
 
 def _meant(found: FoundSessions, word: str | None) -> list[DetachedSessionInfo]:
-    """Those whose id begins with the word, else those on the node of that name; of these, detached ones first."""
-    if word is not None and (by_id := named(found, word)):
-        return by_id
-    there = [session for session in found.sessions if word in (None, session.node_id)]
-    return [session for session in there if session.state is SessionState.DETACHED] or there
+    """Those whose id begins with the word, and those on the node of that name; of these, detached ones first.
+
+    Both, as a node lists what it likes, and the name of another may look like the beginning of an id.
+    """
+    if word in found.silent:
+        raise ConfigException(f"node '{word}' did not answer")
+    by_id = named(found, word) if word is not None else []
+    there = [session for session in found.sessions if word in (None, session.node_id) and session not in by_id]
+    return [*by_id, *([session for session in there if session.state is SessionState.DETACHED] or there)]
 
 
 def named(found: FoundSessions, word: str) -> list[DetachedSessionInfo]:

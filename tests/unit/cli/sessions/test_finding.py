@@ -89,6 +89,14 @@ def test_a_choice_is_one_of_those_that_are_shown(
     assert [line.split()[:3] for line in shown[1:]] == [["1.", "n1", "aaaa0001"], ["2.", "n2", "aaaa0002"]]
 
 
+def test_a_node_cannot_list_a_session_whose_id_is_taken_for_the_name_of_another_node() -> None:
+    others, hostile = session("cafe", "bbbb0001"), session("evil", "cafe0001")
+    with pytest.raises(ConfigException, match="name one of cafe0001 on evil, bbbb0001 on cafe"):
+        meant("cafe", FoundSessions((others, hostile), ()))
+    with pytest.raises(ConfigException, match="node 'cafe' did not answer"):
+        meant("cafe", FoundSessions((hostile,), ("cafe",)))
+
+
 def test_nodes_that_did_not_answer_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     finding.tell_silent(FoundSessions((), ("n7", "n8")))
     assert "no answer from n7, n8" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from omnyshell.cli.sessions.fleet_output import Groups, Lines, Printer, Records
 from omnyshell.cli.terminal.streams import BROKEN_PIPE, OutputStream
 from omnyshell.durations import parse_duration
 from omnyshell.errors import ConfigException
+from omnyshell.ids import is_node_id
 from omnyshell.options.values import parse_pairs
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
@@ -46,7 +47,7 @@ async def _run(options: argparse.Namespace, stdin: bytes) -> int:
         try:
             await run_on_nodes(client, nodes, command, printer, at_once=options.parallel)
             await printer.finish()
-        except* BrokenPipeError:
+        except BrokenPipeError:
             has_reader = False
         finally:
             for output in outputs:
@@ -63,6 +64,8 @@ async def _nodes(client: OmnyShellClient, labels: dict[str, str], names: str | N
         named = [name.strip() for name in names.split(",")]
         # Who is not connected is told so by the hub, as a failure of that node.
         found = sorted({name for name in named if name})
+        if (strange := next((name for name in found if not is_node_id(name)), None)) is not None:
+            raise ConfigException(f"--nodes: '{strange}' is no node id")
     else:
         connected = {node.node_id for node in await client.list_nodes(labels)}
         found = sorted(connected if names is None else connected & {name.strip() for name in names.split(",")})

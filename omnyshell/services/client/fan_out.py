@@ -52,7 +52,7 @@ async def run_on_nodes(
 ) -> None:
     """Run the command on each node, on `at_once` of them at a time; a failure of one keeps no other from running it.
 
-    If this is cancelled, or the listener raises, all running commands are ended.
+    If this is cancelled, or the listener raises, all running commands are ended; what it raised first is raised.
     """
     gate = asyncio.Semaphore(at_once)
 
@@ -69,9 +69,12 @@ async def run_on_nodes(
                 outcome = Outcome(node_id, None, exc)
             await listener.ended(outcome)
 
-    async with asyncio.TaskGroup() as tasks:
-        for node_id in node_ids:
-            tasks.create_task(one(node_id))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for node_id in node_ids:
+                tasks.create_task(one(node_id))
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from group
 
 
 async def _run(client: OmnyShellClient, node_id: str, command: FleetCommand, listener: FleetListener) -> ExitStatus:

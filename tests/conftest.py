@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,15 @@ from support.stack import Certificates
 
 from omnyshell.security import key_files
 
-settings.register_profile("default", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+# Each run tries the same examples, so that what a change breaks is told from what was always so; others are looked for
+# with OMNYSHELL_OTHER_EXAMPLES=1, and by `soak.fuzz`.
+settings.register_profile(
+    "default",
+    deadline=None,
+    max_examples=100,
+    derandomize="OMNYSHELL_OTHER_EXAMPLES" not in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("default")
 
 

@@ -116,7 +116,9 @@ class Row:
     def erase_to_end(self, start: int, style: Style) -> None:
         """Erase the columns from `start` on, and forget what was written there before, and under what was last."""
         if not start:
+            size = self.size
             self.clear(style)
+            self.size = size
             return
         runs = self.runs
         if runs and not self.wide:

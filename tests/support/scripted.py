@@ -86,7 +86,6 @@ class ScriptedClient:
         self.identity = AuthOk(principal="ann", roles=("admin",), session_token="")
         self.exits: dict[str, int] = {}
         self.asked = 0
-        self.identity = AuthOk(principal="ann", roles=("admin",), session_token="")
 
     async def list_nodes(self, labels: Mapping[str, str] | None = None) -> tuple[NodeDescriptor, ...]:
         names = sorted({node for node, _ in self.screens})

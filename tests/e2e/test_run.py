@@ -86,7 +86,7 @@ def test_a_failure_anywhere_is_one_and_keeps_nobody_from_running(fleet: Fleet) -
 
 def test_equal_outcomes_are_grouped(fleet: Fleet) -> None:
     done = fleet("--group", f'test "$({NAME})" = n2 && exit 3; echo fine')
-    assert done.stdout.decode() == "== n1, n3 (2 nodes): exit code 0\nfine\n== n2 (1 node): exit code 3\n"
+    assert done.stdout.decode() == "== n1, n3 (2 nodes): exit code 0\n  fine\n== n2 (1 node): exit code 3\n"
     assert done.returncode == 3
 
 

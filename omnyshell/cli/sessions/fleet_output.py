@@ -18,6 +18,9 @@ LONGEST_LINE = 64 * 1024
 KEPT = 8 * 1024 * 1024
 """Bytes of output that are kept of a node where all of it is shown at its end."""
 
+KEPT_OF_ALL = 256 * 1024 * 1024
+"""Bytes that are kept of all nodes together; equal outputs count once."""
+
 WIDEST_NAME = 24
 """Columns of the longest name for which the others are padded."""
 
@@ -100,14 +103,20 @@ class _Kept:
     """What is kept of a node's output."""
 
     def __init__(self) -> None:
-        self.streams = bytearray(), bytearray()
+        self.stdout, self.stderr = bytearray(), bytearray()
         self.is_cut = False
 
-    def add(self, chunk: OutputChunk) -> None:
-        stream = self.streams[chunk.is_stderr]
-        room = KEPT - sum(map(len, self.streams))
-        self.is_cut = self.is_cut or len(chunk.data) > room
-        stream += chunk.data[:room]
+    @property
+    def size(self) -> int:
+        return len(self.stdout) + len(self.stderr)
+
+    def add(self, chunk: OutputChunk, room: int) -> int:
+        """Keep as much as has room; return how many bytes that is."""
+        data = chunk.data[: max(0, min(KEPT - self.size, room))]
+        self.is_cut = self.is_cut or len(data) < len(chunk.data)
+        stream = self.stderr if chunk.is_stderr else self.stdout
+        stream += data
+        return len(data)
 
 
 class Collecting(Printer):
@@ -116,32 +125,52 @@ class Collecting(Printer):
     def __init__(self, outputs: tuple[OutputStream, OutputStream], is_terminal: tuple[bool, bool]) -> None:
         super().__init__(outputs, is_terminal)
         self._kept: defaultdict[str, _Kept] = defaultdict(_Kept)
+        self._room = KEPT_OF_ALL
+        self._is_cut = False
 
     async def output(self, node_id: str, chunk: OutputChunk) -> None:
         """Keep it."""
-        self._kept[node_id].add(chunk)
+        self._room -= self._kept[node_id].add(chunk, self._room)
 
     @property
     def code(self) -> int:
         """As ever, and 255 where output is cut."""
-        return FAILURE if any(kept.is_cut for kept in self._kept.values()) else super().code
+        return FAILURE if self._is_cut else super().code
+
+    def _take(self, node_id: str) -> _Kept:
+        """What was kept of a node, which has ended."""
+        kept = self._kept.pop(node_id, None) or _Kept()
+        self._is_cut = self._is_cut or kept.is_cut
+        return kept
 
 
 class Groups(Collecting):
-    """Prints each outcome and output once, below the names of the nodes that have it."""
+    """Prints each outcome and output once, below the names of the nodes that have it.
+
+    Output is set in, so that none of it looks like the line of another node.
+    """
+
+    def __init__(self, outputs: tuple[OutputStream, OutputStream], is_terminal: tuple[bool, bool]) -> None:
+        super().__init__(outputs, is_terminal)
+        self._groups: dict[tuple[str, bytes, bytes], list[str]] = {}
+
+    async def ended(self, outcome: Outcome) -> None:
+        """Put it to its group, which keeps one output."""
+        await super().ended(outcome)
+        kept = self._take(outcome.node_id)
+        words = f"{_words(outcome)}{', output cut' if kept.is_cut else ''}"
+        key = words, bytes(kept.stdout), bytes(kept.stderr)
+        if key in self._groups:
+            self._room += kept.size
+        self._groups.setdefault(key, []).append(outcome.node_id)
 
     async def finish(self) -> None:
         """Print the groups, the largest first."""
-        groups: defaultdict[tuple[str, bytes, bytes], list[str]] = defaultdict(list)
-        for outcome in self.outcomes:
-            kept = self._kept[outcome.node_id]
-            words = f"{_words(outcome)}{', output cut' if kept.is_cut else ''}"
-            groups[words, bytes(kept.streams[0]), bytes(kept.streams[1])].append(outcome.node_id)
-        for (words, stdout, stderr), nodes in sorted(groups.items(), key=lambda item: (-len(item[1]), item[1])):
+        for (words, stdout, stderr), nodes in sorted(self._groups.items(), key=lambda item: (-len(item[1]), item[1])):
             count = f"{len(nodes)} nodes" if len(nodes) > 1 else "1 node"
             await self._write(f"== {', '.join(sorted(nodes))} ({count}): {words}\n".encode())
-            await self._write(_whole_lines(stdout))
-            await self._write(_whole_lines(stderr), is_stderr=True)
+            await self._write(_set_in(stdout))
+            await self._write(_set_in(stderr), is_stderr=True)
 
 
 class Records(Collecting):
@@ -150,19 +179,17 @@ class Records(Collecting):
     async def ended(self, outcome: Outcome) -> None:
         """Print its record."""
         await super().ended(outcome)
-        kept = self._kept[outcome.node_id]
-        status = outcome.status
+        kept, status = self._take(outcome.node_id), outcome.status
         record = {
             "nodeId": outcome.node_id,
             "exitCode": status.shell_code if status is not None else None,
             **({"signal": status.signal} if status is not None and status.signal is not None else {}),
             **({"error": describe(outcome.error)} if outcome.error is not None else {}),
-            **_as_json("stdout", kept.streams[0]),
-            **_as_json("stderr", kept.streams[1]),
+            **_as_json("stdout", kept.stdout),
+            **_as_json("stderr", kept.stderr),
             **({"outputCut": True} if kept.is_cut else {}),
         }
-        for stream in kept.streams:
-            stream.clear()
+        self._room += kept.size
         async with self._writing:
             await self._outputs[0].write(json.dumps(record).encode() + b"\n")
 
@@ -181,8 +208,9 @@ def _words(outcome: Outcome) -> str:
     return f"exit code {_code(outcome)}"
 
 
-def _whole_lines(data: bytes) -> bytes:
-    return data + b"\n" if data and not data.endswith(b"\n") else data
+def _set_in(data: bytes) -> bytes:
+    """Whole lines, each behind two blanks."""
+    return b"".join(b"  " + line + b"\n" for line in data.removesuffix(b"\n").split(b"\n")) if data else b""
 
 
 def _as_json(name: str, data: bytes | bytearray) -> dict[str, str]:

@@ -285,6 +285,7 @@ class _Show:
         """Give the terminal to the user's shell until that continues this process; then have the session painted."""
         reset = self._put_back()
         self._terminal.leave()
+        begin_line()
         os.kill(os.getpid(), signal.SIGTSTP)
         self._terminal.enter()
         self._modes.feed(reset)

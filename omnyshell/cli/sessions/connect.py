@@ -37,6 +37,9 @@ RECONNECT_TIMEOUT = 1800.0
 FIRST_REPEAT, LAST_REPEAT = 0.25, 30.0
 """Seconds between repeated end-of-file characters, after an input that is no terminal has ended."""
 
+BACK_WITHIN = 1.0
+"""Seconds in which a session that was suspended is usually taken up again."""
+
 LINE_AFTER = 2 * 2 * FIRST_REPEAT
 """The pause, in seconds, before which a newline is typed that the input lacks."""
 
@@ -290,8 +293,12 @@ class _Show:
         self._terminal.enter()
         self._modes.feed(reset)
         self._resize()
-        self._is_back = True
-        self._client.take_up_again()
+        self._is_back = self._client.take_up_again()
+        if not self._is_back:
+            # A program paints by itself when its terminal has another size.
+            spec = terminal_spec()
+            self._session.resize(spec.cols, spec.rows + 1)
+            self._resize()
 
     async def _type_on(self) -> None:
         await self._session.drain()
@@ -319,12 +326,20 @@ class _Show:
 
     def _state_changed(self, state: LinkState) -> None:
         if self._is_back and state is LinkState.RECONNECTING:
+            self._own(self._tell_if_away())
             return
         self._is_back = False
         if sys.stdout.isatty():
             self._notices.state_changed(state, str(self._session.lost_by))
         else:
             tell(self._session, state)
+
+    async def _tell_if_away(self) -> None:
+        """Say that the hub is waited for, where it is not back by now."""
+        await asyncio.sleep(BACK_WITHIN)
+        if self._is_back:
+            self._is_back = False
+            self._state_changed(LinkState.RECONNECTING)
 
     def _resize(self) -> None:
         spec = terminal_spec()

@@ -102,7 +102,8 @@ def _chosen(candidates: Sequence[DetachedSessionInfo], word: str | None) -> Deta
     rows = [(f"{number}.", *row(session, now)) for number, session in enumerate(candidates, 1)]
     lines = format_table(("", *HEADER), rows)
     if not can_ask():
-        which = f"{len(candidates)} sessions begin with '{word}'" if word else f"there are {len(candidates)} sessions"
+        count = f"{len(candidates)} sessions"
+        which = f"'{word}' may mean {count}" if word else f"there are {count}"
         ids = ", ".join(f"{one.short_id} on {one.node_id}" for one in candidates[:5])
         raise ConfigException(f"{which}: name one of {ids}{', ...' if len(candidates) > 5 else ''}")
     for line in lines:

@@ -139,14 +139,13 @@ class OmnyShellClient:
         """The extensions that the hub announced. Raises `TransportException` when not connected."""
         return self._link().features
 
-    def take_up_again(self) -> None:
-        """Drop the connection and dial anew, which has each terminal painted that asked for it (`repaints`).
-
-        What cannot be resumed, at a hub without `resume-offset`, is left alone, and the connection with it.
-        """
+    def take_up_again(self) -> bool:
+        """Drop the connection and dial anew, so that terminals are painted (`repaints`); False where a hub cannot."""
         connection = self._open_connection()
-        if connection is not None and RESUME_OFFSET in connection.features:
-            connection.link.abort()
+        if connection is None or RESUME_OFFSET not in connection.features:
+            return False
+        connection.link.abort()
+        return True
 
     async def wait_lost(self) -> OmnyShellException:
         """Wait until the connection to the hub has ended, and return why."""

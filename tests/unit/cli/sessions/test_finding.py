@@ -54,9 +54,9 @@ def test_the_only_one_needs_no_name_and_a_detached_one_comes_before_what_is_atta
 @pytest.mark.parametrize(
     ("word", "says"),
     [
-        ("aaaa", "2 sessions begin with 'aaaa': name one of aaaa0001 on n1, aaaa0002 on n2"),
+        ("aaaa", "'aaaa' may mean 2 sessions: name one of aaaa0001 on n1, aaaa0002 on n2"),
         (None, "there are 3 sessions: name one of aaaa0001 on n1"),
-        ("n2", "2 sessions begin with 'n2': name one of aaaa0002 on n2, bbbb0003 on n2"),
+        ("n2", "'n2' may mean 2 sessions: name one of aaaa0002 on n2, bbbb0003 on n2"),
         ("dddd", "no session begins with 'dddd', and no node of that name has one"),
     ],
 )

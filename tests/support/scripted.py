@@ -9,6 +9,7 @@ from omnyshell import SessionMode
 from omnyshell.errors import OmnyShellException
 from omnyshell.model.nodes import NodeDescriptor, PlatformInfo
 from omnyshell.model.sessions import DetachedSessionInfo, SessionState
+from omnyshell.protocol.extensions import OF_HUB
 from omnyshell.protocol.messages import AuthOk
 from omnyshell.services.client.node_sessions import SessionScreen
 from omnyshell.services.client.session import OutputChunk
@@ -83,6 +84,7 @@ class ScriptedClient:
     def __init__(self, screens: Mapping[tuple[str, str], bytes] | None = None) -> None:
         self.screens = dict(screens or {})
         self.is_connected = True
+        self.hub_features = OF_HUB
         self.identity = AuthOk(principal="ann", roles=("admin",), session_token="")
         self.exits: dict[str, int] = {}
         self.asked = 0

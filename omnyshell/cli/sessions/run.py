@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import select
 import sys
 from collections.abc import Sequence
 
@@ -96,6 +97,10 @@ def _input() -> bytes:
     while True:
         try:
             part = os.read(0, 1 << 20)
+        except BlockingIOError:
+            # Whether it waits is up to whoever shares it.
+            select.select([0], [], [])
+            continue
         except OSError as exc:
             raise ConfigException(f"standard input cannot be read: {exc.strerror}") from exc
         if not part:

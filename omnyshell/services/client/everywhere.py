@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from omnyshell.errors import OmnyShellException
+from omnyshell.errors import ErrorCodes, OmnyShellException
 from omnyshell.ids import PrincipalId
 from omnyshell.model.nodes import NodeDescriptor
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import DetachedSessionInfo
+from omnyshell.protocol.extensions import RIGHTS
 from omnyshell.security.authorizer import RoleBasedAuthorizer
 from omnyshell.services.client.client import OmnyShellClient
 
@@ -29,11 +30,10 @@ class FoundSessions(NamedTuple):
 async def sessions_everywhere(client: OmnyShellClient, nodes: Iterable[NodeDescriptor] | None = None) -> FoundSessions:
     """Ask each of the nodes, or all that are connected; raises as `OmnyShellClient.list_nodes` does.
 
-    Nodes that the principal's roles do not reach are not asked, as each refusal would be audited.
+    A hub with `rights` lists the nodes that the principal may use, by roles or grants. Of an older one those are not
+    asked that its roles do not reach, as each refusal would be audited. Where one may not look, one has nothing to see.
     """
     known = await client.list_nodes() if nodes is None else nodes
-    welcome = client.identity
-    me = Principal(PrincipalId(welcome.principal), frozenset(welcome.roles))
     found: list[DetachedSessionInfo] = []
     silent: list[str] = []
     turns = asyncio.Semaphore(AT_ONCE)
@@ -42,12 +42,21 @@ async def sessions_everywhere(client: OmnyShellClient, nodes: Iterable[NodeDescr
         async with turns:
             try:
                 found.extend(await client.list_sessions(node_id))
-            except OmnyShellException:
+            except OmnyShellException as exc:
                 if not client.is_connected:
                     raise
-                silent.append(node_id)
+                if exc.code != ErrorCodes.NOT_AUTHORIZED:
+                    silent.append(node_id)
 
-    await asyncio.gather(*(ask(node.node_id) for node in known if RoleBasedAuthorizer().may_open(me, node.labels, {})))
+    await asyncio.gather(*(ask(node.node_id) for node in _usable(client, known)))
     return FoundSessions(
         tuple(sorted(found, key=lambda one: (one.node_id, one.created_at, one.session_id))), tuple(sorted(silent))
     )
+
+
+def _usable(client: OmnyShellClient, known: Iterable[NodeDescriptor]) -> list[NodeDescriptor]:
+    if RIGHTS in client.hub_features:
+        return list(known)
+    welcome = client.identity
+    me = Principal(PrincipalId(welcome.principal), frozenset(welcome.roles))
+    return [node for node in known if RoleBasedAuthorizer().may_open(me, node.labels, {})]

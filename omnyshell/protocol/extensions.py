@@ -60,11 +60,15 @@ HISTORY = "history"
 LEADER_ONLY = "leader-only"
 """A command may end with its own process, whoever still holds its output."""
 
+BYTE_TEXT = "byte-text"
+"""Arguments, directories and variables may hold bytes that are no UTF-8."""
+
 WIDTHS = "widths"
 """A client says how its terminal counts columns, so that the node's screen does alike."""
 
 OF_HUB = frozenset(
     {
+        BYTE_TEXT,
         HISTORY,
         LEADER_ONLY,
         INTERACTIVE,
@@ -90,6 +94,7 @@ OF_HUB = frozenset(
 
 OF_NODE = frozenset(
     {
+        BYTE_TEXT,
         EVENTS,
         HISTORY,
         INTERACTIVE,

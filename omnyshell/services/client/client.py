@@ -18,7 +18,9 @@ from omnyshell.ids import new_id
 from omnyshell.model.nodes import NodeDescriptor
 from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, PtySpec, SessionMode, ShellFamily
 from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo, TunnelProtocol
+from omnyshell.protocol.byte_text import carry_bytes
 from omnyshell.protocol.extensions import (
+    BYTE_TEXT,
     CLIPBOARD_AUDIT,
     HISTORY,
     INTERACTIVE,
@@ -194,13 +196,11 @@ class OmnyShellClient:
 
         `command` alone is a line for a shell on the node, in the language `shell_family` if given. With `args` it is a
         program, run with these arguments without a shell; with `args` alone the first one is the program. `env` is
-        added to the environment, as far as the node allows, and `cwd` is the working directory. With `pty` the program
-        gets a terminal of that size. A session of `SessionMode.SHELL` can be detached and resumed; `interactive` asks
-        for a login shell with prompt and echo, see `open_shell`. A command on pipes ends with its output, or, with
-        `leader_only`, with its own process, whatever that has left in the background.
-
-        Raises `SessionRejectedException`, with the hub's or node's reason in `code`, also where a hub is too old for
-        `leader_only`.
+        added to the environment, as far as the node allows, and `cwd` is the working directory; bytes that are no UTF-8
+        stand in all of these as in `sys.argv`. With `pty` the program gets a terminal of that size. A session of
+        `SessionMode.SHELL` can be detached and resumed; `interactive` asks for a login shell, see `open_shell`. A
+        command on pipes ends with its output, or, with `leader_only`, with its own process. Raises
+        `SessionRejectedException`, with the hub's or node's reason in `code`, or where a hub is too old.
         """
         connection = self._link()
         if leader_only:
@@ -219,6 +219,8 @@ class OmnyShellClient:
             offsets=RESUME_OFFSET in connection.features,
             leader_only=leader_only,
         )
+        if carry_bytes(request):
+            connection.require(BYTE_TEXT)
         await self._open(session, request, connection, CloseReason.CLIENT_CLOSED)
         return session
 
@@ -324,10 +326,9 @@ class OmnyShellClient:
     ) -> "ExecResult":
         """Run a command to its end, with `stdin` as input; return all its output, and how it ended.
 
-        `command`, `args`, `env` and `cwd` are those of `open_session`. `timeout` limits the whole run, in seconds;
-        after it the command is ended, and `OmnyShellTimeoutException` raised. Raises also as `open_session` and as
-        iterating over a `RemoteSession` do: a result is returned only if the command ended by itself and all its output
-        arrived.
+        The rest is as in `open_session`. After `timeout` seconds the command is ended, and `OmnyShellTimeoutException`
+        raised. Raises also as `open_session` and as iterating over a `RemoteSession` do: a result is returned only if
+        the command ended by itself and all its output arrived.
         """
         # Imported by those that use it: a cold `omnyshell exec` does not need it.
         from omnyshell.services.client.whole_commands import collect

@@ -166,6 +166,30 @@ async def test_a_hub_that_cannot_end_it_so_is_told_apart(certificates: Certifica
             await within(client.open_session("n1", command="true", leader_only=True))
 
 
+async def test_bytes_that_are_no_text_reach_the_program(certificates: Certificates, tmp_path: Path) -> None:
+    odd = os.fsdecode(b"\xe9\xff")
+    (tmp_path / odd).mkdir()
+    async with stack(certificates, tmp_path / "state") as (_, _, client):
+        command = f"printf '%s|' {odd} $'\\303\\251' \"$ODD\"; pwd"
+        told = await within(client.execute("n1", command, env={"ODD": f"=é{odd}"}, cwd=str(tmp_path / odd)))
+        apart = await within(client.open_session("n1", args=["printf", "%s", odd]))
+        async with apart:
+            passed = b"".join([chunk.data async for chunk in apart])
+        with pytest.raises(SessionRejectedException, match=r"There is no directory '/\\xe9\\xff'"):
+            await within(client.open_session("n1", command="true", cwd=f"/{odd}"))
+        with pytest.raises(SessionRejectedException, match=r"There is no program '\\xe9\\xff'"):
+            await within(client.open_session("n1", args=[odd]))
+    where = os.fsencode(tmp_path / odd)
+    assert told.stdout == b"\xe9\xff|\xc3\xa9|=\xc3\xa9\xe9\xff|" + where + b"\n"
+    assert passed == b"\xe9\xff"
+
+
+async def test_a_hub_that_knows_no_bytes_is_told_apart(certificates: Certificates) -> None:
+    async with raw_hub(certificates) as (port, _), connected_client(certificates, port) as client:
+        with pytest.raises(SessionRejectedException, match="'byte-text'"):
+            await within(client.open_session("n1", command=os.fsdecode(b"cat \xe9")))
+
+
 async def test_a_deadline_ends_the_command(certificates: Certificates, tmp_path: Path) -> None:
     async with stack(certificates, tmp_path) as (hub, _, client):
         with pytest.raises(OmnyShellTimeoutException):

@@ -245,6 +245,11 @@ FULL: list[tuple[str, int | None, dict[str, Any]]] = [
             "interactive": True,
         },
     ),
+    (
+        "session.open",
+        7,
+        {"nodeId": "n", "mode": "exec", "command": "cat \0e9", "env": {"A\0ff": "\0fe"}, "cwd": "/\0e9"},
+    ),
     ("session.opened", 7, {"sessionId": UUID, "pty": True, "altScreen": True, "shell": "cmd"}),
     ("node.session.opened", 7, {"sessionId": UUID, "pid": 1, "altScreen": True, "shell": "powershell"}),
     ("channel.exit", 7, {"exitCode": -9, "signal": "SIGKILL", "ts": "2026-01-02T03:04:05.678901Z"}),

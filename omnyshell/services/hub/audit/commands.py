@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from omnyshell.protocol.byte_text import shown
 from omnyshell.services.hub.audit.secrets import mask_line, mask_words, program_of
 from omnyshell.services.hub.ground.audit_settings import AuditedCommands
 
@@ -17,7 +18,7 @@ def audited_command(command: str | None, args: Sequence[str], kept: AuditedComma
     if kept is AuditedCommands.NONE or not (command or args):
         return ""
     if not args:
-        return _of_line((command or "")[: LONGEST_COMMAND + 1], kept)
+        return _of_line(shown((command or "")[: LONGEST_COMMAND + 1]), kept)
     return _of_words([command, *args] if command else args, kept)
 
 
@@ -28,13 +29,13 @@ def _of_line(line: str, kept: AuditedCommands) -> str:
 def _of_words(words: Sequence[str], kept: AuditedCommands) -> str:
     if kept is AuditedCommands.PROGRAM:
         words = words[:1]
-    shown, length = [], 0
+    read, length = [], 0
     for word in words:
-        shown.append(word[: LONGEST_COMMAND + 1])
-        length += len(shown[-1]) + 1
+        read.append(shown(word[: LONGEST_COMMAND + 1]))
+        length += len(read[-1]) + 1
         if length > LONGEST_COMMAND:
             break
-    return _bounded(" ".join(mask_words(shown)))
+    return _bounded(" ".join(mask_words(read)))
 
 
 def _bounded(text: str) -> str:

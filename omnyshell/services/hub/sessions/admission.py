@@ -3,7 +3,8 @@
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import CONTROL_CHANNEL, FIRST_HUB_CHANNEL_AT_CLIENT, is_node_id, matches_ref
 from omnyshell.model.sessions import SessionMode
-from omnyshell.protocol.extensions import RESUME_OFFSET
+from omnyshell.protocol.byte_text import has_bytes
+from omnyshell.protocol.extensions import BYTE_TEXT, RESUME_OFFSET
 from omnyshell.protocol.messages import SessionOpen
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.access.policy import HubPolicy
@@ -48,6 +49,7 @@ class SessionAdmission:
         if not node.peer.is_open:
             raise SessionRejectedException(f"Node '{request.node_id}' is offline", code=ErrorCodes.NODE_OFFLINE)
         right = self._check_right(client, node, request)
+        _check_bytes(node, request)
         self._check_capacity(client, node, request)
         return node, right
 
@@ -103,6 +105,12 @@ class SessionAdmission:
             return 0
         mine = (route.session for route in self._router.of_peer(node.peer))
         return int(any(each.principal == client.principal.id and matches_ref(each.id, ref) for each in mine))
+
+
+def _check_bytes(node: ReachableNode, request: SessionOpen) -> None:
+    if has_bytes(request) and BYTE_TEXT not in node.peer.features:
+        text = f"Node '{node.node_id}' is too old for bytes that are no UTF-8: its OmnyShell wants an update"
+        raise SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST)
 
 
 def has_offsets(client: Peer, node: ReachableNode, request: SessionOpen) -> bool:

@@ -10,6 +10,7 @@ from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import IdFactory, normal_id
 from omnyshell.model.sessions import CloseReason, SessionMode, SessionState
+from omnyshell.protocol.byte_text import shown
 from omnyshell.protocol.extensions import HISTORY, INTERACTIVE, LEADER_ONLY, WIDE_WINDOW, WIDTHS
 from omnyshell.protocol.limits import SESSION_OPEN_TIMEOUT
 from omnyshell.protocol.messages import (
@@ -318,7 +319,7 @@ def shown_command(request: SessionOpen) -> str:
         if len(words) > SHOWN_NAME_LENGTH:
             break
         words += f" {word}" if words else word
-    return words[:SHOWN_NAME_LENGTH]
+    return shown(words[:SHOWN_NAME_LENGTH])
 
 
 def _node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:

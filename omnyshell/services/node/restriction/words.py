@@ -2,6 +2,7 @@
 
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.model.sessions import ShellFamily
+from omnyshell.protocol.byte_text import is_text
 from omnyshell.services.node.backend import ShellRequest
 from omnyshell.services.node.restriction.splitting import split_line
 
@@ -21,6 +22,8 @@ def requested_words(request: ShellRequest) -> list[str]:
         raise bad_request("There is nothing to run: give a command")
     if any("\0" in word for word in words):
         raise bad_request("A NUL character cannot be passed to a program")
+    if not all(map(is_text, words)):
+        raise bad_request("This node takes words that are UTF-8 alone, as its rules are text")
     return words
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, OmnyShellException, SessionRejectedException
 from omnyshell.model.sessions import PtySpec, SessionMode
+from omnyshell.protocol.byte_text import from_wire, shown
 from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionRejected
 from omnyshell.services.node.backend import ShellBackend, ShellRequest
 from omnyshell.services.node.config import NodeConfig
@@ -70,7 +71,7 @@ class NodeSessions:
             self._open(connection, channel_id, request)
         except OmnyShellException as exc:
             step(logger, f"{verb} rejected", reason=exc.code, **asked)
-            rejected = NodeSessionRejected(session_id=request.session_id, reason=exc.code, message=exc.message)
+            rejected = NodeSessionRejected(session_id=request.session_id, reason=exc.code, message=shown(exc.message))
             connection.send(rejected, channel_id)
 
     async def close(self) -> None:
@@ -174,10 +175,10 @@ def _shell_request(request: NodeSessionOpen) -> ShellRequest:
         session_id=request.session_id,
         principal=request.principal,
         mode=request.mode,
-        command=request.command,
-        args=request.args,
-        env=request.env,
-        cwd=request.cwd,
+        command=request.command and from_wire(request.command),
+        args=tuple(map(from_wire, request.args)),
+        env={from_wire(name): from_wire(value) for name, value in request.env.items()},
+        cwd=request.cwd and from_wire(request.cwd),
         pty=request.pty,
         shell_family=request.shell_family,
         interactive=request.interactive,

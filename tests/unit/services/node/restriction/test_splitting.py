@@ -3,6 +3,7 @@
 import shlex
 import time
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -52,3 +53,9 @@ def test_words_are_counted_after_a_line_is_split(is_line: bool) -> None:
     assert len(ask(MAX_WORDS)) == MAX_WORDS
     with pytest.raises(SessionRejectedException, match=f"at most {MAX_WORDS} words"):
         ask(MAX_WORDS + 1)
+
+
+@pytest.mark.parametrize("given", [{"command": "cat x\udce9"}, {"args": ("cat", "\udcff")}])
+def test_rules_take_no_bytes_that_are_no_text(given: dict[str, Any]) -> None:
+    with pytest.raises(SessionRejectedException, match="UTF-8 alone"):
+        requested_words(ShellRequest(session_id="", principal="", **given))

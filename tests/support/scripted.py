@@ -79,10 +79,18 @@ class ScriptedSession:
 
 
 class ScriptedClient:
-    """A client whose hub has these nodes, with these detached sessions and their screens."""
+    """A client whose hub has these nodes, with these detached sessions and their screens.
 
-    def __init__(self, screens: Mapping[tuple[str, str], bytes] | None = None) -> None:
+    What is on the nodes of `refusals` cannot be seen.
+    """
+
+    def __init__(
+        self,
+        screens: Mapping[tuple[str, str], bytes] | None = None,
+        refusals: Mapping[str, OmnyShellException] | None = None,
+    ) -> None:
         self.screens = dict(screens or {})
+        self.refusals = dict(refusals or {})
         self.is_connected = True
         self.hub_features = OF_HUB
         self.identity = AuthOk(principal="ann", roles=("admin",), session_token="")
@@ -111,6 +119,8 @@ class ScriptedClient:
         self, node_id: str, session_ref: str, *, etag: str = "", with_history: bool = False
     ) -> SessionScreen:
         self.asked += 1
+        if node_id in self.refusals:
+            raise self.refusals[node_id]
         data = self.screens[node_id, session_ref]
         tag = str(hash(data))
         is_same = etag == tag

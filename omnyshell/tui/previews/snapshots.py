@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Final
 
-from omnyshell.errors import OmnyShellException
+from omnyshell.errors import AuthorizationException, OmnyShellException, SessionRejectedException
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.terminal import Emulator, Row
 from omnyshell.terminal.following.follower import draw_for
@@ -23,6 +23,9 @@ MOST_SECONDS: Final = 0.5
 REST: Final = 0.004
 """Seconds between slices of that work, for other tasks."""
 
+LONGEST_PAUSE: Final = 30.0
+"""Seconds until a session is asked for again that was refused; each pause is twice as long as the one before."""
+
 
 class Snapshot:
     """A session's screen as last fetched. `screen` is replaced when it changes, and does not answer device queries.
@@ -37,16 +40,26 @@ class Snapshot:
         self.columns = self.lines = 0
         self.exit_code: int | None = None
         self.error = ""
+        self.refusal: OmnyShellException | None = None
+        """Why the hub, or the node, does not show the session: not for lack of a connection or of time."""
+
         self.is_known = False
         self._etag = ""
+        self._pause = 1.0
+        self._again_at = 0.0
 
     async def fetch(self, client: OmnyShellClient) -> bool:
-        """Fetch the screen; return whether it has to be painted again. A failure is stored in `error`."""
+        """Fetch the screen; return whether it has to be painted again. A failure is stored in `error`.
+
+        Who may not look does not ask again, and what cannot be seen is asked for less and less often.
+        """
+        if isinstance(self.refusal, AuthorizationException) or time.monotonic() < self._again_at:
+            return False
         try:
             found = await client.peek(self.ref.node_id, self.ref.session_id, etag=self._etag)
         except OmnyShellException as exc:
-            changed, self.error = self.error != str(exc), str(exc)
-            return changed
+            return self._failed(exc)
+        self.refusal, self._pause = None, 1.0
         changed = bool(self.error) or found.exit_code != self.exit_code
         self.error, self.exit_code = "", found.exit_code
         if found.is_same:
@@ -54,6 +67,14 @@ class Snapshot:
         self._etag = found.etag
         await self._show(found.data[:LARGEST])
         return True
+
+    def _failed(self, error: OmnyShellException) -> bool:
+        changed, self.error = self.error != str(error), str(error)
+        if isinstance(error, AuthorizationException | SessionRejectedException):
+            self.refusal = error
+            self._again_at = time.monotonic() + self._pause
+            self._pause = min(LONGEST_PAUSE, 2 * self._pause)
+        return changed
 
     async def _show(self, data: bytes) -> None:
         screen = Emulator(MOST_COLUMNS, MOST_LINES, widths=WIDTHS)

@@ -12,14 +12,15 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from omnyshell.errors import OmnyShellException
+from omnyshell.errors import AuthorizationException, OmnyShellException
 from omnyshell.ids import short_id
 from omnyshell.terminal import Emulator
+from omnyshell.tui.advice import advice
 from omnyshell.tui.context import ConsoleContext
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import AttachSession, SessionRef
 from omnyshell.tui.previews.snapshots import Snapshot
-from omnyshell.tui.tasks import start_task
+from omnyshell.tui.tasks import start_task, tell
 from omnyshell.tui.terminal.commands import leader_name
 from omnyshell.tui.terminal.tab import TabMark, TabPane, one_line
 from omnyshell.tui.terminal.view import TerminalView
@@ -123,6 +124,11 @@ class WatchPane(TabPane):
         while self.snapshot.exit_code is None:
             if self.is_on_screen and self.screen.is_current:
                 await self._look()
+            refusal = self.snapshot.refusal
+            if refusal is not None and (not self.snapshot.is_known or isinstance(refusal, AuthorizationException)):
+                tell(self, f"{self.label} cannot be watched", advice(refusal))
+                self.post_message(self.Finished(self))
+                return
             await asyncio.sleep(INTERVAL)
 
     async def _look(self) -> None:

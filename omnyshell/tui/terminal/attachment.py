@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, Protocol
 
-from omnyshell.errors import ChannelException, NodeUnavailableException, OmnyShellException
+from omnyshell.errors import ChannelException, ErrorCodes, NodeUnavailableException, OmnyShellException
 from omnyshell.model.sessions import CloseReason, PtySpec
 from omnyshell.services.client.session import DETACHED, RemoteSession
 from omnyshell.services.client.states import ExitStatus, LinkState
@@ -23,6 +23,9 @@ _ABORT: Final = b"\x18\x1b\\"
 
 _LINES_END_IN_LF: Final = b"\x1b[20h"
 """LNM on: a command without a terminal ends its lines with LF alone."""
+
+_FINAL: Final = frozenset((ErrorCodes.NOT_AUTHORIZED, "not_found", "ambiguous"))
+"""Refusals that trying again does not change."""
 
 Opener = Callable[[PtySpec], Awaitable[RemoteSession]]
 
@@ -114,6 +117,12 @@ class Attachment:
     def is_over(self) -> bool:
         """Whether the session is over."""
         return self.phase in OVER
+
+    @property
+    def refusal(self) -> OmnyShellException | None:
+        """Why there never was a session, where trying again would not change that."""
+        error = self.ending.error
+        return error if self.session is None and error is not None and error.code in _FINAL else None
 
     async def run(self) -> None:
         """Open the session and follow it to its end; see `phase` and `ending`."""

@@ -14,7 +14,9 @@ from omnyshell.ids import short_id
 from omnyshell.model.sessions import PtySpec, SessionState
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.terminal import Bell, ClipboardWrite, Emulator, Event, TitleChanged
+from omnyshell.tui.advice import advice
 from omnyshell.tui.context import ConsoleContext
+from omnyshell.tui.tasks import tell
 from omnyshell.tui.terminal import clipboard
 from omnyshell.tui.terminal.attachment import Attachment, Phase
 from omnyshell.tui.terminal.commands import leader_name
@@ -205,6 +207,10 @@ class TerminalPane(TabPane):
         phase = self.attachment.phase
         if phase is Phase.DETACHED:
             self.said(f"Detached from {self.node_id}; session {short_id(self.session_id)} goes on there")
+            self.post_message(self.Finished(self))
+            return
+        if (refusal := self.attachment.refusal) is not None:
+            tell(self, f"{self.label} was not opened", advice(refusal))
             self.post_message(self.Finished(self))
             return
         if phase is Phase.TAKEN:

@@ -216,9 +216,22 @@ async def test_who_looks_again_and_again_is_audited_once_a_minute(
             await look("a", ok=False)
             assert audited(hub, action)[1:] == [("admin", "ok"), ("admin", "error")]
         known = len(audited(hub, action))
-        monkeypatch.setattr("omnyshell.services.hub.sessions.relayed_requests.LOOK_PERIOD", 0.0)
+        monkeypatch.setattr("omnyshell.services.hub.sessions.looks.LOOK_PERIOD", 0.0)
         await look("a")
         assert len(audited(hub, action)) == known + 1
+
+
+async def test_looks_that_are_refused_again_and_again_are_one_record(
+    certificates: Certificates, hub: OmnyShellHub
+) -> None:
+    async with (
+        registered(certificates, hub.port, labels={"allow-roles": "nobody"}),
+        logged_in(certificates, hub.port, "client", "dev") as client,
+    ):
+        for ref in ("a", "a", "a", "b", "a"):
+            await client.say("sessions.screen.request", {"requestId": "r", "nodeId": "n1", "sessionRef": ref})
+            assert not (await client.hear("sessions.screen.response"))["d"]["ok"]
+        assert audited(hub, "session.peek") == [("dev", "denied")] * 2
 
 
 @pytest.mark.parametrize("what", ["kill", "detach", "screen"])

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from support.console import console
+from support.console import StillClock, console
 from support.pictures import check_picture
 from support.scripted import ScriptedClient, ScriptedSession, recording
 from support.stack import until
@@ -14,17 +14,29 @@ from support.terminals import LEADER, bottom
 from textual.pilot import Pilot
 from textual.widgets._toast import Toast
 
-from omnyshell.errors import ChannelException, NodeUnavailableException, SessionRejectedException
+from omnyshell.errors import (
+    AuthorizationException,
+    ChannelException,
+    NodeUnavailableException,
+    SessionRejectedException,
+)
 from omnyshell.model.sessions import PtySpec
 from omnyshell.services.client.states import ExitStatus, LinkState
 from omnyshell.terminal import Emulator, paint
 from omnyshell.tui.app import ConsoleApp
+from omnyshell.tui.messages import SessionRef
+from omnyshell.tui.previews.snapshots import Snapshot
 from omnyshell.tui.terminal.attachment import Phase
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.terminal.pane import TerminalPane
 from omnyshell.tui.terminal.prompt import Strip
 
 LOG = b"".join(b"%04d  worker-%d served /api/v1/items/%d in %d ms\r\n" % (n, n % 7, 31 * n, n % 43) for n in range(300))
+
+REFUSED = {"nowhere": "node_offline", "forbidden": "not_authorized", "empty": "not_found"}
+
+NOT_SHOWN = {"forbidden": AuthorizationException("no"), "empty": SessionRejectedException("no")}
+WHAT_FAILED = ("cannot be watched", "was not opened")
 
 Opened = dict[str, ScriptedSession]
 
@@ -35,8 +47,8 @@ def _opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
     opened: Opened = {}
 
     async def open_(spec: OpenSpec, client: object, size: PtySpec) -> ScriptedSession:
-        if spec.node_id == "nowhere":
-            raise SessionRejectedException("node 'nowhere' is not connected", code="node_offline")
+        if spec.node_id in REFUSED:
+            raise SessionRejectedException(f"node '{spec.node_id}' is not connected", code=REFUSED[spec.node_id])
         opened[spec.node_id] = session = ScriptedSession()
         return session
 
@@ -252,6 +264,38 @@ async def test_a_session_that_is_refused(opened: Opened):
         pane = app.terminals.open_shell("nowhere")
         await settled(pilot, lambda: pane.attachment.phase is Phase.FAILED)
         await check_picture(app, "terminal-refused")
+
+
+async def test_what_may_not_be_attached_or_watched_is_asked_for_once_and_leaves_no_tab(opened: Opened):
+    client = ScriptedClient(refusals=NOT_SHOWN)
+    async with terminals(80, 24) as (app, pilot):
+        app.hub._client = client
+        kept = app.terminals.attach("web-1", "s")
+        for node_id in ("forbidden", "empty"):
+            app.terminals.attach(node_id, "s")
+            app.terminals.watch_session(node_id, "s")
+        await settled(pilot, lambda: app.terminals._layout.tabs == [kept])
+        assert client.asked == 2
+        told = sorted(notice.title for notice in app._notifications)
+        assert told == [f"{node}: s {what}" for node in ("empty", "forbidden") for what in WHAT_FAILED]
+
+
+async def test_a_preview_that_is_refused_is_asked_for_once(monkeypatch: pytest.MonkeyPatch):
+    now = StillClock()
+    monkeypatch.setattr("omnyshell.tui.previews.snapshots.time.monotonic", now.monotonic)
+    client = ScriptedClient(refusals=NOT_SHOWN)
+    forbidden, empty = (Snapshot(SessionRef(node_id, "s")) for node_id in ("forbidden", "empty"))
+    for _ in range(100):
+        await forbidden.fetch(client)
+        now.advance(1)
+    assert (forbidden.error, client.asked) == ("no", 1)
+    at = []
+    for second in range(100):
+        asked = client.asked
+        await empty.fetch(client)
+        at += [second] * (client.asked - asked)
+        now.advance(1)
+    assert at == [0, 1, 3, 7, 15, 31, 61, 91], "a pause is twice the one before, and 30 s at most"
 
 
 async def test_the_question_before_the_end(opened: Opened):

@@ -52,6 +52,7 @@ from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
 from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.sessions.looks import Looks
 from omnyshell.steps import step
 
 logger = logging.getLogger("omnyshell.hub")
@@ -64,11 +65,6 @@ MAX_PENDING_AT_NODE = 512
 
 MAX_AUDITED_REF = 64
 MAX_AUDITED_REASON = 128
-
-LOOK_PERIOD = 60.0
-"""Seconds for which repeated views of one session over one connection are a single audit record."""
-
-MAX_LOOKS_OF_CLIENT = 1_000
 
 _LOOKS = (DetachedSessionsRequest, SessionScreenRequest, SessionHistoryRequest)
 
@@ -236,7 +232,7 @@ class RelayedRequests:
         self._pending: dict[str, _Pending] = {}
         self._of_peer: Counter[FarEnd] = Counter()
         self._of_principal: Counter[str] = Counter()
-        self._looks: dict[FarEnd, dict[tuple[str, str], float]] = {}
+        self._looks = Looks(clock)
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -287,7 +283,7 @@ class RelayedRequests:
         if not ok:
             message.message = message.message or NO_REASON
             self._record(pending.kind, pending.client, pending.request, "error", message.message[:MAX_AUDITED_REASON])
-        elif not self._is_watched(pending):
+        else:
             self._record(pending.kind, pending.client, pending.request, "ok")
         pending.client.send(pending.kind.tell(message, pending))
 
@@ -304,7 +300,7 @@ class RelayedRequests:
 
     def client_gone(self, client: Peer) -> None:
         """Drop the pending requests of a client whose connection ended."""
-        self._looks.pop(client, None)
+        self._looks.left(client)
         for id_, pending in self._where(lambda pending: pending.client is client):
             self._forget(id_, pending)
             self._record(pending.kind, client, pending.request, "error", "client gone")
@@ -321,21 +317,6 @@ class RelayedRequests:
         """The reason for a refusal; None if the client has the right that the request needs."""
         decision = self._policy.decide(client.principal, right_taken(type(request)), node)
         return None if decision.allowed else self._policy.reason(client.principal, node, decision)
-
-    def _is_watched(self, pending: _Pending) -> bool:
-        """Whether this is a repeated view that an audit record covers already."""
-        request = pending.request
-        if not isinstance(request, _LOOKS):
-            return False
-        looks = self._looks.setdefault(pending.client, {})
-        now, seen = self._clock.monotonic(), (request.node_id, getattr(request, "session_ref", ""))
-        if seen in looks and now - looks[seen] < LOOK_PERIOD:
-            return True
-        looks.pop(seen, None)
-        while len(looks) >= MAX_LOOKS_OF_CLIENT:
-            del looks[next(iter(looks))]
-        looks[seen] = now
-        return False
 
     def _pass_on(self, kind: _Kind, client: Peer, request: Any, node: FarEnd) -> None:
         shared = frozenset(client.features) & frozenset(node.features)
@@ -378,13 +359,15 @@ class RelayedRequests:
 
     def _record(self, kind: _Kind, client: Peer, request: Any, outcome: str, reason: str = "") -> None:
         right = right_taken(type(request)) if outcome == "denied" else ""
-        ref = getattr(request, "session_ref", "")[:MAX_AUDITED_REF]
+        node_id, ref = request.node_id[:LONGEST_NAME], getattr(request, "session_ref", "")[:MAX_AUDITED_REF]
+        if isinstance(request, _LOOKS) and self._looks.repeats(client, (node_id, ref, outcome, reason)):
+            return
         self._audit.record(
             kind.action,
             outcome,
             principal=client.principal.id,
             address=client.address,
-            node_id=request.node_id[:LONGEST_NAME],
+            node_id=node_id,
             reason=reason,
             detail=" ".join(filter(None, (right, ref))),
         )

@@ -17,6 +17,21 @@ def canonical_host(host: str) -> str:
     return _address(bare) if bare[:1].isdigit() or ":" in bare else _in_ascii(bare)
 
 
+def dialled_host(host: str) -> str:
+    """Return a host as it is dialled: this machine and addresses in one spelling, other names as they are.
+
+    Those may depend on their last dot; an address with a zone is left as it is too.
+    """
+    canonical = canonical_host(host)
+    is_address = ":" in canonical or canonical.replace(".", "").isdigit()
+    return canonical if (is_address and "%" not in host) or is_loopback(canonical) else host
+
+
+def host_and_port(host: str, port: int) -> str:
+    """Return both as people write them: an IPv6 address stands in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a canonical host is this machine itself, by name or by address."""
     return host in (LOCALHOST, "::1") or (host.startswith("127.") and host.replace(".", "").isdigit())

@@ -8,7 +8,7 @@ from omnyshell.cli.ground.loop import run
 from omnyshell.cli.ground.output import complain, printable, say, say_json, say_table
 from omnyshell.cli.ground.service import until_stopped
 from omnyshell.errors import ConfigException, TransportException
-from omnyshell.hosts import LOOPBACK
+from omnyshell.hosts import host_and_port, is_loopback
 from omnyshell.ids import short_id
 from omnyshell.model.tunnels import LOCAL_EXPOSER, MAX_PORT, TunnelInfo, TunnelProtocol
 from omnyshell.services.client.client import OmnyShellClient
@@ -69,8 +69,8 @@ async def _open(access: HubAccess, options: argparse.Namespace, node: str, port:
         say(f"{_public(tunnel, access)} {tunnel.tunnel_id}")
         if node == LOCAL_EXPOSER:
             await _serve(client)
-        elif options.target_host not in LOOPBACK:
-            complain(f"omnyshell: {node} connects to {options.target_host} only where its --tunnel-allow says so")
+        elif not is_loopback(tunnel.target_host):
+            complain(f"omnyshell: {node} connects to {tunnel.target_host} only where its --tunnel-allow says so")
     return 0
 
 
@@ -100,7 +100,7 @@ async def _close(access: HubAccess, ref: str) -> None:
 
 def _row(tunnel: TunnelInfo, access: HubAccess) -> tuple[str, ...]:
     kind = tunnel.protocol.value + ("+tls" if tunnel.secure else "")
-    target = f"{tunnel.target_host}:{tunnel.target_port}"
+    target = host_and_port(tunnel.target_host, tunnel.target_port)
     return short_id(tunnel.tunnel_id), _public(tunnel, access), tunnel.node_id, target, kind
 
 
@@ -110,5 +110,4 @@ def _host(tunnel: TunnelInfo, access: HubAccess) -> str:
 
 
 def _public(tunnel: TunnelInfo, access: HubAccess) -> str:
-    host = printable(_host(tunnel, access))
-    return f"{f'[{host}]' if ':' in host else host}:{tunnel.public_port}"
+    return host_and_port(printable(_host(tunnel, access)), tunnel.public_port)

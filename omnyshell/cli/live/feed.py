@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
+from omnyshell.hosts import host_and_port
 from omnyshell.model.live import LiveSession, LiveTunnel, Part
 from omnyshell.services.client.live.feed import LiveFeed
 from omnyshell.services.client.live.state import HubState, Link, Source
@@ -64,12 +65,13 @@ def size(count: float) -> str:
 
 def target(tunnel: LiveTunnel) -> str:
     """Return a tunnel's target as text."""
-    return f"{tunnel.target_host}:{tunnel.target_port}"
+    return host_and_port(tunnel.target_host, tunnel.target_port)
 
 
 def public(tunnel: LiveTunnel) -> str:
     """Return a tunnel's public address as text."""
-    return f"{tunnel.public_host or '*'}:{tunnel.public_port}/{tunnel.protocol}{'+tls' if tunnel.secure else ''}"
+    place = host_and_port(tunnel.public_host or "*", tunnel.public_port)
+    return f"{place}/{tunnel.protocol}{'+tls' if tunnel.secure else ''}"
 
 
 def doing(session: LiveSession) -> str:

@@ -12,6 +12,7 @@ from omnyshell.errors import (
     ProtocolException,
     TunnelRejectedException,
 )
+from omnyshell.hosts import dialled_host
 from omnyshell.ids import new_id
 from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo, TunnelProtocol
 from omnyshell.protocol.messages import (
@@ -72,6 +73,7 @@ class ClientTunnels:
 
     async def open(self, connection: OmnyShellConnection, request: TunnelOpenRequest) -> TunnelInfo:
         """Ask for a tunnel. Raises `TunnelRejectedException` with the hub's reason in `code`."""
+        request.target_host = dialled_host(request.target_host)
         self._opening[request.request_id] = request
         try:
             answer = await self._ask(connection, request, Request)

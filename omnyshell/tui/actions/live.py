@@ -7,9 +7,10 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from omnyshell.errors import OmnyShellException
+from omnyshell.hosts import host_and_port
 from omnyshell.ids import short_id
 from omnyshell.model.sessions import SessionMode
-from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo
+from omnyshell.model.tunnels import LOCAL_EXPOSER
 from omnyshell.protocol.messages.admin import AdminRequest, SessionEnd, TunnelEnd
 from omnyshell.services.client.admin import AdminClient
 from omnyshell.tui.actions.entries import Entry
@@ -45,7 +46,7 @@ def tunnel_name(hub: HubLink, tunnel_id: str) -> str:
     tunnel = hub.state.tunnels.get(tunnel_id)
     if tunnel is None:
         return short_id(tunnel_id)
-    target = f"{tunnel.target_host}:{tunnel.target_port} on {tunnel.node_id}"
+    target = f"{host_and_port(tunnel.target_host, tunnel.target_port)} on {tunnel.node_id}"
     return f"{short_id(tunnel_id)}: port {tunnel.public_port} to {target} ({tunnel.principal})"
 
 
@@ -74,7 +75,7 @@ async def open_tunnel(hub: HubLink, spec: TunnelSpec) -> str:
         secure=spec.secure,
         protocol=spec.protocol,
     )
-    place = f"{_host(hub, tunnel)}:{tunnel.public_port}"
+    place = host_and_port(tunnel.public_host or hub.access.address.host, tunnel.public_port)
     return f"{place}, for as long as this console runs" if spec.node_id == LOCAL_EXPOSER else place
 
 
@@ -162,8 +163,3 @@ def told(failures: Sequence[str], total: int) -> str:
     more = f"; and {len(failures) - FAILURES_TOLD} more" if len(failures) > FAILURES_TOLD else ""
     done = f" ({total - len(failures)} of {total} done)" if total > 1 else ""
     return "; ".join(failures[:FAILURES_TOLD]) + more + done
-
-
-def _host(hub: HubLink, tunnel: TunnelInfo) -> str:
-    host = tunnel.public_host or hub.access.address.host
-    return f"[{host}]" if ":" in host else host

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from omnyshell.durations import format_duration
+from omnyshell.hosts import host_and_port
 from omnyshell.model.audit import AuditRecord
 from omnyshell.model.live import LiveNode, LiveSession, LiveTunnel
 from omnyshell.services.client.live.state import HubState
@@ -77,7 +78,7 @@ def of_tunnel(tunnel: LiveTunnel, now: datetime) -> Details:
     return _details(
         f"Tunnel {tunnel.public_host}:{tunnel.public_port}",
         ("public", f"{tunnel.public_host or 'the hub'}:{tunnel.public_port}"),
-        ("target", f"{tunnel.target_host}:{tunnel.target_port}"),
+        ("target", host_and_port(tunnel.target_host, tunnel.target_port)),
         ("node", tunnel.node_id),
         ("owner", tunnel.principal),
         ("protocol", f"{tunnel.protocol.value}{' over TLS' if tunnel.secure else ''}"),

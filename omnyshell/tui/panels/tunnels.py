@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
+from omnyshell.hosts import host_and_port
 from omnyshell.model.live import LiveTunnel, Part
 from omnyshell.tui import messages
 from omnyshell.tui.formats import Cell, Tone, age, elapsed, rate
@@ -17,11 +18,11 @@ from omnyshell.tui.panels.panel import Panel
 
 
 def _public(tunnel: LiveTunnel) -> str:
-    return f"{tunnel.public_host}:{tunnel.public_port}"
+    return host_and_port(tunnel.public_host, tunnel.public_port)
 
 
 def _target(tunnel: LiveTunnel) -> str:
-    return f"{tunnel.target_host}:{tunnel.target_port}"
+    return host_and_port(tunnel.target_host, tunnel.target_port)
 
 
 def _protocol(tunnel: LiveTunnel) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from omnyshell.errors import ErrorCodes, TunnelRejectedException
+from omnyshell.hosts import dialled_host
 from omnyshell.model.grammars import is_host
 from omnyshell.model.nodes import TUNNEL_SERVICE
 from omnyshell.model.principals import Principal
@@ -49,8 +50,7 @@ class TunnelAdmission:
         Raises `TunnelRejectedException` with the first reason that applies.
         """
         protocol = self._check_request(request)
-        is_local = request.node_id in ("", LOCAL_EXPOSER)
-        node = self._check_exposer(who, None if is_local else request.node_id)
+        node = self._check_exposer(who, None if _is_own(request) else request.node_id)
         self._check_quota(who)
         return protocol, node
 
@@ -63,6 +63,8 @@ class TunnelAdmission:
             raise TunnelRejectedException(f"The target's port must be 1 to {MAX_PORT}", code=ErrorCodes.BAD_REQUEST)
         if not is_host(request.target_host):
             raise TunnelRejectedException("The target's host is not valid", code=ErrorCodes.BAD_REQUEST)
+        if not _is_own(request):
+            request.target_host = dialled_host(request.target_host)
         self._registry.check_enabled()
         if request.secure:
             self._check_secure()
@@ -100,3 +102,8 @@ class TunnelAdmission:
         why = self._quota.problem(who, Resource.TUNNELS, held, self._registry.pool)
         if why:
             raise TunnelRejectedException(why, code=ErrorCodes.CAPACITY_EXCEEDED)
+
+
+def _is_own(request: TunnelOpenRequest) -> bool:
+    """Whether the asking client itself is to reach the target, and compares it with what it asked for."""
+    return request.node_id in ("", LOCAL_EXPOSER)

@@ -22,6 +22,7 @@ SLICE = KIB
 HEAD_STEPS = 10
 """The cost of parsing a head, in chunks that take as long."""
 
+_END_OF_LINE = b"\r\n"
 _LINE_FAULT = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|\x00")
 """A bare LF or CR, a continuation line, a NUL."""
 
@@ -49,6 +50,8 @@ class RequestReader:
         self._on_head = on_head
         self._parser = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self._raw = bytearray()
+        self._before = b""
+        self._may_be_empty = True
         self._framing = bytearray()
         self._is_chunked = False
         self._body_left = 0
@@ -72,12 +75,33 @@ class RequestReader:
 
         Once the request `is_done`, the rest belongs to the next one. Raises `BadRequestError`.
         """
+        data = self._without_empty_line(data)
+        if not data:
+            return b""
         size = SLICE if self._is_chunked or not self.head_done else len(data)
         try:
             rest = self._feed_slice(data[:size], out)
         except h11.RemoteProtocolError as exc:
-            raise BadRequestError(str(exc), 431 if exc.error_status_hint == 431 else 400) from exc
+            raise BadRequestError(self._worded(exc), 431 if exc.error_status_hint == 431 else 400) from exc
         return rest + data[size:]
+
+    def _without_empty_line(self, data: bytes) -> bytes:
+        """Drop an empty line before the request, as old clients send one behind a body (RFC 9112 section 2.2)."""
+        if not self._may_be_empty:
+            return data
+        data, self._before = self._before + data, b""
+        if data == _END_OF_LINE[:1]:
+            self._before = data
+            return b""
+        self._may_be_empty = False
+        return data.removeprefix(_END_OF_LINE)
+
+    def _worded(self, error: h11.RemoteProtocolError) -> str:
+        """Return what is wrong without the bytes that the parser quotes."""
+        line = self._raw.partition(_END_OF_LINE)[0]
+        if not self.head_done and line[:1].isalpha() and not line.isascii():
+            return "the request's first line has bytes that are no ASCII: in a path they are percent-encoded"
+        return str(error).partition(": bytearray")[0]
 
     def _feed_slice(self, data: bytes, out: bytearray) -> bytes:
         """Parse one slice; return the bytes after the end of the request."""

@@ -8,6 +8,7 @@ from support.memory_hub import MemoryHub, MemoryPeer, memory_hub
 from support.stack import OPEN_TUNNELS, Certificates
 
 from omnyshell import PortRange
+from omnyshell.hosts import dialled_host
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.messages.admin import AllTunnelsRequest, LockAdd, NodeLabelsSet, TunnelEnd
 from omnyshell.services.hub.ground.limits import Allowance, Resource
@@ -182,3 +183,19 @@ def test_one_that_a_client_serves_ends_with_its_connection(hub: MemoryHub) -> No
     dev.leaves()
     assert len(hub.hub.tunnels) == 0
     assert hub.audited("tunnel.*")[-1].action == "tunnel.close"
+
+
+@pytest.mark.parametrize("host", ["LOCALHOST", "localhost.", "[::1]", "::ffff:127.0.0.1", "127.1", "DB.lan."])
+def test_a_target_is_named_to_its_node_as_it_is_dialled(hub: MemoryHub, host: str) -> None:
+    hub.registers()
+    admin = hub.logs_in("admin")
+    opening(admin, target_host=host)
+    (info,) = admin.asks(AllTunnelsRequest).tunnels
+    assert info.target_host == dialled_host(host)
+
+
+def test_a_client_finds_its_own_target_as_it_named_it(hub: MemoryHub) -> None:
+    admin = hub.logs_in("admin")
+    opening(admin, node_id="@local", target_host="LOCALHOST")
+    (info,) = admin.asks(AllTunnelsRequest).tunnels
+    assert info.target_host == "LOCALHOST"

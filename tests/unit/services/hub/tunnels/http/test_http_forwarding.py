@@ -156,7 +156,10 @@ AMBIGUOUS = {
     "another version": b"GET / HTTP/1.9\r\nHost: h\r\n\r\n",
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "two spaces": b"GET  / HTTP/1.1\r\nHost: h\r\n\r\n",
-    "an empty line first": b"\r\n" + GET,
+    "two empty lines first": b"\r\n\r\n" + GET,
+    "a bare carriage return first": b"\r" + GET,
+    "a bare line feed first": b"\n" + GET,
+    "a path in UTF-8": "GET /café HTTP/1.1\r\nHost: h\r\n\r\n".encode(),
     "a space first": b" " + GET,
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "a header called hop-by-hop": HEAD + b"Connection: close, X-Forwarded-For\r\n\r\n",
@@ -192,7 +195,28 @@ def test_what_can_be_read_in_two_ways_is_refused(raw: bytes, step: int) -> None:
     http.response_bytes(OK)
     assert http.refusal_is_due
     assert http.refusal.response().startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert "b'" not in http.refusal.text
     assert http.request_bytes(GET) == b""
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 100_000])
+def test_an_empty_line_before_a_request_is_dropped(step: int) -> None:
+    http = forwarder()
+    stream = b"\r\n" + SIZED + b"\r\n" + CHUNKED + GET + b"\r\n"
+    sent = b"".join(http.request_bytes(stream[at : at + step]) for at in range(0, len(stream), step))
+    assert http.refusal is None
+    assert not http.is_in_head
+    for method in (b"PUT", b"POST", b"GET"):
+        request, _, sent = read_request(sent)
+        assert request.method == method
+    assert sent == b""
+
+
+def test_a_path_that_is_not_encoded_is_named() -> None:
+    http = forwarder()
+    http.request_bytes("GET /café HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+    assert http.refusal is not None
+    assert "percent-encoded" in http.refusal.text
 
 
 def test_a_head_that_is_too_long_is_refused() -> None:

@@ -164,6 +164,11 @@ KEYS: tuple[Key, ...] = (
     Key(Context.TERMINAL, "k", "kill", "Kill", "End the session, after asking"),
     Key(Context.TERMINAL, "n", "next", "Next", "Next terminal"),
     Key(Context.TERMINAL, "p", "previous", "Previous", "Previous terminal"),
+    Key(
+        Context.TERMINAL, "1", "go_to_tab(1)", "Tab", "The terminal of that number; `0` the tenth, or the last", "1…9 0"
+    ),
+    *(Key(Context.TERMINAL, str(at), f"go_to_tab({at})", "Tab", listed=False) for at in range(2, 10)),
+    Key(Context.TERMINAL, "0", "go_to_tab(10)", "Tab", listed=False),
     Key(Context.TERMINAL, "o", "overview", "Overview"),
     Key(Context.TERMINAL, "z", "zoom", "Zoom", "One of two terminals alone, and back"),
     Key(Context.TERMINAL, "s", "split", "Split", "Two terminals side by side, and back"),

@@ -1,6 +1,7 @@
 """The tail of the audit trail."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import ClassVar
 
@@ -44,7 +45,13 @@ class AuditPanel(Panel[AuditRecord]):
             "TIME",
             8,
             lambda record, _: Cell(f"{record.at.astimezone():%H:%M:%S}", Tone.DIM),
-            Number("age", "how long ago it was", lambda record, now: elapsed(record.at, now), Quantity.TIME),
+            Number(
+                "age",
+                "how long ago it was",
+                lambda record, now: elapsed(record.at, now),
+                Quantity.TIME,
+                dates=True,
+            ),
             keep=80,
             sort=lambda record: record.at,
         ),
@@ -132,8 +139,19 @@ class AuditPanel(Panel[AuditRecord]):
         if self.is_paused:
             self.show()
             return
+        with self._following():
+            super().take()
+
+    def _apply(self, text: str, *, is_typed: bool = False) -> None:
+        """Filter; who followed the newest record goes on with the newest one that is shown."""
+        with self._following():
+            super()._apply(text, is_typed=is_typed)
+
+    @contextmanager
+    def _following(self) -> Iterator[None]:
+        """Move the cursor to the last row if it was there before."""
         was_last = self.rows.cursor >= len(self.rows.shown) - 1
-        super().take()
+        yield
         if was_last and self.rows.cursor < len(self.rows.shown) - 1:
             self.table.move("last")
 

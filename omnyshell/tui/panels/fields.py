@@ -53,12 +53,16 @@ class Text(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Number(Generic[T]):
-    """A number; None where it is not known, which is no number at all."""
+    """A number; None where it is not known, which is no number at all.
+
+    `dates` says that it is how long ago the row was, which is what `since:` and `until:` ask for.
+    """
 
     name: str
     about: str
     read: Callable[[T, datetime], float | None]
     quantity: Quantity = Quantity.COUNT
+    dates: bool = False
 
     @property
     def order(self) -> Callable[[T, datetime], float | None]:
@@ -78,6 +82,15 @@ class Labels(Generic[T]):
         """Return what rows are ordered by; None for no labels."""
         found = self.read(item, now)
         return natural(" ".join(f"{key}={value}" for key, value in sorted(found.items()))) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment(Generic[T]):
+    """Whether a row is of a moment or later, or else of that moment or earlier; `ago` is in seconds."""
+
+    name: str
+    ago: Callable[[T, datetime], float | None]
+    is_later: bool
 
 
 FilterField = Text[T] | Number[T] | Labels[T]

@@ -125,6 +125,7 @@ class NodesPanel(Panel[LiveNode]):
                 "how long ago something last came from it",
                 lambda node, now: elapsed(node.last_heard_at, now),
                 Quantity.TIME,
+                dates=True,
             ),
             keep=55,
             right=True,

@@ -90,6 +90,7 @@ class Panel(Vertical, Generic[T]):
         self._filter = Field(placeholder=self._filter_hint(), classes="filter", compact=True)
         self._error = Static(classes="error", markup=False)
         self._empty = Static(classes="empty", markup=False)
+        self._filter_error = ""
         self._version = -1
         self._said: tuple[object, ...] = ()
         self._said_empty = ""
@@ -187,6 +188,8 @@ class Panel(Vertical, Generic[T]):
         return f"as of {format_duration(age)} ago" if age is not None else ""
 
     def _why_empty(self) -> str:
+        if self._filter_error:
+            return "Nothing is shown while the filter is wrong. Press esc to clear it."
         if self.rows.total:
             return "No row matches the filter. Press esc to clear it."
         if self.state.source(self.PART) is not Source.UNKNOWN:
@@ -216,9 +219,7 @@ class Panel(Vertical, Generic[T]):
 
     def look_at(self, look: Look) -> bool:
         """Set filter and cursor; return whether the row is there."""
-        self._filter.value = look.filter
-        self._apply(look.filter)
-        self._open_filter(is_open=bool(look.filter))
+        self.set_filter(look.filter)
         found = self.rows.find(look.cursor)
         self.table.scroll_to_cursor()
         self.show()
@@ -235,35 +236,51 @@ class Panel(Vertical, Generic[T]):
             self.rows.selected.clear()
             self.show()
         else:
-            self.look_at(self.look._replace(filter=""))
+            self.set_filter("")
+            self.table.scroll_to_cursor()
         self.table.focus()
+
+    def set_filter(self, text: str) -> None:
+        """Filter by this in place of what was there; what is wrong with it is said."""
+        self._filter.value = text
+        self._apply(text)
+        self._open_filter(is_open=bool(text))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter with each key."""
         event.stop()
-        self._apply(event.value)
+        self._apply(event.value, is_typed=self._filter.has_focus)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Keep the filter, and go back to the rows."""
         event.stop()
-        self._open_filter(is_open=bool(event.value))
+        self.set_filter(event.value)
         self.table.focus()
 
     def _open_filter(self, *, is_open: bool) -> None:
         self._filter.set_class(is_open, "-open")
 
-    def _apply(self, text: str) -> None:
-        error = ""
+    def _apply(self, text: str, *, is_typed: bool = False) -> None:
+        """Show what matches: nothing where the filter is wrong, but for a term that is only being typed."""
+        mistake = self._mistake(text)
+        if mistake is not None and (not is_typed or mistake.before is None or self._mistake(mistake.before)):
+            self.rows.show_none()
+        self._tell_error(str(mistake or ""))
+        self.show()
+        self.post_message(self.Filtered())
+
+    def _mistake(self, text: str) -> FilterError | None:
+        """Filter by this, or return what is wrong with it."""
         try:
             self.rows.filter(text)
         except FilterError as exc:
-            # An incomplete filter hides nothing.
-            self.rows.filter("")
-            error = str(exc)
-        self._error.update(error)
+            return exc
+        return None
+
+    def _tell_error(self, error: str) -> None:
+        self._filter_error = error
+        self._error.update(printable(error))
         self._error.set_class(bool(error), "-open")
-        self.show()
-        self.post_message(self.Filtered())
 
     # Rows
 

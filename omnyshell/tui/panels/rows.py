@@ -1,13 +1,15 @@
 """The rows of a panel: filter, order, cursor and selection. No I/O."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from itertools import repeat
-from typing import Generic, TypeVar
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
 
 from omnyshell.clock import Clock
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.fields import FilterField
-from omnyshell.tui.panels.filter import Fields, Term, Test, parse, predicate
+from omnyshell.tui.panels.filter import Fields, Saved, Term, Test, parse, predicate, vocabulary
 
 T = TypeVar("T")
 
@@ -31,7 +33,11 @@ class Rows(Generic[T]):
         self._clock = clock
         self._items: list[T] = []
         self._holds: Test | None = None
-        self.fields: Fields = {field.name: field for field in (*(column.field for column in columns), *others) if field}
+        titles = {column.title: column.field for column in columns if column.field}
+        self.fields = {field.name: field for field in (*titles.values(), *others)}
+        self.known: Fields = vocabulary(self.fields.values(), titles)
+        """What a filter may ask for: the fields, and other names for them."""
+
         self.terms: tuple[Term, ...] = ()
         self.shown: list[T] = []
         self.selected: set[str] = set()
@@ -78,11 +84,16 @@ class Rows(Generic[T]):
         if self._holds is not None:
             self._arrange()
 
-    def filter(self, text: str) -> None:
+    def filter(self, text: str, saved: Saved = MappingProxyType({})) -> None:
         """Show the items that satisfy a filter. Raises `FilterError`, and then changes nothing."""
-        terms = parse(text, frozenset(self.fields))
-        holds = predicate(terms, self.fields) if terms else None
+        terms = parse(text, self.known, saved)
+        holds = predicate(terms, self.known) if terms else None
         self.terms, self._holds = terms, holds
+        self._arrange()
+
+    def show_none(self) -> None:
+        """Show no item, as what is asked for is not known."""
+        self.terms, self._holds = (), _never
         self._arrange()
 
     def sort(self, column: int | None, *, is_reversed: bool = False) -> None:
@@ -140,3 +151,7 @@ class Rows(Generic[T]):
             if self.find(key):
                 return
         self.move_to(self.cursor)
+
+
+def _never(_item: Any, _now: datetime) -> bool:
+    return False

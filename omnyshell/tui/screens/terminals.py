@@ -233,6 +233,16 @@ class TerminalsScreen(Screen[None]):
         self._layout.go(-1)
         self._arrange()
 
+    def action_go_to_tab(self, number: int) -> None:
+        """Go to the terminal with this number from 1 on, or to the last one where there are fewer than ten, for 10."""
+        tabs = self._layout.tabs
+        if number == 10:
+            number = min(10, len(tabs))
+        if 1 <= number <= len(tabs):
+            self._activate(tabs[number - 1])
+        else:
+            self.notify(f"There are {len(tabs)} terminals" if len(tabs) != 1 else "There is 1 terminal")
+
     def action_overview(self) -> None:
         """Go to the overview."""
         self.post_message(messages.ShowOverview())

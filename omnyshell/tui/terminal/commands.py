@@ -33,6 +33,6 @@ def leader_name(leader: str) -> str:
 
 
 def leader_choices(leader: str) -> list[Choice]:
-    """Return what the strip lists: the table, and the leader itself, which is sent through."""
-    known = [Choice(key.keys, key.text, key.label) for key in keys_of(Context.TERMINAL)]
+    """Return what the strip takes: the table, and the leader itself, which is sent through."""
+    known = [Choice(key.keys, key.text, key.label, is_listed=key.listed) for key in keys_of(Context.TERMINAL)]
     return [*known, Choice(leader_name(leader), "Send it through", leader)]

@@ -16,11 +16,12 @@ _LONGEST_LINE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A key and what it stands for. `label` is how people read the key."""
+    """A key and what it stands for. `label` is how people read the key; one of a series is listed with the first."""
 
     key: str
     text: str
     label: str = ""
+    is_listed: bool = True
 
     @property
     def shown(self) -> str:
@@ -51,7 +52,7 @@ class Menu:
         """Return title and choices, as many to a line as fit."""
         text = Text(self.title, style="bold reverse" if self.is_question else "bold")
         column = text.cell_len
-        for choice in self.choices:
+        for choice in filter(lambda one: one.is_listed, self.choices):
             part = Text.assemble((f" {choice.shown} ", "bold reverse"), f" {choice.text}")
             gap = 2 if column else 0
             if column + gap + part.cell_len > width and column:

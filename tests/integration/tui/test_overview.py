@@ -276,16 +276,40 @@ async def test_a_filter_for_ages_holds_as_time_passes() -> None:
         assert len(app.overview.nodes.rows.shown) == 1
 
 
-async def test_a_bad_filter_is_explained_and_hides_nothing() -> None:
+async def test_a_bad_filter_is_explained_and_shows_nothing() -> None:
     async with console(a_day_at_work(), width=80, height=24) as (app, pilot):
-        await pilot.press("slash", *"foo:bar")
+        nodes = app.overview.nodes.rows
+        await pilot.press("slash", *"nod:bar")
         await settled(pilot)
-        assert 'no field "foo"' in text_of(app)
-        assert len(app.overview.nodes.rows.shown) == 6
+        assert 'no field "nod"' in text_of(app)
+        assert nodes.shown == []
         await check_picture(app, "overview-bad-filter")
         await pilot.press("escape")
-        assert 'no field "foo"' not in text_of(app)
+        assert 'no field "nod"' not in text_of(app)
         assert not isinstance(app.focused, Input)
+        # What is only begun is no mistake before it is entered.
+        await pilot.press("slash", *"web node:")
+        assert len(nodes.shown) == 3
+        assert "node: wants a value" in text_of(app)
+        await pilot.press("enter")
+        assert nodes.shown == []
+
+
+async def test_who_drops_a_filter_of_the_audit_follows_again_or_stays_where_the_cursor_was_put() -> None:
+    async with console(a_day_at_work()) as (app, pilot):
+        rows = app.overview.audit.rows
+        await pilot.press("4")
+        await filtered(pilot, "outcome:denied who:eve")
+        assert [one.principal for one in rows.shown] == ["eve"]
+        await pilot.press("escape")
+        assert rows.current is rows.shown[-1]
+        app.hub.state.apply(delta(records=(record(0, "node.lost"),)))
+        await settled(pilot)
+        assert rows.current.action == "node.lost"
+        await filtered(pilot, "since:4m who:ann")
+        assert [one.action for one in rows.shown] == ["tunnel.open", "session.detach"]
+        await pilot.press("up", "escape")
+        assert rows.current.action == "tunnel.open"
 
 
 async def test_keys_ask_for_what_the_rows_are_for() -> None:

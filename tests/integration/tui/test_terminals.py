@@ -240,6 +240,12 @@ async def test_splits_zoom_rename_and_signals(certificates: Certificates, tmp_pa
         await pilot.press(LEADER, "z", LEADER, "v")
         await until(lambda: first.emulator.lines in (11, 12) and first.emulator.columns == 101)
         await pilot.press(LEADER, "v")
+        await pilot.press(LEADER, "2")
+        await until(lambda: app.focused is second.terminal)
+        await pilot.press(LEADER, "7")
+        assert "There are 2 terminals" in [one.message for one in app._notifications]
+        await pilot.press(LEADER, "1", LEADER, "0", LEADER, "1")
+        await until(lambda: app.focused is first.terminal)
         await pilot.press(LEADER, "r", "ctrl+u", "d", "b", "enter")
         assert first.label == "db"
         first.typed(b"trap 'echo got usr1' USR1\r")

@@ -6,20 +6,21 @@ import pytest
 from hypothesis import given, strategies as st
 
 from omnyshell.tui.panels.fields import Labels, Number, Quantity, Text
-from omnyshell.tui.panels.filter import LANGUAGE, FilterError, Term, parse, predicate
+from omnyshell.tui.panels.filter import LANGUAGE, FilterError, Term, parse, predicate, vocabulary
+from omnyshell.tui.panels.moments import read_moment
 
-FIELDS = {
-    field.name: field
-    for field in (
-        Text("node", "", lambda row, _: row["node"]),
-        Text("state", "", lambda row, _: row["state"]),
-        Labels("label", "", lambda row, _: row["label"]),
-        Number("rate", "", lambda row, _: row["rate"], Quantity.SIZE),
-        Number("age", "", lambda row, now: (now - row["since"]).total_seconds(), Quantity.TIME),
-        Number("count", "", lambda row, _: row["count"]),
-    )
-}
-NAMES = frozenset(FIELDS)
+NODE = Text("node", "", lambda row, _: row["node"])
+OWN = (
+    NODE,
+    Text("state", "", lambda row, _: row["state"]),
+    Labels("label", "", lambda row, _: row["label"]),
+    Number("rate", "", lambda row, _: row["rate"], Quantity.SIZE),
+    Number("age", "", lambda row, now: (now - row["since"]).total_seconds(), Quantity.TIME, dates=True),
+    Number("count", "", lambda row, _: row["count"]),
+)
+FIELDS = vocabulary(OWN, {"WHERE": NODE, "RATE": NODE})
+NAMES = [field.name for field in OWN]
+SAVED = {"web": "node:web-*", "busy": "state:online rate:>1K", "wrong": "colour:red"}
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
 
 WEB: dict = {"node": "web-1", "state": "online", "label": {"env": "prod", "role": "web"}, "rate": 2048, "count": 0}
@@ -29,7 +30,7 @@ DB |= {"since": NOW - timedelta(seconds=4000), "count": None}
 
 
 def shown(text: str) -> list[str]:
-    holds = predicate(parse(text, NAMES), FIELDS)
+    holds = predicate(parse(text, FIELDS, SAVED), FIELDS)
     return [row["node"] for row in (WEB, DB) if holds(row, NOW)]
 
 
@@ -74,6 +75,22 @@ def shown(text: str) -> list[str]:
         ("count:>=0", ["web-1"]),
         ("-count:0", ["DB-1"]),
         ("-rate:>1K", ["DB-1"]),
+        ("where:web", ["web-1"]),
+        ("rate:2K where:*-1", ["web-1"]),
+        ("env=prod", ["web-1"]),
+        ("-env=prod", ["DB-1"]),
+        ('"env=prod"', ["web-1", "DB-1"]),
+        ("since:5m", ["web-1"]),
+        ("until:5m", ["DB-1"]),
+        ("since:2h until:1m", ["web-1", "DB-1"]),
+        ("since:0.5d", ["web-1", "DB-1"]),
+        ("since:2026-03-13T23:58+00:00", ["web-1"]),
+        ("until:2026-03-13T23:58+00:00", ["DB-1"]),
+        ("@web", ["web-1"]),
+        ("-@web", ["DB-1"]),
+        ("@busy node:db", []),
+        ("@busy node:web", ["web-1"]),
+        ('"@web"', []),
     ],
 )
 def test_what_a_filter_shows(text: str, nodes: list[str]) -> None:
@@ -83,7 +100,15 @@ def test_what_a_filter_shows(text: str, nodes: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("nod:web", 'no field "nod"; known: age, count, label, node, rate, state'),
+        ("nod:web", "no field \"nod\"; did you mean 'node'?"),
+        ("colour:red", 'no field "colour"; known are age, count, label, node, rate, since, state, until, where'),
+        ("since:", "since: wants a value, as 90s, 5m"),
+        ("since:yesterday", "since:yesterday is no time: write 90s"),
+        ("since:25:00", "is no time"),
+        ("until:>5m", "is no time"),
+        ("@wep", "no saved filter \"wep\"; did you mean 'web'?"),
+        ("@wrong", '@wrong cannot be used here: no field "colour"'),
+        ("-@busy", "@busy has 2 terms"),
         ("localhost:8080", 'write "localhost:8080"'),
         ("node:", "node: wants a value"),
         ('node:""', "node: wants a value"),
@@ -91,7 +116,7 @@ def test_what_a_filter_shows(text: str, nodes: list[str]) -> None:
         ("-", "wants a text"),
         ("rate:>x", "wants a number"),
         ("rate:>5parsec", 'no unit "parsec"'),
-        ("rate:>", "wants a number, as rate:>1M"),
+        ("rate:>", "wants a value, as rate:>1M"),
         ("age:lots", "wants a number, as age:>5m"),
         ("count:*", "wants a number, as count:>10"),
         ("count:>5m", 'no unit "m"; count has none'),
@@ -117,13 +142,13 @@ TERMS = st.builds(
 
 @given(st.lists(TERMS, max_size=4))
 def test_what_is_written_is_read_back(terms: list[Term]) -> None:
-    assert list(parse(" ".join(map(str, terms)), NAMES)) == terms
+    assert list(parse(" ".join(map(str, terms)), FIELDS)) == terms
 
 
 @given(st.text(max_size=40))
 def test_any_text_is_a_filter_or_a_mistake(text: str) -> None:
     try:
-        holds = predicate(parse(text, NAMES), FIELDS)
+        holds = predicate(parse(text, FIELDS, SAVED), FIELDS)
     except FilterError:
         return
     assert isinstance(holds(WEB, NOW), bool)
@@ -141,6 +166,35 @@ def test_a_term_and_its_negation_share_no_row(term: Term) -> None:
 
 
 def test_every_term_that_the_help_names_is_one() -> None:
-    names = NAMES | {"sessions"}
+    names = {"sessions": Number("sessions", "", lambda row, _: row["count"]), "owner": NODE}
     for term, _ in LANGUAGE:
-        assert " ".join(map(str, parse(term, names))) == term
+        assert " ".join(map(str, parse(term, {**FIELDS, **names}))) == term
+
+
+@pytest.mark.parametrize("text", ["state:", "web -", 'x "open', "rate:>1K age:>", "since:"])
+def test_a_term_that_is_only_begun_is_told_from_a_wrong_one(text: str) -> None:
+    with pytest.raises(FilterError) as caught:
+        parse(text, FIELDS)
+    assert caught.value.before is not None
+    assert text.startswith(caught.value.before)
+    assert isinstance(parse(caught.value.before, FIELDS), tuple)
+    for wrong in (f"{text} x", "nod:web", "nod:web state:"):
+        if '"' not in wrong:
+            with pytest.raises(FilterError) as caught:
+                parse(wrong, FIELDS)
+            assert caught.value.before is None
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6))
+def test_since_and_until_part_the_rows_at_a_moment(age: int, asked: int) -> None:
+    row = {**WEB, "since": NOW - timedelta(seconds=age)}
+    since, until = (predicate(parse(f"{word}:{asked}s", FIELDS), FIELDS)(row, NOW) for word in ("since", "until"))
+    assert (since, until) == (age <= asked, age >= asked)
+
+
+@given(st.integers(0, 23), st.integers(0, 59))
+def test_a_time_of_day_is_the_last_one_there_was(hour: int, minute: int) -> None:
+    ago = read_moment(f"{hour}:{minute:02}")(NOW)
+    assert 0 <= ago < 90_000
+    then = (NOW - timedelta(seconds=ago)).astimezone()
+    assert (then.hour, then.minute) == (hour, minute)

@@ -24,7 +24,7 @@ PARTS = {
     "console": Part("the console", ("rich", "textual")),
     "web": Part("the console in a browser", ("aiohttp", "textual_serve")),
 }
-"""The extras that some command requires. `fast` is not one of them: it is used if it is installed."""
+"""The extras that some command requires. `fast` and `vitals` are not among them: they are used if installed."""
 
 
 class MissingExtraException(OmnyShellException, ImportError):

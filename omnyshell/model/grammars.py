@@ -26,6 +26,9 @@ MAX_BASE64 = 4 * 1024 * 1024
 """Characters of a secret, and of bytes in base64: a hub takes no message that is longer."""
 
 MAX_ROLES = 1024
+MAX_FACT = 128
+"""Characters of what a node says of its machine."""
+
 INT_END = 2**63
 
 
@@ -47,6 +50,11 @@ def is_host(text: str) -> bool:
 def is_setting(text: str) -> bool:
     """Tell whether `text` can stand in a configuration file: one line of printable characters."""
     return text.isprintable()
+
+
+def is_fact(text: str) -> bool:
+    """Tell whether `text` can be what a node says of its machine: one short line, or nothing."""
+    return len(text) <= MAX_FACT and text.isprintable()
 
 
 def _text(pattern: str) -> Callable[[str], bool]:
@@ -146,6 +154,9 @@ FINGERPRINT = Grammar("sha256: and 64 hexadecimal digits", _text("sha256:[0-9a-f
 FINGERPRINT_OR_NONE = _optional(FINGERPRINT)
 SETTINGS = Grammar("labels of printable characters, with names that have no '='", _are_labels)
 """A map of printable texts whose names are not empty and have no `=`, as they are written into a configuration file."""
+
+FACT = Grammar(f"up to {MAX_FACT} printable characters", is_fact)
+"""Up to 128 printable characters."""
 
 PORT = Grammar(f"a port, 1 to {MAX_PORT}", _int(1, MAX_PORT + 1))
 """1 to 65535."""

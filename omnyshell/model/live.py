@@ -25,6 +25,7 @@ from omnyshell.model.nodes import NodeCapabilities, PlatformInfo
 from omnyshell.model.schema import FREE, OMIT, LenientEnum, WireObject
 from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.model.tunnels import TunnelProtocol
+from omnyshell.model.vitals import MachineVitals
 
 MICROSECOND = 1e-6
 """Seconds."""
@@ -119,6 +120,9 @@ class LiveNode(WireObject, kw_only=True):
 
     last_heard_at: Annotated[datetime | None, OMIT] = None
     """For admins: when something last came from it, as of this item."""
+
+    vitals: Annotated[MachineVitals | None, OMIT] = None
+    """Of `vitals`: how its machine is, for a subscriber that looks."""
 
     @property
     def key(self) -> str:

@@ -66,6 +66,9 @@ BYTE_TEXT = "byte-text"
 WIDTHS = "widths"
 """A client says how its terminal counts columns, so that the node's screen does alike."""
 
+VITALS = "vitals"
+"""How nodes' machines are, while somebody looks."""
+
 OF_HUB = frozenset(
     {
         BYTE_TEXT,
@@ -87,6 +90,7 @@ OF_HUB = frozenset(
         RIGHTS,
         LOCKS,
         FLEET_INVITES,
+        VITALS,
         WIDTHS,
     }
 )
@@ -105,6 +109,7 @@ OF_NODE = frozenset(
         RIGHTS,
         SCREEN_ETAG,
         TUNNEL_EOF,
+        VITALS,
         WIDE_WINDOW,
         WIDTHS,
     }
@@ -119,7 +124,7 @@ OF_CLIENT = frozenset(
 OF_ADMIN = frozenset({ADMIN, ADMIN_ENDS})
 """What a client for administration announces."""
 
-OF_LIVE_FEED = frozenset({EVENTS})
+OF_LIVE_FEED = frozenset({EVENTS, VITALS})
 """What a client announces that follows a hub's live state."""
 
 OF_JOINING = frozenset({ADMIN, AUTH_BIND, AUTH_BIND_2})

@@ -27,6 +27,8 @@ class HubLink:
 
         self._access: HubAccess | None = None
         self._client: OmnyShellClient | None = None
+        self._feed: LiveFeed | None = None
+        self._looks = False
 
     @property
     def access(self) -> HubAccess:
@@ -63,13 +65,20 @@ class HubLink:
 
         The connection is closed when this returns or raises.
         """
-        feed = LiveFeed(self.access, self.state)
+        feed = self._feed = LiveFeed(self.access, self.state)
+        feed.look(looks=self._looks)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(feed.run())
                 tasks.create_task(self._connect())
         finally:
             await self.close()
+
+    def look(self, *, looks: bool) -> None:
+        """Have nodes' vitals told while they are shown. Idempotent."""
+        self._looks = looks
+        if self._feed is not None:
+            self._feed.look(looks=looks)
 
     async def close(self) -> None:
         """Close the connections. Idempotent."""

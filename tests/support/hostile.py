@@ -75,6 +75,7 @@ _SAMPLES: dict[int, Any] = {
         (grammars.FINGERPRINT, "sha256:" + "0f" * 32),
         (grammars.FINGERPRINT_OR_NONE, "sha256:" + "0f" * 32),
         (grammars.SETTINGS, {"env": "prod"}),
+        (grammars.FACT, "6.12.0"),
         (grammars.PORT, 8080),
         (grammars.COUNT, 1),
         (grammars.OFFSET, 0),

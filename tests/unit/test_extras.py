@@ -40,6 +40,7 @@ ALONE = {
     "hub": ("cli.hub.start", "cli.local.server", "services.hub.hub", "services.hub.tunnels.http.forwarder"),
     "console": ("tui.start", "tui.app", "tui.web.driver"),
     "web": ("tui.web.server",),
+    "vitals": ("services.node.vitals.machine",),
     "fast": ("transport.serve_tls",),
 }
 """What works where one extra is installed, and nothing else but what every installation has."""
@@ -70,7 +71,7 @@ def test_each_extra_is_tried_alone() -> None:
     declared = set(tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"])
     parts = declared - {"dev", "bench", "docs", "all"}
     assert {"", *parts} == set(ALONE)
-    assert {"fast", *PARTS} == parts
+    assert {"fast", "vitals", *PARTS} == parts
     assert requirements("all") == set().union(*map(requirements, parts))
 
 

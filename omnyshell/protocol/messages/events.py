@@ -12,6 +12,7 @@ from omnyshell.model.live import LiveNode, LivePeer, LiveSession, LiveTunnel, Sc
 from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.model.sessions import DetachedSessionInfo
+from omnyshell.model.vitals import NodeVitals
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import EVENTS
 from omnyshell.protocol.messages.base import ControlMessage, Way
@@ -113,6 +114,9 @@ class EventsDelta(EventsUpdate, kw_only=True):
 
     tunnel_traffic: Annotated[tuple[TunnelTraffic, ...], OMIT] = ()
     """New counters of tunnels."""
+
+    node_vitals: Annotated[tuple[NodeVitals, ...], OMIT] = ()
+    """Of `vitals`: how machines of nodes are."""
 
 
 class EventsLagged(ControlMessage, kw_only=True):

@@ -45,6 +45,7 @@ from omnyshell.protocol.messages.clipboard import SessionClipboard
 from omnyshell.protocol.messages.events import EventsSubscribe, EventsUnsubscribe, NodeLiveSessionsResponse
 from omnyshell.protocol.messages.extending import extension_messages
 from omnyshell.protocol.messages.history import NodeSessionHistoryResponse, SessionHistoryRequest
+from omnyshell.protocol.messages.vitals import NodeVitalsResponse, VitalsLook
 from omnyshell.services.hub.admin.access_answers import AccessAnswers
 from omnyshell.services.hub.admin.service import AdminService
 from omnyshell.services.hub.client_service import ClientService
@@ -105,6 +106,7 @@ def message_table(
         NodeSessionScreenResponse: node_service.answered,
         NodeSessionHistoryResponse: node_service.answered,
         NodeLiveSessionsResponse: node_service.answered,
+        NodeVitalsResponse: node_service.answered,
     }
     of_clients: Handlers = {
         NodeListRequest: client_service.list_nodes,
@@ -128,6 +130,7 @@ def message_table(
         NodeTunnelConnectFailed: owner,
         EventsSubscribe: events.subscribe,
         EventsUnsubscribe: events.unsubscribe,
+        VitalsLook: events.look,
         AccessRequest: access.asked,
         AiConfigRequest: client_service.configure_ai,
         HttpProxyRequest: client_service.proxy_http,

@@ -41,6 +41,7 @@ from omnyshell.protocol.messages import (
     NodeTunnelConnect,
     ProtocolError,
     history as history_messages,
+    vitals as vitals_messages,
 )
 from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.events import register as register_events
@@ -59,6 +60,7 @@ from omnyshell.services.node.processes.local_backend import LocalBackend
 from omnyshell.services.node.screens.shell_screens import ShellScreens
 from omnyshell.services.node.sessions.answers import Reply, SessionAnswers
 from omnyshell.services.node.sessions.registry import NodeSessions
+from omnyshell.services.node.vitals.machine import VitalsAnswers
 from omnyshell.transport.backoff import STABLE_AFTER, Backoff, DisplacedBackoff
 from omnyshell.transport.connection import OmnyShellConnection
 from omnyshell.version import __version__
@@ -122,6 +124,7 @@ class OmnyShellNode:
             NodeTunnelConnect: self._expose,
             NodeRegistered: self._registered_as,
             ProtocolError: self._error_received,
+            vitals_messages.NodeVitalsRequest: partial(self._answer, VitalsAnswers().answer),
             **{request: partial(self._answer, answer) for request, answer in answers.handlers.items()},
         }
         self._backoff = Backoff()
@@ -224,7 +227,7 @@ class OmnyShellNode:
             on_message=self._message_received,
             on_lost=self._connection_lost,
             on_improper=self._improper_received,
-            codec=register_events(FrameCodec()).learn(history_messages.MESSAGES),
+            codec=register_events(FrameCodec()).learn((*history_messages.MESSAGES, *vitals_messages.MESSAGES)),
         )
         self._hub_decides = NODE_INSTANCE in connection.features
         connection.send(self._registration(self._hub_decides))

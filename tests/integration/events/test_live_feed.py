@@ -80,6 +80,29 @@ async def shell(client: OmnyShellClient) -> RemoteSession:
     return await within(client.open_session("n1", mode=SessionMode.SHELL, pty=SIZE, env={"SHELL": "/bin/sh"}))
 
 
+async def test_vitals_of_a_node_come_while_somebody_looks_also_to_a_feed_that_subscribes_again(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async with (
+        OmnyShellHub(hub_config(certificates)) as hub,
+        running_node(certificates, hub.port, tmp_path),
+    ):
+        state = HubState()
+        feed = LiveFeed(access(certificates, hub.port, "admin"), state, parts=(Part.NODES,))
+        feed.look(looks=True)
+        running = asyncio.create_task(feed.run())
+        try:
+            found = await sees(state, lambda: "n1" in state.nodes and state.nodes["n1"].vitals)
+            assert (found.load, found.disk_share) != (None, None)
+            feed.look(looks=False)
+            feed.look(looks=True)
+            assert state.nodes["n1"].vitals is None
+            await sees(state, lambda: state.nodes["n1"].vitals == found)
+        finally:
+            await feed.aclose()
+            await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_shell_is_followed_through_detaching_resuming_and_its_end(
     certificates: Certificates, tmp_path: Path
 ) -> None:

@@ -53,6 +53,8 @@ FULL_TUNNEL = TUNNEL | CONNECTIONS | BYTES | {
     "gone": True, "publicHost": "h", "secure": True, "protocol": "http", "rateIn": 1, "rateOut": 2,
 }  # fmt: skip
 FULL_PEER = PEER | {"gone": True, "address": "a", "nodeId": "n"}
+VITALS = {"vitals": {"load1": 7, "memoryUsed": 1}}
+TOLD = {"nodeId": "n1"} | VITALS
 
 # type, the least that can be read, what is written of it.
 MINIMAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -78,6 +80,8 @@ MINIMAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         UPDATE | {"tunnelTraffic": [{"tunnelId": "t", "rateOut": 3}]},
         UPDATE | {"tunnelTraffic": [{"tunnelId": "t", "rateOut": 3} | CONNECTIONS | BYTES]},
     ),
+    ("events.delta", UPDATE | {"nodes": [NODE | VITALS]}, UPDATE | {"nodes": [NODE | VITALS]}),
+    ("events.delta", UPDATE | {"nodeVitals": [TOLD]}, UPDATE | {"nodeVitals": [TOLD]}),
     ("events.lagged", S | {"seq": 2}, S | {"seq": 2, "missedRecords": 0}),
     ("events.ended", S | {"code": "unsubscribed"}, S | {"code": "unsubscribed"}),
     ("events.ended", S | {"code": "c", "message": "m"}, S | {"code": "c", "message": "m"}),

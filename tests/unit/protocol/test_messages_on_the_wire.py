@@ -19,6 +19,10 @@ TUNNEL = {"tunnelId": "t", "nodeId": "n", "targetPort": 80, "publicPort": 9000, 
 FULL_TUNNEL = TUNNEL | {"ownerUserId": "", "targetHost": "localhost", "publicHost": ""}
 PTY = {"term": "xterm-256color", "cols": 80, "rows": 24}
 SHORT = {"requestId": "r"}
+VITALS = {
+    "os": "Debian GNU/Linux 13", "kernel": "6.12", "uptimeSeconds": 0, "cpus": 4, "load1": 52, "load5": 0,
+    "load15": 1234, "memoryTotal": 17179869184, "memoryUsed": 0, "diskTotal": 9223372036854775807, "diskUsed": 1,
+}  # fmt: skip
 
 # type, channel, the least that can be read, what is written of it.
 MINIMAL: list[tuple[str, int | None, dict[str, Any], dict[str, Any]]] = [
@@ -147,6 +151,9 @@ MINIMAL: list[tuple[str, int | None, dict[str, Any], dict[str, Any]]] = [
         SHORT | {"principal": "p", "sessionRef": "s", "lines": 500},
     ),
     ("node.sessions.history.response", None, SHORT | {"ok": True}, SHORT | {"ok": True}),
+    ("vitals.look", None, {"subscriptionId": "s", "looks": True}, {"subscriptionId": "s", "looks": True}),
+    ("node.vitals.request", None, SHORT, SHORT),
+    ("node.vitals.response", None, SHORT | {"vitals": {}}, SHORT | {"vitals": {}}),
     (
         "tunnel.open.request",
         None,
@@ -287,6 +294,7 @@ FULL: list[tuple[str, int | None, dict[str, Any]]] = [
     ("node.sessions.history.request", None, SHORT | {"principal": "p", "sessionRef": "s", "before": 9, "lines": -1}),
     ("sessions.history.response", None, SHORT | {"ok": True, "lines": "eA0K", "count": 1, "before": 0}),
     ("node.sessions.history.response", None, SHORT | {"ok": True, "lines": "eA0K", "count": 1, "before": 7}),
+    ("node.vitals.response", None, SHORT | {"vitals": VITALS}),
     ("session.detach.request", 7, {"timeoutSeconds": 0}),
     ("session.detached", 7, {"sessionId": UUID, "shortId": "s", "expiresAt": TS}),
     ("tunnel.opened", None, SHORT | {"tunnelId": "t", "publicHost": "h", "publicPort": 9, "secure": True}),

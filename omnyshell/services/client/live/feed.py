@@ -16,10 +16,11 @@ from omnyshell.errors import (
 from omnyshell.ids import new_id
 from omnyshell.model.live import Part
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import EVENTS, OF_LIVE_FEED
+from omnyshell.protocol.extensions import EVENTS, OF_LIVE_FEED, VITALS
 from omnyshell.protocol.messages import ControlMessage, Ping, Pong
 from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.events import EventsSubscribe, EventsUnsubscribe, register
+from omnyshell.protocol.messages.vitals import MESSAGES as VITALS_MESSAGES, VitalsLook
 from omnyshell.services.client.futures import fail_future
 from omnyshell.services.client.live.reader import Progress, SubscriptionReader
 from omnyshell.services.client.live.state import HubState, Link
@@ -69,6 +70,7 @@ class LiveFeed:
         self._runner: asyncio.Task[None] | None = None
         self._backoff = Backoff(times=TIMES)
         self._is_complete = False
+        self._looks = False
         self._gaps = 0
         self.complete = asyncio.Event()
         """Set once the whole state has arrived for the first time."""
@@ -93,6 +95,22 @@ class LiveFeed:
         if runner is not None and runner is not asyncio.current_task():
             runner.cancel()
             await asyncio.gather(runner, return_exceptions=True)
+
+    def look(self, *, looks: bool) -> None:
+        """Have nodes' vitals told from now on, or no longer: nodes are asked for them while somebody looks.
+
+        Toward a hub without the extension `vitals` this does nothing. Idempotent.
+        """
+        if looks != self._looks:
+            self._looks = looks
+            self._say_look()
+
+    def _say_look(self) -> None:
+        connection = self._connection
+        if connection is not None and connection.is_open and VITALS in connection.features and self._reader.id:
+            connection.send(VitalsLook(subscription_id=self._reader.id, looks=self._looks))
+            if self._looks:
+                self._state.forget_vitals()
 
     async def _serve(self) -> bool:
         """Dial once, and fill the state until the hub is lost; return whether to try again."""
@@ -126,7 +144,7 @@ class LiveFeed:
             on_message=self._message_received,
             on_lost=self._connection_lost,
             on_improper=self._refused,
-            codec=register(FrameCodec()),
+            codec=register(FrameCodec()).learn(VITALS_MESSAGES),
         )
         return self._connection
 
@@ -181,6 +199,8 @@ class LiveFeed:
                 audit_since=records[-1].at if records else None,
             )
         )
+        if self._looks:
+            self._say_look()
 
     def _begin_anew(self, connection: OmnyShellConnection) -> None:
         """Subscribe again after a gap. After `MAX_GAPS`, drop the connection, or this would repeat for ever."""

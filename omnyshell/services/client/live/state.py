@@ -13,6 +13,7 @@ from omnyshell.model.admin import AuditEntry
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
 from omnyshell.model.live import ITEM_PARTS, LiveItem, LiveNode, LivePeer, LiveSession, LiveTunnel, Part, Scope
 from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
+from omnyshell.model.vitals import NodeVitals
 from omnyshell.protocol.messages.events import EventsDelta, EventsSnapshot, EventsUpdate
 
 AUDIT_KEPT = 2_000
@@ -204,6 +205,7 @@ class HubState:
         if isinstance(update, EventsDelta):
             self._count(self._sessions, update.session_traffic, changed)
             self._count(self._tunnels, update.tunnel_traffic, changed)
+            self._take_vitals(update.node_vitals, changed)
         elif isinstance(update, EventsSnapshot) and update.last:
             self._end_snapshot(update, changed)
         self._tell(changed)
@@ -218,6 +220,14 @@ class HubState:
         self._sources[part] = Source.POLLED
         self._updated[part] = self._clock.monotonic()
         self._tell(changed)
+
+    def forget_vitals(self) -> None:
+        """Forget nodes' vitals, as those that were told are old."""
+        for key, node in self._nodes.items.items():
+            if node.vitals is not None:
+                self._nodes.items[key] = msgspec.structs.replace(node, vitals=None)
+        self._versions[Part.NODES] += 1
+        self._tell({Part.NODES})
 
     def forget_sources(self) -> None:
         """Mark all parts as unknown until they arrive again; their items stay."""
@@ -278,6 +288,13 @@ class HubState:
                 table.items[counted.key] = msgspec.structs.replace(item, **counted.counters)
                 self._versions[table.part] += 1
                 changed.add(table.part)
+
+    def _take_vitals(self, told: Iterable[NodeVitals], changed: set[Part]) -> None:
+        for each in told:
+            before = self._nodes.items.get(each.node_id)
+            if before is not None:
+                after = self._nodes.items[each.node_id] = msgspec.structs.replace(before, vitals=each.vitals)
+                self._note(Change(Part.NODES, before, after), changed)
 
     def _note(self, change: Change, changed: set[Part]) -> None:
         self._versions[change.part] += 1

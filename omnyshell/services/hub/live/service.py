@@ -7,6 +7,7 @@ from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.live import Part
 from omnyshell.protocol.messages.events import EventsEnded, EventsSubscribe, EventsUnsubscribe
+from omnyshell.protocol.messages.vitals import VitalsLook
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.quota import Pool, Quota
 from omnyshell.services.hub.audit.log import AuditLog
@@ -28,6 +29,7 @@ from omnyshell.services.hub.live.subscribers import Subscriber, Subscribers
 from omnyshell.services.hub.live.subscription import Subscription, Wanted
 from omnyshell.services.hub.live.view import LiveView
 from omnyshell.services.hub.live.viewer import Viewer
+from omnyshell.services.hub.live.vitals_polls import VitalsPolls
 from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.peers.peer import Peer
@@ -85,12 +87,14 @@ class EventsService:
         self._clock = clock
         self._subscribers = Subscribers(clock)
         self._sessions = LiveSessions(self._subscribers.mark, clock, routes.carried, self._keeps_sessions)
+        self._vitals = VitalsPolls(nodes, questions, clock, self._subscribers.mark_vitals)
         self._view = LiveView(
             inventory=inventory,
             sessions=self._sessions,
             audit=audit,
             metrics=metrics,
             subscribers=lambda: len(self._subscribers),
+            vitals=self._vitals.find,
         )
         self._polls = SessionPolls(self._sessions, nodes, questions, clock, names)
         self._ends: list[Callable[[], None]] = []
@@ -161,6 +165,14 @@ class EventsService:
         self._remove(lambda member: member.receiver is peer and member.subscription.id == id_)
         peer.send(EventsEnded(subscription_id=id_[:LONGEST_ID], code=UNSUBSCRIBED))
 
+    def look(self, peer: Peer, ask: VitalsLook, _channel: int) -> None:
+        """Tell a subscription of nodes' vitals from now on, or no longer."""
+        for member in self._subscribers:
+            if member.receiver is peer and member.subscription.id == ask.subscription_id:
+                member.subscription.look(looks=ask.looks)
+                for node_id in self._vitals.known():
+                    member.subscription.mark_vitals(node_id)
+
     def _remove(self, applies: Callable[[Subscriber], bool]) -> None:
         if self._subscribers.remove(applies):
             self._deserted_at = self._clock.monotonic()
@@ -182,6 +194,7 @@ class EventsService:
             self._timer.cancel()
             self._timer = None
         self._polls.stop()
+        self._vitals.stop()
         self._view.stop()
 
     # What happens
@@ -212,6 +225,7 @@ class EventsService:
         peer = self._inventory.peer_of_node(node_id)
         if peer is None:
             self._polls.left(node_id)
+            self._vitals.left(node_id)
             self._sessions.node_gone(node_id)
         else:
             self._polls.came(node_id)
@@ -273,6 +287,7 @@ class EventsService:
             self._polls.ask()
         if told.wants(Part.NODES):
             self._ping_some()
+            self._vitals.ask([member.subscription.viewer for member in told.looking()])
 
     def _ping_some(self) -> None:
         """Ping a tenth of the nodes each second, to measure their round trips."""

@@ -97,6 +97,15 @@ class Subscribers:
         for member in self._members:
             member.subscription.mark_traffic(part, key, owner)
 
+    def looking(self) -> list[Subscriber]:
+        """Return those who look at nodes' vitals."""
+        return [member for member in self._members if member.subscription.looks]
+
+    def mark_vitals(self, node_id: str) -> None:
+        """Mark a node's vitals as changed."""
+        for member in self._members:
+            member.subscription.mark_vitals(node_id)
+
     def mark_metrics(self) -> None:
         """Mark the hub's figures as changed."""
         for member in self._members:

@@ -15,6 +15,7 @@ from omnyshell.model.admin import AuditEntry
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
 from omnyshell.model.live import ITEM_PARTS, LiveItem, LiveNode, LivePeer, LiveSession, LiveTunnel, Part
 from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
+from omnyshell.model.vitals import MachineVitals, NodeVitals
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.events import EventsDelta, EventsLagged, EventsSnapshot
 from omnyshell.services.hub.live.viewer import Viewer
@@ -29,6 +30,10 @@ LOOK_SIZE = 160
 """Counted for an item that the viewer may not see, as checking that takes time too."""
 
 TRAFFIC_SIZE = 100
+VITALS_SIZE = 300
+NOTHING_SAID = MachineVitals()
+"""The vitals of a node that says nothing, or nothing any more."""
+
 MAX_CHANGED = 10_000
 MAX_RECORDS = 2_000
 """The most pending changes and audit records; with more, the subscriber gets a new snapshot."""
@@ -43,8 +48,8 @@ class LiveSource(Protocol):
     def describe(self, part: Part, key: str, viewer: Viewer) -> LiveItem | None:
         """Return an item as the viewer may see it; None if there is none, or the viewer may not see it."""
 
-    def traffic(self, part: Part, key: str, viewer: Viewer) -> SessionTraffic | TunnelTraffic | None:
-        """Return the counters of a session or tunnel, as `describe` does."""
+    def traffic(self, part: Part, key: str, viewer: Viewer) -> SessionTraffic | TunnelTraffic | NodeVitals | None:
+        """Return the counters of a session or tunnel, or the vitals of a node, as `describe` does."""
 
     def metrics(self) -> LiveMetrics:
         """Return the hub's figures."""
@@ -72,6 +77,9 @@ class Subscription:
         self.id = subscription_id
         self.viewer = viewer
         self.parts = wanted.parts & viewer.parts
+        self.looks = False
+        """Whether the subscriber is told of nodes' vitals."""
+
         self._wanted = wanted
         self._source = source
         self._sequence = 0
@@ -111,10 +119,21 @@ class Subscription:
         if len(self._changed) > MAX_CHANGED:
             self.fall_behind()
 
-    def mark_traffic(self, part: Part, key: str, owner: str) -> None:
+    def mark_traffic(self, part: Part, key: str, owner: str | None) -> None:
         """Mark the counters of a session or tunnel as changed."""
         if not self._has_lagged and part in self.parts and self.viewer.owns(owner):
             self._counted[part, key] = None
+
+    def look(self, *, looks: bool) -> None:
+        """Tell of nodes' vitals from now on, or no longer."""
+        self.looks = looks
+        if not looks:
+            self._counted = {key: None for key in self._counted if key[0] is not Part.NODES}
+
+    def mark_vitals(self, node_id: str) -> None:
+        """Mark the vitals of a node as changed."""
+        if self.looks:
+            self.mark_traffic(Part.NODES, node_id, None)
 
     def mark_metrics(self) -> None:
         """Mark the hub's figures as changed."""
@@ -176,7 +195,7 @@ class Subscription:
         content = _Content()
         while snapshot.keys and not content.is_full:
             part, key = snapshot.keys.pop()
-            item = self._source.describe(part, key, self.viewer)
+            item = self._describe(part, key)
             if item is None or item.gone:
                 content.size += LOOK_SIZE
             else:
@@ -228,7 +247,15 @@ class Subscription:
             records=tuple(content.records),
             session_traffic=tuple(content.session_traffic),
             tunnel_traffic=tuple(content.tunnel_traffic),
+            node_vitals=tuple(content.node_vitals),
         )
+
+    def _describe(self, part: Part, key: str) -> LiveItem | None:
+        item = self._source.describe(part, key, self.viewer)
+        if self.looks and isinstance(item, LiveNode):
+            told = self._source.traffic(part, key, self.viewer)
+            item.vitals = told.vitals if isinstance(told, NodeVitals) and told.vitals != NOTHING_SAID else None
+        return item
 
     def _take_changed(self, content: "_Content") -> None:
         while self._changed and not content.is_full:
@@ -236,7 +263,7 @@ class Subscription:
             final = self._changed.pop(key)
             # The item contains its counters.
             self._counted.pop(key, None)
-            item = final or self._source.describe(*key, self.viewer)
+            item = final or self._describe(*key)
             if item is None or (final is None and item.gone and not self._has_told(*key)):
                 content.size += LOOK_SIZE
             else:
@@ -286,6 +313,7 @@ class _Content:
         self.records: list[AuditEntry] = []
         self.session_traffic: list[SessionTraffic] = []
         self.tunnel_traffic: list[TunnelTraffic] = []
+        self.node_vitals: list[NodeVitals] = []
 
     @property
     def is_full(self) -> bool:
@@ -307,13 +335,15 @@ class _Content:
             said = item.capabilities
             self.size += sum(map(len, (*said.features, *said.shells))) if said is not None else 0
 
-    def add_traffic(self, counted: SessionTraffic | TunnelTraffic) -> None:
-        """Add counters."""
+    def add_traffic(self, counted: SessionTraffic | TunnelTraffic | NodeVitals) -> None:
+        """Add counters, or vitals."""
         if isinstance(counted, SessionTraffic):
             self.session_traffic.append(counted)
-        else:
+        elif isinstance(counted, TunnelTraffic):
             self.tunnel_traffic.append(counted)
-        self.size += TRAFFIC_SIZE
+        else:
+            self.node_vitals.append(counted)
+        self.size += VITALS_SIZE if isinstance(counted, NodeVitals) else TRAFFIC_SIZE
 
     def add_records(self, records: deque[AuditRecord]) -> None:
         """Move as many records into the message as fit."""

@@ -11,6 +11,7 @@ from omnyshell.model.audit import AuditRecord
 from omnyshell.model.live import LiveItem, LiveNode, LivePeer, LiveTunnel, Part
 from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.model.sessions import SessionState
+from omnyshell.model.vitals import MachineVitals, NodeVitals
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.inventory.inventory import Inventory, unknown
@@ -35,8 +36,13 @@ class LiveView:
         audit: AuditLog,
         metrics: HubMetrics,
         subscribers: Callable[[], int],
+        vitals: Callable[[str], MachineVitals | None],
     ) -> None:
-        """`sessions` includes detached ones, `subscribers` returns the number of subscriptions."""
+        """`sessions` includes detached ones, `subscribers` returns the number of subscriptions.
+
+        `vitals` returns what is known of a connected node's machine.
+        """
+        self._vitals = vitals
         self._inventory = inventory
         self._sessions = sessions
         self._audit = audit
@@ -168,8 +174,10 @@ class LiveView:
         """Return an item as the viewer may see it; None if there is none, or the viewer may not see it."""
         return self._describers[part](key, viewer)
 
-    def traffic(self, part: Part, key: str, viewer: Viewer) -> SessionTraffic | TunnelTraffic | None:
-        """Return the counters of a session or tunnel, as `describe` does."""
+    def traffic(self, part: Part, key: str, viewer: Viewer) -> SessionTraffic | TunnelTraffic | NodeVitals | None:
+        """Return the counters of a session or tunnel, or the vitals of a node, as `describe` does."""
+        if part is Part.NODES:
+            return NodeVitals(node_id=key, vitals=self._vitals(key) or MachineVitals()) if viewer.knows(key) else None
         if part is Part.SESSIONS:
             entry = self._sessions.find(key)
             if entry is None or not viewer.owns(entry.principal):

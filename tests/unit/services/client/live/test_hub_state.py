@@ -7,6 +7,7 @@ from omnyshell.model.admin import AuditEntry
 from omnyshell.model.live import LiveNode, LiveSession, NodePresence, Part, Scope
 from omnyshell.model.live_figures import SessionTraffic
 from omnyshell.model.sessions import SessionMode, SessionState
+from omnyshell.model.vitals import MachineVitals, NodeVitals
 from omnyshell.protocol.messages.events import EventsDelta, EventsSnapshot
 from omnyshell.services.client.live.state import Change, HubState, Link, Source
 
@@ -76,6 +77,20 @@ def test_items_come_change_are_counted_and_go() -> None:
         (Part.SESSIONS, True),
         (Part.SESSIONS, False),
     ]
+
+
+def test_vitals_take_the_place_of_those_before_until_they_are_forgotten() -> None:
+    state, changes = HubState(), list[Change]()
+    state.apply(snapshot(nodes=(node("n1"),)))
+    state.watch(changes.append)
+    for load in (1, 2):
+        told = NodeVitals(node_id="n1", vitals=MachineVitals(load1=load))
+        state.apply(delta(node_vitals=(told, NodeVitals(node_id="n2", vitals=MachineVitals()))))
+    assert [change.after.vitals.load for change in changes] == [0.01, 0.02]  # type: ignore[union-attr]
+    assert list(state.nodes) == ["n1"]
+    version = state.version(Part.NODES)
+    state.forget_vitals()
+    assert (state.nodes["n1"].vitals, state.version(Part.NODES) > version) == (None, True)
 
 
 def test_records_of_a_second_snapshot_are_taken_once() -> None:

@@ -29,6 +29,7 @@ from omnyshell.protocol.messages.clipboard import SessionClipboard
 from omnyshell.protocol.messages.detached import RELAYED_ANSWERS, ClientRequest
 from omnyshell.protocol.messages.events import EventsSubscribe, EventsUnsubscribe
 from omnyshell.protocol.messages.history import NodeSessionHistoryResponse
+from omnyshell.protocol.messages.vitals import VitalsLook
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.access.rights import RIGHTS_TAKEN, right_of_session, right_taken
 from omnyshell.services.hub.message_table import KNOWN
@@ -48,7 +49,7 @@ ON_A_CHANNEL_OF_ITS_OWN = {
 """The session is judged when it is opened, and again whenever rights change; so is a tunnel."""
 
 ABOUT_WHAT_IS_THE_CALLERS = {TunnelCloseRequest, TunnelListRequest}
-FILTERED = {NodeListRequest, EventsSubscribe, EventsUnsubscribe, admin.AccessRequest}
+FILTERED = {NodeListRequest, EventsSubscribe, EventsUnsubscribe, VitalsLook, admin.AccessRequest}
 """They tell of the nodes that the caller may know alone."""
 
 UNSERVED = {AiConfigRequest, DriveCredentialRequest, HttpProxyRequest}

@@ -1,0 +1,1 @@
+"""How the node's machine is, and what runs in its sessions."""

@@ -11,7 +11,7 @@ from omnyshell.terminal.history.history import History
 from omnyshell.terminal.screen.sgr import number
 from omnyshell.terminal.screen.stretches import known_stretch
 from omnyshell.terminal.screen.work import A_ROW, UNBOUNDED
-from omnyshell.terminal.sequences.functions import CHANGES, NOTHING, PLACES, Action, action_of, known_action
+from omnyshell.terminal.sequences.functions import CHANGES, NOTHING, PLACES, SETS, Action, action_of, known_action
 from omnyshell.terminal.sequences.osc import HEAD, LONGEST_STRING
 from omnyshell.terminal.sequences.reports import Reports
 from omnyshell.terminal.sequences.tokens import (
@@ -346,7 +346,9 @@ class Emulator(Reports):
                 cursor.x = x - 1 if x < columns else columns - 1
                 continue
             call(self, *arguments)
-            if kind:
+            if kind == SETS:
+                plain = self._plain
+            elif kind:
                 cursor, rows, plain = self.cursor, self._rows, self._plain
                 style = cursor.style
                 narrow, all_narrow = self._layout.narrow_texts, self._layout.all_narrow

@@ -20,7 +20,7 @@ from omnyshell.terminal.state.table import (
     switch,
 )
 from omnyshell.terminal.state.undoing import Leftovers
-from omnyshell.terminal.text.charsets import ASCII, TRANSLATIONS
+from omnyshell.terminal.text.charsets import ASCII, shown_in
 from omnyshell.terminal.text.layout import LAYOUTS, Layout
 from omnyshell.terminal.text.widths import width_of
 
@@ -235,5 +235,5 @@ def _printed_last(screen: Emulator) -> str:
         return ""
     if not width_of(screen.printed) or (len(cell) > 1 and cell.endswith(screen.printed)):
         return cell
-    shown = screen.printed.translate(TRANSLATIONS.get(screen.charsets[screen.charset], {}))
+    shown = shown_in(screen.charsets[screen.charset], screen.printed)
     return screen.printed if cell == shown else ""

@@ -1,16 +1,18 @@
 """Printing characters: charsets, wrapping, insert mode, wide and combining characters."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Any, Final
 
+from omnyshell.terminal.screen.late import LateStyle, find_direct_colour
 from omnyshell.terminal.screen.rectangles import Rectangles
 from omnyshell.terminal.screen.rows import PADDED, WRAPPED, WRAPPED_BETWEEN_MARGINS, Cells
 from omnyshell.terminal.screen.sgr import DIRECT, effect_of
 from omnyshell.terminal.screen.stretches import (
     Stretch,
     after_sgr,
+    comes_again,
     learnt_stretch,
     pen_after,
     split_at_sgr,
@@ -18,12 +20,15 @@ from omnyshell.terminal.screen.stretches import (
 )
 from omnyshell.terminal.screen.style import Style
 from omnyshell.terminal.screen.work import A_ROW
-from omnyshell.terminal.text.charsets import TRANSLATIONS
+from omnyshell.terminal.text.charsets import TRANSLATIONS, shown_in
 from omnyshell.terminal.text.layout import MARK, MOST_IN_A_CELL
 from omnyshell.terminal.text.widths import runs, width_of
 
 _MOST_PARTS: Final = 8
 """Parts of a stretch for a column, beyond which it is no use to keep it as it came."""
+
+_FEW_PARTS: Final = 17
+"""Parts of a stretch that are written one by one faster than they are kept together."""
 
 _MIXED: Final = 20
 """What it costs to draw a character that is not ASCII, in cells."""
@@ -38,6 +43,9 @@ class Drawing(Rectangles):
     _is_simple: bool = True
     """Whether what fits the line can be put on it as it is."""
 
+    _translated: Callable[[str], str] | None = None
+    """How text looks that would be put on the screen as it is, but for its charset; None where there is more to it."""
+
     _joining: bool = False
     """Whether the next character may join what was printed last, though it is no mark."""
     _single: int = 0
@@ -47,9 +55,7 @@ class Drawing(Rectangles):
         """Print `data`, which has no control characters, at the cursor."""
         if self._single and data:
             data = self._draw_shifted(data)
-        charset = self._charsets[self.charset]
-        if charset in TRANSLATIONS:
-            data = data.translate(TRANSLATIONS[charset])
+        data = shown_in(self._charsets[self.charset], data)
         if self._joining and data:
             data = self._join(data)
         if data and self._layout.all_narrow(data):
@@ -62,7 +68,10 @@ class Drawing(Rectangles):
 
         Return what was not printed.
         """
-        piece = self._right - self._left + 1 if self._narrowed else len(text)
+        if not self._narrowed:
+            self.draw(text)
+            return ""
+        piece = self._right - self._left + 1
         for at in range(0, len(text), piece):
             self.draw(text[at : at + piece])
             if self._is_worked_out:
@@ -74,11 +83,14 @@ class Drawing(Rectangles):
 
         Return its last piece of text, which may be empty, and what was not printed.
         """
-        at = text.index("\x1b")
-        if text.startswith(DIRECT, at) and text.find("\x1b", at + 1) < 0 and self._plain:
-            return self._draw_direct(text, at)
+        found = self._plain and find_direct_colour(text)
+        if found:
+            before, sequence, ground, shown = found.groups()
+            self._draw_direct(before, sequence, ground, shown)
+            return shown, ""
         parts = split_at_sgr(text)
-        if not self._plain:
+        is_direct = parts[1].startswith(DIRECT)
+        if not self._plain or (len(parts) <= _FEW_PARTS and not is_direct and not comes_again(text)):
             return parts[-1], self._draw_parts(parts)
         stretch = learnt_stretch(text, parts) or Stretch(text, parts, "".join(parts[::2]))
         cursor = self.cursor
@@ -97,47 +109,53 @@ class Drawing(Rectangles):
             self._draw_parts(parts)
         return stretch.last, ""
 
-    def _draw_direct(self, text: str, at: int) -> tuple[str, str]:
-        """Print text with one sequence, which chooses a direct colour: the pen has to be found anyhow."""
-        cursor = self.cursor
+    def _draw_direct(self, before: str, sequence: str, ground: str, shown: str) -> None:
+        """Print text around a sequence that chooses a direct colour, as nothing else is to be heeded."""
+        cursor, columns = self.cursor, self.columns
         style = cursor.style
-        if at:
-            self._draw_next(text[:at], style)
-            if self._joining:
-                self._end_joining()
-        sequence, _, shown = text[at:].partition("m")
-        sequence += "m"
-        cursor.style = style = style.transitions.get(sequence) or after_sgr(style, sequence)
+        runs = self._rows[cursor.y].runs
+        if before:
+            end = cursor.x + len(before)
+            if end <= columns and before.isascii():
+                runs.append((cursor.x, before, style))
+                cursor.x = end
+            else:
+                self.draw(before)
+                if self._joining:
+                    self._end_joining()
+                runs = self._rows[cursor.y].runs
+        cursor.style = style = LateStyle(style, sequence, ground)
         if shown:
-            self._draw_next(shown, style)
-        return shown, ""
-
-    def _draw_next(self, text: str, style: Style) -> None:
-        """Print text in the pen's style, as nothing else is to be heeded but the end of the line."""
-        cursor = self.cursor
-        end = cursor.x + len(text)
-        if end <= self.columns and text.isascii():
-            self._rows[cursor.y].runs.append((cursor.x, text, style))
-            cursor.x = end
-        else:
-            self.draw(text)
+            end = cursor.x + len(shown)
+            if end <= columns and shown.isascii():
+                runs.append((cursor.x, shown, style))
+                cursor.x = end
+            else:
+                self.draw(shown)
 
     def _draw_parts(self, parts: list[str]) -> str:
         """Print texts and obey the sequences between them; return what was not printed."""
-        cursor, after = self.cursor, 0
-        for part in parts:
-            after += 1
+        cursor, columns, style = self.cursor, self.columns, self.cursor.style
+        narrow, all_narrow = self._layout.narrow_texts, self._layout.all_narrow
+        is_text = False
+        for at, part in enumerate(parts):
+            is_text = not is_text
             if not part:
                 continue
-            if after % 2 == 0:
-                cursor.style = pen_after(cursor.style, (part,))
+            if not is_text:
+                cursor.style = style = style.transitions.get(part) or after_sgr(style, part)
                 if self._joining:
                     self._end_joining()
-            elif self._plain and part.isascii() and cursor.x + len(part) <= self.columns:
-                self._row.runs.append((cursor.x, part, cursor.style))
-                cursor.x += len(part)
-            elif left := self.draw_some(part):
-                return left + "".join(parts[after:])
+                continue
+            x = cursor.x
+            if x + len(part) <= columns and (self._plain or self._translated):
+                shown = part if self._plain or self._translated is None else self._translated(part)
+                if shown.isascii() or shown in narrow or all_narrow(shown):
+                    self._rows[cursor.y].runs.append((x, shown, style))
+                    cursor.x = x + len(part)
+                    continue
+            if left := self.draw_some(part):
+                return left + "".join(parts[at + 1 :])
         return ""
 
     def _draw_wrapped(self, whole: Sequence[str]) -> None:
@@ -258,8 +276,10 @@ class Drawing(Rectangles):
     def _update_plain(self) -> None:
         """Note whether ASCII text can be put on the screen as it is, as far as it fits the line."""
         is_simple = self._is_simple = not (self._insert or self._narrowed or self._has_sizes)
-        special = self._joining or self._single or self._charsets[self.charset] in TRANSLATIONS
-        self._plain = is_simple and not special
+        self._plain = is_simple and not (self._joining or self._single)
+        self._translated = None
+        if self._plain and (translated := TRANSLATIONS.get(self._charsets[self.charset])):
+            self._plain, self._translated = False, translated
 
     def _draw_narrow(self, text: Cells) -> None:
         """Print characters, or clusters, of one column."""

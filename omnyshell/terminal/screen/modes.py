@@ -247,8 +247,9 @@ class Modes(Drawing):
     def define_charset(self, code: str, mode: str) -> None:
         """SCS: designate `code` to G0-G3 by the intermediate `mode`, one of ( ) * +."""
         slot = "()*+".find(mode[:1])
-        if slot >= 0:
-            self._charsets[slot] = code if code in TRANSLATIONS else ASCII
+        charset = code if code in TRANSLATIONS else ASCII
+        if slot >= 0 and self._charsets[slot] != charset:
+            self._charsets[slot] = charset
             self._update_plain()
 
     def select_charset(self, slot: int) -> None:

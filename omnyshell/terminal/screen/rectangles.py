@@ -18,7 +18,7 @@ from omnyshell.terminal.screen.style import (
     style_of,
 )
 from omnyshell.terminal.screen.work import A_ROW
-from omnyshell.terminal.text.charsets import TRANSLATIONS
+from omnyshell.terminal.text.charsets import shown_in
 
 _FLAGS: Final = {1: BOLD, 5: BLINK, 7: REVERSE, 8: CONCEAL}
 _ALL_FLAGS: Final = BOLD | BLINK | REVERSE | CONCEAL
@@ -42,7 +42,7 @@ class Rectangles(Editing):
         is_printable = code > _LAST_LATIN or code & 0x7F >= 0x20
         character = chr(code or 0x20) if code <= 0x10FFFF and not 0xD800 <= code < 0xE000 else ""
         if character and (is_printable or not code) and code != 0x7F and self._layout.all_narrow(character):
-            self._fill(bounds, character.translate(TRANSLATIONS.get(self._charsets[self.charset], {})))
+            self._fill(bounds, shown_in(self._charsets[self.charset], character))
 
     def erase_rectangle(self, *bounds: int) -> None:
         """DECERA; what is protected too, and with the pen's attributes, as in xterm."""

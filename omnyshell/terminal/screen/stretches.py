@@ -21,7 +21,7 @@ split_at_sgr: Final = re.compile(f"({SGR})").split
 _FEW: Final = 6
 
 _MOST_KNOWN: Final = 2048
-_MOST_KNOWN_PARTS: Final = 9
+_MOST_KNOWN_PARTS: Final = 17
 _LONGEST_KNOWN: Final = 100
 _RESETS: Final = ("\x1b[m", "\x1b[0m")
 
@@ -98,6 +98,21 @@ known_stretch: Final = _known.get
 """Return the stretch of a short text that came before, or None; it is narrow."""
 
 
+_seen: Final[set[str]] = set()
+
+
+def comes_again(text: str) -> bool:
+    """Whether a text came before, and is worth being remembered; those that are long hardly come again."""
+    if len(text) > _LONGEST_KNOWN:
+        return False
+    if text in _seen:
+        return True
+    if len(_seen) >= _MOST_KNOWN:
+        _seen.clear()
+    _seen.add(text)
+    return False
+
+
 def stretch_of(parts: Sequence[str]) -> Stretch:
     """Return the stretch that has these parts."""
     return Stretch("".join(parts), parts, "".join(parts[::2]))
@@ -117,7 +132,10 @@ def learnt_stretch(text: str, parts: Sequence[str]) -> Stretch | None:
 
 
 def after_sgr(style: Style, sequence: str) -> Style:
-    """Return the style of a pen after one SGR sequence that it has not learnt."""
+    """Return the style of a pen after one SGR sequence."""
+    transitions = style.transitions
+    if transitions and (known := transitions.get(sequence)):
+        return known
     if sequence.startswith(DIRECT) and (colour := direct_colour(sequence)) is not None:
         return style.with_ground(colour, sequence)
     effect = effect_of(sequence)

@@ -23,6 +23,9 @@ CHANGES: Final = 1
 PLACES: Final = 2
 """The cursor's place alone: CUP, with line and column."""
 
+SETS: Final = 3
+"""How characters look that come next: SCS, SI, SO."""
+
 LONGEST_LEARNED: Final = 64
 """Characters of the longest sequence that is cached."""
 _MOST_ACTIONS: Final = 8192
@@ -125,7 +128,7 @@ _FUNCTIONS: Final = {
 
 _FIXED: Final[dict[str, Action]] = {
     **{
-        control: (getattr(Reports, name), (), CHANGES if name.startswith("shift") else MOVES)
+        control: (getattr(Reports, name), (), SETS if name.startswith("shift") else MOVES)
         for control, name in Stream.basic.items()
     },
     "\x1b[K": (Reports.erase_to_line_end, (), MOVES),
@@ -184,7 +187,7 @@ def _parse(sequence: str) -> Action:
     if sequence[:2] == "\x1b[":
         return _parse_csi(sequence)
     if len(sequence) == 3 and sequence[1] in "()*+":
-        return (Reports.define_charset, (sequence[2], sequence[1]), CHANGES)
+        return (Reports.define_charset, (sequence[2], sequence[1]), SETS)
     return NOTHING
 
 

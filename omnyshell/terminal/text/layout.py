@@ -6,9 +6,9 @@ characters in one place (UAX 29, "extended grapheme clusters"), which programs m
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain
-from typing import Final, TypeVar
+from typing import Final
 
 from omnyshell.model.sessions import Widths
 from omnyshell.terminal.text.cluster_table import (
@@ -20,6 +20,7 @@ from omnyshell.terminal.text.cluster_table import (
     SPACING_MARK,
     WIDENED,
 )
+from omnyshell.terminal.text.remembering import Remembering
 from omnyshell.terminal.text.width_table import ZERO_WIDTH
 from omnyshell.terminal.text.widths import has_other_width, width_of
 
@@ -56,25 +57,6 @@ _clusters: Final = re.compile(
 _ends_in_emoji_and_joiner: Final = re.compile(f"{_PICTOGRAPH}{_EXTENDS}*{_JOINER}\\Z").search
 
 
-Found = TypeVar("Found")
-
-
-class _Remembering(dict[str, Found]):
-    """A bounded cache of what `find` returns."""
-
-    def __init__(self, find: Callable[[str], Found]) -> None:
-        super().__init__()
-        self._find = find
-
-    def __missing__(self, text: str) -> Found:
-        if len(self) >= _MOST_REMEMBERED:
-            self.clear()
-        found = self._find(text)
-        if len(text) <= _LONGEST_REMEMBERED:
-            self[text] = found
-        return found
-
-
 class _Ranges:
     """Characters by their ranges."""
 
@@ -96,7 +78,7 @@ def _kind(character: str) -> str:
     return next((kind for ranges, kind in _RANGES if character in ranges), _OTHER)
 
 
-_kind_of: Final = _Remembering(_kind).__getitem__
+_kind_of: Final = Remembering(_kind).__getitem__
 
 
 def _kinds_of(text: str) -> str:
@@ -107,7 +89,7 @@ def _ends_in_joined_emoji(cell: str) -> bool:
     return cell.endswith(ZERO_WIDTH_JOINER) and _ends_in_emoji_and_joiner(_kinds_of(cell)) is not None
 
 
-_awaits_emoji: Final = _Remembering(_ends_in_joined_emoji).__getitem__
+_awaits_emoji: Final = Remembering(_ends_in_joined_emoji).__getitem__
 
 
 def _depends(character: str) -> bool:
@@ -117,7 +99,7 @@ def _depends(character: str) -> bool:
     return kind in _INDICATOR + _PREPENDED + _LEADS
 
 
-_depends_on_terminal: Final = _Remembering(_depends).__getitem__
+_depends_on_terminal: Final = Remembering(_depends).__getitem__
 
 
 def is_counted_alike(text: str) -> bool:
@@ -138,14 +120,18 @@ class Layout:
         self._joins_emoji = joins_emoji
         # Looking characters up takes a tenth of the time of searching a text.
         self._narrow_characters: set[str] = set()
-        self._cells = _Remembering(self._cells_of_character).__getitem__
+        self._other_characters: set[str] = set()
+        self._cells = Remembering(self._cells_of_character).__getitem__
 
     def all_narrow(self, text: str) -> bool:
         """Whether each character of `text` takes one column, and none joins another."""
         if text.isascii():
             return True
         if not self._narrow_characters.issuperset(text):
+            if not self._other_characters.isdisjoint(text):
+                return False
             if not self._each_is_narrow(text):
+                _remember(self._other_characters, self._others_in(text))
                 return False
             _remember(self._narrow_characters, text)
         if len(text) <= _LONGEST_REMEMBERED:
@@ -154,6 +140,9 @@ class Layout:
 
     def _each_is_narrow(self, text: str) -> bool:
         return not has_other_width(text)
+
+    def _others_in(self, text: str) -> Iterable[str]:
+        return (character for character in set(text) if not self._each_is_narrow(character))
 
     def cells_of(self, text: str) -> list[str]:
         """Return the cells of a text: two for a wide character, the second "".
@@ -227,7 +216,7 @@ class ClusterLayout(Layout):
 
     def __init__(self) -> None:
         super().__init__(joins_emoji=True)
-        self._cluster = _Remembering(self._cells_of_cluster).__getitem__
+        self._cluster = Remembering(self._cells_of_cluster).__getitem__
 
     def _each_is_narrow(self, text: str) -> bool:
         return super()._each_is_narrow(text) and all(_kind_of(character) in _ALONE for character in set(text))

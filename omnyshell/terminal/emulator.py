@@ -11,7 +11,8 @@ from omnyshell.terminal.history.history import History
 from omnyshell.terminal.screen.sgr import number
 from omnyshell.terminal.screen.stretches import known_stretch
 from omnyshell.terminal.screen.work import A_ROW, UNBOUNDED
-from omnyshell.terminal.sequences.functions import CHANGES, NOTHING, PLACES, SETS, Action, action_of, known_action
+from omnyshell.terminal.sequences.functions import NOTHING, Action, action_of, known_action
+from omnyshell.terminal.sequences.kinds import CHANGES, PLACES, RETURNS, SETS
 from omnyshell.terminal.sequences.osc import HEAD, LONGEST_STRING
 from omnyshell.terminal.sequences.reports import Reports
 from omnyshell.terminal.sequences.tokens import (
@@ -340,11 +341,15 @@ class Emulator(Reports):
                     return
                 action = self._unusual(text, sequence)
             call, arguments, kind = action
-            if kind == PLACES and not self._origin:
-                y, x = arguments
-                cursor.y = y - 1 if y <= last else last
-                cursor.x = x - 1 if x < columns else columns - 1
-                continue
+            if kind:
+                if kind == PLACES and not self._origin:
+                    y, x = arguments
+                    cursor.y = y - 1 if y <= last else last
+                    cursor.x = x - 1 if x < columns else columns - 1
+                    continue
+                if kind == RETURNS and newline:
+                    cursor.x = 0
+                    continue
             call(self, *arguments)
             if kind == SETS:
                 plain = self._plain

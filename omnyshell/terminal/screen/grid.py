@@ -217,7 +217,8 @@ class Grid(Working, Screen):
             row = Row(self.columns, self.cursor.style.erased)
         else:
             row = rows.pop(self._top)
-            row.clear(self.cursor.style.erased)
+            style = self.cursor.style
+            row.clear(style if style is DEFAULT_STYLE else style.erased)
         rows.insert(self._bottom, row)
 
     def scroll_down(self, count: int | None = None) -> None:

@@ -15,8 +15,8 @@ _VALUE: Final = "(?:[0-9]{1,2}+|[01][0-9][0-9]|2[0-4][0-9]|25[0-5])"
 find_direct_colour: Final = re.compile(
     rf"([^\x1b]*+)(\x1b\[([34])8;2;{_VALUE};{_VALUE};{_VALUE}m)([^\x1b]*+)", re.DOTALL
 ).fullmatch
-"""Finds a text, the one sequence in it, which does nothing but choose a direct colour (SGR 38 or 48), "3" or "4" for the
-foreground or the background, and the text after it."""
+"""Finds a text, the one sequence in it, which does nothing but choose a direct colour, the number of its ground (3 for
+the foreground, 4 for the background), and the text after it."""
 
 
 class LateStyle(Style):
@@ -26,6 +26,10 @@ class LateStyle(Style):
     """
 
     __slots__ = ("_background", "_before", "_foreground", "_settled")
+
+    _before: Style
+    _foreground: str
+    _background: str
 
     def __init__(self, before: Style, sequence: str, ground: str) -> None:
         self._settled: Style | None = None

@@ -5,7 +5,7 @@ from itertools import chain
 from typing import Any, Final
 
 from omnyshell.model.sessions import Widths
-from omnyshell.terminal.screen.drawing import Drawing
+from omnyshell.terminal.screen.colouring import Colouring
 from omnyshell.terminal.screen.page import Page, SavedCursor
 from omnyshell.terminal.screen.rows import Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, Style
@@ -61,7 +61,7 @@ _LEVELS: Final = range(61, 66)
 _SIDE_MARGINS: Final = SIDE_MARGINS >> PRIVATE
 
 
-class Modes(Drawing):
+class Modes(Colouring):
     """A grid with modes. `mode` is the set of those that are on, numbered as in pyte; unknown ones are kept too."""
 
     mode: set[int]

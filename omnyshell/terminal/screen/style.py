@@ -118,8 +118,12 @@ class Style:
 
     def with_ground(self, colour: int, sequence: str) -> "Style":
         """Return the style with the foreground (SGR 38) or background (48) that `sequence` chooses."""
-        fg, bg, *others = self._fields
-        return self._to((colour, bg, *others) if sequence[2] == "3" else (fg, colour, *others), sequence)
+        fg, bg, flags, underline, underline_colour, link = self._fields
+        if sequence[2] == "3":
+            fg = colour
+        else:
+            bg = colour
+        return self._to((fg, bg, flags, underline, underline_colour, link), sequence)
 
     def _to(self, look: Fields, sequence: str) -> "Style":
         style = _styles.get(look)

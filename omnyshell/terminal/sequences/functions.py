@@ -7,24 +7,13 @@ from typing import Any, Final
 from pyte import Stream
 
 from omnyshell.terminal.screen.sgr import MAX_PARAMS, number
+from omnyshell.terminal.sequences.kinds import CHANGES, MOVES, PLACES, RETURNS, SETS
 from omnyshell.terminal.sequences.reports import Reports
 from omnyshell.terminal.sequences.tokens import LONGEST_SEQUENCE
 from omnyshell.terminal.state.table import CONTROL_OF, DISABLED, ESCAPES, TITLE_FORM_OFF
 
 # A function, its arguments, and what it may change.
 Action = tuple[Callable[..., None], tuple[Any, ...], int]
-
-MOVES: Final = 0
-"""Contents and the cursor's place."""
-
-CHANGES: Final = 1
-"""Also the screen that is shown, the pen, margins, modes."""
-
-PLACES: Final = 2
-"""The cursor's place alone: CUP, with line and column."""
-
-SETS: Final = 3
-"""How characters look that come next: SCS, SI, SO."""
 
 LONGEST_LEARNED: Final = 64
 """Characters of the longest sequence that is cached."""
@@ -131,6 +120,7 @@ _FIXED: Final[dict[str, Action]] = {
         control: (getattr(Reports, name), (), SETS if name.startswith("shift") else MOVES)
         for control, name in Stream.basic.items()
     },
+    "\r": (Reports.carriage_return, (), RETURNS),
     "\x1b[K": (Reports.erase_to_line_end, (), MOVES),
     "\x1bD": (Reports.index, (), MOVES),
     "\x1bE": (Reports.next_line, (), MOVES),

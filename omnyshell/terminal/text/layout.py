@@ -35,6 +35,9 @@ _EMOJI_STYLE: Final = "\ufe0f"
 _MOST_REMEMBERED: Final = 4096
 _LONGEST_REMEMBERED: Final = 16
 
+_split_at_marked: Final = re.compile(f"(.(?:[{_EMOJI_STYLE}\u20e3]|{ZERO_WIDTH_JOINER}.)++)").split
+"""Cuts a text into what has none of the marks that emoji have, what has such marks, and so on."""
+
 _EXTENDS, _JOINS, _JOINER, _PICTOGRAPH, _INDICATOR, _PREPENDED, _LEADS, _SYLLABLE, _OTHER = "ejzpiPLS."
 _KINDS: Final = (
     (((0x200D, 0x200D),), _JOINER),
@@ -102,6 +105,11 @@ def _depends(character: str) -> bool:
 _depends_on_terminal: Final = Remembering(_depends).__getitem__
 
 
+def has_usual_marks(text: str) -> bool:
+    """Whether a text has marks that emoji have, for which `Layout.cells_of` often finds the cells."""
+    return _EMOJI_STYLE in text or ZERO_WIDTH_JOINER in text
+
+
 def is_counted_alike(text: str) -> bool:
     """Whether each terminal makes the same columns of a text."""
     return text.isascii() or not any(map(_depends_on_terminal, set(text)))
@@ -121,7 +129,7 @@ class Layout:
         # Looking characters up takes a tenth of the time of searching a text.
         self._narrow_characters: set[str] = set()
         self._other_characters: set[str] = set()
-        self._cells = Remembering(self._cells_of_character).__getitem__
+        self._cells = Remembering(self._cells_of_piece).__getitem__
 
     def all_narrow(self, text: str) -> bool:
         """Whether each character of `text` takes one column, and none joins another."""
@@ -149,13 +157,28 @@ class Layout:
 
         Where one of them has a `MARK`, they are none yet: call `merged`.
         """
-        return list(chain.from_iterable(map(self._cells, text)))
+        if not has_usual_marks(text):
+            return list(chain.from_iterable(map(self._cells, text)))
+        pieces: list[str] = []
+        is_marked = False
+        for piece in _split_at_marked(text):
+            pieces += (piece,) if is_marked else piece
+            is_marked = not is_marked
+        return list(chain.from_iterable(map(self._cells, pieces)))
+
+    def _cells_of_piece(self, piece: str) -> Sequence[str]:
+        cells = self._cells_of_character(piece[0])
+        if len(piece) == 1 or cells[0][:1] == MARK:
+            return cells
+        merged = self.merged(piece)
+        return (MARK + piece,) if self.is_open(merged[-1] or merged[-2]) else merged
 
     def _cells_of_character(self, character: str) -> tuple[str, ...]:
         return ((MARK + character,), (character,), (character, ""))[width_of(character)]
 
-    def merged(self, _text: str, cells: Sequence[str]) -> list[str]:
-        """Return the cells of a text, given with what `cells_of` made of it; its first character must have columns."""
+    def merged(self, text: str) -> list[str]:
+        """Return the cells of a text; its first character must have columns."""
+        cells = chain.from_iterable(map(self._cells, text))
         merged: list[str] = []
         append = merged.append
         joining = skipping = False
@@ -199,11 +222,10 @@ class Layout:
 
     def laid_out(self, text: str) -> list[str]:
         """Return the cells of a text at the beginning of a line."""
-        cells = self.cells_of(text)
         while text and not width_of(text[0]):
-            del cells[0]
             text = text[1:]
-        return self.merged(text, cells) if MARK in "".join(cells) else cells
+        cells = self.cells_of(text)
+        return self.merged(text) if MARK in "".join(cells) else cells
 
 
 class ClusterLayout(Layout):
@@ -229,7 +251,7 @@ class ClusterLayout(Layout):
         cell = cluster[:MOST_IN_A_CELL]
         return (cell, "") if self.columns_of(cell) == 2 else (cell,)
 
-    def merged(self, text: str, _cells: Sequence[str]) -> list[str]:
+    def merged(self, text: str) -> list[str]:
         """Return the cells of a text; its first character must have columns."""
         clusters = [text[found.start() : found.end()] for found in _clusters(_kinds_of(text))]
         return list(chain.from_iterable(map(self._cluster, filter(None, clusters))))

@@ -8,7 +8,7 @@ from omnyshell.model.sessions import Widths
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.snapshot import paint, plain_text, reset_sequence, state
 from omnyshell.terminal.state.table import CLUSTERS
-from omnyshell.terminal.text.layout import MOST_IN_A_CELL
+from omnyshell.terminal.text.layout import LAYOUTS, MARK, MOST_IN_A_CELL
 
 SCIENTIST, HEART, FLAG, THUMB, KEYCAP = "👩\u200d🔬", "❤\ufe0f", "🇩🇪", "👍🏽", "1\ufe0f\u20e3"
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
@@ -256,3 +256,13 @@ def test_what_has_no_room_for_two_columns_is_painted_as_it_is(columns: int, outp
     painted = Emulator(columns, 3, widths=Widths.CLUSTERS)
     painted.feed(paint(screen))
     assert state(painted) == state(screen)
+
+
+@pytest.mark.parametrize("widths", Widths)
+@given(st.lists(st.sampled_from([*"a漢é❤👩🔬🇩🏽ᄀ가क", "\u200d", "\ufe0f", "\u20e3", "\u0301", "\u0600"]), max_size=8))
+def test_cells_that_are_found_at_once_are_those_that_a_closer_look_finds(widths: Widths, text: list[str]) -> None:
+    layout, data = LAYOUTS[widths], "a" + "".join(text)
+    cells = layout.cells_of(data)
+    if MARK not in "".join(cells):
+        assert cells == layout.merged(data)
+        assert not layout.is_open(cells[-1] or cells[-2])

@@ -71,6 +71,7 @@ class Remedy(StrEnum):
     """What a user can do about an error. The command line and the console each put it into words of their own."""
 
     ALLOW_UNBOUND = "allow_unbound"
+    CHOOSE_ADDRESS = "choose_address"
     GIVE_BACKUP_KEY = "give_backup_key"
     GIVE_CREDENTIAL = "give_credential"
     LEAVE_OUT_KEY = "leave_out_key"

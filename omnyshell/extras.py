@@ -20,7 +20,7 @@ class Part(NamedTuple):
 
 
 PARTS = {
-    "hub": Part("the hub", ("h11", "prometheus_client")),
+    "hub": Part("the hub", ("h11", "prometheus_client", "psutil")),
     "console": Part("the console", ("rich", "textual")),
     "web": Part("the console in a browser", ("aiohttp", "textual_serve")),
 }

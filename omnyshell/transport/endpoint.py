@@ -4,16 +4,17 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 from omnyshell.errors import TransportException
 from omnyshell.protocol.frames import MAX_DATA_FRAME
+from omnyshell.transport.bound_sockets import BoundSockets, places_of
 from omnyshell.transport.introductions import Introductions
 from omnyshell.transport.link_handler import LinkHandler
-from omnyshell.transport.listener import Listener, bound_socket, first_byte
+from omnyshell.transport.listener import Listener, first_byte
 from omnyshell.transport.plain_http import HttpResponder
 from omnyshell.transport.serve_tls import serve_tls
 from omnyshell.transport.server_link import ServerLink
@@ -58,9 +59,10 @@ class EndpointLimits:
 
 
 class WsServerEndpoint:
-    """Listens on a host and port. The owner calls `logged_in` and `closed` for its links, and closes `introductions`.
+    """Listens on a port of a host, and of those `also_on`.
 
-    `is_known` tells whether a network (`network_of`) had successful logins recently.
+    The owner calls `logged_in` and `closed` for its links, and closes `introductions`. `is_known` tells whether a
+    network (`network_of`) had successful logins recently.
     """
 
     def __init__(
@@ -74,8 +76,10 @@ class WsServerEndpoint:
         responder: HttpResponder | None = None,
         is_known: Callable[[str], bool] = lambda _network: False,
         introductions: Introductions | None = None,
+        also_on: Sequence[str] = (),
     ) -> None:
         self._host = host
+        self._also_on = also_on
         self._port = port
         self._tls = tls
         self._on_connection = on_connection
@@ -83,7 +87,7 @@ class WsServerEndpoint:
         self._responder = responder
         self._introductions = introductions or Introductions()
         self.strangers = Strangers(self.limits.max_before_login, self.limits.max_before_login_by_address, is_known)
-        self._sockets: list[socket.socket] = []
+        self._bound = BoundSockets(port, BACKLOG)
         self._listener: Listener | None = None
         self._admitting: set[asyncio.Task[None]] = set()
         self._links: dict[ServerLink, Stranger] = {}
@@ -94,7 +98,7 @@ class WsServerEndpoint:
     @property
     def port(self) -> int:
         """The bound port; if port 0 was requested, the one that the system chose."""
-        return int(self._sockets[0].getsockname()[1])
+        return self._bound.port
 
     @property
     def connections(self) -> int:
@@ -112,20 +116,27 @@ class WsServerEndpoint:
 
     async def start(self) -> None:
         """Bind and begin to accept. Raises `TransportException` if the address is not available."""
-        loop = asyncio.get_running_loop()
+        await self._listen((self._host, *self._also_on), self._port)
+
+    async def listen_also(self, hosts: Sequence[str]) -> None:
+        """Listen on the host of the start and on these, from now on, and on no others; connections are not affected.
+
+        Raises `TransportException`, and listens where it did before, if an address is not available.
+        """
+        await self._listen((self._host, *hosts), self.port)
+        self._also_on = hosts
+
+    async def _listen(self, hosts: Sequence[str], port: int) -> None:
         try:
-            infos = await loop.getaddrinfo(
-                self._host or None, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )
-            for family, _, _, _, address in dict.fromkeys(infos):
-                self._listen(family, address)
-            if not self._sockets:
-                raise OSError(errno.EADDRNOTAVAIL, "no address family is available")
+            places = await places_of(hosts)
+            if self._listener is not None:
+                self._listener.release()
+            try:
+                self._bound.bind(places)
+            finally:
+                self._listener = Listener(self._bound.sockets, self._introductions.before(self._accepted))
         except OSError as exc:
-            for sock in self._sockets:
-                sock.close()
-            raise TransportException(_bind_failure(self._host, self._port, exc)) from exc
-        self._listener = Listener(self._sockets, self._introductions.before(self._accepted))
+            raise TransportException(_bind_failure(hosts, port, exc)) from exc
 
     def logged_in(self, link: ServerLink) -> None:
         """Count a connection among those that have logged in."""
@@ -156,18 +167,6 @@ class WsServerEndpoint:
         stranger = self._links.pop(link, None)
         if stranger is not None:
             self.strangers.leave(stranger)
-
-    def _listen(self, family: int, address: tuple[object, ...]) -> None:
-        port = self.port if self._sockets else self._port
-        try:
-            sock = bound_socket(family, (address[0], port, *address[2:]))
-        except OSError as exc:
-            # For example a machine without IPv6, which still serves IPv4.
-            if exc.errno == errno.EAFNOSUPPORT:
-                return
-            raise
-        self._sockets.append(sock)
-        sock.listen(BACKLOG)
 
     def _accepted(self, sock: socket.socket, address: str) -> None:
         """Accept a new connection, or close it before it costs anything."""
@@ -229,8 +228,8 @@ class WsServerEndpoint:
         return link
 
 
-def _bind_failure(host: str, port: int, exc: OSError) -> str:
-    where = f"{host or '*'}:{port}"
+def _bind_failure(hosts: Sequence[str], port: int, exc: OSError) -> str:
+    where = " and ".join(f"{host or '*'}:{port}" for host in hosts)
     if exc.errno == errno.EADDRINUSE:
         return f"cannot listen on {where}: the port is in use; choose another, or 0 for a free one"
     if exc.errno == errno.EACCES:

@@ -63,13 +63,18 @@ class Listener:
 
     def close(self) -> None:
         """Close the port at once. Idempotent."""
+        for sock in self.release():
+            sock.close()
+
+    def release(self) -> list[socket.socket]:
+        """Accept no more; return the sockets, which still listen: connections wait there for another listener."""
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
         for sock in self._sockets:
             self._loop.remove_reader(sock)
-            sock.close()
-        self._sockets = []
+        released, self._sockets = self._sockets, []
+        return released
 
     def _watch(self) -> None:
         self._retry = None

@@ -27,6 +27,7 @@ _BY_CODE: Final = {
 }
 _BY_REMEDY: Final = {
     Remedy.ALLOW_UNBOUND: "Start the console with --allow-unbound to allow it.",
+    Remedy.CHOOSE_ADDRESS: "Remove it: the hub listens on the loopback alone then.",
     Remedy.GIVE_CREDENTIAL: "Give the file of a key or of a token.",
     Remedy.LET_OTHERS_WRITE: "Where that has to be so, start the console with --strict-modes false.",
     Remedy.NAME_AUTHORITY: "Give the file of that authority.",

@@ -1,14 +1,13 @@
 """The hub inside the console: it runs in its own thread and event loop, and is reached over the wire like any hub."""
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 
 from omnyshell.services.local.node_process import LocalNode
-from omnyshell.services.local.setup import CONSOLE, LocalSetup, Running, machine_node_id
+from omnyshell.services.local.setup import CONSOLE, LocalSetup, Running
 
 STOP_TIMEOUT = 10.0
 
@@ -59,21 +58,16 @@ class EmbeddedHub:
         if self._is_unwanted:
             return
         # Imported in this thread, while the main thread imports the user interface.
-        from omnyshell.services.local.parts import start_hub
+        from omnyshell.services.local.hub import LocalHub
 
-        lock = self._setup.claim()
+        hub = await LocalHub.start(self._setup, self._port, CONSOLE)
         try:
-            hub = await start_hub(self._setup, self._port)
-            try:
-                running = Running(os.getpid(), hub.port, machine_node_id(), CONSOLE)
-                self._setup.announce(lock, running)
-                LocalNode(self._setup).look_for_hub()
-                self.started.set_result(running)
-                await self._stopping.wait()
-            finally:
-                await hub.stop()
+            hub.announce()
+            LocalNode(self._setup).look_for_hub()
+            self.started.set_result(hub.running)
+            await self._stopping.wait()
         finally:
-            os.close(lock)
+            await hub.stop()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -111,7 +111,7 @@ class FakePorts(PublicPorts):
     """Binds nothing."""
 
     def __init__(self) -> None:
-        super().__init__("")
+        super().__init__()
 
     def bind(self, port: int) -> list[Any]:
         return []

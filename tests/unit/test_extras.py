@@ -124,7 +124,7 @@ print(json.dumps(lacking))
 """
     lacking = json.loads(run_with("", code).stdout)
     assert set(lacking.values()) == {"hub"}
-    assert {"omnyshell.services.hub.hub", "omnyshell.cli.hub.start", "omnyshell.services.local.parts"} <= set(lacking)
+    assert {"omnyshell.services.hub.hub", "omnyshell.cli.hub.start", "omnyshell.services.local.hub"} <= set(lacking)
     assert not [name for name in lacking if name.startswith(("omnyshell.services.node", "omnyshell.services.client"))]
 
 

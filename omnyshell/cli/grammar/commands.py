@@ -49,15 +49,25 @@ NODE_START = Command(
 COMMANDS: tuple[Command, ...] = (
     Command(
         ("up",),
-        "a hub and a node for this machine on loopback, ready without questions",
+        "a hub and a node for this machine, ready without questions",
         "local.up:up",
         (
             Option("--shell", "open a shell on it, and end with it", kind="flag"),
             Option("--background", "return once it runs; `omnyshell down` ends it", kind="flag"),
             Option("--port", "port of the hub; a free one if 8443 is taken", "N", "int"),
+            Option(
+                "--host",
+                "listen on this address or name of this machine too, from now on; localhost takes it back",
+                "ADDRESS",
+            ),
         ),
     ),
-    Command(("down",), "end what `up --background` started", "local.up:down"),
+    Command(
+        ("down",),
+        "end what `up --background` started",
+        "local.down:down",
+        (Option("--yes", "do not ask, whatever ends with it", kind="flag"),),
+    ),
     Command(
         ("connect",),
         "open an interactive shell on a node, or a command in its terminal",

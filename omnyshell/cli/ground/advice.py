@@ -34,6 +34,7 @@ _ANY = {
 }
 REMEDIES = {
     Remedy.ALLOW_UNBOUND: "--allow-unbound allows it",
+    Remedy.CHOOSE_ADDRESS: "`omnyshell up --host ADDRESS` writes it anew",
     Remedy.GIVE_BACKUP_KEY: "give --key FILE, which `hub backup --make-key` wrote",
     Remedy.GIVE_CREDENTIAL: "give --key or --token-file, or save a login with `omnyshell login`",
     Remedy.LEAVE_OUT_KEY: "leave out --key",

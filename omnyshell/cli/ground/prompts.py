@@ -36,6 +36,17 @@ def can_ask() -> bool:
         os.close(terminal)
 
 
+def ask_line(question: str) -> str:
+    """Prompt on stderr, where output that is kept does not end, and return the answer; "" where nothing is answered."""
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()
+
+
+def is_asked() -> bool:
+    """Tell whether somebody types the answers: scripts and services are not asked."""
+    return sys.stdin is not None and sys.stdin.isatty() and can_ask()
+
+
 def ask_secret(question: str, otherwise: str) -> str:
     """Prompt for a secret, and return it without white space around it.
 

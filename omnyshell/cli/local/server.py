@@ -9,12 +9,14 @@ from collections.abc import Callable
 from omnyshell.cli.ground.loop import run
 from omnyshell.cli.ground.output import announce, describe, fail
 from omnyshell.cli.ground.service import set_up_logging, tune_memory, until_stopped, watch_signals
+from omnyshell.cli.local.listening import where_it_listens
 from omnyshell.cli.terminal.streams import settle
 from omnyshell.errors import OmnyShellException
+from omnyshell.services.local.hub import LocalHub
 from omnyshell.services.local.node_process import LocalNode
-from omnyshell.services.local.parts import node_config, start_hub
+from omnyshell.services.local.parts import node_config
 from omnyshell.services.local.pid_file import PidFile
-from omnyshell.services.local.setup import CONSOLE, LocalSetup, Running, machine_node_id
+from omnyshell.services.local.setup import CONSOLE, UP, LocalSetup, Running
 from omnyshell.services.node.node import OmnyShellNode
 
 REGISTER_TIMEOUT = 15.0
@@ -36,65 +38,49 @@ def serve_hub(setup: LocalSetup, port: int | None) -> int:
 
 
 async def _serve_hub(setup: LocalSetup, port: int | None) -> int:
-    lock = setup.claim()
+    hub = await LocalHub.start(setup, port, HEADLESS)
     try:
-        hub = await start_hub(setup, port)
-        try:
-            stopped = watch_signals()
-            running = Running(os.getpid(), hub.port, machine_node_id(), HEADLESS)
-            setup.announce(lock, running)
-            LocalNode(setup).look_for_hub()
-            announce(f"hub listens on {running.url}")
-            await stopped.wait()
-        finally:
-            await hub.stop()
+        stopped = watch_signals()
+        hub.announce()
+        LocalNode(setup).look_for_hub()
+        announce(f"hub listens on {hub.running.url}")
+        for line in where_it_listens(hub.running):
+            announce(line)
+        await stopped.wait()
     finally:
-        os.close(lock)
+        await hub.stop()
     return 0
 
 
 async def _serve(setup: LocalSetup, port: int | None, on_ready: Callable[[Running], None], *, lifeline: bool) -> int:
-    lock = setup.claim()
+    hub = await LocalHub.start(setup, port, UP)
     try:
-        hub = await start_hub(setup, port)
-        try:
-            await _serve_node(setup, hub.port, lock, on_ready, lifeline=lifeline)
-        finally:
-            await hub.stop()
+        await _serve_node(setup, hub, on_ready, lifeline=lifeline)
     finally:
-        os.close(lock)
+        await hub.stop()
     return 0
 
 
-async def _serve_node(
-    setup: LocalSetup, port: int, lock: int, on_ready: Callable[[Running], None], *, lifeline: bool
-) -> None:
-    running = Running(os.getpid(), port, machine_node_id())
+async def _serve_node(setup: LocalSetup, hub: LocalHub, on_ready: Callable[[Running], None], *, lifeline: bool) -> None:
     if LocalNode(setup).pid() is not None:
         # The console left a node with sessions running: it connects to this hub.
-        await _serve_left_node(setup, running, lock, on_ready, lifeline=lifeline)
+        hub.announce()
+        LocalNode(setup).look_for_hub()
+        on_ready(hub.running)
+        await _until_told(lifeline=lifeline)
         return
     node_lock = PidFile(setup.node_pid_file).claim()
-    node = OmnyShellNode(node_config(setup, port))
+    node = OmnyShellNode(node_config(setup, hub.running.port))
     serving = asyncio.create_task(node.run())
     try:
         await _registered(node, serving)
-        setup.announce(lock, running)
-        on_ready(running)
+        hub.announce()
+        on_ready(hub.running)
         await _until_told(lifeline=lifeline)
     finally:
         node.stop()
         await serving
         os.close(node_lock)
-
-
-async def _serve_left_node(
-    setup: LocalSetup, running: Running, lock: int, on_ready: Callable[[Running], None], *, lifeline: bool
-) -> None:
-    setup.announce(lock, running)
-    LocalNode(setup).look_for_hub()
-    on_ready(running)
-    await _until_told(lifeline=lifeline)
 
 
 async def _registered(node: OmnyShellNode, serving: "asyncio.Task[None]") -> None:

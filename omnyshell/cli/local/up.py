@@ -1,27 +1,26 @@
-"""`omnyshell up` and `down`: a hub and a node for this machine, on the loopback, without any configuration."""
+"""`omnyshell up`: a hub and a node for this machine, without any configuration."""
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Coroutine
 from pathlib import Path
 
-from omnyshell.cli.ground.output import fail, say
+from omnyshell.cli.ground.output import complain, say
+from omnyshell.cli.local.down import wait_until
+from omnyshell.cli.local.listening import where_it_listens
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.extras import require
 from omnyshell.paths import logins_file
 from omnyshell.services.client.access import without_secrets
 from omnyshell.services.client.login_store import CredentialStore
-from omnyshell.services.local.node_process import LocalNode
-from omnyshell.services.local.setup import CONSOLE, LOGIN_NAME, LocalSetup, Running
+from omnyshell.services.local.listen import listen_from_now_on
+from omnyshell.services.local.listening import warning
+from omnyshell.services.local.setup import LOGIN_NAME, LocalSetup, Running
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 10.0
-POLL = 0.02
 LOOK_AT_SERVER = 1.0
 
 
@@ -33,6 +32,8 @@ def up(options: argparse.Namespace) -> int:
     if options.shell and options.background:
         raise ConfigException("--shell and --background exclude each other")
     require("hub")
+    if options.host is not None:
+        _listen(setup, options.host, options.port)
     if options.shell:
         return _with_shell(setup, options.port)
     running = setup.running()
@@ -48,27 +49,6 @@ def up(options: argparse.Namespace) -> int:
     from omnyshell.cli.local.server import serve
 
     return serve(setup, options.port, on_ready=_say_how_to_end)
-
-
-def down(_options: argparse.Namespace) -> int:
-    """End the hub and node of `up`, and a node that the console left running with its sessions."""
-    setup = LocalSetup.default()
-    running, node = setup.running(), LocalNode(setup)
-    if running is None and node.pid() is None:
-        say("nothing is up")
-        return 0
-    if running is not None and running.program == CONSOLE:
-        return fail(f"the console has hub and node (process {running.pid}): quit it there")
-    if running is not None:
-        # The process may have ended already.
-        with suppress(ProcessLookupError):
-            os.kill(running.pid, signal.SIGTERM)
-        if not _wait_until(lambda: setup.running() is None, STOP_TIMEOUT):
-            return fail(f"process {running.pid} has not ended yet")
-    if not node.end(STOP_TIMEOUT):
-        return fail(f"the node (process {node.pid()}) has not ended yet")
-    say("down")
-    return 0
 
 
 def _with_shell(setup: LocalSetup, port: int | None) -> int:
@@ -134,7 +114,7 @@ def _spawn(setup: LocalSetup, port: int | None, *, lifeline: bool) -> "tuple[Run
             start_new_session=True,
             env=without_secrets(os.environ),
         )
-    _wait_until(lambda: setup.running() is not None or server.poll() is not None, START_TIMEOUT)
+    wait_until(lambda: setup.running() is not None or server.poll() is not None, START_TIMEOUT)
     running = setup.running()
     if running is None:
         _end(server)
@@ -156,13 +136,11 @@ def _last_line(log: Path) -> str:
     return lines[-1].removeprefix("omnyshell: ") if lines else "it wrote nothing"
 
 
-def _wait_until(condition: Callable[[], bool], timeout: float) -> bool:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(POLL)
-    return True
+def _listen(setup: LocalSetup, host: str, port: int | None) -> None:
+    """Choose where the hub listens, and say what that means."""
+    chosen = listen_from_now_on(setup, host, port or None)
+    if told := warning(chosen.host):
+        complain(f"omnyshell: {told} `omnyshell up --host localhost` takes it back.")
 
 
 def _say_how(running: Running) -> None:
@@ -170,6 +148,8 @@ def _say_how(running: Running) -> None:
     # If another login is the default, commands need `--hub` to reach this hub.
     hub = "" if default is not None and default.hub == running.url else f" --hub {LOGIN_NAME}"
     say(f"hub      {running.url}")
+    for line in where_it_listens(running):
+        say(line)
     say(f"node     {running.node_id}")
     say(f"try      omnyshell connect{hub} {running.node_id}")
 

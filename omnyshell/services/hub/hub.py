@@ -76,7 +76,7 @@ class OmnyShellHub:
         """The sessions that are open through this hub."""
 
         self._introductions = Introductions(config.proxy_protocol_from)
-        self._ports = PublicPorts(config.host if config.tunnel_bind_host is None else config.tunnel_bind_host)
+        self._ports = PublicPorts()
         self.tunnels = self._make_tunnels()
         """The tunnels that are open."""
 
@@ -154,7 +154,7 @@ class OmnyShellHub:
         try:
             records = await self._open_records(certificate)
             if config.tunnel_ports is not None:
-                await self._ports.resolve()
+                await self._ports.resolve(_hosts_of_tunnels(config))
             services = self._assemble(records, certificate)
             self._tell_notes()
             endpoint = await self._listen(services, certificate)
@@ -170,6 +170,8 @@ class OmnyShellHub:
         self._sweeper = asyncio.create_task(self._sweep(services, reloading))
         reloading.started()
         logger.info("hub %s listens on %s:%d", certificate.current.uid, config.host, endpoint.port)
+        if config.also_on:
+            self._tell_listening(config, endpoint)
 
     async def _open_records(self, certificate: HubCertificate) -> HubRecords:
         """Open the records on disk, and use them. Raises as `start` does."""
@@ -218,6 +220,7 @@ class OmnyShellHub:
             responder=services.pages.answer,
             is_known=services.addresses.known.__contains__,
             introductions=self._introductions,
+            also_on=config.also_on,
         )
         await endpoint.start()
         # Tunnels may not use the hub's port on any address.
@@ -234,6 +237,30 @@ class OmnyShellHub:
         if self._reloading is None:
             raise RuntimeError("the hub is not started")
         return self._reloading.reload(config)
+
+    async def listen(self, config: HubConfig) -> None:
+        """Apply new settings as `reload` does, and listen on their `also_on` too; no connection is affected.
+
+        Tunnels that are opened from now on have their ports there, and their `tunnel_public_host`.
+
+        Raises as `reload` does, and `TransportException`, listening where it did before, if an address is not
+        available.
+        """
+        endpoint = self._endpoint
+        if endpoint is None:
+            raise RuntimeError("the hub is not started")
+        # Whoever reaches it by another name from now on is shown a certificate for that.
+        self.reload(config)
+        await endpoint.listen_also(config.also_on)
+        if config.tunnel_ports is not None:
+            await self._ports.resolve(_hosts_of_tunnels(config))
+        self.tunnels.name_host(config.tunnel_public_host)
+        self._tell_listening(config, endpoint)
+
+    def _tell_listening(self, config: HubConfig, endpoint: WsServerEndpoint) -> None:
+        where = f"port {endpoint.port} of {' and '.join(host or '*' for host in (config.host, *config.also_on))}"
+        logger.info("the hub listens on %s", where)
+        self.audit.record("hub.listen", detail=where)
 
     async def stop(self) -> None:
         """Tell every peer, close every connection, and end every task, within 5 s. Idempotent."""
@@ -370,3 +397,7 @@ class OmnyShellHub:
                     # A failing task, as with an embedder's authorizer, must not prevent the others.
                     logger.exception("the hub's upkeep failed")
             before = now
+
+
+def _hosts_of_tunnels(config: HubConfig) -> tuple[str, ...]:
+    return (config.host if config.tunnel_bind_host is None else config.tunnel_bind_host, *config.also_on)

@@ -16,7 +16,11 @@ from omnyshell.security.cert_generator import (
     TUNNEL_KEY_FILE,
     CertGenerator,
 )
+from omnyshell.security.cert_names import covers
 from omnyshell.security.certificates import CertificateIdentity
+
+MOST_NAMES = 32
+"""The most names in a certificate: addresses that the machine had long ago are left out."""
 
 RENEWED_BEFORE = timedelta(days=60)
 """How long before its expiry a certificate is renewed: well before anybody is warned about it."""
@@ -28,6 +32,8 @@ class LocalCertificates:
 
     directory: Path
     clock: Clock
+    hosts: tuple[str, ...] = LOOPBACK
+    """What the certificates have to be for."""
 
     @property
     def cert(self) -> Path:
@@ -50,9 +56,9 @@ class LocalCertificates:
         return self.directory / TUNNEL_KEY_FILE
 
     def renew(self) -> None:
-        """Make certificates that are missing, invalid now or about to expire.
+        """Make certificates that are missing, invalid now, about to expire, or not for one of the hosts.
 
-        Keys and authorities are kept, so logins stay valid.
+        Keys and authorities are kept, so logins stay valid, and so are the names that a certificate has already.
 
         Raises `CertGeneratorException` where that is not possible.
         """
@@ -60,15 +66,22 @@ class LocalCertificates:
         now = self.clock.now()
         is_whole = self.key.is_file() and self.tunnel_key.is_file()
         if not is_whole or any(self._is_due(self.directory / cert, self.directory / ca, now) for cert, ca in pairs):
-            CertGenerator(clock=self.clock).generate(self.directory, LOOPBACK, keep_key=True)
+            names = dict.fromkeys((*self.hosts, *self._names()))
+            CertGenerator(clock=self.clock).generate(self.directory, list(names)[:MOST_NAMES], keep_key=True)
 
-    @staticmethod
-    def _is_due(cert: Path, authority: Path, now: datetime) -> bool:
+    def _names(self) -> tuple[str, ...]:
+        """The names in the hub's present certificate, by which nodes may dial that joined."""
+        try:
+            return CertificateIdentity.from_file(self.cert).names
+        except CertGeneratorException:
+            return ()
+
+    def _is_due(self, cert: Path, authority: Path, now: datetime) -> bool:
         try:
             shown, issuer = CertificateIdentity.from_file(cert), CertificateIdentity.from_file(authority)
         except CertGeneratorException:
             return True
-        if not shown.not_before <= now < shown.not_after:
+        if not shown.not_before <= now < shown.not_after or not all(covers(shown.names, host) for host in self.hosts):
             return True
         # A certificate that expires with its authority cannot be renewed for longer.
         return shown.not_after - now < RENEWED_BEFORE and shown.not_after < issuer.not_after

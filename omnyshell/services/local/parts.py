@@ -1,38 +1,31 @@
-"""The settings of this machine's own hub and node, and how the hub starts."""
+"""The settings of this machine's own hub and node."""
 
 from omnyshell.clock import Clock, SystemClock
-from omnyshell.errors import TransportException
+from omnyshell.hosts import LOCALHOST
 from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import ADMIN_ROLE, NODE_ROLE
 from omnyshell.model.tunnels import PortRange
 from omnyshell.security.authenticators import TokenAuthenticator, TokenGrant, hash_token
 from omnyshell.services.hub.ground.config import HubConfig
-from omnyshell.services.hub.hub import OmnyShellHub
 from omnyshell.services.local.certificates import LocalCertificates
-from omnyshell.services.local.setup import DEFAULT_PORT, NODE_PRINCIPAL, LocalSetup, machine_node_id, user_name
+from omnyshell.services.local.listening import Listening
+from omnyshell.services.local.setup import NODE_PRINCIPAL, LocalSetup, machine_node_id, user_name
 from omnyshell.services.node.config import NodeConfig
 
 TUNNEL_PORTS = PortRange(20_000, 20_999)
-"""The public ports of the local hub's tunnels, on the loopback like the hub itself."""
+"""The public ports of the local hub's tunnels, which are bound where the hub listens."""
 
 
-async def start_hub(setup: LocalSetup, port: int | None) -> OmnyShellHub:
-    """Start the hub on `port`. If that is None, use the default port, or a free one if that is taken."""
-    hub = OmnyShellHub(hub_config(setup, DEFAULT_PORT if port is None else port))
-    try:
-        await hub.start()
-    except TransportException:
-        if port is not None:
-            raise
-        hub = OmnyShellHub(hub_config(setup, 0))
-        await hub.start()
-    return hub
+def hub_config(
+    setup: LocalSetup, port: int, clock: Clock | None = None, listening: Listening | None = None
+) -> HubConfig:
+    """The hub's settings, for one that listens on the loopback, and where `listening` says.
 
-
-def hub_config(setup: LocalSetup, port: int, clock: Clock | None = None) -> HubConfig:
-    """The hub's settings. The first call makes its authorities and certificates; later calls renew them when due."""
+    The first call makes its authorities and certificates; later calls renew them when due.
+    """
     clock = clock or SystemClock()
-    certificates = LocalCertificates(setup.directory / "certs", clock)
+    listening = listening or Listening()
+    certificates = LocalCertificates(setup.directory / "certs", clock, listening.names)
     certificates.renew()
     return HubConfig(
         cert=certificates.cert,
@@ -41,12 +34,13 @@ def hub_config(setup: LocalSetup, port: int, clock: Clock | None = None) -> HubC
         tunnel_key=certificates.tunnel_key,
         renew_certificates=certificates.renew,
         clock=clock,
-        host="localhost",
+        host=LOCALHOST,
         port=port,
+        also_on=listening.also_on,
         state_dir=setup.directory / "hub",
         tunnel_ports=TUNNEL_PORTS,
         tunnel_bind_host="127.0.0.1",
-        tunnel_public_host="localhost",
+        tunnel_public_host=listening.public_host,
         authenticator=TokenAuthenticator(
             [
                 _grant(user_name(), setup.secret("admin"), ADMIN_ROLE),

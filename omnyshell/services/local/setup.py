@@ -4,10 +4,11 @@ import getpass
 import os
 import re
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from omnyshell.errors import ConfigException
+from omnyshell.hosts import LOCALHOST
 from omnyshell.ids import PrincipalId, new_typed_token
 from omnyshell.paths import logins_file, state_dir
 from omnyshell.security.credentials import TokenCredentialProvider
@@ -15,11 +16,13 @@ from omnyshell.security.files import make_private_directory, read_private, write
 from omnyshell.security.strict_modes import StrictModes
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
 from omnyshell.services.dial import HubAccess
+from omnyshell.services.local.listening import Listening
 from omnyshell.services.local.pid_file import PidFile, locked
 from omnyshell.transport.connection import HubAddress
 
 DEFAULT_PORT = 8443
 LOGIN_NAME = "local"
+UP = "omnyshell up"
 CONSOLE = "omnyshell-console"
 NODE_PRINCIPAL = "this-machine"
 
@@ -31,13 +34,27 @@ class Running:
     pid: int
     port: int
     node_id: str
-    program: str = "omnyshell up"
+    program: str = UP
     """The command that the user started."""
+
+    host: str = LOCALHOST
+    """Where it listens beside the loopback; see `Listening`."""
+
+    trouble: str = ""
+    """Why it does not listen where it should, if it does not."""
+
+    asked: str = ""
+    """The last request to listen elsewhere that it has followed; see `Listening`."""
 
     @property
     def url(self) -> str:
         """The hub's URL."""
         return f"wss://localhost:{self.port}"
+
+    @property
+    def listening(self) -> Listening:
+        """Where it listens."""
+        return Listening(self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +116,10 @@ class LocalSetup:
     def running(self) -> Running | None:
         """Return the local hub that serves now; None if none does."""
         data = PidFile(self.pid_file).read()
-        return Running(**data) if data else None
+        if not data:
+            return None
+        known = {field.name for field in fields(Running)}
+        return Running(**{name: value for name, value in data.items() if name in known})
 
     def claim(self) -> int:
         """Lock the hub's pid file for the life of this process; returns its descriptor.
@@ -111,8 +131,11 @@ class LocalSetup:
 
     def announce(self, fd: int, running: Running) -> None:
         """Write to the claimed pid file that this process serves, and save the login."""
-        PidFile.write(fd, asdict(running))
+        # Whoever finds the hub finds the login.
         self._save_login(running)
+        # Earlier versions read no fields that they do not know.
+        said = {"host": LOCALHOST, "trouble": "", "asked": ""}
+        PidFile.write(fd, {name: value for name, value in asdict(running).items() if said.get(name) != value})
 
     def admin_access(self, running: Running) -> HubAccess:
         """How this user reaches the local hub."""
@@ -125,7 +148,7 @@ class LocalSetup:
     def node_access(self, port: int) -> HubAccess:
         """How this machine's node reaches the local hub."""
         return HubAccess(
-            address=HubAddress("localhost", port),
+            address=HubAddress(LOCALHOST, port),
             credentials=TokenCredentialProvider(PrincipalId(NODE_PRINCIPAL), self.secret("node")),
             ca=self.ca_file,
         )

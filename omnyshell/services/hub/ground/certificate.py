@@ -99,9 +99,9 @@ def load_pair(cert: Path, key: Path) -> LoadedPair:
 
 
 def dialled_hosts(config: HubConfig) -> tuple[str, ...]:
-    """Return the known names by which the hub is reached: those in its URLs, else its listening address."""
+    """Return the known names by which the hub is reached: those in its URLs, else its listening addresses."""
     public = tuple(url.host for url in config.public_urls)
-    return public or ((config.host,) if _is_one_place(config.host) else ())
+    return public or tuple(filter(_is_one_place, (config.host, *config.also_on)))
 
 
 def _load(config: HubConfig) -> tuple[LoadedCertificate, SecureTunnels]:
@@ -125,7 +125,7 @@ def _load_tunnels(config: HubConfig, hub: LoadedPair) -> SecureTunnels:
 
 def _shared(config: HubConfig, hub: LoadedPair, tunnels: LoadedPair) -> str:
     """Return why clients could take the tunnels' pair for the hub's, or why this cannot be ruled out; "" if it can."""
-    hosts = {*dialled_hosts(config), *((config.host,) if _is_one_place(config.host) else ())}
+    hosts = {*dialled_hosts(config), *filter(_is_one_place, (config.host, *config.also_on))}
     try:
         why = what_is_shared(read_chain(hub.chain), read_chain(tunnels.chain), hosts, system_authorities)
         return f"clients could take this certificate for the hub's: {why}" if why else ""

@@ -40,6 +40,10 @@ class HubConfig:
     port: int = 8443
     """0 for one that the system chooses."""
 
+    also_on: tuple[str, ...] = ()
+    """Further names and addresses of this machine to listen on, on the same port, and to bind tunnels' ports on; see
+    `OmnyShellHub.listen`."""
+
     authorizer: Authorizer | NodeAuthorizer = field(default_factory=RoleBasedAuthorizer)
     """Decides who may do what on nodes, where `grants` and the settings below do not decide."""
 

@@ -94,6 +94,10 @@ class TunnelBroker:
         self._tunnels: dict[str, OpenTunnel] = {}
         self._exposers: dict[FarEnd, Exposer] = {}
 
+    def name_host(self, public_host: str) -> None:
+        """Name this host, in answers to clients, for tunnels that are opened from now on."""
+        self._public_host = public_host
+
     # From clients
 
     def open(self, client: Peer, request: TunnelOpenRequest, _channel: int) -> None:

@@ -1,40 +1,43 @@
 """The hub's public side: binds tunnels' ports."""
 
-import asyncio
 import socket
+from collections.abc import Sequence
 
 from omnyshell.errors import TransportException
+from omnyshell.transport.bound_sockets import Place, places_of
 from omnyshell.transport.listener import bound_socket
 
 BACKLOG = 1024
 
 
 class PublicPorts:
-    """Binds ports on the addresses of one host; an empty host means all addresses."""
+    """Binds ports on the addresses of hosts; an empty host means all addresses."""
 
-    def __init__(self, host: str) -> None:
-        self._host = host
-        self._addresses: list[tuple[int, str]] = []
+    def __init__(self) -> None:
+        self._places: list[Place] = []
 
-    async def resolve(self) -> None:
-        """Find the addresses to bind. Raises `TransportException` if the host has no address of this machine."""
-        loop = asyncio.get_running_loop()
+    async def resolve(self, hosts: Sequence[str]) -> None:
+        """Bind on these hosts from now on; ports that are bound are left alone.
+
+        Raises `TransportException`, and changes nothing, if they have no address of this machine.
+        """
+        names = " and ".join(hosts)
         try:
-            infos = await loop.getaddrinfo(self._host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            places = await places_of(hosts)
         except OSError as exc:
-            text = f"cannot find tunnel-bind-host '{self._host}': {exc.strerror or exc}"
-            raise TransportException(text) from exc
-        found = dict.fromkeys((int(family), str(address[0])) for family, _, _, _, address in infos)
-        self._addresses = [address for address in found if _can_bind(*address)]
-        if not self._addresses:
-            raise TransportException(f"tunnel-bind-host '{self._host}' is no address of this machine")
+            raise TransportException(f"cannot find tunnel-bind-host '{names}': {exc.strerror or exc}") from exc
+        # A machine without IPv6 still serves IPv4.
+        usable = [place for place in places if _has(place)]
+        if not usable:
+            raise TransportException(f"tunnel-bind-host '{names}' is no address of this machine")
+        self._places = usable
 
     def bind(self, port: int) -> list[socket.socket]:
         """Return sockets that listen on the port, one for each address. Raises `OSError`; nothing is bound then."""
         sockets: list[socket.socket] = []
         try:
-            for family, address in self._addresses:
-                sockets.append(bound_socket(family, (address, port)))
+            for family, address in self._places:
+                sockets.append(bound_socket(family, (address[0], port, *address[2:])))
                 sockets[-1].listen(BACKLOG)
         except OSError:
             for sock in sockets:
@@ -43,10 +46,9 @@ class PublicPorts:
         return sockets
 
 
-def _can_bind(family: int, address: str) -> bool:
+def _has(place: Place) -> bool:
     try:
-        bound_socket(family, (address, 0)).close()
+        bound_socket(*place).close()
     except OSError:
-        # For example a machine without IPv6, which still serves IPv4.
         return False
     return True

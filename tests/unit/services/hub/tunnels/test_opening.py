@@ -27,7 +27,7 @@ class Ports:
         patch.setattr(PublicPorts, "resolve", self._resolve)
         patch.setattr(PublicPorts, "bind", self._bind)
 
-    async def _resolve(self) -> None:
+    async def _resolve(self, _hosts: object) -> None:
         """There is nothing to find."""
 
     def _bind(self, port: int) -> list[Any]:

@@ -1,0 +1,15 @@
+"""Where this machine's own hub listens, as the command line says it."""
+
+from omnyshell.hosts import LOCALHOST
+from omnyshell.services.local.setup import Running
+from omnyshell.transport.connection import HubAddress
+
+
+def where_it_listens(running: Running) -> list[str]:
+    """Return a line about where others reach the hub, and one about what is wrong with that; none for the loopback."""
+    lines = []
+    if running.host != LOCALHOST:
+        lines.append(f"others   {HubAddress(running.listening.public_host, running.port)}")
+    if running.trouble:
+        lines.append(f"but      {running.trouble}")
+    return lines

@@ -1,0 +1,69 @@
+"""What ends, or is cut off, when the hub of this machine ends, and perhaps its node with it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from omnyshell.model.sessions import SessionState
+from omnyshell.services.client.live.state import HubState
+
+
+@dataclass(frozen=True, slots=True)
+class WhatEnds:
+    """Counts; `sessions` end with this machine's node, those `cut_off` lose their client until a hub is back."""
+
+    sessions: int = 0
+    attached: int = 0
+    """How many of the sessions somebody is attached to."""
+
+    cut_off: int = 0
+    tunnels: int = 0
+    nodes: int = 0
+    """Other nodes, which wait for a hub."""
+
+    @classmethod
+    def with_hub(cls, state: HubState, own_node: str, own: Collection[str] = (), *, and_node: bool) -> "WhatEnds":
+        """Count what `state` knows; `own` are keys of sessions that whoever asks detaches in order.
+
+        `and_node` says that the node with the id `own_node` ends too.
+        """
+        sessions = [one for one in state.sessions.values() if one.state is not SessionState.CLOSED]
+        ending = [one for one in sessions if and_node and one.node_id == own_node]
+        attached = [one for one in sessions if one.state is not SessionState.DETACHED and one.key not in own]
+        return cls(
+            sessions=len(ending),
+            attached=sum(one in attached for one in ending),
+            cut_off=len(attached) - sum(one in attached for one in ending),
+            tunnels=len(state.tunnels),
+            nodes=sum(node.is_online and node.node_id != own_node for node in state.nodes.values()),
+        )
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nobody loses anything; nodes that wait for a hub are no loss."""
+        return not (self.sessions or self.cut_off or self.tunnels)
+
+    def lines(self) -> list[str]:
+        """Return a line about each, as the end of it is named to the user."""
+        said = []
+        if self.sessions:
+            held = f", {self.attached} of them attached" if self.attached else ""
+            said.append(f"{_count(self.sessions, 'session')} on this machine's node{held}")
+        if self.tunnels:
+            said.append(f"{_count(self.tunnels, 'tunnel')}, with the connections through {_them(self.tunnels)}")
+        if self.cut_off:
+            said.append(f"{_count(self.cut_off, 'attached session')}, cut off until a hub is back")
+        if self.nodes:
+            said.append(f"{_count(self.nodes, 'other node')}, which {_wait(self.nodes)} for a hub")
+        return said
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _them(number: int) -> str:
+    return "it" if number == 1 else "them"
+
+
+def _wait(number: int) -> str:
+    return "waits" if number == 1 else "wait"

@@ -1,7 +1,7 @@
 """The console's settings, and their file `console.toml`."""
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,8 +11,9 @@ from omnyshell.options.parser import fill_defaults
 from omnyshell.options.toml_file import read_options
 from omnyshell.options.values import settings
 from omnyshell.paths import config_dir
-from omnyshell.security.files import write_private
 from omnyshell.tui.keys import USUAL_LEADER
+from omnyshell.tui.preferences.file import edited
+from omnyshell.tui.preferences.own import Own
 
 THEME_NAMES = ("dark", "light", "contrast")
 
@@ -37,6 +38,9 @@ class ConsoleSettings:
     copy_limit: int = 100_000
     """The most bytes that a remote program may put on the clipboard at a time; 0 forbids it."""
 
+    own: Own = field(default_factory=Own)
+    """What `own.reading` reads from the same file, once the panels are there that it is held against."""
+
     def __post_init__(self) -> None:
         for option in SETTINGS:
             value = getattr(self, option.key)
@@ -50,17 +54,18 @@ class ConsoleSettings:
         """Read the file; missing keys have their defaults. Raises `ConfigException` with file, line and key."""
         if not path.exists():
             return cls()
-        given = read_options(path, SETTINGS)
+        given = read_options(path, (*SETTINGS, *OWN))
         values = {**given.values, "origins": given.origins}
         fill_defaults(values, SETTINGS)
         return cls(**settings(values, SETTINGS))
 
     def save(self, path: Path) -> None:
-        """Write the file. Raises `OSError`."""
-        # Imported late: only saving needs it.
-        import tomlkit
-
-        write_private(path, tomlkit.dumps(asdict(self)).encode())
+        """Write what is not as by default or in the file already. Raises `ConfigException`."""
+        with edited(path) as edit:
+            for option in SETTINGS:
+                value = getattr(self, option.key)
+                if edit.document.get(option.toml_key, option.default) != value:
+                    edit.put(option.toml_key, value)
 
 
 def settings_file() -> Path:
@@ -122,3 +127,13 @@ SETTINGS = (
         Check(lambda size: 0 <= size <= 1_000_000, "0 to 1000000 bytes"),
     ),
 )
+
+OWN = tuple(
+    Option(name, text, kind="tables", parse=lambda _value, _file: None)
+    for name, text in (
+        ("filters", "`[filters]`: filters by name, see below"),
+        ("columns", "`[columns]`: which columns a panel has, in which order, see below"),
+        ("commands", "`[[commands]]`: programs of this machine, to run on a row, see below"),
+    )
+)
+"""Tables that `own.reading` reads from the file."""

@@ -54,7 +54,14 @@ def forget_what_is_loaded() -> None:
 def _run(settings: ConsoleSettings, place: Place | None, options: argparse.Namespace, *, needs_passphrase: bool) -> int:
     # Loaded while the hub starts.
     from omnyshell.tui.app import ConsoleApp
+    from omnyshell.tui.own.reading import read_own
 
+    try:
+        settings.own = read_own(settings_file())
+    except ConfigException:
+        if place is not None:
+            place.leave()
+        raise
     forget_what_is_loaded()
     wanted = given_access(vars(options))
     while True:

@@ -19,6 +19,7 @@ from omnyshell.protocol.messages.events import EventsDelta, EventsSnapshot
 from omnyshell.services.client.live.state import HubState, Link
 from omnyshell.services.dial import HubAccess
 from omnyshell.tui.app import ConsoleApp
+from omnyshell.tui.preferences.own import Own
 from omnyshell.tui.settings import ConsoleSettings
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
@@ -208,9 +209,10 @@ async def console(
     height: int = 40,
     theme: str = "dark",
     toasts: bool = False,
+    own: Own | None = None,
 ) -> AsyncIterator[tuple[ConsoleApp, Pilot[int]]]:
     """The console, showing a state."""
-    app = ConsoleApp(ConsoleSettings(theme=theme), Nowhere(), clock=StillClock())
+    app = ConsoleApp(ConsoleSettings(theme=theme, own=own or Own()), Nowhere(), clock=StillClock())
     if updates:
         say(app.hub.state, *updates)
     app.animation_level = "none"

@@ -41,6 +41,11 @@ class Column(Generic[T]):
     falls: bool = False
 
     @property
+    def name(self) -> str:
+        """What files and commands call it."""
+        return self.field.name if self.field is not None else self.title.lower()
+
+    @property
     def least(self) -> int:
         """The cells that it always gets: room for what it shows, and for its title with an arrow."""
         return max(self.width, cell_len(self.title) + cell_len(RISING))

@@ -27,6 +27,7 @@ LANGUAGE = (
     ("since:1h", "no older than that; also `14:30`, the last one there was, and `2026-03-14`, `2026-03-14T14:30`"),
     ("until:1h", "no younger than that"),
     ("-node:web-1", "rows for which the term does not hold"),
+    ("@prod", "what your own filter of this name says"),
 )
 """Terms, and what they show: for the help and the documents."""
 

@@ -19,7 +19,9 @@ from omnyshell.tui.panels.fields import FilterField
 from omnyshell.tui.panels.filter import FilterError
 from omnyshell.tui.panels.rows import Rows
 from omnyshell.tui.panels.table import LiveTable
-from omnyshell.tui.widgets.field import Field
+from omnyshell.tui.preferences.own import Own
+from omnyshell.tui.suggestions import Suggestions
+from omnyshell.tui.widgets.completing import CompletingField
 
 if TYPE_CHECKING:
     from omnyshell.tui.panels.details import Details
@@ -87,13 +89,19 @@ class Panel(Vertical, Generic[T]):
         self.rows: Rows[T] = Rows(self.COLUMNS, self.key_of, clock, self.FIELDS)
         self.rows.sort(self.SORTED_BY, is_reversed=self.REVERSED)
         self.table: LiveTable[T] = LiveTable(self.COLUMNS, self.rows, clock)
-        self._filter = Field(placeholder=self._filter_hint(), classes="filter", compact=True)
+        self._filter = CompletingField(self.suggest, placeholder=self._filter_hint(), classes="filter", compact=True)
         self._error = Static(classes="error", markup=False)
         self._empty = Static(classes="empty", markup=False)
         self._filter_error = ""
+        self._own = Own()
         self._version = -1
         self._said: tuple[object, ...] = ()
         self._said_empty = ""
+
+    def use(self, own: Own) -> None:
+        """Take over the user's filters, which may become more, and the columns that the user chose."""
+        self._own = own
+        self.table.choose(own.columns.get(self.NAME.lower(), ()))
 
     # What a subclass says
 
@@ -211,6 +219,10 @@ class Panel(Vertical, Generic[T]):
         fields = " ".join(f"{name}:…" for name in self.rows.fields)
         return f"text  {fields}  -term"
 
+    def suggest(self, text: str) -> Suggestions:
+        """What the last term of a filter may become."""
+        return self.rows.suggest(text, self._own.filters)
+
     @property
     def look(self) -> Look:
         """The filter and the row that the cursor is on."""
@@ -272,7 +284,7 @@ class Panel(Vertical, Generic[T]):
     def _mistake(self, text: str) -> FilterError | None:
         """Filter by this, or return what is wrong with it."""
         try:
-            self.rows.filter(text)
+            self.rows.filter(text, self._own.filters)
         except FilterError as exc:
             return exc
         return None
@@ -314,8 +326,8 @@ class Panel(Vertical, Generic[T]):
     def action_sort_next(self) -> None:
         """Sort by the column that is visible after the present one."""
         visible, current = self.table.visible_columns, self.rows.sorted_by
-        after = (column for column in visible if current is not None and column > current)
-        self._sort(next(after, visible[0]), is_reversed=False)
+        after = visible.index(current) + 1 if current in visible else 0
+        self._sort(visible[after % len(visible)], is_reversed=False)
 
     def action_sort_reverse(self) -> None:
         """Sort the other way round."""

@@ -10,6 +10,8 @@ from omnyshell.clock import Clock
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.fields import FilterField
 from omnyshell.tui.panels.filter import Fields, Saved, Term, Test, parse, predicate, vocabulary
+from omnyshell.tui.panels.suggesting import suggest
+from omnyshell.tui.suggestions import Suggestions
 
 T = TypeVar("T")
 
@@ -95,6 +97,11 @@ class Rows(Generic[T]):
         """Show no item, as what is asked for is not known."""
         self.terms, self._holds = (), _never
         self._arrange()
+
+    def suggest(self, text: str, saved: Saved = MappingProxyType({})) -> Suggestions:
+        """Return what the last term of a filter may become."""
+        now = self._clock.now()
+        return suggest(text, self.known, saved, lambda field: [field.read(item, now) for item in self._items])
 
     def sort(self, column: int | None, *, is_reversed: bool = False) -> None:
         """Order the rows by a column, or the other way round."""

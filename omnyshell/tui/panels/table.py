@@ -97,6 +97,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
         super().__init__()
         self.rows = rows
         self._columns = columns
+        self._chosen = columns
         self._clock = clock
         self._placed: list[Placed] = []
         self._laid_out_for = 0
@@ -162,6 +163,18 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
             index == self._hovered,
         )
 
+    def choose(self, names: Sequence[str]) -> None:
+        """Show the columns of these names, in this order; without any, all in their own."""
+        named = {column.name: column for column in self._columns}
+        self._chosen = [named[name] for name in names] or self._columns
+        if self.is_attached:
+            self.redraw()
+
+    @property
+    def chosen(self) -> list[str]:
+        """The names of the columns that are shown as far as there is room, in their order."""
+        return [column.name for column in self._chosen]
+
     @property
     def visible_columns(self) -> list[int]:
         """The columns that there is room for, from left to right."""
@@ -170,7 +183,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
     def _layout(self) -> list[Placed]:
         if not self._placed:
             self._laid_out_for = self._width
-            self._placed = place(self._columns, self._width - MARGIN - 1)
+            self._placed = place(self._chosen, self._width - MARGIN - 1)
         return self._placed
 
     @property

@@ -104,6 +104,8 @@ class OverviewScreen(Screen[None]):
         self._panels: dict[str, Panel[Any]] = {
             panel.NAME.lower(): panel for panel in (self.nodes, self.sessions, self.tunnels, self.audit)
         }
+        for panel in self._panels.values():
+            panel.use(context.settings.own)
         self._panel = "nodes"
         self._is_zoomed = False
         self._principal = ""

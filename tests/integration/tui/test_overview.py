@@ -17,6 +17,7 @@ from omnyshell.tui import messages
 from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.panels.panel import Look
 from omnyshell.tui.panels.sessions import ANSWER_TIME
+from omnyshell.tui.preferences.own import Own
 from omnyshell.tui.widgets.header import HubHeader
 
 LONG = "long-name-" * 12
@@ -472,3 +473,16 @@ async def test_the_line_of_keys_holds_as_many_whole_ones_as_have_room() -> None:
         await until(lambda: "ctrl+q Quit" in text_of(app))
         await pilot.resize_terminal(30, 24)
         await until(lambda: text_of(app).rstrip().endswith(" ? Help  ctrl+p Commands"))
+
+
+async def test_saved_filters_and_chosen_columns_and_tab_in_the_filters_line() -> None:
+    own = Own(filters={"prod": "env=prod"}, columns={"nodes": ("node", "heard", "state")})
+    async with console(a_day_at_work(), own=own) as (app, pilot):
+        panel = app.overview.nodes
+        assert panel.table.render_line(0).text.split() == ["NODE↑", "HEARD", "STATE"]
+        await pilot.press("s")
+        assert panel.COLUMNS[panel.rows.sorted_by].title == "HEARD"
+        await pilot.press("slash", *"@p", "tab", *" sta", "tab", *"of", "tab", "enter")
+        assert panel._filter.value == "@prod state:offline"
+        assert [one.node_id for one in panel.rows.shown] == ["web-10"]
+        assert "/ label:env=prod state:offline" in text_of(app)

@@ -13,7 +13,7 @@ from omnyshell.options.option import Option
 from omnyshell.services.hub.options import OPTIONS as HUB_OPTIONS
 from omnyshell.services.local.console_options import OPTIONS as CONSOLE_OPTIONS
 from omnyshell.services.node.options import OPTIONS as NODE_OPTIONS
-from omnyshell.tui.settings import SETTINGS
+from omnyshell.tui.settings import OWN, SETTINGS
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -21,7 +21,7 @@ TABLES = {
     ("configuration.md", "hub"): HUB_OPTIONS,
     ("configuration.md", "node"): [replace(option, restart=False) for option in NODE_OPTIONS],
     ("console.md", "console"): CONSOLE_OPTIONS,
-    ("console.md", "settings"): SETTINGS,
+    ("console.md", "settings"): (*SETTINGS, *OWN),
 }
 
 

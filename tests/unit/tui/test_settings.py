@@ -25,10 +25,78 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert (tmp_path / "console.toml").stat().st_mode & 0o777 == 0o600
 
 
+WRITTEN = """# mine
+leader = "ctrl+a"  # as in screen
+copy_limit = 5
+
+# for the day
+[filters]
+prod = "env=prod"   # all of it
+
+[[commands]]
+name = "ping"
+panel = "nodes"
+argv = [
+    "ping",  # not fping
+    "{host}",
+]
+"""
+
+
+def test_saving_keeps_what_a_user_wrote(tmp_path: Path) -> None:
+    file = tmp_path / "console.toml"
+    file.write_text(WRITTEN)
+    link = tmp_path / "link.toml"
+    link.symlink_to(file)
+    settings = ConsoleSettings.load(link)
+    settings.leader, settings.theme = "ctrl+b", "light"
+    settings.save(link)
+    after = file.read_text()
+    assert link.is_symlink()
+    assert after.replace('theme = "light"\n', "") == WRITTEN.replace("ctrl+a", "ctrl+b")
+    assert ConsoleSettings.load(link).theme == "light"
+
+
+@pytest.mark.parametrize(
+    ("before", "rest"),
+    [
+        ("", ""),
+        ("# mine\n", ""),
+        ("", "[filters]\na = 'x'\n"),
+        ("", "# of a\n[filters]\na = 'x'\n"),
+        ("copy_limit = 1 # little\n", "\n  # of a\n\n[filters]\na = 'x'\n"),
+        ("theme = 'contrast'", ""),
+        ('paste_asks_for = """\na=b\n[x]\n"""\n', "[columns]\n"),
+    ],
+)
+def test_what_is_new_stands_before_the_tables_and_what_is_above_them(tmp_path: Path, before: str, rest: str) -> None:
+    file = tmp_path / "console.toml"
+    file.write_text(before + rest)
+    settings = ConsoleSettings.load(file)
+    settings.scrollback, settings.leader = 7, "ctrl+a"
+    settings.save(file)
+    assert ConsoleSettings.load(file) == settings
+    between = file.read_text().removeprefix(before).removesuffix(rest)
+    assert sorted(between.split("\n")) == sorted(
+        ["", 'leader = "ctrl+a"', "scrollback = 7"] + [""] * (between.count("\n") - 2)
+    )
+
+
+def test_a_file_that_is_no_toml_any_more_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "console.toml"
+    file.write_text("[filters\n")
+    with pytest.raises(ConfigException, match="nothing was saved"):
+        ConsoleSettings(theme="light").save(file)
+    assert file.read_text() == "[filters\n"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('theme = "dark"\ncolour = 1', "line 2: there is no option 'colour'; known are copy_limit, leader"),
+        (
+            'theme = "dark"\nunheard = 1',
+            "line 2: there is no option 'unheard'; known are columns, commands, copy_limit",
+        ),
         ('theme = "pink"', "line 1: 'theme' must be one of dark, light, contrast"),
         ('\n\nscrollback = "many"', "line 3: 'scrollback' must be a whole number"),
         ("scrollback = true", "must be a whole number"),

@@ -168,7 +168,8 @@ def test_a_term_and_its_negation_share_no_row(term: Term) -> None:
 def test_every_term_that_the_help_names_is_one() -> None:
     names = {"sessions": Number("sessions", "", lambda row, _: row["count"]), "owner": NODE}
     for term, _ in LANGUAGE:
-        assert " ".join(map(str, parse(term, {**FIELDS, **names}))) == term
+        read = parse(term, {**FIELDS, **names}, {"prod": "env=prod"})
+        assert " ".join(map(str, read)) == ("label:env=prod" if term == "@prod" else term)
 
 
 @pytest.mark.parametrize("text", ["state:", "web -", 'x "open', "rate:>1K age:>", "since:"])

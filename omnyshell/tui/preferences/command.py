@@ -1,0 +1,167 @@
+"""Commands of one's own on a row: a local program, with the row's fields in its arguments.
+
+No shell ever sees them, as fields are what nodes and other people say. A field fills a place within one argument, is
+never split, and is refused where it would mean more than a text: see `Template.fill`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from omnyshell.errors import ConfigException
+from omnyshell.printable import printable
+
+LONGEST_VALUE: Final = 4_096
+"""Characters of a field that a command takes; longer ones are refused, as cutting one would change what it says."""
+
+_PLACE: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+
+_SHELLS: Final = frozenset(
+    ("ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "mksh", "sh", "tcsh", "yash", "zsh")
+)
+_SCRIPT: Final = re.compile(r"-[A-Za-z]*c[A-Za-z]*")
+"""Options of shells with the one whose argument is a script."""
+
+Values = Callable[[str], str]
+"""Returns what a field of the row is, "" for nothing."""
+
+
+class FieldException(ConfigException):
+    """What a row says cannot be given to a program; the text says which field, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a field goes."""
+
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One argument, or the value of one variable: texts and places in their order."""
+
+    parts: tuple[str | Place, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "Template":
+        """Read a text with `{field}` in it; `{{` and `}}` are braces. Raises `ConfigException`."""
+        parts: list[str | Place] = []
+        end = 0
+        for match in _PLACE.finditer(text):
+            parts += [text[end : match.start()]] if match.start() > end else []
+            parts.append(_part(match, text))
+            end = match.end()
+        parts += [text[end:]] if end < len(text) else []
+        return cls(tuple(parts))
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields that it takes."""
+        return [part.field for part in self.parts if isinstance(part, Place)]
+
+    def fill(self, values: Values, *, is_argument: bool = True) -> str:
+        """Return the text with the row's fields in it.
+
+        Raises `FieldException` for a control character or another that cannot be shown, for a text that is too long,
+        and in an argument for nothing at all, and for what would begin it with a dash, as an option does.
+        """
+        filled = [
+            _checked(part.field, values(part.field), is_argument=is_argument, is_first=not at)
+            if isinstance(part, Place)
+            else part
+            for at, part in enumerate(self.parts)
+        ]
+        return "".join(filled)
+
+
+def _part(match: re.Match[str], text: str) -> str | Place:
+    if match[0] in ("{{", "}}"):
+        return match[0][0]
+    if not match[1]:
+        raise ConfigException(f"'{text}' has a brace that encloses no field; write {{{{ or }}}} for a brace")
+    return Place(match[1])
+
+
+def _checked(field: str, value: str, *, is_argument: bool, is_first: bool) -> str:
+    shown = printable(value, 60)
+    if not value.isprintable():
+        raise FieldException(f"{field} has characters that no program is given from here: {shown}")
+    if len(value) > LONGEST_VALUE:
+        raise FieldException(f"{field} is longer than {LONGEST_VALUE} characters")
+    if is_argument and not value:
+        raise FieldException(f"this row has no {field}")
+    if is_argument and is_first and value.startswith("-"):
+        raise FieldException(f"{field} begins with a dash, which programs take for an option: {shown}")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A program to run: its arguments, and what it gets in addition to this process's environment."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnCommand:
+    """A command of the user's own on the rows of a panel. Raises `ConfigException` for an argument that is unsafe."""
+
+    name: str
+    panel: str
+    """The panel's name, in small letters."""
+
+    argv: tuple[Template, ...]
+    environment: Mapping[str, Template]
+    key: str = ""
+    """Textual's name of the key; "" for none."""
+
+    confirm: bool = False
+    in_terminal: bool = False
+    """Whether it gets the console's terminal until it ends; else its output is shown."""
+
+    def __post_init__(self) -> None:
+        if self.argv[0].fields:
+            raise ConfigException("which program runs cannot come from a row; begin 'argv' with its name or path")
+        _refuse_scripts(self.argv)
+
+    @property
+    def fields(self) -> list[str]:
+        """All fields that it takes."""
+        return [field for template in (*self.argv, *self.environment.values()) for field in template.fields]
+
+    def on(self, values: Values) -> Invocation:
+        """What to run for a row. Raises `FieldException`."""
+        return Invocation(
+            tuple(template.fill(values) for template in self.argv),
+            {name: template.fill(values, is_argument=False) for name, template in self.environment.items()},
+        )
+
+
+def _refuse_scripts(argv: tuple[Template, ...]) -> None:
+    """Refuse fields in what a shell would read as its script: wherever one is given a script, as also behind `env`."""
+    texts = ["".join(part for part in template.parts if isinstance(part, str)) for template in argv]
+    for at, text in enumerate(texts):
+        if text.rpartition("/")[2] in _SHELLS:
+            script = _script_of(texts, at + 1, is_program=at == 0)
+            if script is not None and argv[script].fields:
+                raise ConfigException(
+                    f"{{{argv[script].fields[0]}}} would be part of a shell's script, and rows say what others want: "
+                    'give it behind the script, as ["sh", "-c", "echo \\"$1\\"", "sh", "{...}"]'
+                )
+
+
+def _script_of(texts: list[str], start: int, *, is_program: bool) -> int | None:
+    """The argument that a shell takes for its script or the name of one; None where it gets none.
+
+    Elsewhere than at the beginning a shell's name may be any word, unless it is told to run a script.
+    """
+    is_told = is_program
+    for at in range(start, len(texts)):
+        is_option = texts[at].startswith(("-", "+"))
+        is_told = is_told or (is_option and _SCRIPT.fullmatch(texts[at]) is not None)
+        if not is_option:
+            return at if is_told else None
+    return None

@@ -1,10 +1,12 @@
 """`omnyshell nodes invite`, `users invite`, `invites list` and `invites revoke`: joining with one pasted line."""
 
 import argparse
+from pathlib import Path
 
 from omnyshell.cli.admin.question import ask, do, moment, optional_seconds, seconds, show
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.output import complain, say, say_json
+from omnyshell.errors import ConfigException
 from omnyshell.model.admin import InviteKind
 from omnyshell.options.values import parse_pairs
 from omnyshell.protocol.messages.admin import (
@@ -14,6 +16,7 @@ from omnyshell.protocol.messages.admin import (
     InvitesRequest,
     InvitesResponse,
 )
+from omnyshell.security.files import write_private
 from omnyshell.services.client.invites import join_line
 
 
@@ -29,7 +32,7 @@ def invite_node(options: argparse.Namespace) -> int:
         uses=options.uses,
         id_prefix=options.id_prefix,
     )
-    return _print(options, InviteKind.NODE, ask(options, request, InviteCreated))
+    return _invite(options, InviteKind.NODE, request)
 
 
 def invite_user(options: argparse.Namespace) -> int:
@@ -44,7 +47,7 @@ def invite_user(options: argparse.Namespace) -> int:
         role_ttl_seconds=optional_seconds(options, "role_ttl"),
         key_ttl_seconds=optional_seconds(options, "key_ttl"),
     )
-    return _print(options, InviteKind.USER, ask(options, request, InviteCreated))
+    return _invite(options, InviteKind.USER, request)
 
 
 def list_invites(options: argparse.Namespace) -> int:
@@ -71,14 +74,29 @@ def revoke(options: argparse.Namespace) -> int:
     return do(options, InviteRevoke(request_id="", invite_id=options.id), f"invite {options.id} is worth nothing now")
 
 
-def _print(options: argparse.Namespace, kind: InviteKind, made: InviteCreated) -> int:
-    line = join_line(kind, access_from(options).address, made)
+def _invite(options: argparse.Namespace, kind: InviteKind, request: InviteCreate) -> int:
+    from omnyshell.cli.admin.reach import address_for_others
+
+    file = Path(options.out) if options.out else None
+    if file is not None and file.exists():
+        raise ConfigException(f"{file} is there already").about("out")
+    address = address_for_others(access_from(options).address)
+    made = ask(options, request, InviteCreated)
+    line = join_line(kind, address, made)
     if options.json:
         say_json({**made.to_wire(), "requestId": None, "command": line})
-        return 0
-    say(line)
+    elif file is None:
+        say(line)
+    if file is not None:
+        write_private(file, f"{line}\n".encode())
+        complain(f"the line is in {file.resolve()}, which only you can read: `sh FILE` runs it there")
+    return 0 if options.json else _say_how_long(options, made)
+
+
+def _say_how_long(options: argparse.Namespace, made: InviteCreated) -> int:
     uses = getattr(options, "uses", None) or 1
     often = f"good for {uses} machines" if uses > 1 else "good once"
     complain(f"{often}, until {moment(made.expires_at)} UTC; `omnyshell invites revoke {made.invite_id}`")
-    complain("without OMNYSHELL_TOKEN=... before it, the command asks for the token")
+    if not options.out:
+        complain("without OMNYSHELL_TOKEN=... before it, the command asks for the token")
     return 0

@@ -110,6 +110,7 @@ LOCKED = (
 
 TTL = Option("--ttl", "how long the invite can be used, as 15m or 2d", "SPAN", default="15m")
 KEY_TTL = Option("--key-ttl", "how long the key that joins is good, as 30d; for ever if not given", "SPAN")
+LINE_FILE = Option("--out", "write the line into this new file, which only you can read", "FILE", "file")
 USER = Option("name", "the principal", "NAME")
 ROLE = Option("--role", "role that it has; may be repeated", "ROLE", "list")
 DISPLAY_NAME = Option("--display-name", "name to show", "TEXT")
@@ -146,6 +147,7 @@ ADMIN: tuple[Command, ...] = (
             Option("--label", "label of the node, which the hub holds it to; may be repeated", "K=V", "list"),
             TTL,
             KEY_TTL,
+            LINE_FILE,
             JSON,
             *ACCESS,
         ),
@@ -180,6 +182,7 @@ ADMIN: tuple[Command, ...] = (
             TTL,
             Option("--role-ttl", "how long it has the roles, as 8h; for good if not given", "SPAN"),
             KEY_TTL,
+            LINE_FILE,
             JSON,
             *ACCESS,
         ),

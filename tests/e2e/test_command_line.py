@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.commands import run_command
+from support.commands import run_command, start_command
 from support.stack import Certificates
 
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
@@ -38,13 +38,8 @@ class System:
         return subprocess.run(["sh", "-c", line], capture_output=True, timeout=DEADLINE, check=False, env=self.env)
 
     def start(self, *words: str) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            [OMNYSHELL, *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=self.env,
-        )
+        pipe = subprocess.PIPE
+        return start_command(*words, stdin=pipe, stdout=pipe, stderr=pipe, env=self.env)
 
     def wait_for_node(self) -> None:
         deadline = time.monotonic() + DEADLINE
@@ -54,7 +49,7 @@ class System:
 
 
 def spawn(*words: str, env: dict[str, str]) -> "subprocess.Popen[str]":
-    return subprocess.Popen([OMNYSHELL, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    return start_command(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
 
 @pytest.fixture(scope="module", name="system")

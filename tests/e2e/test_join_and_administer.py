@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.commands import run_text
+from support.commands import run_text, start_command
 from support.stack import Certificates
 
 pytestmark = pytest.mark.timeout(180)
@@ -45,9 +45,7 @@ class Person:
         )  # fmt: skip
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [OMNYSHELL, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env
-        )
+        return start_command(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env)
 
     def start_line(self, line: str) -> "subprocess.Popen[str]":
         """Go on in a shell with a line, which is then the process itself."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.commands import run_text
+from support.commands import run_text, start_command
 from support.stack import Certificates
 
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
@@ -47,7 +47,7 @@ class System:
     def start(self, *words: str, who: str = "") -> "subprocess.Popen[str]":
         env = self.env | {"OMNYSHELL_PRINCIPAL": who, "OMNYSHELL_TOKEN": f"{who}-token"}
         pipe = subprocess.PIPE
-        return subprocess.Popen([OMNYSHELL, *words], stdout=pipe, stderr=pipe, text=True, env=env)
+        return start_command(*words, stdout=pipe, stderr=pipe, text=True, env=env)
 
     def run(self, who: str, *words: str) -> tuple[int, str]:
         """The exit code of a command, and what it said."""

@@ -10,10 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from support.commands import run_command
+from support.commands import run_command, start_command
 from support.hub_process import HubProcess
 from support.stack import Certificates
-from support.tmux import OMNYSHELL
 
 NODES = ("n1", "n2", "n3")
 Fleet = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -31,7 +30,9 @@ def _env(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -
         box = env | {"OMNYSHELL_PRINCIPAL": "box", "OMNYSHELL_TOKEN": "box-token"}
         for name in NODES:
             words = ["--label", f"env={'prod' if name == 'n1' else 'test'}", "--state-dir", str(folder / name)]
-            node = subprocess.Popen([OMNYSHELL, "node", "start", "--id", name, "--log-level", "error", *words], env=box)
+            node = start_command(
+                "node", "start", "--id", name, "--log-level", "error", *words, env=box | {"WHICH_NODE": name}
+            )
             stack.callback(node.wait, 20)
             stack.callback(node.terminate)
         env |= {"OMNYSHELL_PRINCIPAL": "admin", "OMNYSHELL_TOKEN": "admin-token"}
@@ -48,10 +49,6 @@ def run(env: dict[str, str], *words: str, stdin: bytes = b"") -> "subprocess.Com
 @pytest.fixture(name="fleet")
 def _fleet(env: dict[str, str]) -> Fleet:
     return lambda *words, stdin=b"": run(env, "run", *words, stdin=stdin)
-
-
-# All of them run on one machine: the node's own command line says which one it is.
-NAME = "tr '\\0' '\\n' </proc/$PPID/cmdline | grep -A1 -x -e --id | tail -n 1"
 
 
 def test_lines_have_their_node_before_them_and_0_is_0_everywhere(fleet: Fleet) -> None:
@@ -72,7 +69,7 @@ def test_words_are_joined_for_the_shell_and_filters_choose_nodes(fleet: Fleet) -
 
 
 def test_a_failure_anywhere_is_one_and_keeps_nobody_from_running(fleet: Fleet) -> None:
-    done = fleet(f'test "$({NAME})" = n2 && exit 3; echo fine')
+    done = fleet('test "$WHICH_NODE" = n2 && exit 3; echo fine')
     assert sorted(done.stdout.splitlines()) == [b"n1 | fine", b"n3 | fine"]
     assert done.stderr.decode().splitlines() == ["n2 | omnyshell: exit code 3", "omnyshell: failed on 1 of 3 nodes: n2"]
     assert done.returncode == 3
@@ -85,7 +82,7 @@ def test_a_failure_anywhere_is_one_and_keeps_nobody_from_running(fleet: Fleet) -
 
 
 def test_equal_outcomes_are_grouped(fleet: Fleet) -> None:
-    done = fleet("--group", f'test "$({NAME})" = n2 && exit 3; echo fine')
+    done = fleet("--group", 'test "$WHICH_NODE" = n2 && exit 3; echo fine')
     assert done.stdout.decode() == "== n1, n3 (2 nodes): exit code 0\n  fine\n== n2 (1 node): exit code 3\n"
     assert done.returncode == 3
 
@@ -108,7 +105,7 @@ def test_standard_input_goes_to_each(fleet: Fleet) -> None:
 
 def test_an_interrupt_ends_all(env: dict[str, str]) -> None:
     mark = f"sleep 60.{os.getpid()}"
-    program = subprocess.Popen([OMNYSHELL, "run", f"echo ready; exec {mark}"], stdout=subprocess.PIPE, env=env)
+    program = start_command("run", f"echo ready; exec {mark}", stdout=subprocess.PIPE, env=env)
     assert program.stdout is not None
     assert {program.stdout.readline() for _ in NODES} == {f"{node} | ready\n".encode() for node in NODES}
     program.send_signal(signal.SIGINT)

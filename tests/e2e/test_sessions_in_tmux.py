@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.commands import start_command
 from support.machines import Machines
 from support.stack import Certificates
-from support.tmux import OMNYSHELL, Terminal
+from support.tmux import Terminal
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
@@ -195,9 +196,7 @@ def test_exec_waits_for_its_hub_and_loses_nothing(machines: Machines) -> None:
         time.sleep(0.02)
     command = "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo $i; [ $((i%50)) != 0 ] || sleep 0.05; done; exit 4"
     env = os.environ | machines.variables("admin")
-    process = subprocess.Popen(
-        [OMNYSHELL, "exec", "n1", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, env=env
-    )
+    process = start_command("exec", "n1", command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, env=env)
     assert process.stdout is not None
     begun = process.stdout.read(100)
     machines.hub.kill()

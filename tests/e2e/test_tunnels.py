@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from support.commands import run_text
+from support.commands import run_text, start_command
 from support.stack import Certificates
 from support.tunnels import free_range
 
@@ -43,9 +43,7 @@ class System:
         until(lambda: '"n1"' in self.run("nodes", "list", "--json").stdout)
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [OMNYSHELL, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env
-        )
+        return start_command(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env)
 
     def run(self, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
         return run_text(*words, env=self.env | env)

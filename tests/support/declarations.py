@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 import omnyshell
@@ -33,12 +34,13 @@ class DeclaredField(NamedTuple):
         return f"{self.owner.__name__}.{self.field.name}"
 
 
-def every_declaration() -> list[type[WireObject]]:
+@cache
+def every_declaration() -> tuple[type[WireObject], ...]:
     """Every class of the package that travels, wherever it is declared."""
     for module in pkgutil.walk_packages(omnyshell.__path__, "omnyshell."):
         importlib.import_module(module.name)
     found = {cls for cls in _below(WireObject) if cls.__module__.startswith("omnyshell.")}
-    return sorted(found, key=lambda cls: (cls.__module__, cls.__name__))
+    return tuple(sorted(found, key=lambda cls: (cls.__module__, cls.__name__)))
 
 
 def every_message() -> list[type[ControlMessage]]:

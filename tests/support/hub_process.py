@@ -4,15 +4,13 @@ import asyncio
 import contextlib
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from support.commands import start_command
 from support.stack import DEADLINE, GRANTS, Certificates
-
-OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
 
 
 class OwnedProcess:
@@ -36,11 +34,14 @@ class HubProcess(OwnedProcess):
         self.grants: tuple[str, ...] = GRANTS
         """Who may log in, from the next start on."""
 
+        self.starter: Callable[..., subprocess.Popen[bytes]] = start_command
+        """How the program is started."""
+
         self.log: Path | None = None
         """Where its log goes, if not where the test's own stderr does."""
 
         self._command = [
-            OMNYSHELL, "hub", "start", "--host", "127.0.0.1", "--port", str(self.port), "--state-dir", str(state),
+            "hub", "start", "--host", "127.0.0.1", "--port", str(self.port), "--state-dir", str(state),
             "--cert", str(certificates.cert), "--key", str(certificates.key), "--log-level", "error",
             *options,
         ]  # fmt: skip
@@ -53,7 +54,7 @@ class HubProcess(OwnedProcess):
         """Return once it listens."""
         command = [*self._command, *(f"--grant-token={grant}" for grant in self.grants)]
         with contextlib.nullcontext() if self.log is None else self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
+            self._process = self.starter(*command, stdout=subprocess.DEVNULL, stderr=log)
         deadline = time.monotonic() + 2 * DEADLINE
         while not self._listens():
             assert self._process.poll() is None

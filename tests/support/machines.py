@@ -5,8 +5,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from support.commands import run_text
-from support.hub_process import OMNYSHELL, HubProcess
+from support.commands import run_text, start_command
+from support.hub_process import HubProcess
 from support.stack import DEADLINE, Certificates
 
 
@@ -18,8 +18,8 @@ class Machines:
         self.hub.start_and_wait()
         self._ca = certificates.ca
         state = ["--state-dir", str(directory / "node"), "--log-level", "error"]
-        self._node = subprocess.Popen(
-            [OMNYSHELL, "node", "start", "--id", "n1", *words, *state], env=os.environ | self.variables("box")
+        self._node = start_command(
+            "node", "start", "--id", "n1", *words, *state, env=os.environ | self.variables("box")
         )
 
     def variables(self, principal: str) -> dict[str, str]:
@@ -44,8 +44,8 @@ class Machines:
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
         """Start a command as the administrator, with its output in pipes."""
-        return subprocess.Popen(
-            [OMNYSHELL, *words], env=os.environ | self.variables("admin"), stdin=subprocess.DEVNULL,
+        return start_command(
+            *words, env=os.environ | self.variables("admin"), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 

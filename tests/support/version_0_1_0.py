@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.commands import run_text
+from support.commands import start_program
 from support.stack import Certificates
 from support.tunnels import free_range
 
@@ -92,12 +92,9 @@ class Person:
         return {**kept, **own, "PATH": f"{self.version}:{os.environ['PATH']}"}
 
     def try_(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        if self.version == NEW:
-            return run_text(*words, env=self.env)
-        return subprocess.run(
-            [self.version / "omnyshell", *words], capture_output=True, text=True, timeout=DEADLINE, env=self.env,
-            stdin=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
+        with self.running(*words) as process:
+            said, complained = process.communicate(timeout=DEADLINE)
+        return subprocess.CompletedProcess(process.args, process.returncode, said, complained)
 
     def run(self, *words: str) -> str:
         done = self.try_(*words)
@@ -109,10 +106,11 @@ class Person:
 
     @contextmanager
     def running(self, *words: str) -> "Iterator[subprocess.Popen[str]]":
-        """A service, ended afterwards."""
-        process = subprocess.Popen(
-            [self.version / "omnyshell", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=self.env, stdin=subprocess.DEVNULL,
+        """A program, ended afterwards."""
+        source = None if self.version == NEW else self.version.parent / "source"
+        process = start_program(
+            str(self.version / "omnyshell"), *words, source=source,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         try:
             yield process

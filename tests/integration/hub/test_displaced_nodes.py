@@ -6,13 +6,13 @@ import os
 import re
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.commands import start_command
 from support.raw_peer import RawPeer, logged_in, registered
 from support.stack import DEADLINE, Certificates, access, connected_client, hub_config, running_node, until
 from websockets.exceptions import ConnectionClosed
@@ -286,9 +286,9 @@ async def test_two_real_processes_with_copies_of_one_login(
     certificates: Certificates, hub: OmnyShellHub, tmp_path: Path, processes: ExitStack
 ) -> None:
     def start(home: str) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
-            [Path(sys.executable).with_name("omnyshell"), "node", "start", "--id", "n1", "--log-format", "json",
-             "--hub", f"wss://127.0.0.1:{hub.port}", "--principal", "box", "--ca", str(certificates.ca)],
+        process = start_command(
+            "node", "start", "--id", "n1", "--log-format", "json",
+            "--hub", f"wss://127.0.0.1:{hub.port}", "--principal", "box", "--ca", str(certificates.ca),
             env={**os.environ, "OMNYSHELL_HOME": str(tmp_path / home), "OMNYSHELL_TOKEN": "box-token"},
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip

@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import json
-import os
 import shutil
 import signal
 import sqlite3
 import ssl
-import sys
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import NoReturn
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client.parser import text_string_to_metric_families
+from support.commands import start_command
 from support.raw_peer import STDIN, logged_in, open_session, registered, stranger
 from support.stack import Certificates, connected_client, hub_config, running_node, until, within
 
@@ -344,7 +344,7 @@ async def test_a_certificate_that_does_not_match_its_key_is_refused(certificates
 @pytest.fixture
 async def hub_process(
     certificates: Certificates, tmp_path: Path
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, int, Path]]:
+) -> AsyncIterator[tuple["subprocess.Popen[str]", int, Path]]:
     config = tmp_path / "hub.toml"
     grants = tmp_path / "grants"
     grants.write_text("admin:admin-token:admin\nbox:box-token:node\ndev:dev-token:developer\n")
@@ -353,24 +353,20 @@ async def hub_process(
         f'grant-token-file = "{grants}"\nstate-dir = "{tmp_path / "state"}"\n'
     )
     with (tmp_path / "log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).with_name("omnyshell")), "hub", "start", "--config", str(config),
-            stdout=asyncio.subprocess.PIPE, stderr=log,
-        )  # fmt: skip
-    assert process.stdout is not None
-    line = await within(process.stdout.readline(), 20)
-    try:
-        yield process, int(line.decode().rsplit(":", 1)[1]), config
-    finally:
-        if process.returncode is None:
+        process = start_command("hub", "start", "--config", str(config), stdout=subprocess.PIPE, stderr=log, text=True)
+    with process:
+        try:
+            assert process.stdout is not None
+            line = await within(asyncio.to_thread(process.stdout.readline), 20)
+            yield process, int(line.rsplit(":", 1)[1]), config
+        finally:
             process.terminate()
-        await within(process.wait())
-        process._transport.close()
+            await within(asyncio.to_thread(process.wait))
 
 
 @pytest.mark.timeout(180)
 async def test_sighup_reloads_under_a_hundred_busy_sessions(
-    certificates: Certificates, tmp_path: Path, hub_process: tuple[asyncio.subprocess.Process, int, Path]
+    certificates: Certificates, tmp_path: Path, hub_process: tuple["subprocess.Popen[str]", int, Path]
 ) -> None:
     process, port, config = hub_process
     sessions, reloads = 100, 10
@@ -411,12 +407,11 @@ async def test_sighup_reloads_under_a_hundred_busy_sessions(
     assert log.count('"reloaded') == reloads - 1
     assert log.count("not reloaded") == 1
     assert "-token" not in log
-    assert process.returncode is None
-    os.kill(process.pid, 0)
+    assert process.poll() is None
 
 
 async def test_sighup_names_file_line_and_key_of_a_wrong_value(
-    tmp_path: Path, hub_process: tuple[asyncio.subprocess.Process, int, Path]
+    tmp_path: Path, hub_process: tuple["subprocess.Popen[str]", int, Path]
 ) -> None:
     process, _, config = hub_process
     config.write_text(config.read_text() + 'login-limit = "often"\n')
@@ -434,17 +429,15 @@ async def test_records_have_stdout_for_themselves(certificates: Certificates, tm
         f'host = "127.0.0.1"\nport = 0\ncert = "{certificates.cert}"\nkey = "{certificates.key}"\n'
         f'grant-token = ["a:b:c"]\nstate-dir = "{tmp_path / "state"}"\naudit-sink = ["stdout"]\nlog-level = "error"\n'
     )
-    process = await asyncio.create_subprocess_exec(
-        str(Path(sys.executable).with_name("omnyshell")), "hub", "start", "--config", str(config),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stderr is not None
-    try:
-        assert (await within(process.stderr.readline(), 20)).startswith(b"hub listens on wss://127.0.0.1:")
-    finally:
-        process.terminate()
-    out, _ = await within(process.communicate())
-    process._transport.close()
+    pipe = subprocess.PIPE
+    with start_command("hub", "start", "--config", str(config), stdout=pipe, stderr=pipe) as process:
+        assert process.stderr is not None
+        try:
+            line = await within(asyncio.to_thread(process.stderr.readline), 20)
+            assert line.startswith(b"hub listens on wss://127.0.0.1:")
+        finally:
+            process.terminate()
+        out, _ = await within(asyncio.to_thread(process.communicate))
     actions = [json.loads(line)["action"] for line in out.splitlines()]
     assert [action for action in actions if action != "audit.head"] == ["hub.start", "hub.stop"]
     assert actions[-1] == "audit.head"

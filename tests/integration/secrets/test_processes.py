@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from support.commands import start_installed
 from support.hub_process import HubProcess
 from support.stack import Certificates
 
@@ -58,7 +59,7 @@ class Place:
         hub = HubProcess(
             certificates, tmp_path / "hub", "--authorized-keys", str(keys), "--grant-token-file", str(grants)
         )
-        hub.grants = ()
+        hub.grants, hub.starter = (), start_installed
         hub.start_and_wait()
         stack.callback(hub.kill)
         shared = {"OMNYSHELL_HUB": f"wss://127.0.0.1:{hub.port}", "OMNYSHELL_CA": str(certificates.ca)}

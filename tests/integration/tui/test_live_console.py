@@ -15,7 +15,7 @@ from omnyshell.model.live import Part
 from omnyshell.paths import logins_file
 from omnyshell.services.client.live.state import Link, Source
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
-from omnyshell.services.local import parts
+from omnyshell.services.local import hub as local_hub
 from omnyshell.services.local.node_process import LocalNode
 from omnyshell.services.local.setup import LocalSetup
 from omnyshell.tui.app import ConsoleApp
@@ -26,7 +26,7 @@ from omnyshell.tui.settings import ConsoleSettings
 @pytest.fixture(autouse=True)
 def _any_port(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests that run beside these take the usual port."""
-    monkeypatch.setattr(parts, "DEFAULT_PORT", 0)
+    monkeypatch.setattr(local_hub, "DEFAULT_PORT", 0)
 
 
 @asynccontextmanager

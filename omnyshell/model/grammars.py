@@ -93,6 +93,10 @@ def _are_roles(roles: Sequence[str]) -> bool:
     return len(roles) <= MAX_ROLES and all(map(is_role, roles))
 
 
+def _are_principals(names: Sequence[str]) -> bool:
+    return len(names) <= MAX_ROLES and all(map(is_principal, names))
+
+
 NODE_ID = Grammar(f"a node id: 1 to {MAX_NODE_ID} letters, digits, '_', '.' and '-'", is_node_id)
 """1 to 255 of `A-Z a-z 0-9 _ . -`."""
 
@@ -113,6 +117,9 @@ ROLE = Grammar(f"a name of 1 to {MAX_NAME} printable characters without a comma"
 
 ROLES = Grammar(f"up to {MAX_ROLES} names of roles", _are_roles)
 """A list of at most 1,024 roles."""
+
+PRINCIPALS = Grammar(f"up to {MAX_ROLES} names of principals", _are_principals)
+"""A list of at most 1,024 principals."""
 
 SESSION_ID = Grammar("a UUID", _text("[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"))
 """A UUID, in any case."""

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from omnyshell.ids import short_id
+from omnyshell.model.admin import RightInfo
 from omnyshell.model.grammars import (
     ADDRESS,
     COUNT,
@@ -17,6 +18,8 @@ from omnyshell.model.grammars import (
     PORT,
     PRINCIPAL,
     PRINCIPAL_OR_NONE,
+    PRINCIPALS,
+    ROLES,
     SESSION_ID,
     TUNNEL_ID,
     UID_OR_NONE,
@@ -123,6 +126,8 @@ class LiveNode(WireObject, kw_only=True):
 
     vitals: Annotated[MachineVitals | None, OMIT] = None
     """Of `vitals`: how its machine is, for a subscriber that looks."""
+    denied: Annotated[tuple[RightInfo, ...], OMIT] = ()
+    """Of `rights`: the rights that the subscriber lacks on it, and why."""
 
     @property
     def key(self) -> str:
@@ -138,6 +143,16 @@ class LiveNode(WireObject, kw_only=True):
     def latency(self) -> float | None:
         """Round trip between hub and node, in seconds, where it is known."""
         return self.latency_micros * MICROSECOND if self.latency_micros is not None else None
+
+
+class OwnRights(WireObject, kw_only=True):
+    """What a subscriber may do, beside what its nodes say."""
+
+    roles: Annotated[tuple[str, ...], ROLES] = ()
+    """Its roles."""
+
+    denied: Annotated[tuple[RightInfo, ...], OMIT] = ()
+    """The rights that it lacks on its own machine, and why."""
 
 
 class LiveSession(WireObject, kw_only=True):
@@ -196,6 +211,12 @@ class LiveSession(WireObject, kw_only=True):
 
     rate_out: Annotated[int, OMIT, COUNT] = 0
     """Bytes of output a second."""
+
+    taken_by: Annotated[str, OMIT, PRINCIPAL_OR_NONE] = ""
+    """Of `others-sessions`: who has it attached, where that is not its owner."""
+
+    watched_by: Annotated[tuple[str, ...], OMIT, PRINCIPALS] = ()
+    """Of `others-sessions`: which other principals look at its screen, sorted."""
 
     @property
     def key(self) -> str:

@@ -63,6 +63,9 @@ LEADER_ONLY = "leader-only"
 BYTE_TEXT = "byte-text"
 """Arguments, directories and variables may hold bytes that are no UTF-8."""
 
+OTHERS_SESSIONS = "others-sessions"
+"""Sessions of other principals are watched, taken over and ended by who may."""
+
 WIDTHS = "widths"
 """A client says how its terminal counts columns, so that the node's screen does alike."""
 
@@ -91,6 +94,7 @@ OF_HUB = frozenset(
         LOCKS,
         FLEET_INVITES,
         VITALS,
+        OTHERS_SESSIONS,
         WIDTHS,
     }
 )
@@ -117,14 +121,24 @@ OF_NODE = frozenset(
 """What a node announces."""
 
 OF_CLIENT = frozenset(
-    {HISTORY, INTERACTIVE, RESUME_OFFSET, RIGHTS, SCREEN_ETAG, TUNNEL_EOF, CLIPBOARD_AUDIT, WIDE_WINDOW}
+    {
+        HISTORY,
+        INTERACTIVE,
+        OTHERS_SESSIONS,
+        RESUME_OFFSET,
+        RIGHTS,
+        SCREEN_ETAG,
+        TUNNEL_EOF,
+        CLIPBOARD_AUDIT,
+        WIDE_WINDOW,
+    }
 )
 """What a client for sessions and tunnels announces."""
 
 OF_ADMIN = frozenset({ADMIN, ADMIN_ENDS})
 """What a client for administration announces."""
 
-OF_LIVE_FEED = frozenset({EVENTS, VITALS})
+OF_LIVE_FEED = frozenset({EVENTS, OTHERS_SESSIONS, RIGHTS, VITALS})
 """What a client announces that follows a hub's live state."""
 
 OF_JOINING = frozenset({ADMIN, AUTH_BIND, AUTH_BIND_2})

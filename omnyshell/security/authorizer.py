@@ -40,6 +40,13 @@ class Action(StrEnum):
     EXPOSE = "expose"
     """Open public ports of the hub that lead to the node, for everybody."""
 
+    OTHERS = "others"
+    """Do with other principals' sessions what `watch`, `shell` and `kill` allow with one's own."""
+
+
+BEYOND_A_LABEL = frozenset({Action.EXPOSE, Action.OTHERS})
+"""The rights that concern more than one's own access to a node, which no label of it gives."""
+
 
 class NodeResource(msgspec.Struct, frozen=True):
     """The facts by which access to a node is decided. The id `@local` stands for the asking client's own machine."""
@@ -104,7 +111,7 @@ class NodeAuthorizer(Protocol):
 
 
 class RoleBasedAuthorizer:
-    """Access by role: an admin everything, others all but `expose` where a role of theirs is listed.
+    """Access by role: an admin everything, others all but `expose` and `others` where a role of theirs is listed.
 
     A node without the label is for admins alone. A label set on the hub is a ceiling: both lists must then allow
     the access, so that a node can restrict itself further but never grant itself more.
@@ -114,7 +121,7 @@ class RoleBasedAuthorizer:
         """Decide by the principal's roles and the node's labels."""
         if principal.is_admin:
             return Decision(allowed=True, why=f"the role {ADMIN_ROLE} may do everything")
-        if action is Action.EXPOSE or node.is_local:
+        if action in BEYOND_A_LABEL or node.is_local:
             why = "it is a right of its own" if node.is_local else f"it is more than {ALLOW_ROLES_LABEL} gives"
             return Decision(allowed=False, why=why, would_do=_admins)
         if ALLOW_ROLES_LABEL not in node.labels:
@@ -129,14 +136,14 @@ class RoleBasedAuthorizer:
         return _listed(mine, "within the hub's ceiling lists the role")
 
     def may_open(self, principal: Principal, node_labels: Mapping[str, str], hub_labels: Mapping[str, str]) -> bool:
-        """Tell whether the principal may use a node with these labels: everything on it but `expose`."""
+        """Tell whether the principal may use a node with these labels: all of it but `BEYOND_A_LABEL`."""
         return self.decide(principal, Action.SHELL, NodeResource("", node_labels, hub_labels)).allowed
 
 
 class MayOpenAuthorizer:
-    """Adapts an authorizer of version 0.1: whoever may open a node has all rights there except `expose`.
+    """Adapts an authorizer of version 0.1: whoever may open a node has all rights there except `BEYOND_A_LABEL`.
 
-    `expose` requires an admin who may open the node. On the client's own machine an admin has all rights, and others
+    Those require an admin who may open the node. On the client's own machine an admin has all rights, and others
     none; the inner authorizer is not asked.
     """
 
@@ -145,7 +152,7 @@ class MayOpenAuthorizer:
 
     def decide(self, principal: Principal, action: Action, node: NodeResource) -> Decision:
         """Decide as the inner authorizer does."""
-        if (action is Action.EXPOSE or node.is_local) and not principal.is_admin:
+        if (action in BEYOND_A_LABEL or node.is_local) and not principal.is_admin:
             return Decision(allowed=False, why="it takes an admin", would_do=_admins)
         if node.is_local or self._inner.may_open(principal, node.labels, node.hub_labels):
             return Decision(allowed=True, why="the hub's own policy allows it")

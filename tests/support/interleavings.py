@@ -108,10 +108,15 @@ class World:
         common["quota"] = quota
         common |= {"clock": self.clock, "new_id": self._new_id, "bus": bus}
         clipboards = ClipboardNotes(audit, self.clock)
-        self.broker = HubBroker(
-            router=self.router, relay=Relay(metrics), kept=KeptSessions(self.clock), clipboards=clipboards, **common
-        )
         self.requests = RelayedRequests(**common)
+        self.broker = HubBroker(
+            router=self.router,
+            relay=Relay(metrics),
+            kept=KeptSessions(self.clock),
+            clipboards=clipboards,
+            acting_on=self.requests.acting_on,
+            **common,
+        )
         self.tunnels = TunnelBroker(
             registry=self.ports,
             ports=FakePorts(),

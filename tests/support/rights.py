@@ -15,8 +15,9 @@ from omnyshell import HubConfig, OmnyShellHub, TokenAuthenticator, TokenGrant
 from omnyshell.security.grant_tables import read_grant
 from omnyshell.security.grants import Grant
 
-RIGHTS = ("shell", "exec", "watch", "kill", "forward", "expose")
-CHOICES = [chosen for size in range(len(RIGHTS) + 1) for chosen in combinations(RIGHTS, size)]
+ONES_OWN = ("shell", "exec", "watch", "kill", "forward", "expose")
+RIGHTS = (*ONES_OWN, "others")
+CHOICES = [chosen for size in range(len(ONES_OWN) + 1) for chosen in combinations(ONES_OWN, size)]
 NODE_SAYS = "the node was asked"
 SESSION = "0b0e1f1e-0000-4000-8000-000000000001"
 INFO = {

@@ -100,7 +100,7 @@ class World:
         named = [{name.strip() for name in names.split(",")} for names in lists if names is not None]
         if not all(names & roles for names in named):
             return False
-        return right != "expose" or self.options["open_node_tunnels"]
+        return right not in ("expose", "others") or (right == "expose" and self.options["open_node_tunnels"])
 
     def knows(self, who: str, node: str) -> bool:
         """Tell whether somebody may know of a node."""

@@ -3,7 +3,16 @@
 from datetime import datetime
 from typing import Annotated, ClassVar
 
-from omnyshell.model.grammars import BASE64, COUNT, EXIT_CODE, OFFSET, PRINCIPAL, SESSION_ID, SHORT_ID
+from omnyshell.model.grammars import (
+    BASE64,
+    COUNT,
+    EXIT_CODE,
+    OFFSET,
+    PRINCIPAL,
+    PRINCIPAL_OR_NONE,
+    SESSION_ID,
+    SHORT_ID,
+)
 from omnyshell.model.schema import ANSWERED, FREE, OMIT, OMIT_EMPTY
 from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.protocol.messages.base import ChannelMessage, ControlMessage, Way
@@ -66,6 +75,9 @@ class SessionDetached(ChannelMessage, kw_only=True):
     expires_at: Annotated[datetime | None, OMIT] = None
     """When it ends by itself."""
 
+    taken_by: Annotated[str, OMIT, PRINCIPAL_OR_NONE] = ""
+    """Of `others-sessions`: who took it from this client, where that is another principal."""
+
 
 class Request(ControlMessage, kw_only=True):
     """A request outside any channel; its answer carries the same id."""
@@ -98,11 +110,21 @@ class Outcome(Request, kw_only=True):
     """Why not, in words."""
 
 
-class DetachedSessionsRequest(ClientRequest):
+class SessionsRequest(ClientRequest, kw_only=True):
+    """A client's request about the sessions of one node."""
+
+    owner: Annotated[str | None, OMIT_EMPTY, ANSWERED] = None
+    """Of `others-sessions`: whose sessions are meant; the caller's own where it is missing."""
+
+
+class DetachedSessionsRequest(SessionsRequest, kw_only=True):
     """Lists the caller's sessions on a node."""
 
     TYPE: ClassVar[str] = "sessions.list.request"
     WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
+
+    everyone: Annotated[bool, OMIT] = False
+    """Of `others-sessions`: lists the shells of all principals."""
 
 
 class DetachedSessionsResponse(Request, kw_only=True):
@@ -140,7 +162,7 @@ class NodeDetachedSessionsResponse(Request, kw_only=True):
     """The sessions, attached and detached."""
 
 
-class DetachedSessionKillRequest(ClientRequest, kw_only=True):
+class DetachedSessionKillRequest(SessionsRequest, kw_only=True):
     """Ends a session."""
 
     TYPE: ClassVar[str] = "sessions.kill.request"
@@ -174,7 +196,7 @@ class NodeDetachedSessionKillResponse(Outcome):
     WAY: ClassVar[Way] = Way.NODE_TO_HUB
 
 
-class ActiveSessionDetachRequest(ClientRequest, kw_only=True):
+class ActiveSessionDetachRequest(SessionsRequest, kw_only=True):
     """Detaches an attached session from elsewhere."""
 
     TYPE: ClassVar[str] = "sessions.detach.request"
@@ -243,7 +265,7 @@ class ScreenOutcome(Outcome, kw_only=True):
     """Of `history`: the place above the screen."""
 
 
-class SessionScreenRequest(ClientRequest, kw_only=True):
+class SessionScreenRequest(SessionsRequest, kw_only=True):
     """Asks for a session's present screen."""
 
     TYPE: ClassVar[str] = "sessions.screen.request"

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from omnyshell.model.admin import AuditEntry
 from omnyshell.model.grammars import COUNT
-from omnyshell.model.live import LiveNode, LivePeer, LiveSession, LiveTunnel, Scope
+from omnyshell.model.live import LiveNode, LivePeer, LiveSession, LiveTunnel, OwnRights, Scope
 from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.model.sessions import DetachedSessionInfo
@@ -82,6 +82,9 @@ class EventsUpdate(ControlMessage, kw_only=True):
 
     records: Annotated[tuple[AuditEntry, ...], OMIT] = ()
     """New audit records, oldest first."""
+
+    own: Annotated[OwnRights | None, OMIT] = None
+    """Of `rights`: what the subscriber itself may do; in the first piece of a snapshot, and when it has changed."""
 
 
 class EventsSnapshot(EventsUpdate, kw_only=True):

@@ -6,7 +6,7 @@ from omnyshell.model.grammars import BASE64, COUNT, OFFSET
 from omnyshell.model.schema import ANSWERED, OMIT, OMIT_EMPTY
 from omnyshell.protocol.extensions import HISTORY
 from omnyshell.protocol.messages.base import Way
-from omnyshell.protocol.messages.detached import ClientRequest, Outcome, RelayedRequest
+from omnyshell.protocol.messages.detached import Outcome, RelayedRequest, SessionsRequest
 
 MOST_LINES = 500
 """Lines that one answer may have."""
@@ -15,7 +15,7 @@ MOST_BYTES = 32 * 1024
 """Bytes that the lines of one answer may take, unless it is a single one."""
 
 
-class SessionHistoryRequest(ClientRequest, kw_only=True):
+class SessionHistoryRequest(SessionsRequest, kw_only=True):
     """Asks for lines that were above a session's screen."""
 
     TYPE: ClassVar[str] = "sessions.history.request"

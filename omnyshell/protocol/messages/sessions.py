@@ -100,6 +100,9 @@ class SessionOpen(SessionRequest, kw_only=True):
     node_id: Annotated[str, ANSWERED]
     """Where it is to run; white space around it does not count."""
 
+    owner: Annotated[str | None, OMIT_EMPTY, ANSWERED] = None
+    """Of `others-sessions`: whose session is taken up; the caller's own where it is missing."""
+
 
 class NodeSessionOpen(SessionRequest, kw_only=True):
     """The hub asks a node to start a session."""

@@ -40,12 +40,12 @@ def check_nodes(nodes: Iterable[NodeDescriptor], labels: Mapping[str, str]) -> N
                 raise ProtocolException(f"the hub listed the node '{node.node_id}', which was not asked for")
 
 
-def check_sessions(sessions: Iterable[DetachedSessionInfo], node_id: str, principal: str) -> None:
-    """Raise `ProtocolException` if a session belongs to another node or principal."""
+def check_sessions(sessions: Iterable[DetachedSessionInfo], node_id: str, principal: str | None) -> None:
+    """Raise `ProtocolException` if a session belongs to another node or principal; None stands for all of them."""
     for found in sessions:
         if found.node_id != node_id:
             raise ProtocolException(f"the hub listed a session of '{found.node_id}', and '{node_id}' was asked for")
-        if found.owner_user_id not in ("", principal):
+        if principal is not None and found.owner_user_id not in ("", principal):
             raise ProtocolException(f"the hub listed a session of '{found.owner_user_id}' for '{principal}'")
 
 

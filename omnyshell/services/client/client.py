@@ -26,6 +26,7 @@ from omnyshell.protocol.extensions import (
     INTERACTIVE,
     LEADER_ONLY,
     OF_CLIENT,
+    OTHERS_SESSIONS,
     RESUME_OFFSET,
     WIDTHS,
 )
@@ -103,8 +104,7 @@ class OmnyShellClient:
 
         Raises `AuthException` for a refused credential; `ConfigException` for unusable files, and for a hub to which
         the key must not be proved; `UntrustedHubException` for an untrusted certificate, other `TransportException`s if
-        the hub cannot be reached; `ProtocolException` if it is no hub, or has no common protocol version; and
-        `OmnyShellTimeoutException`. After any of them, `connect` can be called again.
+        the hub cannot be reached; `ProtocolException` if it is no hub of a known version. It can be called again then.
         """
         await self._dial()
         return self.identity
@@ -112,8 +112,7 @@ class OmnyShellClient:
     async def close(self) -> None:
         """End the connection, and with it the tunnels to this machine. Idempotent.
 
-        Open sessions are left as if the client were lost: a shell is detached, and a command goes on for as long as its
-        node keeps it for a resume. To end a session, call `RemoteSession.close` before.
+        Open sessions are left as if the client were lost; `RemoteSession.close` ends one.
         """
         if self._resumer is not None:
             await self._resumer.close()
@@ -224,14 +223,14 @@ class OmnyShellClient:
         await self._open(session, request, connection, CloseReason.CLIENT_CLOSED)
         return session
 
-    async def resume(self, node_id: str, session_ref: str, *, pty: PtySpec) -> RemoteSession:
+    async def resume(self, node_id: str, session_ref: str, *, pty: PtySpec, owner: str = "") -> RemoteSession:
         """Resume a session on a node, named by its id, its short id or another beginning of its id.
 
         Its present screen is painted first, at the size of `pty`. If it is attached elsewhere, it is detached there.
-        Raises as `open_session` does, with the reason `not_found` or `ambiguous` if the reference does not name exactly
-        one session.
+        `owner` is the principal whose it is, if that is another one. Raises as `open_session` does, with the reason
+        `not_found` or `ambiguous` if the reference does not name exactly one session.
         """
-        connection = self._link()
+        connection, owner = self._link(), self._other(owner)
         session = RemoteSession(
             node_id,
             SessionMode.SHELL,
@@ -239,12 +238,14 @@ class OmnyShellClient:
             channels=connection.channels,
             resumes=self._take_up_later,
             resumes_ref=session_ref,
+            owner=owner,
         )
         request = SessionOpen(
             node_id=node_id,
             mode=SessionMode.SHELL,
             pty=pty.toward(widths=WIDTHS in connection.features),
             resume_session_id=session_ref,
+            owner=owner or None,
             offsets=RESUME_OFFSET in connection.features,
             history=HISTORY in connection.features,
         )
@@ -257,7 +258,7 @@ class OmnyShellClient:
 
         Raises `AuthorizationException` if the principal may not list them, and the hub has the extension `rights`.
         """
-        return await self._sessions_of(node_id).list(self.identity.principal)
+        return await self.sessions_of(node_id).list()
 
     async def kill_session(self, node_id: str, session_ref: str) -> str:
         """End a session on a node; return the node's message.
@@ -265,14 +266,14 @@ class OmnyShellClient:
         Raises `NodeUnavailableException`, `AuthorizationException`, `OmnyShellTimeoutException`, or
         `SessionRejectedException` if the reference does not name exactly one session.
         """
-        return await self._sessions_of(node_id).kill(session_ref)
+        return await self.sessions_of(node_id).kill(session_ref)
 
     async def detach_session(self, node_id: str, session_ref: str = "", *, timeout_seconds: int | None = None) -> str:
         """Detach a session from its client, and leave it running; return its short id.
 
         Without a reference, the only attached session is detached. Raises as `kill_session` does.
         """
-        return await self._sessions_of(node_id).detach(session_ref, timeout_seconds)
+        return await self.sessions_of(node_id).detach(session_ref, timeout_seconds)
 
     async def peek(
         self, node_id: str, session_ref: str, *, etag: str = "", with_history: bool = False
@@ -280,26 +281,17 @@ class OmnyShellClient:
         """Return a session's present screen.
 
         With the `etag` of an earlier one, the answer may be only that it is unchanged. `with_history` asks for
-        `history_end`.
-
-        Raises as `kill_session` does.
+        `history_end`. Raises as `kill_session` does.
         """
-        requests = self._sessions_of(node_id)
-        return await requests.peek(session_ref, etag, self.hub_features, with_history=with_history)
+        return await self.sessions_of(node_id).peek(session_ref, etag, with_history=with_history)
 
-    async def history(self, node_id: str, session_ref: str, end: int, lines: int) -> AsyncIterator[bytes]:
-        """Yield up to `lines` of the lines above a session's screen, in parts, of which the newest comes first.
+    def history(self, node_id: str, session_ref: str, end: int, lines: int) -> AsyncIterator[bytes]:
+        """Yield up to `lines` of the lines above a session's screen in parts, the newest part first.
 
-        `end` is `history_end` of a screen or of a resumed session. Within a part the oldest line comes first; see
-        docs/extensions.md#history. Raises as `kill_session` does, and `ProtocolException`.
+        `end` is `history_end` of a screen or of a resumed session; see docs/extensions.md#history. Raises as
+        `kill_session` does, and `ProtocolException`.
         """
-        # Imported by those that use it: a cold `omnyshell exec` does not need it.
-        from omnyshell.services.client.history import HistoryReader
-
-        reader = HistoryReader(node_id, session_ref, end, lines)
-        self._link().codec.learn(reader.MESSAGES)
-        while (request := reader.next_request()) is not None:
-            yield reader.take(await self._ask(request, reader.ANSWER))
+        return self.sessions_of(node_id).history(session_ref, end, lines)
 
     async def open_shell(
         self, node_id: str, *, pty: PtySpec, env: Mapping[str, str] | None = None, cwd: str | None = None
@@ -308,7 +300,7 @@ class OmnyShellClient:
 
         Raises as `open_session` does.
         """
-        # Imported by those that use it: a cold `omnyshell exec` does not need it.
+        # Imported by those that use it: a cold `exec` does not need it.
         from omnyshell.services.client.login_shells import open_login_shell
 
         return await open_login_shell(self, node_id, pty=pty, env=env, cwd=cwd)
@@ -367,10 +359,7 @@ class OmnyShellClient:
         return await self._tunnel_requests().open(self._link(), request)
 
     async def close_tunnel(self, ref: str) -> None:
-        """Close a tunnel of this principal, named by its id or an unambiguous beginning of it.
-
-        Raises `TunnelRejectedException` if the reference does not name exactly one tunnel.
-        """
+        """Close a tunnel, named by its id or how that begins. Raises `TunnelRejectedException` if that is not one."""
         await self._tunnel_requests().close_one(self._link(), ref)
 
     async def list_tunnels(self) -> tuple[TunnelInfo, ...]:
@@ -391,11 +380,22 @@ class OmnyShellClient:
 
         session.channel.send_ahead(SessionClipboard(size=size, refused=refused or None))
 
-    def _sessions_of(self, node_id: str) -> "NodeSessionRequests":
+    def sessions_of(self, node_id: str, owner: str = "") -> "NodeSessionRequests":
+        """Return requests about another principal's sessions on a node, or this one's.
+
+        Raises `SessionRejectedException` for another one at an older hub.
+        """
         # Imported by those that use it: a cold `exec` does not need it.
         from omnyshell.services.client.node_sessions import NodeSessionRequests
 
-        return NodeSessionRequests(node_id, self._ask)
+        return NodeSessionRequests(node_id, self._ask, self._link, self._other(owner))
+
+    def _other(self, owner: str) -> str:
+        """Return the owner to name to the hub; "" for this principal, whose sessions need no name."""
+        if owner in ("", self.identity.principal):
+            return ""
+        self._link().require(OTHERS_SESSIONS)
+        return owner
 
     def _tunnel_requests(self) -> "ClientTunnels":
         if self._tunnels is None:
@@ -482,7 +482,6 @@ class OmnyShellClient:
     def _refused(self, error: ImproperValueException) -> None:
         """Fail the request or session that waits for a message with an improper value."""
         connection, channel = self._connection, error.channel
-        # A message right after the login may come before `connection` is set; nothing waits for it.
         handler = connection.channels.handler_of(channel) if connection is not None and channel is not None else None
         if isinstance(handler, RemoteSession):
             handler.refuse(error)

@@ -26,8 +26,10 @@ class HistoryReader:
     MESSAGES = MESSAGES
     ANSWER = SessionHistoryResponse
 
-    def __init__(self, node_id: str, session_ref: str, end: int, lines: int) -> None:
+    def __init__(self, node_id: str, session_ref: str, end: int, lines: int, owner: str | None = None) -> None:
+        """`owner` is whose session it is, if that is not the one who asks."""
         self._node_id = node_id
+        self._owner = owner
         self._ref = session_ref
         self._before: int | None = end
         self._left = lines
@@ -43,6 +45,7 @@ class HistoryReader:
             session_ref=self._ref,
             before=self._before,
             lines=min(self._left, MOST_LINES),
+            owner=self._owner,
         )
 
     def take(self, answer: SessionHistoryResponse) -> bytes:

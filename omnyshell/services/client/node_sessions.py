@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from omnyshell.errors import (
     SessionRejectedException,
 )
 from omnyshell.model.sessions import DetachedSessionInfo
-from omnyshell.protocol.extensions import HISTORY, SCREEN_ETAG
+from omnyshell.protocol.extensions import HISTORY, OTHERS_SESSIONS, SCREEN_ETAG
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
     ActiveSessionDetachResponse,
@@ -29,6 +29,7 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.protocol.messages.detached import Outcome
 from omnyshell.services.client.asked import check_detached, check_sessions
+from omnyshell.transport.connection import OmnyShellConnection
 
 _ERRORS: dict[str, type[OmnyShellException]] = {
     "Node offline": NodeUnavailableException,
@@ -63,53 +64,93 @@ class SessionScreen(msgspec.Struct, frozen=True):
 
 
 class NodeSessionRequests:
-    """A principal's requests about the sessions of one node; `OmnyShellClient` says what each raises.
+    """Requests about one principal's sessions on a node; `OmnyShellClient` says what each raises."""
 
-    `ask` sends a request under a fresh id, and returns the answer, which is of the given type.
-    """
+    def __init__(
+        self,
+        node_id: str,
+        ask: Callable[[Any, type[Any]], Awaitable[Any]],
+        link: Callable[[], OmnyShellConnection],
+        owner: str = "",
+    ) -> None:
+        """`ask` sends a request under a fresh id, and returns the answer, which is of the given type.
 
-    def __init__(self, node_id: str, ask: Callable[[Any, type[Any]], Awaitable[Any]]) -> None:
+        `link` returns the connection to the hub. `owner` is the principal whose sessions they are, if it is not the one
+        who asks.
+        """
         self._node_id = node_id
         self._ask = ask
+        self._link = link
+        self._owner = owner or None
 
-    async def list(self, principal: str) -> tuple[DetachedSessionInfo, ...]:
-        """Return the shells of `principal`, who asks."""
-        request = DetachedSessionsRequest(request_id="", node_id=self._node_id)
+    async def list(self) -> tuple[DetachedSessionInfo, ...]:
+        """Return the principal's shells."""
+        return await self._list(DetachedSessionsRequest(request_id="", node_id=self._node_id, owner=self._owner))
+
+    async def list_everyones(self) -> tuple[DetachedSessionInfo, ...]:
+        """Return the shells of all principals; raises as `OmnyShellClient.sessions_of`."""
+        self._link().require(OTHERS_SESSIONS)
+        return await self._list(DetachedSessionsRequest(request_id="", node_id=self._node_id, everyone=True))
+
+    async def _list(self, request: DetachedSessionsRequest) -> tuple[DetachedSessionInfo, ...]:
         answer: DetachedSessionsResponse = await self._ask(request, DetachedSessionsResponse)
         if answer.refused:
-            raise not_authorized(answer.refused, self._node_id, "look at sessions")
-        check_sessions(answer.sessions, self._node_id, principal)
+            raise refusal(answer.refused, self._node_id, self._named("look at sessions"))
+        welcome = self._link().handshake.welcome
+        me = welcome.principal if welcome is not None else ""
+        check_sessions(answer.sessions, self._node_id, None if request.everyone else request.owner or me)
         return answer.sessions
+
+    def _named(self, what: str) -> str:
+        return f"{what} of {self._owner}" if self._owner else what
 
     async def kill(self, session_ref: str) -> str:
         """End a session; return the node's message."""
-        request = DetachedSessionKillRequest(request_id="", node_id=self._node_id, session_ref=session_ref)
+        request = DetachedSessionKillRequest(
+            request_id="", node_id=self._node_id, session_ref=session_ref, owner=self._owner
+        )
         answer: DetachedSessionKillResponse = await self._ask(request, DetachedSessionKillResponse)
-        check_outcome(answer, self._node_id, "end sessions")
+        check_outcome(answer, self._node_id, self._named("end sessions"))
         return answer.message or ""
 
-    async def detach(self, session_ref: str, timeout_seconds: int | None) -> str:
+    async def detach(self, session_ref: str, timeout_seconds: int | None = None) -> str:
         """Detach a session; return its short id."""
         request = ActiveSessionDetachRequest(
-            request_id="", node_id=self._node_id, session_ref=session_ref, timeout_seconds=timeout_seconds
+            request_id="",
+            node_id=self._node_id,
+            session_ref=session_ref,
+            timeout_seconds=timeout_seconds,
+            owner=self._owner,
         )
         answer: ActiveSessionDetachResponse = await self._ask(request, ActiveSessionDetachResponse)
-        check_outcome(answer, self._node_id, "detach sessions")
+        check_outcome(answer, self._node_id, self._named("detach sessions"))
         check_detached(answer.short_id or "", session_ref)
         return answer.short_id or ""
 
-    async def peek(self, session_ref: str, etag: str, features: frozenset[str], *, with_history: bool) -> SessionScreen:
-        """Return a session's screen; only what is among the hub's `features` is asked for."""
+    async def peek(self, session_ref: str, etag: str = "", *, with_history: bool = False) -> SessionScreen:
+        """Return a session's screen."""
+        features = self._link().features
         request = SessionScreenRequest(
             request_id="",
             node_id=self._node_id,
             session_ref=session_ref,
             etag=etag if SCREEN_ETAG in features else None,
             history=with_history and HISTORY in features,
+            owner=self._owner,
         )
         answer: SessionScreenResponse = await self._ask(request, SessionScreenResponse)
-        check_outcome(answer, self._node_id, "look at sessions")
+        check_outcome(answer, self._node_id, self._named("look at sessions"))
         return SessionScreen.from_answer(answer)
+
+    async def history(self, session_ref: str, end: int, lines: int) -> AsyncIterator[bytes]:
+        """Yield the lines above a session's screen, in parts."""
+        # Imported by those that use it: looking at a screen does not need it.
+        from omnyshell.services.client.history import HistoryReader
+
+        reader = HistoryReader(self._node_id, session_ref, end, lines, self._owner)
+        self._link().codec.learn(reader.MESSAGES)
+        while (request := reader.next_request()) is not None:
+            yield reader.take(await self._ask(request, reader.ANSWER))
 
 
 def check_outcome(answer: Outcome, node_id: str, what: str) -> None:
@@ -119,16 +160,14 @@ def check_outcome(answer: Outcome, node_id: str, what: str) -> None:
 
     `what` names the request in the error, as in `end sessions`.
     """
-    if answer.ok:
-        return
-    text = answer.message or "The request was refused"
+    if not answer.ok:
+        raise refusal(answer.message or "The request was refused", node_id, what)
+
+
+def refusal(text: str, node_id: str, what: str) -> OmnyShellException:
+    """Return the exception for a refusal, by its text, which does not name the request."""
     # The needed role may follow after a colon.
     error = _ERRORS.get(text.partition(":")[0], SessionRejectedException)
     if error is NodeUnavailableException:
-        text = f"No node '{node_id}' is connected"
-    raise not_authorized(text, node_id, what) if error is AuthorizationException else error(text)
-
-
-def not_authorized(text: str, node_id: str, what: str) -> AuthorizationException:
-    """Return the exception for a hub's refusal, whose text does not name the request."""
-    return AuthorizationException(text.replace("Not authorized", f"Not authorized to {what} on '{node_id}'", 1))
+        return error(f"No node '{node_id}' is connected")
+    return error(text.replace("Not authorized", f"Not authorized to {what} on '{node_id}'", 1))

@@ -51,7 +51,6 @@ DETACH_TIMEOUT = 15.0
 CLOSE_TIMEOUT = 10.0
 """Seconds from an exit to the end of its channel; nothing else can follow the exit."""
 
-
 _TURNING_POINTS = frozenset(
     declared.TYPE for declared in (SessionOpened, SessionRejected, SessionDetached, ChannelExit, ChannelClose)
 )
@@ -91,15 +90,15 @@ class RemoteSession:
         channels: ChannelMultiplexer,
         resumes: Callable[["RemoteSession"], bool],
         resumes_ref: str | None = None,
+        owner: str = "",
     ) -> None:
         """Open the session's first channel, among `channels`; the caller sends the request on it.
 
         `resumes` is called when hub or node is lost; it returns whether the session will be resumed. `resumes_ref` is
-        the reference of a session to resume; another session in the answer is refused.
+        the reference of a session to resume, no other is taken; `owner` is whose it is, if not the client's.
         """
         loop = asyncio.get_running_loop()
-        self.id = ""
-        self.node_id = node_id
+        self.id, self.node_id, self.owner = "", node_id, owner
         self.mode = mode
         self.opened: asyncio.Future[SessionOpened] = loop.create_future()
         self.history_end: int | None = None
@@ -118,7 +117,7 @@ class RemoteSession:
         """Whether a resume should also paint the screen after the missing output."""
 
         self.detached: SessionDetached | None = None
-        """The message that confirmed a detach, by this client or from elsewhere."""
+        """What confirmed a detach, by this client or from elsewhere."""
 
         self.lost_by: OmnyShellException | None = None
         """The error that suspended the session."""
@@ -306,6 +305,7 @@ class RemoteSession:
             mode=self.mode,
             pty=self._size and self._size.toward(widths=widths),
             resume_session_id=self.id,
+            owner=self.owner or None,
             offsets=offsets,
             output_offset=self._received if exactly else None,
             repaint=exactly and self.repaints,
@@ -373,7 +373,8 @@ class RemoteSession:
             self._painted += message.size
         elif isinstance(message, SessionDetached):
             self.detached = message
-            self._end(ChannelException("the session was detached; it goes on", code=DETACHED))
+            who = f" by {message.taken_by}" if message.taken_by else ""
+            self._end(ChannelException(f"the session was detached{who}; it goes on", code=DETACHED))
         elif isinstance(message, ChannelExit):
             self._exited(message)
 

@@ -128,6 +128,16 @@ class HubServices:
         self.kept = self.records.kept_sessions(self._clock)
         self.relay = Relay(self._metrics)
         self._clipboards = ClipboardNotes(self._audit, self._clock)
+        self.requests = RelayedRequests(
+            nodes=self._nodes,
+            policy=self._policy,
+            quota=self.quota,
+            audit=self._audit,
+            metrics=self._metrics,
+            clock=self._clock,
+            new_id=self._config.new_id,
+            bus=self._bus,
+        )
         self.broker = HubBroker(
             nodes=self._nodes,
             router=self._sessions,
@@ -140,16 +150,7 @@ class HubServices:
             new_id=self._config.new_id,
             kept=self.kept,
             clipboards=self._clipboards,
-            bus=self._bus,
-        )
-        self.requests = RelayedRequests(
-            nodes=self._nodes,
-            policy=self._policy,
-            quota=self.quota,
-            audit=self._audit,
-            metrics=self._metrics,
-            clock=self._clock,
-            new_id=self._config.new_id,
+            acting_on=self.requests.acting_on,
             bus=self._bus,
         )
         self.questions = NodeQuestions(self._clock, self._config.new_id)

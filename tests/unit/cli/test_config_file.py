@@ -98,7 +98,8 @@ def documented(file: str) -> str:
         ("wes web", OWN_MACHINE, set()),
         ("op operator", NodeResource("db-1", {"allow-roles": "operator"}), {"shell", *MOST}),
         ("op operator", NodeResource("db-1", {"allow-roles": "operator", "env": "prod"}), MOST),
-        ("root admin", NodeResource("db-1", {"env": "prod"}), {*MOST, "expose"}),
+        ("root admin", NodeResource("db-1", {"env": "prod"}), {*MOST, "expose", "others"}),
+        ("cal on-call", NodeResource("db-1"), {"watch", "others"}),
     ],
 )  # fmt: skip
 def test_the_grants_of_the_documents_mean_what_is_said_beside_them(

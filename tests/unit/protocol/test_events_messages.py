@@ -47,8 +47,11 @@ FULL_NODE = NODE | {
 }  # fmt: skip
 FULL_SESSION = SESSION | BYTES | {
     "gone": True, "address": "a", "command": "c", "cwd": "/", "resumed": True, "detachedAt": TS, "expiresAt": TS,
-    "reason": "normal", "rateIn": 1, "rateOut": 2,
+    "reason": "normal", "rateIn": 1, "rateOut": 2, "takenBy": "root", "watchedBy": ["ann", "root"],
 }  # fmt: skip
+LACKING = {"right": "expose", "allowed": False, "why": "it is a right of its own", "needed": ["admin"]}
+NODE_APART = NODE | {"denied": [LACKING]}
+OWN = {"roles": ["dev"], "denied": [LACKING]}
 FULL_TUNNEL = TUNNEL | CONNECTIONS | BYTES | {
     "gone": True, "publicHost": "h", "secure": True, "protocol": "http", "rateIn": 1, "rateOut": 2,
 }  # fmt: skip
@@ -65,7 +68,11 @@ MINIMAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("events.snapshot", SNAPSHOT | {"first": True, "last": True}, FULL_SNAPSHOT | {"first": True, "last": True}),
     ("events.snapshot", SNAPSHOT | {"nodes": [NODE]}, FULL_SNAPSHOT | {"nodes": [NODE]}),
     ("events.snapshot", SNAPSHOT | {"metrics": {"startedAt": TS}}, FULL_SNAPSHOT | {"metrics": METRICS}),
+    ("events.snapshot", SNAPSHOT | {"own": {}}, FULL_SNAPSHOT | {"own": {"roles": []}}),
+    ("events.snapshot", SNAPSHOT | {"own": OWN}, FULL_SNAPSHOT | {"own": OWN}),
     ("events.delta", UPDATE, UPDATE),
+    ("events.delta", UPDATE | {"own": OWN}, UPDATE | {"own": OWN}),
+    ("events.delta", UPDATE | {"nodes": [NODE_APART]}, UPDATE | {"nodes": [NODE_APART]}),
     ("events.delta", UPDATE | {"nodes": [FULL_NODE]}, UPDATE | {"nodes": [FULL_NODE]}),
     ("events.delta", UPDATE | {"sessions": [SESSION]}, UPDATE | {"sessions": [SESSION | BYTES]}),
     ("events.delta", UPDATE | {"sessions": [FULL_SESSION]}, UPDATE | {"sessions": [FULL_SESSION]}),

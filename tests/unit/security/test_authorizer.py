@@ -4,6 +4,7 @@ from hypothesis import given, strategies as st
 from omnyshell.model.principals import Principal
 from omnyshell.security.authorizer import (
     ALLOW_ROLES_LABEL,
+    BEYOND_A_LABEL,
     OWN_MACHINE,
     Action,
     NodeResource,
@@ -54,10 +55,10 @@ def test_a_hub_that_sets_no_labels_leaves_it_to_the_node():
 
 
 @pytest.mark.parametrize("action", list(Action))
-def test_a_listed_role_means_everything_but_public_ports(action):
+def test_a_listed_role_means_everything_but_public_ports_and_sessions_of_others(action):
     authorizer, node = RoleBasedAuthorizer(), NodeResource("n1", labels("dev"))
     found = authorizer.decide(Principal("alice", frozenset({"dev"})), action, node)
-    assert (found.allowed, found.needed) == ((True, ()) if action is not Action.EXPOSE else (False, ("admin",)))
+    assert (found.allowed, found.needed) == ((True, ()) if action not in BEYOND_A_LABEL else (False, ("admin",)))
     assert authorizer.decide(Principal("root", frozenset({"admin"})), action, NodeResource("n1")).allowed
     assert not authorizer.decide(Principal("alice", frozenset({"dev"})), action, OWN_MACHINE).allowed
 
@@ -109,7 +110,7 @@ def test_an_authorizer_of_version_0_1_goes_on_and_opens_no_public_port_by_itself
     authorizer = with_decisions(Opening("alice", "root"))
     node = NodeResource("n1", {"a": "b"}, {"c": "d"})
     alice, root, bob = (Principal(name, roles) for name, roles in PEOPLE)
-    assert authorizer.decide(alice, action, node).allowed is (action is not Action.EXPOSE)
+    assert authorizer.decide(alice, action, node).allowed is (action not in BEYOND_A_LABEL)
     assert authorizer.decide(root, action, node).allowed
     assert not authorizer.decide(root, action, NodeResource("n1")).allowed
     assert not authorizer.decide(bob, action, node).allowed

@@ -11,7 +11,17 @@ import msgspec
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.model.admin import AuditEntry
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
-from omnyshell.model.live import ITEM_PARTS, LiveItem, LiveNode, LivePeer, LiveSession, LiveTunnel, Part, Scope
+from omnyshell.model.live import (
+    ITEM_PARTS,
+    LiveItem,
+    LiveNode,
+    LivePeer,
+    LiveSession,
+    LiveTunnel,
+    OwnRights,
+    Part,
+    Scope,
+)
 from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.model.vitals import NodeVitals
 from omnyshell.protocol.messages.events import EventsDelta, EventsSnapshot, EventsUpdate
@@ -86,6 +96,7 @@ class HubState:
         self._link_error = ""
         self._round_trip: float | None = None
         self._scope = Scope.OWN
+        self._own: OwnRights | None = None
         self._missed_records = 0
         self._sources = dict.fromkeys(Part, Source.UNKNOWN)
         self._versions = dict.fromkeys(Part, 0)
@@ -133,6 +144,11 @@ class HubState:
     def scope(self) -> Scope:
         """Whether `LIVE` parts hold the items of all principals, or only this principal's."""
         return self._scope
+
+    @property
+    def own(self) -> OwnRights | None:
+        """One's roles and rights, beside those on nodes; None where the hub does not tell."""
+        return self._own
 
     def source(self, part: Part) -> Source:
         """How the state of a part is got."""
@@ -199,6 +215,8 @@ class HubState:
         self._put_all(self._sessions, update.sessions, changed)
         self._put_all(self._tunnels, update.tunnels, changed)
         self._put_all(self._peers, update.peers, changed)
+        if update.own is not None:
+            self._own = update.own
         if update.metrics is not None:
             self._set_metrics(update.metrics, changed)
         self._add_records(update.records, changed, once=isinstance(update, EventsSnapshot))
@@ -242,6 +260,7 @@ class HubState:
             self._scope = piece.scope
             self._audit.clear()
             self._metrics = None
+        self._own = None
         for part in ITEM_PARTS:
             if part in piece.parts:
                 self._table(part).begin()

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Protocol, Self
 
+from omnyshell.model.admin import RightInfo
 from omnyshell.model.principals import Principal
 from omnyshell.security.authorizer import (
     MOST_SHOWN_ROLES,
@@ -27,6 +28,7 @@ _DONE: Mapping[Action, str] = {
     Action.KILL: "end sessions",
     Action.FORWARD: "reach targets",
     Action.EXPOSE: "open a public port",
+    Action.OTHERS: "reach other people's sessions",
 }
 
 logger = logging.getLogger("omnyshell.hub")
@@ -82,6 +84,19 @@ class HubPolicy:
             # An error of an embedder's authorizer must neither allow anything nor end the connection.
             logger.exception("the authorizer failed")
             return Decision(allowed=False, why="the hub cannot decide it now")
+
+    def denied(self, principal: Principal, resource: NodeResource) -> tuple[RightInfo, ...]:
+        """Return the rights that a principal lacks, each with the reason and the roles that would do.
+
+        Of the client's own machine there is one right alone.
+        """
+        asked = (Action.EXPOSE,) if resource.is_local else tuple(Action)
+        judged = ((action, self.judge(principal, action, resource)) for action in asked)
+        return tuple(
+            RightInfo(right=action.value, allowed=False, why=found.why, needed=found.needed)
+            for action, found in judged
+            if not found.allowed
+        )
 
     def may_know(self, principal: Principal, node: JudgedNode) -> bool:
         """Tell whether a client may know of the node, which takes any right on it."""

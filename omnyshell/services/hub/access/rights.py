@@ -1,8 +1,10 @@
 """The right that each request of a client needs on its node."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from omnyshell.model.nodes import TUNNEL_SERVICE, NodeCapabilities
+from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol.extensions import RIGHTS
 from omnyshell.protocol.messages import (
@@ -16,6 +18,7 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.protocol.messages.history import SessionHistoryRequest
 from omnyshell.security.authorizer import Action
+from omnyshell.services.hub.audit.log import LONGEST_NAME
 
 RIGHTS_TAKEN: Mapping[type[ControlMessage], tuple[Action, ...]] = {
     SessionOpen: (Action.SHELL, Action.EXEC),
@@ -27,6 +30,29 @@ RIGHTS_TAKEN: Mapping[type[ControlMessage], tuple[Action, ...]] = {
     TunnelOpenRequest: (Action.EXPOSE,),
 }
 """All requests about a node; if there are several rights, the request's contents decide which one it needs."""
+
+
+def owner_of(request: Any, caller: Principal) -> str:
+    """Return whose sessions a request is about, as its client names them (extension `others-sessions`)."""
+    return getattr(request, "owner", None) or caller.id
+
+
+def reaches_others(request: Any, caller: Principal) -> bool:
+    """Tell whether a request is about sessions that are not the caller's own alone."""
+    return owner_of(request, caller) != caller.id or getattr(request, "everyone", False)
+
+
+def whose_for_audit(request: Any, caller: Principal) -> str:
+    """Return whose sessions a request is about, if they are not the caller's own; the name is not checked yet."""
+    if not reaches_others(request, caller):
+        return ""
+    return "of everyone" if getattr(request, "everyone", False) else f"of {owner_of(request, caller)[:LONGEST_NAME]}"
+
+
+def rights_taken(request: Any, caller: Principal) -> tuple[Action, ...]:
+    """Return the rights that a request about sessions that are there needs."""
+    right = right_taken(type(request))
+    return (right, Action.OTHERS) if reaches_others(request, caller) else (right,)
 
 
 def right_taken(request: type[ControlMessage]) -> Action:

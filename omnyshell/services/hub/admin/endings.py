@@ -63,7 +63,7 @@ class Endings:
 
         def end() -> None:
             if self._sessions.is_carried(route):
-                self._broker.end(route, CloseReason.NODE_CLOSED, ENDED)
+                self._broker.end(route, CloseReason.NODE_CLOSED, f"{admin.principal.id} ended this session")
 
         return done("admin.session.close", fields, ask.request_id, end)
 

@@ -45,6 +45,18 @@ class KillEvent(NamedTuple):
     session_ref: str
 
 
+class WatchEvent(NamedTuple):
+    """Another principal than its owner began to look at a session's screen, or has not looked for a while."""
+
+    node_id: str
+    principal: str
+    """The session's owner."""
+
+    session_ref: str
+    watcher: str
+    is_watching: bool
+
+
 class TunnelEvent(NamedTuple):
     """A tunnel was opened, or closed."""
 
@@ -65,7 +77,7 @@ class RightsEvent(NamedTuple):
     principal: str | None = None
 
 
-HubEvent = RightsEvent | NodeEvent | SessionEvent | KillEvent | TunnelEvent | PeerEvent
+HubEvent = RightsEvent | NodeEvent | SessionEvent | KillEvent | WatchEvent | TunnelEvent | PeerEvent
 HubListener = Callable[[HubEvent], None]
 
 

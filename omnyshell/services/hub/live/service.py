@@ -19,6 +19,7 @@ from omnyshell.services.hub.ground.event_bus import (
     PeerEvent,
     RightsEvent,
     SessionEvent,
+    WatchEvent,
 )
 from omnyshell.services.hub.ground.limits import Resource
 from omnyshell.services.hub.ground.metrics import HubMetrics
@@ -125,7 +126,7 @@ class EventsService:
 
     def subscribe(self, peer: Peer, ask: EventsSubscribe, _channel: int) -> None:
         """Begin a subscription, or refuse it."""
-        viewer = Viewer.of(peer.principal, self._policy, self._nodes)
+        viewer = Viewer.of(peer.principal, frozenset(peer.features), self._policy, self._nodes)
         parts = frozenset(part for part in Part if not ask.parts or part in ask.parts) & viewer.parts
         problem = self._problem(peer, ask, parts)
         if problem is not None:
@@ -204,11 +205,14 @@ class EventsService:
             self._sessions.receive(event)
         elif isinstance(event, KillEvent):
             self._sessions.killed(event)
+        elif isinstance(event, WatchEvent):
+            self._sessions.watched(event)
         elif isinstance(event, NodeEvent):
             self._node_changed(event.node_id)
         elif isinstance(event, PeerEvent):
             self._peer_changed(event)
         elif isinstance(event, RightsEvent):
+            self._subscribers.mark_rights(event.principal, self._view.keys(Part.NODES))
             if self._subscribers.has_others(event.principal):
                 nodes = ((key, None) for key in self._view.keys(Part.NODES))
                 self._subscribers.mark_for_others(event.principal, Part.NODES, nodes)

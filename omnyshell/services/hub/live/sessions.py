@@ -13,7 +13,7 @@ from omnyshell.ids import matches_ref
 from omnyshell.model.live import LiveSession, Part, session_key
 from omnyshell.model.live_figures import SessionTraffic
 from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, SessionMode, SessionState
-from omnyshell.services.hub.ground.event_bus import KillEvent, SessionEvent
+from omnyshell.services.hub.ground.event_bus import KillEvent, SessionEvent, WatchEvent
 from omnyshell.services.hub.live.rates import Rates
 from omnyshell.services.hub.live.text import clean
 
@@ -32,7 +32,7 @@ Carried = Callable[[str], tuple[int, int] | None]
 class SessionEntry:
     """One session. `route_id` is the id of its route; empty while the session is detached."""
 
-    __slots__ = ("_carried", "_rates", "end_reason", "item", "route_id", "since")
+    __slots__ = ("_carried", "_rates", "end_reason", "item", "route_id", "since", "watchers")
 
     def __init__(self, item: LiveSession, since: float, carried: Carried, route_id: str = "") -> None:
         self.item = item
@@ -44,6 +44,9 @@ class SessionEntry:
 
         self.end_reason = ""
         """The reason to report if its node no longer lists it, as far as the hub knows."""
+
+        self.watchers: set[tuple[str, str]] = set()
+        """Who looks at it, each with the reference by which it does."""
 
         self._carried = carried
         self._rates = Rates(item.bytes_in, item.bytes_out)
@@ -67,6 +70,11 @@ class SessionEntry:
         """Compute the rates of the last `seconds`; returns whether any counter changed."""
         counted = self._carried(self.route_id)
         return counted is not None and self._rates.sample(*counted, seconds)
+
+    def watch(self, session_ref: str, watcher: str, *, is_watching: bool) -> None:
+        """Note that a principal looks at it, or does so no more."""
+        (self.watchers.add if is_watching else self.watchers.discard)((session_ref, watcher))
+        self.item.watched_by = tuple(sorted({who for _, who in self.watchers}))
 
     def describe(self) -> LiveSession:
         """The present state of the session."""
@@ -182,6 +190,14 @@ class LiveSessions:
                 entry.end_reason = CloseReason.NODE_CLOSED
                 self.unsure.add(entry.node_id)
 
+    def watched(self, event: WatchEvent) -> None:
+        """Note who begins or ceases to look at a session."""
+        for key, entry in self._entries.items():
+            is_owners = (entry.node_id, entry.principal) == (event.node_id, event.principal)
+            if is_owners and matches_ref(entry.item.session_id, event.session_ref):
+                entry.watch(event.session_ref, event.watcher, is_watching=event.is_watching)
+                self._mark(Part.SESSIONS, key, entry.principal, None)
+
     def node_gone(self, node_id: str) -> None:
         """Handle the loss of a node: its sessions are detached until it is back."""
         for key, entry in list(self._entries.items()):
@@ -198,6 +214,8 @@ class LiveSessions:
             known = before.item
             item.created_at = known.created_at
             item.command, item.cwd = item.command or known.command, known.cwd
+        if before is not None:
+            item.watched_by, self._entries[item.key].watchers = before.item.watched_by, before.watchers
         self._mark(Part.SESSIONS, item.key, item.principal, None)
 
     def _detach(self, event: SessionEvent) -> None:
@@ -207,7 +225,7 @@ class LiveSessions:
         item = entry.item
         item.bytes_in, item.bytes_out = event.session.bytes_in, event.session.bytes_out
         item.state = SessionState.DETACHED
-        item.address, item.resumed = "", False
+        item.address, item.resumed, item.taken_by = "", False, ""
         item.detached_at, item.expires_at = self._clock.now(), event.expires_at
         item.rate_in = item.rate_out = 0
         entry.route_id, entry.since = "", self._clock.monotonic()

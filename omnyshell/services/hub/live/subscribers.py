@@ -4,7 +4,7 @@ No I/O, and it never waits. A subscriber whose connection is full gets no messag
 it lagged. The time for each round of messages is bounded.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from omnyshell.clock import Clock
@@ -80,6 +80,15 @@ class Subscribers:
     def has_others(self, principal: str | None) -> bool:
         """Whether the principal, or anybody if None, has a subscription that does not see everything."""
         return bool(self._others(principal))
+
+    def mark_rights(self, principal: str | None, nodes: Sequence[str]) -> None:
+        """Mark the rights of a principal, or of everybody if None, as changed: its own, and those on nodes."""
+        for member in self._members:
+            subscription = member.subscription
+            if subscription.viewer.hears_rights and principal in (None, subscription.viewer.principal):
+                subscription.mark_rights()
+                for node_id in nodes:
+                    subscription.mark(Part.NODES, node_id, None)
 
     def mark_for_others(self, principal: str | None, part: Part, items: Iterable[tuple[str, str | None]]) -> None:
         """Mark items, given by key and owner, as changed for subscribers that do not see everything."""

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from omnyshell.model.admin import AuditEntry
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
-from omnyshell.model.live import ITEM_PARTS, LiveItem, LiveNode, LivePeer, LiveSession, LiveTunnel, Part
+from omnyshell.model.live import ITEM_PARTS, LiveItem, LiveNode, LivePeer, LiveSession, LiveTunnel, OwnRights, Part
 from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.model.vitals import MachineVitals, NodeVitals
 from omnyshell.protocol.messages import ControlMessage
@@ -90,6 +90,8 @@ class Subscription:
 
         self._records: deque[AuditRecord] = deque()
         self._has_metrics = False
+        self._owes_rights = False
+        self._told_rights: OwnRights | None = None
         self._missed = 0
         self._has_lagged = False
         self._snapshot: _Snapshot | None = None
@@ -105,13 +107,14 @@ class Subscription:
             or self._counted
             or self._records
             or self._has_metrics
+            or self._owes_rights
         )
 
     # What happens
 
     def mark(self, part: Part, key: str, owner: str | None, final: LiveItem | None = None) -> None:
         """Mark an item as changed; `final` is its final state if it has ended."""
-        if self._has_lagged or part not in self.parts or not self.viewer.owns(owner):
+        if self._has_lagged or part not in self.parts or not self._may_see(part, key, owner):
             return
         if final is not None and not (self._has_told(part, key) or self.viewer.may_hear_the_end(final)):
             return
@@ -121,7 +124,7 @@ class Subscription:
 
     def mark_traffic(self, part: Part, key: str, owner: str | None) -> None:
         """Mark the counters of a session or tunnel as changed."""
-        if not self._has_lagged and part in self.parts and self.viewer.owns(owner):
+        if not self._has_lagged and part in self.parts and self._may_see(part, key, owner):
             self._counted[part, key] = None
 
     def look(self, *, looks: bool) -> None:
@@ -134,6 +137,10 @@ class Subscription:
         """Mark the vitals of a node as changed."""
         if self.looks:
             self.mark_traffic(Part.NODES, node_id, None)
+
+    def mark_rights(self) -> None:
+        """Mark the subscriber's own rights as changed."""
+        self._owes_rights = self.viewer.hears_rights
 
     def mark_metrics(self) -> None:
         """Mark the hub's figures as changed."""
@@ -207,6 +214,8 @@ class Subscription:
         content.add_records(snapshot.records)
         is_last = not snapshot.keys and not snapshot.records
         first, snapshot.is_begun = not snapshot.is_begun, True
+        if first:
+            self._owes_rights, self._told_rights = self.viewer.hears_rights, None
         if is_last:
             self._snapshot = None
         return EventsSnapshot(
@@ -223,6 +232,7 @@ class Subscription:
             peers=tuple(content.peers),
             metrics=self._source.metrics() if is_last and Part.METRICS in self.parts else None,
             records=tuple(content.records),
+            own=self._own_rights(),
         )
 
     def _delta(self, now: datetime) -> EventsDelta | None:
@@ -233,7 +243,8 @@ class Subscription:
         content.add_records(self._records)
         metrics = self._source.metrics() if self._has_metrics else None
         self._has_metrics = False
-        if not content.size and metrics is None:
+        own = self._own_rights()
+        if not content.size and metrics is None and own is None:
             return None
         return EventsDelta(
             subscription_id=self.id,
@@ -248,6 +259,7 @@ class Subscription:
             session_traffic=tuple(content.session_traffic),
             tunnel_traffic=tuple(content.tunnel_traffic),
             node_vitals=tuple(content.node_vitals),
+            own=own,
         )
 
     def _describe(self, part: Part, key: str) -> LiveItem | None:
@@ -256,6 +268,20 @@ class Subscription:
             told = self._source.traffic(part, key, self.viewer)
             item.vitals = told.vitals if isinstance(told, NodeVitals) and told.vitals != NOTHING_SAID else None
         return item
+
+    def _own_rights(self) -> OwnRights | None:
+        """Return the subscriber's own rights if they are due, and are others than it knows."""
+        if not self._owes_rights:
+            return None
+        self._owes_rights = False
+        before, self._told_rights = self._told_rights, self.viewer.own()
+        return self._told_rights if self._told_rights != before else None
+
+    def _may_see(self, part: Part, key: str, owner: str | None) -> bool:
+        """Whether an item may be the viewer's to see, or was; it is asked again when the item is described."""
+        if self.viewer.owns(owner) or (part, key) in self._told:
+            return True
+        return part is Part.SESSIONS and self.viewer.reaches(key.partition("/")[0])
 
     def _take_changed(self, content: "_Content") -> None:
         while self._changed and not content.is_full:
@@ -333,6 +359,7 @@ class _Content:
         if isinstance(item, LiveNode):
             self.size += len(item.display_name) + sum(len(key) + len(value) for key, value in item.labels.items())
             said = item.capabilities
+            self.size += sum(len(denied.why) + 60 for denied in item.denied)
             self.size += sum(map(len, (*said.features, *said.shells))) if said is not None else 0
 
     def add_traffic(self, counted: SessionTraffic | TunnelTraffic | NodeVitals) -> None:

@@ -12,6 +12,7 @@ from omnyshell.model.live import LiveItem, LiveNode, LivePeer, LiveTunnel, Part
 from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.model.sessions import SessionState
 from omnyshell.model.vitals import MachineVitals, NodeVitals
+from omnyshell.protocol.extensions import OTHERS_SESSIONS
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.inventory.inventory import Inventory, unknown
@@ -180,9 +181,8 @@ class LiveView:
             return NodeVitals(node_id=key, vitals=self._vitals(key) or MachineVitals()) if viewer.knows(key) else None
         if part is Part.SESSIONS:
             entry = self._sessions.find(key)
-            if entry is None or not viewer.owns(entry.principal):
-                return None
-            return entry.traffic() if viewer.is_admin or viewer.watches(entry.node_id) else None
+            is_seen = entry is not None and viewer.sees_session(entry.principal, entry.node_id)
+            return entry.traffic() if entry is not None and is_seen else None
         tunnel = self._tunnel(key, viewer)
         if tunnel is None:
             return None
@@ -203,8 +203,15 @@ class LiveView:
 
     def _node(self, node_id: str, viewer: Viewer) -> LiveNode:
         """Describe a node: for admins with all that the hub remembers, for others only if they could list it."""
-        if not viewer.is_admin:
-            return self._inventory.described(node_id) if viewer.knows(node_id) else unknown(node_id)
+        item = self._admins_node(node_id) if viewer.is_admin else self._anybodys_node(node_id, viewer)
+        if viewer.hears_rights and item.is_online:
+            item.denied = viewer.denied(node_id)
+        return item
+
+    def _anybodys_node(self, node_id: str, viewer: Viewer) -> LiveNode:
+        return self._inventory.described(node_id) if viewer.knows(node_id) else unknown(node_id)
+
+    def _admins_node(self, node_id: str) -> LiveNode:
         item = self._inventory.node(node_id)
         if item.is_online:
             item.sessions, item.latency_micros = self._figures.get(node_id, (0, None))
@@ -212,11 +219,12 @@ class LiveView:
 
     def _session(self, key: str, viewer: Viewer) -> LiveItem | None:
         entry = self._sessions.find(key)
-        if entry is None or not viewer.owns(entry.principal):
+        if entry is None:
             return None
         item = entry.describe()
-        if viewer.is_admin or viewer.watches(entry.node_id):
-            return item
+        if viewer.sees_session(entry.principal, entry.node_id):
+            is_told_all = OTHERS_SESSIONS in viewer.features or not (item.taken_by or item.watched_by)
+            return item if is_told_all else msgspec.structs.replace(item, taken_by="", watched_by=())
         hidden = {"gone": True, "state": SessionState.CLOSED, "reason": ErrorCodes.NOT_AUTHORIZED.value}
         return msgspec.structs.replace(item, **hidden)
 

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from omnyshell.model.live import LiveItem, LiveNode, LiveSession, Part, Scope
+from omnyshell.model.admin import RightInfo
+from omnyshell.model.live import LiveItem, LiveNode, LiveSession, OwnRights, Part, Scope
 from omnyshell.model.principals import Principal
-from omnyshell.security.authorizer import Action
+from omnyshell.model.tunnels import LOCAL_EXPOSER
+from omnyshell.protocol.extensions import RIGHTS
+from omnyshell.security.authorizer import OWN_MACHINE, Action
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
 
@@ -17,32 +21,72 @@ def _of_every_node(_node_id: str) -> bool:
     return True
 
 
+def _of_no_node(_node_id: str) -> bool:
+    return False
+
+
+def _nothing(_node_id: str) -> tuple[RightInfo, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """A subscriber's rights: an admin sees everything, others the nodes that they may use and their own items there."""
 
     principal: str
     is_admin: bool = False
+    features: frozenset[str] = frozenset()
+    """The extensions that its connection announced."""
+
     knows: OfNode = _of_every_node
     """Whether the viewer may know that this node is connected."""
 
     watches: OfNode = _of_every_node
     """Whether the viewer may see its own sessions on this connected node."""
 
+    reaches: OfNode = _of_no_node
+    """Whether the viewer may watch other principals' sessions on this connected node."""
+
+    denied: Callable[[str], tuple[RightInfo, ...]] = _nothing
+    """Returns the rights that the viewer lacks on a connected node, or on its own machine."""
+
+    roles: tuple[str, ...] = ()
+
     @classmethod
-    def of(cls, principal: Principal, policy: HubPolicy, nodes: NodeDirectory) -> "Viewer":
+    def of(cls, principal: Principal, features: frozenset[str], policy: HubPolicy, nodes: NodeDirectory) -> "Viewer":
         """Return the viewer for a principal; its rights are checked anew each time."""
-        if principal.is_admin:
-            return cls(principal.id, is_admin=True)
 
         def if_connected(judge: Callable[[ReachableNode], bool]) -> OfNode:
             return lambda node_id: (node := nodes.find(node_id)) is not None and judge(node)
 
+        def may(right: Action) -> OfNode:
+            return if_connected(lambda node: policy.decide(principal, right, node).allowed)
+
+        def denied(node_id: str) -> tuple[RightInfo, ...]:
+            node = nodes.find(node_id)
+            resource = OWN_MACHINE if node_id == LOCAL_EXPOSER else node.resource if node is not None else None
+            return policy.denied(principal, resource) if resource is not None else ()
+
+        told: dict[str, Any] = {"features": features, "roles": tuple(sorted(principal.roles)), "denied": denied}
+        if principal.is_admin:
+            return cls(principal.id, is_admin=True, **told)
+        watches, others = may(Action.WATCH), may(Action.OTHERS)
         return cls(
             principal.id,
             knows=if_connected(lambda node: policy.may_know(principal, node)),
-            watches=if_connected(lambda node: policy.decide(principal, Action.WATCH, node).allowed),
+            watches=watches,
+            reaches=lambda node_id: others(node_id) and watches(node_id),
+            **told,
         )
+
+    @property
+    def hears_rights(self) -> bool:
+        """Whether it is told of its rights."""
+        return RIGHTS in self.features
+
+    def own(self) -> OwnRights:
+        """Return its present rights beside those on nodes."""
+        return OwnRights(roles=self.roles, denied=self.denied(LOCAL_EXPOSER))
 
     @property
     def scope(self) -> Scope:
@@ -58,8 +102,14 @@ class Viewer:
         """Tell whether items of that principal may be seen; None stands for items without an owner."""
         return self.is_admin or principal is None or principal == self.principal
 
+    def sees_session(self, owner: str, node_id: str) -> bool:
+        """Tell whether a principal's session on a node may be seen."""
+        if self.is_admin:
+            return True
+        return self.watches(node_id) if owner == self.principal else self.reaches(node_id)
+
     def may_hear_the_end(self, item: LiveItem) -> bool:
         """Tell whether the end of an item may be sent to a viewer that was not sent the item before."""
         if isinstance(item, LiveNode):
             return self.knows(item.node_id)
-        return not isinstance(item, LiveSession) or self.watches(item.node_id)
+        return not isinstance(item, LiveSession) or self.sees_session(item.principal, item.node_id)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from omnyshell.errors import ErrorCodes
 from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import Principal
-from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.messages.base import Role
 from omnyshell.security.authenticators import Authenticator, principal_of, principals_of
 from omnyshell.services.hub.access.locks import Locks, told
@@ -135,7 +134,7 @@ class Eviction:
                 self._end_login(peer, now)
         for route in list(routes):
             if self._sessions.is_carried(route) and not self._may_go_on(route, route.client.principal):
-                self._broker.end(route, CloseReason.ERROR, NOT_ANY_MORE)
+                self._broker.take_away(route, NOT_ANY_MORE)
 
     def drop(self, peer: Peer, text: str) -> None:
         """End a connection with its sessions, and the tunnels that it serves."""
@@ -163,14 +162,14 @@ class Eviction:
             return
         for route in self._sessions.of_peer(peer):
             if route.client is peer and not self._may_go_on(route, now):
-                self._broker.end(route, CloseReason.ERROR, NOT_ANY_MORE)
+                self._broker.take_away(route, NOT_ANY_MORE)
         peer.evict(ErrorCodes.AUTH_FAILED, CHANGED, retry_after=0)
 
     def end_sessions(self, peer: Peer, text: str) -> None:
         """End the sessions of a connection, with their programs."""
         for route in self._sessions.of_peer(peer):
             if route.client is peer:
-                self._broker.end(route, CloseReason.ERROR, text)
+                self._broker.take_away(route, text)
 
     def upholds(self, peer: Peer) -> bool:
         """Tell whether a login is unchanged and valid, so that requests of one that is about to end are refused."""
@@ -209,7 +208,7 @@ class Eviction:
         node = self._nodes.find(route.session.node_id)
         if node is None or node.peer is not route.node:
             return False
-        return self._policy.decide(principal, route.right, node).allowed
+        return all(self._policy.decide(principal, right, node).allowed for right in route.rights)
 
 
 def _ids(peer: Peer) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import CONTROL_CHANNEL, FIRST_HUB_CHANNEL_AT_CLIENT, is_node_id, matches_ref
+from omnyshell.model.grammars import is_principal
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol.byte_text import has_bytes
 from omnyshell.protocol.extensions import BYTE_TEXT, RESUME_OFFSET
@@ -9,14 +10,12 @@ from omnyshell.protocol.messages import SessionOpen
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.quota import Pool, Quota
-from omnyshell.services.hub.access.rights import right_of_session
+from omnyshell.services.hub.access.rights import owner_of, reaches_others, right_of_session
 from omnyshell.services.hub.ground.limits import Resource
 from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.sessions.router import SessionRouter
-
-SHOWN_NAME_LENGTH = 255
-"""Characters of an unchecked name from a peer that are quoted in errors and audited."""
+from omnyshell.services.hub.sessions.translation import SHOWN_NAME_LENGTH
 
 
 class NotAllowedException(SessionRejectedException):
@@ -61,6 +60,8 @@ class SessionAdmission:
             problem = f"Channel {channel} is in use"
         elif request.mode is SessionMode.TUNNEL:
             problem = "Tunnels are not opened as sessions"
+        elif request.owner and not (request.resume_session_id and is_principal(request.owner)):
+            problem = "Only a session that is there has an owner"
         elif not is_node_id(request.node_id):
             problem = "No node is named" if not request.node_id else "A node id has letters, digits, '_', '.' and '-'"
         if problem:
@@ -69,14 +70,15 @@ class SessionAdmission:
     def _check_right(self, client: Peer, node: ReachableNode, request: SessionOpen) -> Action:
         with_offsets = has_offsets(client, node, request)
         right = right_of_session(request, node.peer.features, with_offsets=with_offsets)
-        decision = self._policy.decide(client.principal, right, node)
-        if not decision.allowed:
-            raise NotAllowedException(self._policy.refusal(client.principal, right, node, decision), right)
+        for needed in (right, Action.OTHERS) if reaches_others(request, client.principal) else (right,):
+            decision = self._policy.decide(client.principal, needed, node)
+            if not decision.allowed:
+                raise NotAllowedException(self._policy.refusal(client.principal, needed, node, decision), needed)
         return right
 
     def _check_capacity(self, client: Peer, node: ReachableNode, request: SessionOpen) -> None:
         limit = node.capabilities.max_sessions if node.capabilities is not None else None
-        freed = self._taken_over(client, node, request)
+        freed, freed_of_mine = self._taken_over(client, node, request)
         taken = self._router.count(node.peer) - freed
         if limit is not None and taken >= limit:
             text = f"Node '{node.node_id}' has its {limit} sessions"
@@ -85,7 +87,7 @@ class SessionAdmission:
         if max(self._router.count(client), self._router.count(node.peer)) >= most:
             text = f"No more than {most} channels on one connection"
             raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
-        self._check_quota(client, node, freed, Pool(most if limit is None else min(limit, most), taken))
+        self._check_quota(client, node, freed_of_mine, Pool(most if limit is None else min(limit, most), taken))
 
     def _check_quota(self, client: Peer, node: ReachableNode, freed: int, pool: Pool) -> None:
         who, router, problem = client.principal, self._router, self._quota.problem
@@ -98,13 +100,17 @@ class SessionAdmission:
         if why:
             raise SessionRejectedException(why, code=ErrorCodes.CAPACITY_EXCEEDED)
 
-    def _taken_over(self, client: Peer, node: ReachableNode, request: SessionOpen) -> int:
-        """How many sessions a resume frees: one if it is still attached, maybe over a connection that is dead."""
-        ref = request.resume_session_id
+    def _taken_over(self, client: Peer, node: ReachableNode, request: SessionOpen) -> tuple[int, int]:
+        """How many sessions a resume frees, of all and of the client's principal.
+
+        That is one if it is still attached, maybe over a connection that is dead.
+        """
+        ref, owner = request.resume_session_id, owner_of(request, client.principal)
         if not ref:
-            return 0
-        mine = (route.session for route in self._router.of_peer(node.peer))
-        return int(any(each.principal == client.principal.id and matches_ref(each.id, ref) for each in mine))
+            return 0, 0
+        theirs = (route for route in self._router.of_peer(node.peer) if route.session.principal == owner)
+        freed = next((route for route in theirs if matches_ref(route.session.id, ref)), None)
+        return int(freed is not None), int(freed is not None and freed.client.principal.id == client.principal.id)
 
 
 def _check_bytes(node: ReachableNode, request: SessionOpen) -> None:

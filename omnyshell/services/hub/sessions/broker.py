@@ -4,32 +4,31 @@ No I/O: it is fed with messages and a clock, sends through `Peer`, and never wai
 """
 
 import logging
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import IdFactory, normal_id
-from omnyshell.model.sessions import CloseReason, SessionMode, SessionState
-from omnyshell.protocol.byte_text import shown
-from omnyshell.protocol.extensions import HISTORY, INTERACTIVE, LEADER_ONLY, WIDE_WINDOW, WIDTHS
+from omnyshell.model.sessions import CloseReason, SessionState
+from omnyshell.protocol.extensions import OTHERS_SESSIONS
 from omnyshell.protocol.limits import SESSION_OPEN_TIMEOUT
 from omnyshell.protocol.messages import (
     ChannelClose,
     ControlMessage,
     NodeSessionDetach,
     NodeSessionDetached,
-    NodeSessionOpen,
     NodeSessionOpened,
     NodeSessionRejected,
     SessionDetached,
     SessionDetachRequest,
     SessionOpen,
-    SessionOpened,
     SessionRejected,
 )
 from omnyshell.protocol.messages.clipboard import SessionClipboard
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.quota import Quota
+from omnyshell.services.hub.access.rights import owner_of, whose_for_audit
 from omnyshell.services.hub.audit.commands import audited_command
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.event_bus import EventBus, SessionEvent
@@ -37,17 +36,18 @@ from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.nodes.directory import NodeDirectory
 from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.sessions.admission import (
-    SHOWN_NAME_LENGTH,
-    NotAllowedException,
-    SessionAdmission,
-    has_offsets,
-)
+from omnyshell.services.hub.sessions.admission import NotAllowedException, SessionAdmission, has_offsets
 from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
 from omnyshell.services.hub.sessions.kept import KeptSessions
 from omnyshell.services.hub.sessions.relay import ClientEnd, NodeEnd, Relay
 from omnyshell.services.hub.sessions.route import Session, SessionRoute
 from omnyshell.services.hub.sessions.router import SessionRouter
+from omnyshell.services.hub.sessions.translation import (
+    SHOWN_NAME_LENGTH,
+    client_answer,
+    node_request,
+    shown_command,
+)
 from omnyshell.steps import step
 
 logger = logging.getLogger("omnyshell.hub")
@@ -70,8 +70,11 @@ class HubBroker:
         quota: Quota,
         kept: KeptSessions,
         clipboards: ClipboardNotes,
+        acting_on: Callable[[Session], Iterable[str]],
         bus: EventBus,
     ) -> None:
+        """`acting_on` returns the principals that are having a session ended or detached now."""
+        self._acting_on = acting_on
         self._kept = kept
         self._clipboards = clipboards
         self._router = router
@@ -93,7 +96,8 @@ class HubBroker:
         except SessionRejectedException as exc:
             asked = request.node_id[:SHOWN_NAME_LENGTH]
             step(logger, "session refused", peer=client.id, node_id=asked, channel=channel, reason=exc.code)
-            self._reject(client, channel, request.node_id, exc, self._command_of(request))
+            whose = whose_for_audit(request, client.principal)
+            self._reject(client, channel, request.node_id, exc, self._command_of(request), whose)
             return
         id_ = self._new_id()
         route = SessionRoute(
@@ -101,7 +105,7 @@ class HubBroker:
             session=Session(
                 id=id_,
                 node_id=node.node_id,
-                principal=client.principal.id,
+                principal=owner_of(request, client.principal),
                 mode=request.mode,
                 created_at=self._clock.now(),
                 command=shown_command(request),
@@ -112,7 +116,7 @@ class HubBroker:
             node_channel=node.allocate_channel(),
             open_deadline=self._clock.monotonic() + SESSION_OPEN_TIMEOUT,
             asked_id=id_,
-            is_resume=request.resume_session_id is not None,
+            resumes=request.resume_session_id,
             has_offsets=has_offsets(client, node, request),
             audited_command=self._command_of(request),
         )
@@ -120,10 +124,15 @@ class HubBroker:
         self._kept.asked(route)
         self._tell(route)
         route.step("resume asked of the node" if route.is_resume else "session asked of the node")
-        node.peer.send(_node_request(request, route), route.node_channel)
+        node.peer.send(node_request(request, route), route.node_channel)
 
     def close_from_client(self, route: SessionRoute, message: ChannelClose) -> None:
-        """The client closes: tell the node, ahead of data that still waits."""
+        """The client closes: tell the node, ahead of data that still waits.
+
+        Leaving what was taken over does not end it: that is its owner's, and takes another right.
+        """
+        if route.is_others and message.reason == CloseReason.CLIENT_CLOSED:
+            message = ChannelClose(reason=CloseReason.CLIENT_DISCONNECTED)
         route.client.discard(route.client_channel)
         self._end_at_node(route, message)
         self._finish(route, message.reason)
@@ -132,7 +141,10 @@ class HubBroker:
         """The client detaches: ask the node, which answers on the channel."""
         route.step("detaching asked of the node")
         ask = NodeSessionDetach(
-            session_id=route.asked_id, principal=route.session.principal, timeout_seconds=message.timeout_seconds
+            session_id=route.asked_id,
+            principal=route.session.principal,
+            # When it ends by itself is its owner's to say.
+            timeout_seconds=None if route.is_others else message.timeout_seconds,
         )
         route.node.send(ask, route.node_channel)
 
@@ -145,12 +157,15 @@ class HubBroker:
     def detached(self, route: SessionRoute, message: NodeSessionDetached) -> None:
         """The node has detached a session: tell the client after the last output, and end its channel."""
         told = SessionDetached(session_id=message.session_id, short_id=message.short_id, expires_at=message.expires_at)
+        taker = self._other_than_client(route, (*self._router.takers_of(route), *self._acting_on(route.session)))
+        if OTHERS_SESSIONS in route.client.features:
+            told.taken_by = taker
         if not self._told_last(route, told):
             return
         route.becomes(SessionState.DETACHED, "session detached")
         self._router.remove(route)
         self._tell(route, expires_at=message.expires_at)
-        self._audit_session("session.detach", route)
+        self._audit_session("session.detach", route, more=f"taken by {taker}" if taker else "")
 
     def opened(self, route: SessionRoute, message: NodeSessionOpened) -> None:
         """The node has started the requested session."""
@@ -165,7 +180,7 @@ class HubBroker:
         self._kept.opened(route)
         self._tell(route)
         self._audit_session("session.resume" if route.is_resume else "session.open", route)
-        route.client.send_in_order(_client_answer(message, route), route.client_channel)
+        route.client.send_in_order(client_answer(message, route), route.client_channel)
 
     def rejected(self, route: SessionRoute, message: NodeSessionRejected) -> None:
         """The node has refused the requested session."""
@@ -180,6 +195,9 @@ class HubBroker:
     def close_from_node(self, route: SessionRoute, message: ChannelClose) -> None:
         """The session ended: tell the client after the last output."""
         if route.is_open:
+            ender = self._other_than_client(route, self._acting_on(route.session))
+            if message.reason == CloseReason.NODE_CLOSED and ender:
+                message = ChannelClose(reason=message.reason, message=f"{ender} ended this session")
             if self._told_last(route, message):
                 self._finish(route, message.reason)
         else:
@@ -233,6 +251,17 @@ class HubBroker:
         self._end_at_node(route, ChannelClose(reason=CloseReason.CLIENT_CLOSED))
         self._finish(route, reason)
 
+    def take_away(self, route: SessionRoute, text: str) -> None:
+        """End a session whose client may not have it any more; one of somebody else's goes on without the client."""
+        if not route.is_others:
+            self.end(route, CloseReason.ERROR, text)
+            return
+        close = ChannelClose(reason=CloseReason.ERROR, message=text)
+        route.client.discard(route.client_channel)
+        route.client.send_in_order(close, route.client_channel)
+        self._end_at_node(route, ChannelClose(reason=CloseReason.CLIENT_DISCONNECTED))
+        self._finish(route, CloseReason.CLIENT_DISCONNECTED)
+
     def flooded(self, route: SessionRoute) -> None:
         """End a session at both ends, as too many messages wait for one of them."""
         if route.is_open:
@@ -249,6 +278,11 @@ class HubBroker:
             self._reject_route(route, ErrorCodes.TIMEOUT, f"The node {route.session.node_id} did not answer")
 
     # The rest
+
+    @staticmethod
+    def _other_than_client(route: SessionRoute, names: Iterable[str]) -> str:
+        """Return the first of these principals that is not the one who has the session; "" if none is."""
+        return next((name for name in names if name != route.client.principal.id), "")
 
     def _tell(self, route: SessionRoute, reason: str = "", expires_at: datetime | None = None) -> None:
         if self._bus.is_heard:
@@ -267,7 +301,10 @@ class HubBroker:
     def _command_of(self, request: SessionOpen) -> str:
         return audited_command(request.command, request.args, self._audit.commands)
 
-    def _reject(self, client: Peer, channel: int, node_id: str, why: SessionRejectedException, command: str) -> None:
+    def _reject(
+        self, client: Peer, channel: int, node_id: str, why: SessionRejectedException, command: str, whose: str
+    ) -> None:
+        right = why.right if isinstance(why, NotAllowedException) else ""
         self._metrics.sessions_rejected += 1
         self._audit.record(
             "session.rejected",
@@ -276,7 +313,7 @@ class HubBroker:
             address=client.address,
             node_id=node_id[:SHOWN_NAME_LENGTH],
             reason=why.code,
-            detail=why.right if isinstance(why, NotAllowedException) else "",
+            detail=" ".join(filter(None, (right, whose))),
             command=command,
         )
         client.send_in_order(SessionRejected(reason=why.code, message=why.message), channel)
@@ -286,7 +323,8 @@ class HubBroker:
         self._router.remove(route)
         self._tell(route, reason)
         why = SessionRejectedException(text, code=reason)
-        self._reject(route.client, route.client_channel, route.session.node_id, why, route.audited_command)
+        whose = f"of {route.session.principal}" if route.is_others else ""
+        self._reject(route.client, route.client_channel, route.session.node_id, why, route.audited_command, whose)
 
     def _end_at_node(self, route: SessionRoute, close: ChannelClose) -> None:
         route.node.discard(route.node_channel)
@@ -298,73 +336,16 @@ class HubBroker:
         self._tell(route, reason)
         self._audit_session("session.close", route, reason)
 
-    def _audit_session(self, action: str, route: SessionRoute, reason: str = "") -> None:
+    def _audit_session(self, action: str, route: SessionRoute, reason: str = "", more: str = "") -> None:
         session = route.session
+        whose = f"of {session.principal}" if route.is_others else ""
         self._audit.record(
             action,
-            principal=session.principal,
+            principal=route.client.principal.id,
             address=route.client.address,
             node_id=session.node_id,
             session_id=session.id,
             reason=reason,
-            detail=session.mode,
+            detail=" ".join(filter(None, (session.mode, whose, more))),
             command=route.audited_command if action == "session.open" else "",
         )
-
-
-def shown_command(request: SessionOpen) -> str:
-    """Return the command of a request, for display."""
-    words = request.command or ""
-    for word in request.args:
-        if len(words) > SHOWN_NAME_LENGTH:
-            break
-        words += f" {word}" if words else word
-    return shown(words[:SHOWN_NAME_LENGTH])
-
-
-def _node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
-    """Make the request to the node; fields of extensions go only to a node that announced them."""
-    return NodeSessionOpen(
-        session_id=route.session.id,
-        principal=route.session.principal,
-        mode=request.mode,
-        command=request.command,
-        args=request.args,
-        env=request.env,
-        cwd=request.cwd,
-        pty=request.pty and request.pty.toward(widths=WIDTHS in route.node.features),
-        resume_session_id=request.resume_session_id,
-        shell_family=request.shell_family,
-        interactive=request.interactive and INTERACTIVE in route.node.features,
-        offsets=route.has_offsets,
-        output_offset=request.output_offset if route.has_offsets else None,
-        repaint=request.repaint and route.has_offsets,
-        history=request.history and _has_history(route),
-        leader_only=request.leader_only and LEADER_ONLY in route.node.features,
-    )
-
-
-def _has_history(route: SessionRoute) -> bool:
-    return HISTORY in route.client.features and HISTORY in route.node.features
-
-
-def _client_answer(message: NodeSessionOpened, route: SessionRoute) -> SessionOpened:
-    """Make the answer to the client; `resume-offset` is in force only if the node echoed it."""
-    route.has_offsets = route.has_offsets and message.offsets
-    opened = SessionOpened(
-        session_id=message.session_id,
-        pty=route.session.mode is SessionMode.SHELL,
-        alt_screen=message.alt_screen,
-        shell=message.shell,
-    )
-    if WIDE_WINDOW in route.client.features and WIDE_WINDOW in route.node.features:
-        opened.max_window = message.max_window
-    if _has_history(route):
-        opened.history_end = message.history_end
-    if route.has_offsets:
-        opened.offsets = True
-        opened.output_offset = message.output_offset
-        opened.input_offset = message.input_offset
-        opened.input_ended = message.input_ended
-        opened.reset = message.reset
-    return opened

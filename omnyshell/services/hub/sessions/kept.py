@@ -130,12 +130,23 @@ class KeptSessions:
         if session.id != route.asked_id and normal_id(session.id) != normal_id(route.asked_id):
             self.ended(session.node_id, route.asked_id)
         known = self.find(session.node_id, session.id)
-        if known is not None and route.is_resume:
+        if route.is_others:
+            self._taken(known, route)
+        elif known is not None and route.is_resume:
             self.put(_session_of(route, session.id, known.action))
         elif known is not None:
             known.since, known.gone_at = self._clock.monotonic(), None
         elif can_outlive(route):
             self.put(_session_of(route, session.id, route.right))
+
+    def _taken(self, known: KeptSession | None, route: SessionRoute) -> None:
+        """Another principal has it attached: it goes on to depend on its owner's login."""
+        if known is not None:
+            known.since, known.gone_at = self._clock.monotonic(), None
+        else:
+            session = route.session
+            owner = Principal(PrincipalId(session.principal))
+            self.put(KeptSession(session.node_id, session.id, owner, route.right, None))
 
     def ended(self, node_id: str, session_id: str) -> None:
         """A node reports that a session has ended, or was not started."""

@@ -281,12 +281,13 @@ class KeptSessionJudge:
                 self._end(node, session)
 
     def _waiting(self, node: RegisteredNode) -> list[KeptSession]:
-        """The sessions that no client has attached through this hub, oldest first."""
+        """The sessions that no client of their owners has attached through this hub, oldest first."""
         carried = self._carried(node)
         return [session for session in self._kept.at(node.node_id) if normal_id(session.id) not in carried]
 
     def _carried(self, node: RegisteredNode) -> set[str]:
-        return {normal_id(route.session.id) for route in self._routes.of_peer(node.peer)}
+        routes = self._routes.of_peer(node.peer)
+        return {normal_id(route.session.id) for route in routes if not route.is_others}
 
     def _forget(self, sessions: Iterable[KeptSession]) -> None:
         for session in sessions:

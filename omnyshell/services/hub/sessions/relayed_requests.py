@@ -6,45 +6,27 @@ of two clients cannot collide. An answer counts only from the connection that wa
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
-
-from msgspec.structs import replace
+from typing import Any, TypeVar
 
 from omnyshell.clock import Clock
-from omnyshell.ids import IdFactory
+from omnyshell.ids import IdFactory, matches_ref
+from omnyshell.model.grammars import is_principal
 from omnyshell.protocol.extensions import HISTORY, RIGHTS, SCREEN_ETAG
 from omnyshell.protocol.limits import RELAYED_REQUEST_TIMEOUT
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
-    ActiveSessionDetachResponse,
-    ControlMessage,
     DetachedSessionKillRequest,
-    DetachedSessionKillResponse,
-    DetachedSessionsRequest,
     DetachedSessionsResponse,
-    NodeActiveSessionDetach,
-    NodeActiveSessionDetachResponse,
-    NodeDetachedSessionKillRequest,
     NodeDetachedSessionKillResponse,
-    NodeDetachedSessionsRequest,
-    NodeDetachedSessionsResponse,
-    NodeSessionScreenRequest,
     NodeSessionScreenResponse,
     SessionScreenRequest,
-    SessionScreenResponse,
 )
-from omnyshell.protocol.messages.detached import Request
-from omnyshell.protocol.messages.history import (
-    NodeSessionHistoryRequest,
-    NodeSessionHistoryResponse,
-    SessionHistoryRequest,
-    SessionHistoryResponse,
-)
+from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.quota import Pool, Quota
-from omnyshell.services.hub.access.rights import right_taken
+from omnyshell.services.hub.access.rights import owner_of, rights_taken, whose_for_audit
 from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.ground.event_bus import EventBus, KillEvent
 from omnyshell.services.hub.ground.limits import Resource
@@ -53,6 +35,19 @@ from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
 from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.sessions.looks import Looks
+from omnyshell.services.hub.sessions.request_kinds import (
+    LOOKS,
+    NO_REASON,
+    NO_SUCH_OWNER,
+    NODE_OFFLINE,
+    NOT_AUTHORIZED,
+    TIMED_OUT,
+    TOO_MANY,
+    RequestKind,
+    kind_of,
+)
+from omnyshell.services.hub.sessions.route import Session
+from omnyshell.services.hub.sessions.watchers import Watchers
 from omnyshell.steps import step
 
 logger = logging.getLogger("omnyshell.hub")
@@ -66,133 +61,12 @@ MAX_PENDING_AT_NODE = 512
 MAX_AUDITED_REF = 64
 MAX_AUDITED_REASON = 128
 
-_LOOKS = (DetachedSessionsRequest, SessionScreenRequest, SessionHistoryRequest)
-
-NODE_OFFLINE = "Node offline"
-NOT_AUTHORIZED = "Not authorized"
-NO_HISTORY = "The node keeps no history"
-NO_REASON = "The node refused it"
-TIMED_OUT = "Timed out"
-TOO_MANY = "Too many requests at once"
-
-
-class _Kind(NamedTuple):
-    """The differences between the four kinds of request."""
-
-    action: str
-    ask: Callable[[Any, str, str], ControlMessage]
-    """Makes the node's request from the client's, the hub's id and the principal."""
-
-    answered_by: type[Request]
-    tell: Callable[[Any, "_Pending"], ControlMessage]
-    """Makes the client's answer from the node's."""
-
-    refuse: Callable[[str, str], ControlMessage]
-    """Makes the answer to a failed request, from the client's id and a text."""
-
-
-def _list_kind() -> _Kind:
-    return _Kind(
-        "session.list",
-        lambda _, id_, principal: NodeDetachedSessionsRequest(request_id=id_, principal=principal),
-        NodeDetachedSessionsResponse,
-        _tell_sessions,
-        lambda id_, _: DetachedSessionsResponse(request_id=id_),
-    )
-
-
-def _kill_kind() -> _Kind:
-    return _Kind(
-        "session.kill",
-        lambda ask, id_, principal: NodeDetachedSessionKillRequest(
-            request_id=id_, principal=principal, session_ref=ask.session_ref
-        ),
-        NodeDetachedSessionKillResponse,
-        lambda said, asked: DetachedSessionKillResponse(request_id=asked.id, ok=said.ok, message=said.message),
-        lambda id_, text: DetachedSessionKillResponse(request_id=id_, message=text),
-    )
-
-
-def _detach_kind() -> _Kind:
-    return _Kind(
-        "session.detach",
-        lambda ask, id_, principal: NodeActiveSessionDetach(
-            request_id=id_, principal=principal, session_ref=ask.session_ref, timeout_seconds=ask.timeout_seconds
-        ),
-        NodeActiveSessionDetachResponse,
-        lambda said, asked: ActiveSessionDetachResponse(
-            request_id=asked.id, ok=said.ok, short_id=said.short_id, message=said.message
-        ),
-        lambda id_, text: ActiveSessionDetachResponse(request_id=id_, message=text),
-    )
-
-
-def _screen_kind() -> _Kind:
-    return _Kind(
-        "session.peek",
-        lambda ask, id_, principal: NodeSessionScreenRequest(
-            request_id=id_, principal=principal, session_ref=ask.session_ref, etag=ask.etag, history=ask.history
-        ),
-        NodeSessionScreenResponse,
-        _tell_screen,
-        lambda id_, text: SessionScreenResponse(request_id=id_, message=text),
-    )
-
-
-def _history_kind() -> _Kind:
-    return _Kind(
-        "session.peek",
-        lambda ask, id_, principal: NodeSessionHistoryRequest(
-            request_id=id_, principal=principal, session_ref=ask.session_ref, before=ask.before, lines=ask.lines
-        ),
-        NodeSessionHistoryResponse,
-        lambda said, asked: SessionHistoryResponse(
-            request_id=asked.id,
-            ok=said.ok,
-            message=said.message,
-            lines=said.lines,
-            count=said.count,
-            before=said.before,
-        ),
-        lambda id_, text: SessionHistoryResponse(request_id=id_, message=text),
-    )
-
-
-def _tell_sessions(said: NodeDetachedSessionsResponse, asked: "_Pending") -> DetachedSessionsResponse:
-    """Make the answer from a node's list, with its own sessions of the requested principal only."""
-    owners = ("", asked.client.principal.id)
-    mine = (replace(info, node_id=asked.request.node_id) for info in said.sessions if info.owner_user_id in owners)
-    return DetachedSessionsResponse(request_id=asked.id, sessions=tuple(mine))
-
-
-def _tell_screen(said: NodeSessionScreenResponse, asked: "_Pending") -> SessionScreenResponse:
-    return SessionScreenResponse(
-        request_id=asked.id,
-        ok=said.ok,
-        message=said.message,
-        screen=said.screen,
-        alt_screen=said.alt_screen,
-        etag=said.etag,
-        same=said.same,
-        exit_code=said.exit_code,
-        history_end=said.history_end,
-    )
-
-
-_KINDS: Mapping[type[ControlMessage], _Kind] = {
-    DetachedSessionsRequest: _list_kind(),
-    DetachedSessionKillRequest: _kill_kind(),
-    ActiveSessionDetachRequest: _detach_kind(),
-    SessionScreenRequest: _screen_kind(),
-    SessionHistoryRequest: _history_kind(),
-}
-
 
 @dataclass(eq=False, slots=True)
 class _Pending:
     """A request that a node has not answered yet."""
 
-    kind: _Kind
+    kind: RequestKind
     client: Peer
     request: Any
     node: FarEnd
@@ -204,6 +78,16 @@ class _Pending:
     def id(self) -> str:
         """The request's id, as the client chose it."""
         return str(self.request.request_id)
+
+    @property
+    def owner(self) -> str:
+        """Whose sessions it is about."""
+        return owner_of(self.request, self.client.principal)
+
+    @property
+    def is_others(self) -> bool:
+        """Whether it is about sessions that are not the client's own."""
+        return self.owner != self.client.principal.id
 
 
 class RelayedRequests:
@@ -233,21 +117,22 @@ class RelayedRequests:
         self._of_peer: Counter[FarEnd] = Counter()
         self._of_principal: Counter[str] = Counter()
         self._looks = Looks(clock)
+        self._watchers = Watchers(bus, clock)
 
     def __len__(self) -> int:
         return len(self._pending)
 
     def ask(self, client: Peer, request: Any, _channel: int) -> None:
         """Relay a client's request about sessions to its node, or answer it at once."""
-        kind = _KINDS[type(request)]
+        kind = kind_of(request)
         node = self._nodes.find(request.node_id)
         if node is None or not node.peer.is_open:
             self._refuse(kind, client, request, NODE_OFFLINE)
+        elif not is_principal(owner_of(request, client.principal)):
+            self._refuse(kind, client, request, NO_SUCH_OWNER)
         elif (denial := self._why_not(client, request, node)) is not None:
-            self._deny(kind, client, request, denial)
-        elif isinstance(request, SessionHistoryRequest) and HISTORY not in node.peer.features:
-            self._refuse(kind, client, request, NO_HISTORY)
-        elif why := self._why_too_many(client, node.peer):
+            self._deny(kind, client, request, *denial)
+        elif why := _unserved(kind, node.peer) or self._why_too_many(client, node.peer):
             self._refuse(kind, client, request, why)
         else:
             self._pass_on(kind, client, request, node.peer)
@@ -272,14 +157,17 @@ class RelayedRequests:
                 message.history_end = None
             if SCREEN_ETAG not in pending.shared:
                 message.etag, message.same, message.exit_code = None, False, None
-            elif message.same:
+            if message.ok and pending.is_others:
+                who = pending.client.principal.id
+                self._watchers.looked(pending.request.node_id, pending.owner, pending.request.session_ref, who)
+            if message.same:
                 # The screen is unchanged, so the audit has a record of this view already.
                 pending.client.send(pending.kind.tell(message, pending))
                 return
         ok = getattr(message, "ok", True)
         if ok and isinstance(message, NodeDetachedSessionKillResponse):
             asked = pending.request
-            self._bus.publish(KillEvent(asked.node_id, pending.client.principal.id, asked.session_ref))
+            self._bus.publish(KillEvent(asked.node_id, pending.owner, asked.session_ref))
         if not ok:
             message.message = message.message or NO_REASON
             self._record(pending.kind, pending.client, pending.request, "error", message.message[:MAX_AUDITED_REASON])
@@ -296,7 +184,21 @@ class RelayedRequests:
             why = self._why_not(pending.client, pending.request, node)
             if why is not None:
                 self._forget(id_, pending)
-                self._deny(pending.kind, pending.client, pending.request, why)
+                self._deny(pending.kind, pending.client, pending.request, *why)
+
+    def acting_on(self, session: Session) -> Iterator[str]:
+        """Yield the principals that are having a session ended or detached now."""
+        at_node = (
+            pending
+            for pending in self._pending.values()
+            if pending.request.node_id == session.node_id and pending.owner == session.principal
+        )
+        return (
+            pending.client.principal.id
+            for pending in at_node
+            if isinstance(pending.request, DetachedSessionKillRequest | ActiveSessionDetachRequest)
+            and _means(pending.request.session_ref, session)
+        )
 
     def client_gone(self, client: Peer) -> None:
         """Drop the pending requests of a client whose connection ended."""
@@ -312,13 +214,17 @@ class RelayedRequests:
     def expire(self, now: float) -> None:
         """Fail overdue requests; `now` on the monotonic clock."""
         self._give_up(lambda pending: now >= pending.deadline)
+        self._watchers.expire(now)
 
-    def _why_not(self, client: Peer, request: Any, node: ReachableNode) -> str | None:
-        """The reason for a refusal; None if the client has the right that the request needs."""
-        decision = self._policy.decide(client.principal, right_taken(type(request)), node)
-        return None if decision.allowed else self._policy.reason(client.principal, node, decision)
+    def _why_not(self, client: Peer, request: Any, node: ReachableNode) -> tuple[Action, str] | None:
+        """The right that is missing, and the reason; None if the client has all rights that the request needs."""
+        for right in rights_taken(request, client.principal):
+            decision = self._policy.decide(client.principal, right, node)
+            if not decision.allowed:
+                return right, self._policy.reason(client.principal, node, decision)
+        return None
 
-    def _pass_on(self, kind: _Kind, client: Peer, request: Any, node: FarEnd) -> None:
+    def _pass_on(self, kind: RequestKind, client: Peer, request: Any, node: FarEnd) -> None:
         shared = frozenset(client.features) & frozenset(node.features)
         if isinstance(request, SessionScreenRequest):
             request.etag = request.etag if SCREEN_ETAG in shared else None
@@ -330,7 +236,7 @@ class RelayedRequests:
         self._of_principal[client.principal.id] += 1
         asked = {"node_id": request.node_id, "request": request.request_id, "detail": kind.action}
         step(logger, "request passed on", peer=client.id, principal=client.principal.id, **asked)
-        node.send(kind.ask(request, id_, client.principal.id))
+        node.send(kind.ask(request, id_, owner_of(request, client.principal)))
 
     def _give_up(self, applies: Callable[[_Pending], bool]) -> None:
         for id_, pending in self._where(applies):
@@ -346,21 +252,23 @@ class RelayedRequests:
         _count_down(self._of_peer, pending.node)
         _count_down(self._of_principal, pending.client.principal.id)
 
-    def _deny(self, kind: _Kind, client: Peer, request: Any, why: str) -> None:
-        self._record(kind, client, request, "denied", NOT_AUTHORIZED)
+    def _deny(self, kind: RequestKind, client: Peer, request: Any, right: Action, why: str) -> None:
+        self._record(kind, client, request, "denied", NOT_AUTHORIZED, right)
         answer = kind.refuse(request.request_id, NOT_AUTHORIZED + why)
         if isinstance(answer, DetachedSessionsResponse) and RIGHTS in client.features:
             answer.refused = NOT_AUTHORIZED + why
         client.send(answer)
 
-    def _refuse(self, kind: _Kind, client: Peer, request: Any, text: str) -> None:
+    def _refuse(self, kind: RequestKind, client: Peer, request: Any, text: str) -> None:
         self._record(kind, client, request, "error", text)
         client.send(kind.refuse(request.request_id, text))
 
-    def _record(self, kind: _Kind, client: Peer, request: Any, outcome: str, reason: str = "") -> None:
-        right = right_taken(type(request)) if outcome == "denied" else ""
+    def _record(
+        self, kind: RequestKind, client: Peer, request: Any, outcome: str, reason: str = "", right: str = ""
+    ) -> None:
+        owner = owner_of(request, client.principal)
         node_id, ref = request.node_id[:LONGEST_NAME], getattr(request, "session_ref", "")[:MAX_AUDITED_REF]
-        if isinstance(request, _LOOKS) and self._looks.repeats(client, (node_id, ref, outcome, reason)):
+        if isinstance(request, LOOKS) and self._looks.repeats(client, (node_id, owner, ref, outcome, reason)):
             return
         self._audit.record(
             kind.action,
@@ -369,8 +277,18 @@ class RelayedRequests:
             address=client.address,
             node_id=node_id,
             reason=reason,
-            detail=" ".join(filter(None, (right, ref))),
+            detail=" ".join(filter(None, (right, ref, whose_for_audit(request, client.principal)))),
         )
+
+
+def _means(ref: str, session: Session) -> bool:
+    """Whether a reference may mean the session; an empty one means the only one that is attached."""
+    return not ref or matches_ref(session.id, ref)
+
+
+def _unserved(kind: RequestKind, node: FarEnd) -> str:
+    """Why a node is not asked, as it lacks an extension; "" if it has what it takes."""
+    return kind.without if kind.needs and kind.needs not in node.features else ""
 
 
 def _count_down(counts: Counter[T], key: T) -> None:

@@ -31,6 +31,8 @@ class Session:
     id: str
     node_id: str
     principal: str
+    """Its owner, whoever has it attached."""
+
     mode: SessionMode
     created_at: datetime
     command: str = ""
@@ -55,9 +57,11 @@ class SessionRoute:
     """The time by which the node must answer, on the monotonic clock."""
 
     right: Action = Action.SHELL
-    """The right that its principal needs at the node for the session's whole life."""
+    """The right that a session of its kind takes for its whole life."""
 
-    is_resume: bool = False
+    resumes: str | None = None
+    """What names the session that is resumed, if one is."""
+
     has_offsets: bool = False
     """Whether client and node both speak `resume-offset`, and the client asked for it."""
 
@@ -68,6 +72,21 @@ class SessionRoute:
     to_client: SendCredit = field(default_factory=SendCredit)
     bytes_in: int = 0
     bytes_out: int = 0
+
+    @property
+    def is_resume(self) -> bool:
+        """Whether a session that was there before is taken up."""
+        return self.resumes is not None
+
+    @property
+    def is_others(self) -> bool:
+        """Whether the session belongs to another principal than the client's, who has taken it over."""
+        return self.session.principal != self.client.principal.id
+
+    @property
+    def rights(self) -> tuple[Action, ...]:
+        """The rights that the client needs at the node for as long as it has the session."""
+        return (self.right, Action.OTHERS) if self.is_others else (self.right,)
 
     @property
     def is_open(self) -> bool:
@@ -118,4 +137,5 @@ class SessionRoute:
             resumed=self.is_resume,
             bytes_in=self.bytes_in,
             bytes_out=self.bytes_out,
+            taken_by=self.client.principal.id if self.is_others else "",
         )

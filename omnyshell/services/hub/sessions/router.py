@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from omnyshell.ids import matches_ref
 from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.sessions.relay import ClientEnd, NodeEnd
-from omnyshell.services.hub.sessions.route import Session, SessionRoute
+from omnyshell.services.hub.sessions.route import SessionRoute
 
 
 class SessionRouter:
@@ -14,7 +15,7 @@ class SessionRouter:
         self._of: dict[FarEnd, dict[str, SessionRoute]] = {}
         self._by_id: dict[str, SessionRoute] = {}
         self._held: dict[tuple[str, str], int] = {}
-        """The number of sessions of each principal at each node, and, under an empty node id, in all."""
+        """The number of sessions that each principal has attached at each node, and, under an empty node id, in all."""
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -30,7 +31,7 @@ class SessionRouter:
         for end in (client, node):
             self._of.setdefault(end.peer, {})[route.asked_id] = route
         self._by_id[route.asked_id] = route
-        for place in _places(route.session):
+        for place in _places(route):
             self._held[place] = self._held.get(place, 0) + 1
 
     def carried(self, route_id: str) -> tuple[int, int] | None:
@@ -45,6 +46,16 @@ class SessionRouter:
     def of_peer(self, peer: FarEnd) -> list[SessionRoute]:
         """Return all routes that have an end at this connection."""
         return list(self._of.get(peer, {}).values())
+
+    def takers_of(self, route: SessionRoute) -> Iterator[str]:
+        """Yield the principals that are taking up a session which this route still carries."""
+        session = route.session
+        return (
+            other.client.principal.id
+            for other in self.of_peer(route.node)
+            if other.resumes and not other.is_open and other.session.principal == session.principal
+            if matches_ref(session.id, other.resumes)
+        )
 
     def count(self, peer: FarEnd) -> int:
         """Return how many routes have an end at this connection."""
@@ -64,11 +75,12 @@ class SessionRouter:
             del self._of[peer][route.asked_id]
             if not self._of[peer]:
                 del self._of[peer]
-        for place in _places(route.session):
+        for place in _places(route):
             left = self._held.pop(place) - 1
             if left:
                 self._held[place] = left
 
 
-def _places(session: Session) -> tuple[tuple[str, str], tuple[str, str]]:
-    return (session.principal, session.node_id), (session.principal, "")
+def _places(route: SessionRoute) -> tuple[tuple[str, str], tuple[str, str]]:
+    who = route.client.principal.id
+    return (who, route.session.node_id), (who, "")

@@ -1,8 +1,12 @@
 """Every request of a client that reaches for a node takes a right: none can be added without one."""
 
+from typing import Any
+
 import pytest
 from support.message_samples import declarations
 
+from omnyshell.ids import PrincipalId
+from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol.extensions import RIGHTS
 from omnyshell.protocol.messages import (
@@ -13,6 +17,7 @@ from omnyshell.protocol.messages import (
     ChannelSignal,
     ChannelWindow,
     ControlMessage,
+    DetachedSessionsRequest,
     DriveCredentialRequest,
     HttpProxyRequest,
     NodeListRequest,
@@ -22,6 +27,7 @@ from omnyshell.protocol.messages import (
     SessionOpen,
     TunnelCloseRequest,
     TunnelListRequest,
+    TunnelOpenRequest,
     admin,
 )
 from omnyshell.protocol.messages.base import Role
@@ -31,9 +37,9 @@ from omnyshell.protocol.messages.events import EventsSubscribe, EventsUnsubscrib
 from omnyshell.protocol.messages.history import NodeSessionHistoryResponse
 from omnyshell.protocol.messages.vitals import VitalsLook
 from omnyshell.security.authorizer import Action
-from omnyshell.services.hub.access.rights import RIGHTS_TAKEN, right_of_session, right_taken
+from omnyshell.services.hub.access.rights import RIGHTS_TAKEN, right_of_session, right_taken, rights_taken
 from omnyshell.services.hub.message_table import KNOWN
-from omnyshell.services.hub.sessions import relayed_requests
+from omnyshell.services.hub.sessions import request_kinds
 
 ON_A_CHANNEL_OF_ITS_OWN = {
     ChannelClose,
@@ -66,7 +72,7 @@ def test_every_message_that_clients_may_send_takes_a_right_or_is_known_to_take_n
 
 
 def test_each_request_that_is_relayed_has_an_answer_that_counts_as_none() -> None:
-    answers = {kind.answered_by for kind in relayed_requests._KINDS.values()}
+    answers = {kind.answered_by for kind in request_kinds.KINDS.values()}
     assert answers == {*RELAYED_ANSWERS, NodeSessionHistoryResponse}
 
 
@@ -81,7 +87,34 @@ def test_every_request_that_names_a_node_takes_a_right_or_an_admin() -> None:
 
 
 def test_each_right_but_those_to_come_is_taken_by_a_request() -> None:
-    assert {right for rights in RIGHTS_TAKEN.values() for right in rights} == set(Action) - {Action.FORWARD}
+    beside_another = {Action.OTHERS}
+    taken = {right for rights in RIGHTS_TAKEN.values() for right in rights}
+    assert taken == set(Action) - {Action.FORWARD} - beside_another
+
+
+ME = Principal(PrincipalId("ann"))
+ABOUT_SESSIONS = sorted(
+    (kind for kind in RIGHTS_TAKEN if "owner" in kind.__struct_fields__), key=lambda kind: kind.TYPE
+)
+
+
+@pytest.mark.parametrize("declared", [declared for declared in ABOUT_SESSIONS if declared is not SessionOpen])
+def test_each_request_about_sessions_takes_one_right_more_where_they_are_somebody_elses(declared: Any) -> None:
+    one = RIGHTS_TAKEN[declared]
+    named = {"request_id": "r", "node_id": "n1", "session_ref": "s"}
+    fields = {name: value for name, value in named.items() if name in declared.__struct_fields__}
+    for owner in (None, "", "ann"):
+        assert rights_taken(declared(**fields, owner=owner), ME) == one
+    assert rights_taken(declared(**fields, owner="bob"), ME) == (*one, Action.OTHERS)
+
+
+def test_listing_everyones_sessions_takes_the_right_as_well() -> None:
+    of_all = DetachedSessionsRequest(request_id="r", node_id="n1", everyone=True)
+    assert rights_taken(of_all, ME) == (Action.WATCH, Action.OTHERS)
+
+
+def test_every_request_about_sessions_says_whose_they_are() -> None:
+    assert set(ABOUT_SESSIONS) == set(RIGHTS_TAKEN) - {TunnelOpenRequest}
 
 
 @pytest.mark.parametrize("declared", [declared for declared, rights in RIGHTS_TAKEN.items() if len(rights) == 1])

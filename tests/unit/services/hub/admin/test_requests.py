@@ -188,7 +188,7 @@ def test_a_session_ends_by_its_id_or_how_that_begins(hub: MemoryHub, admin: Memo
     node, dev = hub.registers("n2", labels={"allow-roles": "developer"}), hub.logs_in("dev")
     channel, session_id = hub.opens(dev, node, node_id="n2")
     assert admin.asks(SessionEnd, session_ref=session_id[:length].upper()).ok
-    assert dev.hears(m.ChannelClose, 1).message == "An administrator ended this"
+    assert dev.hears(m.ChannelClose, 1).message == "admin ended this session"
     assert node.hears(m.ChannelClose, channel)
     assert admin.asks(LiveSessionsRequest).sessions == ()
     (record,) = [record for record in hub.audited("admin.session.close") if record.outcome == "ok"]

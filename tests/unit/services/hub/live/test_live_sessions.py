@@ -6,7 +6,9 @@ from typing import Any
 from hypothesis import given, strategies as st
 
 from omnyshell import DetachedSessionInfo, SessionMode, SessionState
+from omnyshell.ids import PrincipalId
 from omnyshell.model.live import LiveSession, Part
+from omnyshell.model.principals import Principal
 from omnyshell.services.hub.ground.event_bus import SessionEvent
 from omnyshell.services.hub.live.sessions import LONGEST_ID, LiveSessions
 from omnyshell.services.hub.sessions.route import Session, SessionRoute
@@ -30,6 +32,7 @@ class Address:
     """All that is asked of a client's connection here."""
 
     address = "192.0.2.1"
+    principal = Principal(PrincipalId("ann"))
 
 
 class Hub:
@@ -53,7 +56,7 @@ class Hub:
         mode = extra.pop("mode", SessionMode.SHELL)
         session = Session(id_, "n1", "ann", mode, AT)
         client: Any = Address()
-        asked_id = f"{id_}-{len(self.routes)}" if extra.get("is_resume") else id_
+        asked_id = f"{id_}-{len(self.routes)}" if "resumes" in extra else id_
         route = self.routes[asked_id] = SessionRoute(session, client, 1, client, 2, asked_id, 0.0, **extra)
         return route
 
@@ -70,7 +73,7 @@ class Hub:
         return route
 
     def resumed(self, id_: str) -> SessionRoute:
-        route = self.route("fresh", is_resume=True)
+        route = self.route("fresh", resumes=id_)
         self.state(route, SessionState.OPENING)
         route.session.id = id_
         self.state(route, SessionState.OPEN)

@@ -67,6 +67,7 @@ class World:
             new_id=chain(["session"], map(str, count())).__next__,
             kept=KeptSessions(self.clock),
             clipboards=ClipboardNotes(self.audit, self.clock),
+            acting_on=lambda _session: (),
             bus=LocalEventBus(),
         )
 

@@ -97,6 +97,7 @@ class Table:
             new_id=chain(["session"], map(str, count())).__next__,
             kept=KeptSessions(self.clock),
             clipboards=ClipboardNotes(self.audit, self.clock),
+            acting_on=lambda _session: (),
             bus=LocalEventBus(),
         )
 

@@ -1,0 +1,68 @@
+"""What a session's messages become on their way between client and node."""
+
+from omnyshell.model.sessions import SessionMode
+from omnyshell.protocol.byte_text import shown
+from omnyshell.protocol.extensions import HISTORY, INTERACTIVE, LEADER_ONLY, WIDE_WINDOW, WIDTHS
+from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionOpened, SessionOpen, SessionOpened
+from omnyshell.services.hub.sessions.route import SessionRoute
+
+SHOWN_NAME_LENGTH = 255
+"""Characters of an unchecked name from a peer that are quoted in errors and audited."""
+
+
+def shown_command(request: SessionOpen) -> str:
+    """Return the command of a request, for display."""
+    words = request.command or ""
+    for word in request.args:
+        if len(words) > SHOWN_NAME_LENGTH:
+            break
+        words += f" {word}" if words else word
+    return shown(words[:SHOWN_NAME_LENGTH])
+
+
+def node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
+    """Make the request to the node; fields of extensions go only to a node that announced them."""
+    return NodeSessionOpen(
+        session_id=route.session.id,
+        principal=route.session.principal,
+        mode=request.mode,
+        command=request.command,
+        args=request.args,
+        env=request.env,
+        cwd=request.cwd,
+        pty=request.pty and request.pty.toward(widths=WIDTHS in route.node.features),
+        resume_session_id=request.resume_session_id,
+        shell_family=request.shell_family,
+        interactive=request.interactive and INTERACTIVE in route.node.features,
+        offsets=route.has_offsets,
+        output_offset=request.output_offset if route.has_offsets else None,
+        repaint=request.repaint and route.has_offsets,
+        history=request.history and _has_history(route),
+        leader_only=request.leader_only and LEADER_ONLY in route.node.features,
+    )
+
+
+def _has_history(route: SessionRoute) -> bool:
+    return HISTORY in route.client.features and HISTORY in route.node.features
+
+
+def client_answer(message: NodeSessionOpened, route: SessionRoute) -> SessionOpened:
+    """Make the answer to the client; `resume-offset` is in force only if the node echoed it."""
+    route.has_offsets = route.has_offsets and message.offsets
+    opened = SessionOpened(
+        session_id=message.session_id,
+        pty=route.session.mode is SessionMode.SHELL,
+        alt_screen=message.alt_screen,
+        shell=message.shell,
+    )
+    if WIDE_WINDOW in route.client.features and WIDE_WINDOW in route.node.features:
+        opened.max_window = message.max_window
+    if _has_history(route):
+        opened.history_end = message.history_end
+    if route.has_offsets:
+        opened.offsets = True
+        opened.output_offset = message.output_offset
+        opened.input_offset = message.input_offset
+        opened.input_ended = message.input_ended
+        opened.reset = message.reset
+    return opened

@@ -1,0 +1,362 @@
+"""Sessions of other principals: who may reach them, what their owners are told, and what the audit says."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import combinations
+from typing import Any
+
+import pytest
+from support.memory_hub import PLATFORM, MemoryHub, MemoryPeer, memory_hub
+from support.rights import config_of, grant
+from support.stack import Certificates
+
+from omnyshell.model.live import LiveSession
+from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, PtySpec, SessionMode, SessionState
+from omnyshell.protocol import messages as m
+from omnyshell.protocol.extensions import EVENTS, OF_HUB, OTHERS_SESSIONS
+from omnyshell.protocol.messages.events import (
+    EventsDelta,
+    EventsSnapshot,
+    EventsSubscribe,
+    EventsUpdate,
+    NodeLiveSessionsRequest,
+    NodeLiveSessionsResponse,
+)
+from omnyshell.protocol.messages.history import SessionHistoryRequest, SessionHistoryResponse
+
+NEEDED = ("watch", "shell", "exec", "kill", "others")
+CHOICES = [chosen for size in range(len(NEEDED) + 1) for chosen in combinations(NEEDED, size)]
+OLD = OF_HUB - {OTHERS_SESSIONS}
+ABSENT = "0b0e1f1e-0000-4000-8000-000000000001"
+
+
+@pytest.fixture
+def hub(certificates: Certificates) -> Iterator[MemoryHub]:
+    """A hub at which `dev` has sessions, and principals that have some of the rights on them each."""
+    people = {"-".join(("p", *chosen)): chosen for chosen in CHOICES}
+    grants = [grant(principals=[name], rights=list(chosen)) for name, chosen in people.items() if chosen]
+    tokens = [f"{name}:{name}-token:role" for name in people]
+    config = config_of(certificates, grants, *tokens, "dev:dev-token:developer")
+    kept = ("authenticator", "grants")
+    with memory_hub(certificates, **{name: getattr(config, name) for name in kept}) as made:
+        yield made
+
+
+@pytest.fixture
+def node(hub: MemoryHub) -> MemoryPeer:
+    node = hub.registers(labels={"allow-roles": "developer"})
+    node.says(m.NodeCapabilitiesMessage(features=("exec", "shell", "detach")))
+    return node
+
+
+def shell(hub: MemoryHub, owner: MemoryPeer, node: MemoryPeer, channel: int = 1) -> tuple[int, str]:
+    return hub.opens(owner, node, channel, mode=SessionMode.SHELL, pty=PtySpec())
+
+
+def take_over(hub: MemoryHub, who: MemoryPeer, node: MemoryPeer, session_id: str, before: int = 0) -> int:
+    """Have somebody take a session of `dev`; `before` is the node's channel that had it. Returns the new one."""
+    who.says(m.SessionOpen(node_id="n1", mode="shell", resume_session_id=session_id, owner="dev", pty=PtySpec()), 9)
+    channel, asked = node.hears_at(m.NodeSessionOpen)
+    assert (asked.principal, asked.resume_session_id) == ("dev", session_id)
+    if before:
+        node.says(m.NodeSessionDetached(session_id=session_id, short_id=session_id[:8]), before)
+    node.says(m.NodeSessionOpened(session_id=session_id), channel)
+    assert who.hears(m.SessionOpened, 9).session_id == session_id
+    return channel
+
+
+def audited(hub: MemoryHub, pattern: str) -> list[tuple[str, str, str, str]]:
+    return [(one.action, one.outcome, one.principal, one.detail) for one in hub.audited(pattern)]
+
+
+REQUESTS: dict[str, tuple[str, Any, type[m.ControlMessage]]] = {
+    "watch": (
+        "watch",
+        lambda: m.SessionScreenRequest(request_id="r", node_id="n1", session_ref=ABSENT, owner="dev"),
+        m.NodeSessionScreenRequest,
+    ),
+    "list": (
+        "watch",
+        lambda: m.DetachedSessionsRequest(request_id="r", node_id="n1", owner="dev"),
+        m.NodeDetachedSessionsRequest,
+    ),
+    "list all": (
+        "watch",
+        lambda: m.DetachedSessionsRequest(request_id="r", node_id="n1", everyone=True),
+        NodeLiveSessionsRequest,
+    ),
+    "detach": (
+        "watch",
+        lambda: m.ActiveSessionDetachRequest(request_id="r", node_id="n1", session_ref=ABSENT, owner="dev"),
+        m.NodeActiveSessionDetach,
+    ),
+    "kill": (
+        "kill",
+        lambda: m.DetachedSessionKillRequest(request_id="r", node_id="n1", session_ref=ABSENT, owner="dev"),
+        m.NodeDetachedSessionKillRequest,
+    ),
+    "take over": (
+        "shell",
+        lambda: m.SessionOpen(node_id="n1", mode="shell", resume_session_id=ABSENT, owner="dev"),
+        m.NodeSessionOpen,
+    ),
+    "take over by default": (
+        "shell",
+        lambda: m.SessionOpen(node_id="n1", resume_session_id=ABSENT, owner="dev"),
+        m.NodeSessionOpen,
+    ),
+}
+
+
+def test_every_request_under_every_choice_of_rights(hub: MemoryHub, node: MemoryPeer) -> None:
+    for chosen in CHOICES:
+        client = hub.logs_in("-".join(("p", *chosen)))
+        for channel, (name, (right, make, asked)) in enumerate(REQUESTS.items(), 1):
+            before = len(node.heard(asked))
+            client.says(make(), channel if "over" in name else None)
+            assert len(node.heard(asked)) - before == (right in chosen and "others" in chosen), (chosen, name)
+        client.vanishes()
+    missing = {detail.split()[0] for _, outcome, _, detail in audited(hub, "*") if outcome == "denied" and detail}
+    assert missing == {"watch", "shell", "kill", "others"}
+
+
+def test_a_role_that_a_node_lists_reaches_ones_own_sessions_alone(hub: MemoryHub, node: MemoryPeer) -> None:
+    dev = hub.logs_in("dev")
+    dev.says(m.SessionScreenRequest(request_id="r", node_id="n1", session_ref=ABSENT, owner="admin"))
+    told = dev.hears(m.SessionScreenResponse).message or ""
+    assert told == "Not authorized: it takes the role admin (you have developer)"
+    dev.says(m.SessionOpen(node_id="n1", mode="shell", resume_session_id=ABSENT, owner="admin"), 1)
+    refused = dev.hears(m.SessionRejected, 1)
+    assert refused.reason == "not_authorized"
+    assert refused.message.startswith("Not authorized to reach other people's sessions on 'n1'")
+    assert audited(hub, "session.*") == [
+        ("session.peek", "denied", "dev", f"others {ABSENT} of admin"),
+        ("session.rejected", "denied", "dev", "others of admin"),
+    ]
+
+
+def test_whoever_has_it_taken_over_is_named_to_the_owner_and_in_the_audit(hub: MemoryHub, node: MemoryPeer) -> None:
+    dev, admin = hub.logs_in("dev"), hub.logs_in("admin")
+    before, session_id = shell(hub, dev, node)
+    channel = take_over(hub, admin, node, session_id, before)
+    told = dev.hears(m.SessionDetached, 1)
+    assert (told.session_id, told.taken_by) == (session_id, "admin")
+    admin.sends(9, b"id\n")
+    assert node.data(channel) == b"id\n"
+    assert audited(hub, "session.*")[1:] == [
+        ("session.detach", "ok", "dev", "shell taken by admin"),
+        ("session.resume", "ok", "admin", "shell of dev"),
+    ]
+    # The owner takes it back, and the other is told who did.
+    dev.says(m.SessionOpen(node_id="n1", mode="shell", resume_session_id=session_id), 2)
+    again, _ = node.hears_at(m.NodeSessionOpen)
+    node.says(m.NodeSessionDetached(session_id=session_id), channel)
+    node.says(m.NodeSessionOpened(session_id=session_id), again)
+    assert dev.hears(m.SessionOpened, 2).session_id == session_id
+    assert admin.hears(m.SessionDetached, 9).taken_by == "dev"
+
+
+def test_ones_own_detach_and_a_client_that_does_not_know_the_word_are_told_no_name(
+    hub: MemoryHub, node: MemoryPeer
+) -> None:
+    dev, old, admin = hub.logs_in("dev"), hub.logs_in("dev", features=OLD), hub.logs_in("admin")
+    mine, session_id = shell(hub, dev, node)
+    dev.says(m.SessionDetachRequest(), 1)
+    node.says(m.NodeSessionDetached(session_id=session_id), mine)
+    assert dev.hears(m.SessionDetached, 1).taken_by == ""
+    theirs, other_id = shell(hub, old, node)
+    take_over(hub, admin, node, other_id, theirs)
+    assert old.hears(m.SessionDetached, 1).taken_by == ""
+
+
+@pytest.mark.parametrize("reason", [CloseReason.CLIENT_CLOSED, CloseReason.CLIENT_DISCONNECTED, None])
+def test_what_was_taken_over_goes_on_without_the_one_who_took_it(
+    hub: MemoryHub, node: MemoryPeer, reason: CloseReason | None
+) -> None:
+    dev, admin = hub.logs_in("dev"), hub.logs_in("admin")
+    before, session_id = shell(hub, dev, node)
+    channel = take_over(hub, admin, node, session_id, before)
+    if reason is None:
+        admin.vanishes()
+    else:
+        admin.says(m.ChannelClose(reason=reason), 9)
+    assert node.hears(m.ChannelClose, channel).reason == CloseReason.CLIENT_DISCONNECTED
+    assert audited(hub, "session.close") == [("session.close", "ok", "admin", "shell of dev")]
+
+
+def test_who_may_not_have_it_any_more_leaves_it_to_its_owner(hub: MemoryHub, node: MemoryPeer) -> None:
+    dev, helper = hub.logs_in("dev"), hub.logs_in("p-shell-others")
+    before, session_id = shell(hub, dev, node)
+    channel = take_over(hub, helper, node, session_id, before)
+    hub.logs_in("admin").asks(m.admin.LockAdd, kind="principal", name="p-shell-others")
+    assert helper.hears(m.ChannelClose, 9).reason == CloseReason.ERROR
+    assert node.hears(m.ChannelClose, channel).reason == CloseReason.CLIENT_DISCONNECTED
+    assert not node.heard(m.NodeDetachedSessionKillRequest)
+
+
+def test_it_ends_with_its_owners_right_whoever_has_it(hub: MemoryHub, node: MemoryPeer) -> None:
+    dev, admin = hub.logs_in("dev"), hub.logs_in("admin")
+    before, session_id = shell(hub, dev, node)
+    take_over(hub, admin, node, session_id, before)
+    dev.leaves()
+    admin.asks(m.admin.LockAdd, kind="principal", name="dev")
+    asked = node.hears(m.NodeDetachedSessionKillRequest)
+    assert (asked.principal, asked.session_ref) == ("dev", session_id)
+
+
+def test_who_takes_one_over_does_not_become_its_owner_for_good(hub: MemoryHub, node: MemoryPeer) -> None:
+    dev, admin = hub.logs_in("dev"), hub.logs_in("admin")
+    before, session_id = shell(hub, dev, node)
+    take_over(hub, admin, node, session_id, before)
+    admin.leaves()
+    kept = hub.hub._services.kept.find("n1", session_id)
+    assert (kept.owner.id, kept.evidence) == ("dev", dev_evidence(hub))
+
+
+def dev_evidence(hub: MemoryHub) -> Any:
+    (peer,) = hub.hub._services._peers.of("dev")
+    return peer.evidence
+
+
+@pytest.mark.parametrize("what", ["kill", "detach"])
+def test_the_owner_is_told_who_ended_or_detached_it(hub: MemoryHub, node: MemoryPeer, what: str) -> None:
+    dev, admin = hub.logs_in("dev"), hub.logs_in("admin")
+    channel, session_id = shell(hub, dev, node)
+    named = {"request_id": "r", "node_id": "n1", "session_ref": session_id[:8], "owner": "dev"}
+    if what == "kill":
+        admin.says(m.DetachedSessionKillRequest(**named))
+        asked = node.hears(m.NodeDetachedSessionKillRequest)
+        node.says(m.ChannelClose(reason=CloseReason.NODE_CLOSED), channel)
+        node.says(m.NodeDetachedSessionKillResponse(request_id=asked.request_id, ok=True, message="done"))
+        assert dev.hears(m.ChannelClose, 1).message == "admin ended this session"
+        assert admin.hears(m.DetachedSessionKillResponse).ok
+    else:
+        admin.says(m.ActiveSessionDetachRequest(**named, timeout_seconds=1))
+        asked = node.hears(m.NodeActiveSessionDetach)
+        assert asked.timeout_seconds is None, "how long it waits is the owner's to say"
+        node.says(m.NodeSessionDetached(session_id=session_id), channel)
+        node.says(m.NodeActiveSessionDetachResponse(request_id=asked.request_id, ok=True, short_id=session_id[:8]))
+        assert dev.hears(m.SessionDetached, 1).taken_by == "admin"
+    assert asked.principal == "dev"
+    assert audited(hub, f"session.{what}")[-1] == (f"session.{what}", "ok", "admin", f"{session_id[:8]} of dev")
+
+
+def test_a_kill_of_ones_own_names_nobody(hub: MemoryHub, node: MemoryPeer) -> None:
+    dev = hub.logs_in("dev")
+    channel, session_id = shell(hub, dev, node)
+    dev.says(m.DetachedSessionKillRequest(request_id="r", node_id="n1", session_ref=session_id))
+    node.says(m.ChannelClose(reason=CloseReason.NODE_CLOSED), channel)
+    assert dev.hears(m.ChannelClose, 1).message is None
+
+
+def test_only_what_is_there_has_an_owner(hub: MemoryHub, node: MemoryPeer) -> None:
+    admin = hub.logs_in("admin")
+    for channel, fields in enumerate(({"owner": "dev"}, {"owner": "a\nb", "resume_session_id": ABSENT}), 1):
+        admin.says(m.SessionOpen(node_id="n1", mode="shell", **fields), channel)
+        assert admin.hears(m.SessionRejected, channel).reason == "bad_request"
+    admin.says(m.SessionScreenRequest(request_id="r", node_id="n1", session_ref=ABSENT, owner="a\nb"))
+    assert admin.hears(m.SessionScreenResponse).message == "No principal has such a name"
+    assert not node.heard(m.NodeSessionOpen)
+
+
+def info(session_id: str, owner: str) -> DetachedSessionInfo:
+    return DetachedSessionInfo(
+        session_id=session_id,
+        short_id=session_id[:8],
+        node_id="elsewhere",
+        owner_user_id=owner,
+        created_at=datetime(2026, 1, 2, tzinfo=UTC),
+        state=SessionState.DETACHED,
+    )
+
+
+def test_everyones_sessions_are_listed_with_their_owners(hub: MemoryHub, node: MemoryPeer) -> None:
+    admin = hub.logs_in("admin")
+    admin.says(m.DetachedSessionsRequest(request_id="r", node_id="n1", everyone=True))
+    # The hub had asked for itself as well.
+    asked = node.heard(NodeLiveSessionsRequest)[-1]
+    node.says(NodeLiveSessionsResponse(request_id=asked.request_id, sessions=(info(ABSENT, "dev"),)))
+    (told,) = admin.hears(m.DetachedSessionsResponse).sessions
+    assert (told.owner_user_id, told.node_id) == ("dev", "n1")
+    assert audited(hub, "session.list") == [("session.list", "ok", "admin", "of everyone")]
+
+
+def test_a_node_that_cannot_list_everyones_lists_one_owners(hub: MemoryHub) -> None:
+    node, admin = hub.logs_in("box", "node", OF_HUB - {EVENTS}), hub.logs_in("admin")
+    node.says(m.NodeRegister(node_id="n1", platform=PLATFORM))
+    admin.says(m.DetachedSessionsRequest(request_id="r", node_id="n1", everyone=True))
+    assert "owners alone" in (admin.hears(m.DetachedSessionsResponse).refused or "")
+    admin.says(m.DetachedSessionsRequest(request_id="q", node_id="n1", owner="dev"))
+    asked = node.hears(m.NodeDetachedSessionsRequest)
+    assert asked.principal == "dev"
+    listed = (info(ABSENT, "dev"), info(ABSENT, "admin"))
+    node.says(m.NodeDetachedSessionsResponse(request_id=asked.request_id, sessions=listed))
+    assert [told.owner_user_id for told in admin.hears(m.DetachedSessionsResponse).sessions] == ["dev"]
+
+
+# What the owner sees of it
+
+
+def subscribes(hub: MemoryHub, features: frozenset[str] = OF_HUB) -> MemoryPeer:
+    owner = hub.logs_in("dev", features=features)
+    owner.says(EventsSubscribe(subscription_id="s", parts=("sessions",)))
+    hub.passes(0.2)
+    return owner
+
+
+def seen(hub: MemoryHub, owner: MemoryPeer) -> LiveSession:
+    hub.passes(0.2)
+    updates: list[EventsUpdate] = [*owner.heard(EventsSnapshot), *owner.heard(EventsDelta)]
+    return [session for update in updates for session in update.sessions][-1]
+
+
+def look(hub: MemoryHub, who: MemoryPeer, node: MemoryPeer, session_id: str, *, history: bool = False) -> None:
+    named = {"request_id": "r", "node_id": "n1", "session_ref": session_id, "owner": "dev"}
+    if history:
+        who.says(SessionHistoryRequest(**named))
+        return
+    who.says(m.SessionScreenRequest(**named, etag=""))
+    asked = node.hears(m.NodeSessionScreenRequest)
+    node.says(m.NodeSessionScreenResponse(request_id=asked.request_id, ok=True, screen="eA==", etag="e"))
+    assert who.hears(m.SessionScreenResponse).ok
+
+
+def test_the_owner_sees_who_watches_and_who_has_it(hub: MemoryHub, node: MemoryPeer) -> None:
+    owner, dev, admin, helper = subscribes(hub), hub.logs_in("dev"), hub.logs_in("admin"), hub.logs_in("p-watch-others")
+    before, session_id = shell(hub, dev, node)
+    look(hub, admin, node, session_id)
+    look(hub, helper, node, session_id[:8])
+    assert seen(hub, owner).watched_by == ("admin", "p-watch-others")
+    told = len(owner.heard(EventsDelta))
+    for _ in range(3):
+        look(hub, admin, node, session_id)
+    hub.passes(3)
+    look(hub, admin, node, session_id)
+    assert len(owner.heard(EventsDelta)) == told, "who goes on watching is told of once"
+    hub.passes(2)
+    assert seen(hub, owner).watched_by == ("admin",)
+    take_over(hub, admin, node, session_id, before)
+    held = seen(hub, owner)
+    assert (held.taken_by, held.principal, held.watched_by) == ("admin", "dev", ("admin",))
+    admin.vanishes()
+    hub.passes(5)
+    left = seen(hub, owner)
+    assert (left.taken_by, left.state, left.watched_by) == ("", SessionState.DETACHED, ())
+
+
+def test_a_subscriber_that_does_not_know_the_words_is_not_told_them(hub: MemoryHub, node: MemoryPeer) -> None:
+    owner, dev, admin = subscribes(hub, OLD), hub.logs_in("dev"), hub.logs_in("admin")
+    before, session_id = shell(hub, dev, node)
+    look(hub, admin, node, session_id)
+    take_over(hub, admin, node, session_id, before)
+    told = seen(hub, owner)
+    assert (told.taken_by, told.watched_by) == ("", ())
+
+
+def test_ones_own_looks_are_no_news(hub: MemoryHub, node: MemoryPeer) -> None:
+    owner, dev = subscribes(hub), hub.logs_in("dev")
+    _, session_id = shell(hub, dev, node)
+    look(hub, dev, node, session_id)
+    assert seen(hub, owner).watched_by == ()
+    look(hub, dev, node, session_id, history=True)
+    assert not dev.heard(SessionHistoryResponse)

@@ -103,10 +103,10 @@ def test_wrapping_rows_and_fetching_them_from_the_history_are_done_a_few_at_a_ti
 def test_a_scroll_between_side_margins_is_done_a_row_at_a_time() -> None:
     screen = Emulator(60, 40)
     screen.feed(b"x" * 60 * 40 + b"\x1b[?69h\x1b[2;59s")
-    for output in (b"\x1b[40;2H\n", b"\x1b[1;2H\x1bM", b"\x1b[40;2H" + b"y" * 59):
-        screen.begin(output, 1)
+    for written in (b"\x1b[40;2H\n", b"\x1b[1;2H\x1bM", b"\x1b[40;2H" + b"y" * 59):
+        screen.begin(written, 1)
         parts = 1
         while screen.is_behind:
             screen.go_on(1)
             parts += 1
-        assert parts >= 40, output
+        assert parts >= 40, written

@@ -252,7 +252,9 @@ KEYS: tuple[Key, ...] = (
     Key(Context.ACCESS, "pageup", "cursor('page_up')", "Page up", footer=False),
     Key(Context.ACCESS, "pagedown", "cursor('page_down')", "Page down", footer=False),
     Key(Context.ACCESS, "escape,q", "close", "Close"),
-    Key(Context.LINE, "c", "copy", "Copy", "Copy the line"),
+    Key(Context.LINE, "c,enter", "copy", "Copy", "Copy the line", shown="c"),
+    Key(Context.LINE, "w", "write", "Write", "Write it into a file in your home, which only you can read"),
+    Key(Context.LINE, "escape,q", "close", "Close", shown="esc"),
     Key(Context.FORM, "escape", "close", "Close", "Close without doing anything"),
 )
 

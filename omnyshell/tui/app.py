@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterable, Mapping
 from textual import events
 from textual.app import App, SystemCommand
 from textual.driver import Driver
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
+from textual.widget import AwaitMount
 
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.printable import printable
-from omnyshell.protocol.messages.admin import NodeLabelsSet
+from omnyshell.protocol.messages.admin import InviteCreate, NodeLabelsSet
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.live.state import Link
-from omnyshell.tui import messages
+from omnyshell.tui import messages, notices
 from omnyshell.tui.actions import administration, live
-from omnyshell.tui.dialogs.invite import InviteDialog, WantedInvite
+from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
 from omnyshell.tui.dialogs.labels import LabelsDialog
-from omnyshell.tui.dialogs.line import LineDialog
 from omnyshell.tui.dialogs.lock import LockDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
@@ -48,6 +49,9 @@ from omnyshell.tui.themes import DARK, THEMES
 REVIVE_PERIOD = 1.0
 """Seconds between checks whether this console has to start a lost hub again."""
 
+SCREENS = ("overview", "terminals", "wall")
+"""Between which one goes to and fro."""
+
 LEAVE_TIMEOUT = 5.0
 """Seconds that detaching and closing may take before the console ends anyway."""
 
@@ -61,7 +65,8 @@ class ConsoleApp(App[int]):
     """
 
     TITLE = "OmnyShell"
-    CSS = """
+    CSS = (
+        """
     * {
         scrollbar-background: $surface;
         scrollbar-background-hover: $surface;
@@ -70,9 +75,9 @@ class ConsoleApp(App[int]):
         scrollbar-color-hover: $foreground 40%;
         scrollbar-color-active: $primary;
     }
-    /* Below lie footers, what follows the leader, and the line that is typed into. */
-    ToastRack { dock: top; align: right top; margin-bottom: 0; }
     """
+        + notices.CSS
+    )
     BINDINGS = bindings(Context.EVERYWHERE)
     DEFAULT_MODE = "overview"
     ENABLE_COMMAND_PALETTE = True
@@ -103,6 +108,7 @@ class ConsoleApp(App[int]):
         self._wanted = wanted or {}
         self._client_only = client_only
         self._needs_passphrase = needs_passphrase
+        self._came_from = self.DEFAULT_MODE
         self._keys = KeyOrder(self, super().on_event, self._stays)
         for theme in THEMES.values():
             self.register_theme(theme)
@@ -119,12 +125,12 @@ class ConsoleApp(App[int]):
         return own_driver(super().get_driver_class())
 
     def _add_modes(self) -> None:
-        screens: dict[str, Callable[[], Screen[None]]] = {
-            "overview": lambda: self.overview,
-            "terminals": lambda: self.terminals,
-            "wall": lambda: WallScreen(self),
-        }
-        for mode, make in screens.items():
+        screens: tuple[Callable[[], Screen[None]], ...] = (
+            lambda: self.overview,
+            lambda: self.terminals,
+            lambda: WallScreen(self),
+        )
+        for mode, make in zip(SCREENS, screens, strict=True):
             self.add_mode(mode, make)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -138,6 +144,19 @@ class ConsoleApp(App[int]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
         """Return none: the console's commands come from the table of keys."""
         return ()
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Show a notice over those before, for as long as it takes to read."""
+        text = notices.notice(message, title)
+        super().notify(text, severity=severity, timeout=timeout or notices.seconds_for(text), markup=markup)
 
     # From start to end
 
@@ -319,14 +338,14 @@ class ConsoleApp(App[int]):
         """Ask whom to invite, and show the line to paste."""
         lines: list[LineDialog] = []
 
-        async def invite(wanted: WantedInvite) -> None:
-            lines.append(await administration.invite(self.hub, wanted))
+        async def invite(request: InviteCreate) -> None:
+            lines.append(await administration.invite(self.hub, request))
 
-        def show(_wanted: WantedInvite | None) -> None:
+        def show(_request: InviteCreate | None) -> None:
             for line in lines:
                 self.push_screen(line)
 
-        self.push_screen(InviteDialog(invite, administration.reach(self.hub)), show)
+        self.push_screen(InviteDialog(invite), show)
 
     def on_lock(self, message: messages.Lock) -> None:
         """Ask for how long and why, and lock."""
@@ -395,6 +414,17 @@ class ConsoleApp(App[int]):
         title = "Close this tunnel?" if len(ids) == 1 else f"Close {len(ids)} tunnels?"
         names = [live.tunnel_name(self.hub, tunnel_id) for tunnel_id in ids]
         self.push_screen(Question(title, "Close", names, "Connections through it are cut."), close)
+
+    def switch_mode(self, mode: str) -> AwaitMount:
+        """Go to one of the screens, and note from which."""
+        if mode != self.current_mode and self.current_mode in SCREENS:
+            self._came_from = self.current_mode
+        return super().switch_mode(mode)
+
+    def on_go_back(self, _message: messages.GoBack) -> None:
+        """Go to the screen from which one came; terminals that are left without any lead on to the overview."""
+        is_of_use = self._came_from != "terminals" or self.terminals.has_tabs
+        self.switch_mode(self._came_from if is_of_use else "overview")
 
     def on_show_overview(self, _message: messages.ShowOverview) -> None:
         """Go to the overview."""

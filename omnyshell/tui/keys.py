@@ -20,7 +20,6 @@ class Context(StrEnum):
     TUNNELS = "Tunnels"
     AUDIT = "Audit"
     TERMINAL = f"Terminals: after {USUAL_LEADER}"
-    PANES = f"Panes of a tab: after {USUAL_LEADER}"
     COPY = "Copy mode"
     WATCH = "Watched sessions"
     WALL = "Wall"
@@ -50,10 +49,17 @@ class Key:
     """Whether help and documentation list it; the keys of a series are explained with the first one."""
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it needs no line of keys to be known: it moves, or another key stands for it."""
+        return not self.listed or self.action.partition("(")[0] in _MOVES
+
+    @property
     def label(self) -> str:
         """The keys as they are displayed."""
-        return self.shown or " ".join(_NAMES.get(key, key) for key in self.keys.split(","))
+        return self.shown or " ".join(map(name_of, self.keys.split(",")))
 
+
+_MOVES = ("cursor", "go", "move", "page", "turn")
 
 _NAMES = {
     "slash": "/",
@@ -75,6 +81,18 @@ _NAMES = {
     "D": "shift+d",
     "R": "shift+r",
 }
+
+
+def name_of(key: str) -> str:
+    """Return how one of Textual's keys is displayed."""
+    return _NAMES.get(key, key)
+
+
+def character_of(key: str) -> str | None:
+    """Return what a key types into a line; None for one that types nothing."""
+    typed = key if len(key) == 1 else name_of(key)
+    return typed if len(typed) == 1 and typed.isascii() else None
+
 
 KEYS: tuple[Key, ...] = (
     Key(Context.EVERYWHERE, "f1,question_mark", "show_help", "Help", "These keys", shown="?"),
@@ -152,7 +170,14 @@ KEYS: tuple[Key, ...] = (
     Key(Context.TABLE, "slash", "filter", "Filter", "Show only rows that match; see below"),
     Key(Context.TABLE, "space", "select", "Select", "Select the row, for actions on several", footer=False),
     Key(Context.TABLE, "a", "select_all", "All", "Select all rows that are shown, or none", footer=False),
-    Key(Context.TABLE, "escape", "clear", "Clear", "Drop the selection, then the filter", footer=False),
+    Key(
+        Context.TABLE,
+        "escape",
+        "clear",
+        "Clear",
+        "Drop the selection; then back to where `g` was pressed, or drop the filter",
+        footer=False,
+    ),
     Key(Context.TABLE, "s", "sort_next", "Sort", "Sort by the next column", footer=False),
     Key(Context.TABLE, "S", "sort_reverse", "Reverse", "Sort the other way round", footer=False),
     Key(Context.TABLE, "up,k", "cursor('up')", "Up", footer=False),
@@ -162,62 +187,24 @@ KEYS: tuple[Key, ...] = (
     Key(Context.TABLE, "home", "cursor('first')", "First row", footer=False),
     Key(Context.TABLE, "end,G", "cursor('last')", "Last row", footer=False),
     Key(Context.TERMINAL, "d", "detach", "Detach", "Detach the session; it goes on"),
-    Key(Context.TERMINAL, "x", "kill", "Kill", "End the session, after asking; so does `k` where a tab has one pane"),
-    Key(Context.TERMINAL, "n", "next", "Next", "Next tab"),
-    Key(Context.TERMINAL, "p", "previous", "Previous", "Previous tab"),
-    Key(Context.TERMINAL, "1", "go_to_tab(1)", "Tab", "The tab of that number; `0` the tenth, or the last", "1…9 0"),
+    Key(Context.TERMINAL, "k", "kill", "Kill", "End the session, after asking"),
+    Key(Context.TERMINAL, "n", "next", "Next", "Next terminal"),
+    Key(Context.TERMINAL, "p", "previous", "Previous", "Previous terminal"),
+    Key(
+        Context.TERMINAL, "1", "go_to_tab(1)", "Tab", "The terminal of that number; `0` the tenth, or the last", "1…9 0"
+    ),
     *(Key(Context.TERMINAL, str(at), f"go_to_tab({at})", "Tab", listed=False) for at in range(2, 10)),
     Key(Context.TERMINAL, "0", "go_to_tab(10)", "Tab", listed=False),
     Key(Context.TERMINAL, "o", "overview", "Overview"),
+    Key(Context.TERMINAL, "z", "zoom", "Zoom", "One of two terminals alone, and back"),
+    Key(Context.TERMINAL, "s", "split", "Split", "Two terminals side by side, and back"),
+    Key(Context.TERMINAL, "v", "stack", "Stack", "Two terminals one above the other, and back"),
     Key(Context.TERMINAL, "t", "new_shell", "New shell", "Another shell on the same node"),
     Key(Context.TERMINAL, "c", "copy_mode", "Copy mode", "Move, select and copy with keys"),
     Key(Context.TERMINAL, "slash", "search", "Search", "Search in the screen and what is above it"),
     Key(Context.TERMINAL, "i", "signal", "Signal", "Send a signal to the program"),
     Key(Context.TERMINAL, "r", "rename", "Rename", "Give the tab a name"),
     Key(Context.TERMINAL, "question_mark", "help", "Help"),
-    Key(
-        Context.PANES,
-        "s,percent_sign",
-        "split('beside')",
-        "Beside",
-        "Another shell on the same node beside this pane",
-        shown="s %",
-    ),
-    Key(Context.PANES, "v,quotation_mark", "split('below')", "Below", "Another shell below this pane", shown='v "'),
-    Key(Context.PANES, "m", "bring", "Bring", "Bring a terminal of another tab, or a detached session, to this tab"),
-    Key(Context.PANES, "exclamation_mark", "break_out", "To a tab", "Give the pane a tab of its own", shown="!"),
-    Key(Context.PANES, "left,h", "focus('left')", "Go", "To the pane at that side; also `h` `j` `k` `l`", shown="←↓↑→"),
-    Key(Context.PANES, "down,j", "focus('down')", "Go down", footer=False, listed=False),
-    Key(Context.PANES, "up", "focus('up')", "Go up", footer=False, listed=False),
-    Key(Context.PANES, "k", "up_or_kill", "Go up", footer=False, listed=False),
-    Key(Context.PANES, "right,l", "focus('right')", "Go right", footer=False, listed=False),
-    Key(Context.PANES, "tab", "focus_next", "Next pane", "To the next pane of the tab", footer=False),
-    Key(
-        Context.PANES,
-        "H,ctrl+left",
-        "resize('left')",
-        "Resize",
-        "Move a border, as `ctrl` and arrows do; then arrows too, until another key or two seconds without one",
-        shown="HJKL",
-    ),
-    Key(Context.PANES, "J,ctrl+down", "resize('down')", "Resize", footer=False, listed=False),
-    Key(Context.PANES, "K,ctrl+up", "resize('up')", "Resize", footer=False, listed=False),
-    Key(Context.PANES, "L,ctrl+right", "resize('right')", "Resize", footer=False, listed=False),
-    Key(Context.PANES, "equals_sign,E", "even", "Even", "Give the panes equal room", shown="="),
-    Key(Context.PANES, "z", "zoom", "Zoom", "The pane alone, and back"),
-    Key(Context.PANES, "space", "arrange", "Arrange", "The next arrangement: tiled, columns, lines, one large"),
-    Key(
-        Context.PANES,
-        "right_curly_bracket",
-        "swap(1)",
-        "Swap",
-        "Change places with the next pane; `{` with the one before; `ctrl+o` moves all on",
-        shown="}",
-        footer=False,
-    ),
-    Key(Context.PANES, "left_curly_bracket", "swap(-1)", "Swap", footer=False, listed=False),
-    Key(Context.PANES, "ctrl+o", "rotate", "Rotate", footer=False, listed=False),
-    Key(Context.PANES, "a", "all_keys", "Keys to all", "Send keys and pastes to all panes of the tab, or no more"),
     Key(Context.COPY, "v,space", "select", "Select", "Select from here; `V` whole lines, `ctrl+v` a block", shown="v"),
     Key(Context.COPY, "y,enter", "copy", "Copy", "Copy the selection, and leave copy mode"),
     Key(Context.COPY, "h,j,k,l", "move", "Move", "As the arrows; also `w` `b` `e`, `0` `^` `$`, `g` `G`, and pages"),
@@ -239,7 +226,7 @@ KEYS: tuple[Key, ...] = (
     Key(Context.WALL, "down,j", "go(0, 1)", "Down", footer=False),
     Key(Context.WALL, "pageup", "turn(-1)", "Page up", footer=False),
     Key(Context.WALL, "pagedown", "turn(1)", "Page down", footer=False),
-    Key(Context.WALL, "escape", "overview", "Overview"),
+    Key(Context.WALL, "escape", "back", "Back", "Back to where one came from"),
     Key(Context.FAN_OUT, "g", "group", "Group", "Nodes with equal output together, or each by itself"),
     Key(Context.FAN_OUT, "c", "cancel", "Cancel", "End what runs still"),
     Key(Context.FAN_OUT, "escape,q", "close", "Close", "Leave; asks where something runs still"),
@@ -252,9 +239,7 @@ KEYS: tuple[Key, ...] = (
     Key(Context.ACCESS, "pageup", "cursor('page_up')", "Page up", footer=False),
     Key(Context.ACCESS, "pagedown", "cursor('page_down')", "Page down", footer=False),
     Key(Context.ACCESS, "escape,q", "close", "Close"),
-    Key(Context.LINE, "c,enter", "copy", "Copy", "Copy the line", shown="c"),
-    Key(Context.LINE, "w", "write", "Write", "Write it into a file in your home, which only you can read"),
-    Key(Context.LINE, "escape,q", "close", "Close", shown="esc"),
+    Key(Context.LINE, "c", "copy", "Copy", "Copy the line"),
     Key(Context.FORM, "escape", "close", "Close", "Close without doing anything"),
 )
 

@@ -126,6 +126,10 @@ class SetLabels(Message):
         self.node_id = node_id
 
 
+class GoBack(Message):
+    """Go to the screen from which one came."""
+
+
 class ShowOverview(Message):
     """Go to the overview."""
 

@@ -1,6 +1,6 @@
 """A panel of the overview: a live table with its filter, its order, and a title with its state."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, TypeVar
 
 from textual.app import ComposeResult
@@ -94,6 +94,9 @@ class Panel(Vertical, Generic[T]):
         self._empty = Static(classes="empty", markup=False)
         self._filter_error = ""
         self._own = Own()
+        self.goes_back: Callable[[], bool] = lambda: False
+        """Goes back to where one came from, and tells whether there was such a place."""
+
         self._version = -1
         self._said: tuple[object, ...] = ()
         self._said_empty = ""
@@ -243,10 +246,12 @@ class Panel(Vertical, Generic[T]):
         self._filter.focus()
 
     def action_clear(self) -> None:
-        """Clear the selection; if there is none, the filter."""
+        """Clear the selection; if there is none, go back to where one came from, or drop the filter."""
         if self.rows.selected:
             self.rows.selected.clear()
             self.show()
+        elif self.goes_back():
+            return
         else:
             self.set_filter("")
             self.table.scroll_to_cursor()

@@ -112,11 +112,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
     def show(self) -> None:
         """Draw visible changes: rows, ages, cursor, selection."""
         self.virtual_size = Size(self._width, len(self.rows.shown) + 1)
-        if self._width != self._laid_out_for:
-            # A scroll bar has appeared or disappeared.
-            self._placed = []
-            self._forget()
-            self.refresh()
+        self._fit()
         top = round(self.scroll_y)
         now = self._clock.now()
         for y in range(1, self.size.height):
@@ -182,9 +178,21 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
 
     def _layout(self) -> list[Placed]:
         if not self._placed:
-            self._laid_out_for = self._width
-            self._placed = place(self._chosen, self._width - MARGIN - 1)
+            self._placed = place(self._chosen, self._room - MARGIN - 1)
         return self._placed
+
+    def _fit(self) -> None:
+        """Lay out the columns anew where the table is wider or narrower than it was."""
+        if self._width != self._laid_out_for:
+            self._laid_out_for = self._width
+            self._placed = []
+            self._forget()
+            self.refresh()
+
+    @property
+    def _room(self) -> int:
+        """The cells for columns: the scroll bar's are left free, so that none moves when it comes or goes."""
+        return self._width - (0 if self.show_vertical_scrollbar else self.styles.scrollbar_size_vertical)
 
     @property
     def _width(self) -> int:
@@ -193,6 +201,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         """Return one visible line: the headings, or a row."""
+        self._fit()
         if y == 0:
             return self._heading()
         index = y - 1 + self.scroll_offset.y

@@ -7,6 +7,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.timer import Timer
 
@@ -50,8 +51,6 @@ class OverviewScreen(Screen[None]):
     """The hub's state, live. Draws nothing while another screen is shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.OVERVIEW)
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-medium"), (170, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (34, "-high")]
     DEFAULT_CSS = """
     OverviewScreen {
         background: $background;
@@ -106,6 +105,8 @@ class OverviewScreen(Screen[None]):
         }
         for panel in self._panels.values():
             panel.use(context.settings.own)
+        for panel in self._panels.values():
+            panel.goes_back = self._goes_back
         self._panel = "nodes"
         self._is_zoomed = False
         self._principal = ""
@@ -209,13 +210,17 @@ class OverviewScreen(Screen[None]):
         self._arrange()
         self._say()
 
-    def on_resize(self) -> None:
-        """Stack panels, or show one at a time with tabs, as there is room."""
-        self.call_after_refresh(self._arrange)
+    def on_resize(self, event: events.Resize) -> None:
+        """Stack panels, or show one at a time with tabs, as there is room: before the first frame of the new size."""
+        self._arrange(event.size)
 
-    def _arrange(self) -> None:
-        roomy = self.size.width >= 110 and self.size.height >= 34
-        self.set_class(self._is_zoomed or not roomy, "-tabbed")
+    def _arrange(self, size: Size | None = None) -> None:
+        width, height = size or self.size
+        is_wide, is_medium, is_high = width >= 170, width >= 110, height >= 34
+        self.set_class(is_wide, "-wide")
+        self.set_class(is_medium and not is_wide, "-medium")
+        self.set_class(is_high, "-high")
+        self.set_class(self._is_zoomed or not (is_medium and is_high), "-tabbed")
         for name, panel in self._panels.items():
             panel.set_class(name == self._panel, "-shown")
         for half in self.query(".half"):
@@ -319,11 +324,15 @@ class OverviewScreen(Screen[None]):
 
     def action_go_back(self) -> None:
         """Go back to where the record was."""
+        self._goes_back()
+
+    def _goes_back(self) -> bool:
         if not self._places:
-            return
+            return False
         place = self._places.pop()
         self._principal = ""
         for name, look in place.looks.items():
             self._panels[name].look_at(look)
         self.action_show_panel(place.panel)
         self._say()
+        return True

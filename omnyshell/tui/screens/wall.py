@@ -182,9 +182,9 @@ class WallScreen(Screen[None]):
         if self.selected is not None:
             self.post_message(messages.KillSessions((self.selected,)))
 
-    def action_overview(self) -> None:
-        """Go to the overview."""
-        self.post_message(messages.ShowOverview())
+    def action_back(self) -> None:
+        """Go back to where one came from."""
+        self.post_message(messages.GoBack())
 
     async def on_click(self, event: events.Click) -> None:
         """Select what was clicked; a second click attaches it."""

@@ -1,4 +1,4 @@
-"""A pane of the terminals: an attached or a watched session."""
+"""A tab of the terminals: an attached or a watched session."""
 
 from enum import StrEnum
 
@@ -6,30 +6,28 @@ from textual.containers import Container
 from textual.message import Message
 from textual.widget import Widget
 
-from omnyshell.tui.terminal.heading import Heading
-
 MOST_TITLE = 40
 
 
 class TabMark(StrEnum):
-    """The mark beside a tab's name; of a tab's panes, the last one of these counts."""
+    """The mark beside a tab's name."""
 
     NONE = ""
-    WATCHED = "="
-    OVER = "x"
     ACTIVITY = "*"
-    WAITING = "~"
     BELL = "!"
+    WAITING = "~"
+    OVER = "x"
+    WATCHED = "="
 
 
 class TabPane(Container):
-    """One pane. A tab has the name of its active one, unless the user gave it another."""
+    """One tab. `name_given` is the name that the user gave it."""
 
     class Changed(Message):
-        """Name, mark or state of the pane has changed."""
+        """Name or mark of the tab has changed."""
 
     class Finished(Message):
-        """The pane is to be closed."""
+        """The tab is to be closed."""
 
         def __init__(self, pane: "TabPane") -> None:
             super().__init__()
@@ -38,26 +36,16 @@ class TabPane(Container):
     def __init__(self, node_id: str) -> None:
         super().__init__()
         self.node_id = node_id
-        self.heading = Heading()
+        self.name_given = ""
 
     @property
     def label(self) -> str:
-        """Its name, as it may be displayed."""
-        return one_line(self.own_name)
+        """The displayed name of the tab."""
+        return self.name_given or one_line(self.own_name)
 
     @property
     def own_name(self) -> str:
-        """Its name, as its program or its node have it."""
-        raise NotImplementedError
-
-    @property
-    def what(self) -> str:
-        """What runs in it, as the program or the node say."""
-        raise NotImplementedError
-
-    @property
-    def state(self) -> str:
-        """A word for its state."""
+        """Its name unless the user named it."""
         raise NotImplementedError
 
     @property
@@ -80,9 +68,6 @@ class TabPane(Container):
 
     def seen(self) -> None:
         """The user looks at it now."""
-
-    def unseen(self) -> None:
-        """It is not on screen any more."""
 
 
 def one_line(text: str, most: int = MOST_TITLE) -> str:

@@ -17,6 +17,7 @@ from omnyshell.tui.web.served import ServedConsole
 
 HOST = "127.0.0.1"
 TITLE = "OmnyShell"
+PAGE = Path(__file__).parent / "page"
 MAX_PORT = 65_535
 START = "from omnyshell.tui.main import main; main()"
 STOP_TIMEOUT = 1.0
@@ -43,7 +44,7 @@ class ConsoleServer(Server):
             host=HOST,
             port=gate.port,
             public_url=gate.address,
-            templates_path=Path(__file__).parent / "page",
+            templates_path=PAGE,
         )
         self.gate = gate
         self._command = [sys.executable, "-c", START, *words, "--client-only"]
@@ -52,6 +53,7 @@ class ConsoleServer(Server):
     async def application(self) -> web.Application:
         """The web application; every request passes the gate."""
         app = await self._make_app()
+        app.router.add_get("/focus.js", _focus)
         app.middlewares.append(self._guard)
         app.on_response_prepare.append(_add_headers)
         return app
@@ -96,6 +98,10 @@ class ConsoleServer(Server):
         response = web.Response(status=303, headers={"Location": "/"})
         response.set_cookie(self.gate.cookie_name, self.gate.cookie, httponly=True, samesite="Strict", path="/")
         return response
+
+
+async def _focus(_request: web.Request) -> web.FileResponse:
+    return web.FileResponse(PAGE / "focus.js")
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:

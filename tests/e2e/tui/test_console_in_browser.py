@@ -26,8 +26,6 @@ from websockets.sync.client import ClientConnection, connect
 BIN = Path(sys.executable).parent
 DEADLINE = 40.0
 DRIVER = shutil.which("chromedriver")
-ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-"""The key of an element's id (WebDriver, section 12.1)."""
 
 
 def until(condition: Callable[[], Any]) -> Any:
@@ -227,9 +225,9 @@ class Browser:
         return self.ask("POST", "/execute/sync", {"script": f"return {script}", "args": []})
 
     def type(self, text: str) -> None:
-        place = {"using": "css selector", "value": ".xterm-helper-textarea"}
-        element = self.ask("POST", "/element", place)[ELEMENT]
-        self.ask("POST", f"/element/{element}/value", {"text": text})
+        """Press keys, which go to what has the keyboard by itself: nothing is clicked."""
+        presses = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
+        self.ask("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": presses}]})
 
     def is_drawn(self) -> bool:
         return len(base64.b64decode(self.ask("GET", "/screenshot"))) > 20_000

@@ -1,6 +1,7 @@
 """The overview over states that are made up: what it shows, what its keys do, how it looks."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from support.console import NOW, a_day_at_work, console, delta, node, record, say, session, snapshot, tunnel
@@ -455,15 +456,77 @@ async def test_the_title_has_the_filter_also_when_the_clock_ticks_while_it_is_wr
         assert str(panel.border_title).endswith("node:web-2")
 
 
-async def test_keys_are_mounted_anew_where_they_are_others() -> None:
+def frames_of(app: ConsoleApp) -> list[str]:
+    """What is painted from now on, picture by picture."""
+    frames: list[str] = []
+    display = app._display
+
+    def keep(screen: Any, renderable: Any) -> None:
+        display(screen, renderable)
+        frames.append(text_of(app))
+
+    app._display = keep
+    return frames
+
+
+@pytest.mark.parametrize("keys", [(), ("2",), ("z",), ("slash",), ("f4",)])
+async def test_the_first_frame_of_another_size_is_laid_out_for_it(keys: tuple[str, ...]) -> None:
+    few = snapshot([node("web-1"), node("db-1")], [session(1)], [tunnel(20_001)])
+    async with console(few, width=120, height=40) as (app, pilot):
+        await pilot.press(*keys)
+        await settled(pilot)
+        frames = frames_of(app)
+        for width, height in ((80, 24), (120, 40), (200, 60), (109, 34), (110, 33), (110, 34), (200, 60)):
+            await pilot.resize_terminal(width, height)
+            await settled(pilot)
+            first = next(frame for frame in frames if len(frame.splitlines()) == height)
+            assert first == frames[-1], (width, height)
+            frames.clear()
+
+
+async def test_a_scroll_bar_moves_no_column() -> None:
+    async with console(snapshot([node("web-1")]), width=80, height=24) as (app, pilot):
+        await settled(pilot)
+        without = text_of(app).splitlines()[3]
+        say(app.hub.state, snapshot([node(f"web-{number}") for number in range(1, 60)]))
+        await until(lambda: app.overview.nodes.table.show_vertical_scrollbar)
+        await settled(pilot)
+        assert text_of(app).splitlines()[3] == without
+
+
+async def test_the_line_of_keys_has_what_acts_and_nothing_else() -> None:
+    async with console(a_day_at_work(), width=200, height=24) as (app, pilot):
+        last = text_of(app).splitlines()[-1]
+        assert all(known in last for known in ("? Help", "ctrl+q Quit", "/ Filter", "shift+l Lock", "s Sort"))
+        assert "Page down" not in last, "everybody knows the arrows"
+        await pilot.press("slash")
+        await settled(pilot)
+        typing = text_of(app).splitlines()[-1]
+        assert "f1 Help" in typing, "a question mark is typed into the filter"
+        assert "Sort" not in typing
+        assert "/ Filter" not in typing
+
+
+async def test_a_click_on_a_key_presses_it() -> None:
+    async with console(a_day_at_work(), width=120, height=24) as (app, pilot):
+        last = text_of(app).splitlines()[-1]
+        await pilot.click("KeyFooter", offset=(last.index("d Details") + 3, 0))
+        await until(lambda: app.overview.has_class("-details"))
+        await pilot.click("KeyFooter", offset=(last.index("d Details") - 1, 0))
+        await settled(pilot)
+        assert app.overview.has_class("-details"), "between two keys there is none"
+
+
+async def test_escape_goes_back_to_where_one_came_from() -> None:
     async with console(a_day_at_work()) as (app, pilot):
-        first = list(app.screen.query("KeyFooter > *"))
-        app.screen.refresh_bindings()
-        await pilot.pause()
-        assert list(app.screen.query("KeyFooter > *")) == first
-        await pilot.press("2")
-        others = list(app.screen.query("KeyFooter > *"))
-        assert not set(others) & set(first)
+        await pilot.press("f3", "f4", "escape")
+        await until(lambda: app.current_mode == "overview")
+        await pilot.press("4", "g", "escape")
+        await until(lambda: app.overview.panel is app.overview.audit and app.overview.audit.table.has_focus)
+        await filtered(pilot, "action:auth")
+        await pilot.press("escape")
+        await settled(pilot)
+        assert app.overview.audit.look.filter == ""
 
 
 async def test_the_line_of_keys_holds_as_many_whole_ones_as_have_room() -> None:

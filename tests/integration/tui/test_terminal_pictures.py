@@ -127,7 +127,7 @@ async def test_colours_attributes_and_wide_characters(opened: Opened):
     async with terminals(96, 29) as (app, pilot):
         await live(app, opened, "web-1", recording("colour-cube.96x28"))
         await live(app, opened, "web-2", recording("unicode.60x20"))
-        await pilot.press(LEADER, "m", "1")
+        await pilot.press(LEADER, "s")
         await settled(pilot, lambda: all(pane.emulator.columns < 96 for pane in app.terminals.query(TerminalPane)))
         assert len(app.terminals._layout.shown) == 2
         await check_picture(app, "terminal-split")
@@ -238,8 +238,11 @@ async def test_toasts_leave_the_last_lines_in_sight(opened: Opened):
         await pilot.press(LEADER)
         await until(lambda: bool(app.screen.query(Toast)) and app.screen.query_one(Toast).region.height > 0)
         toast, strip = app.screen.query_one(Toast).region, app.screen.query_one(Strip).region
-        assert (toast.y, toast.right) == (1, 78)
-        assert toast.bottom < strip.y
+        assert (toast.y, toast.bottom, toast.right) == (0, 1, 80), "only the line of tabs is covered"
+        assert toast.bottom <= strip.y
+        app.notify("word " * 100)
+        await until(lambda: app.screen.query(Toast).last().region.width == 80)
+        assert {toast.region.bottom for toast in app.screen.query(Toast)} == {1}
 
 
 async def test_a_program_hears_that_its_terminal_is_left_and_come_back_to(opened: Opened):
@@ -274,9 +277,9 @@ async def test_what_may_not_be_attached_or_watched_is_asked_for_once_and_leaves_
         for node_id in ("forbidden", "empty"):
             app.terminals.attach(node_id, "s")
             app.terminals.watch_session(node_id, "s")
-        await settled(pilot, lambda: app.terminals._layout.panes == [kept])
+        await settled(pilot, lambda: app.terminals._layout.tabs == [kept])
         assert client.asked == 2
-        told = sorted(notice.title for notice in app._notifications)
+        told = sorted(": ".join(notice.message.split(": ")[:2]) for notice in app._notifications)
         assert told == [f"{node}: s {what}" for node in ("empty", "forbidden") for what in WHAT_FAILED]
 
 

@@ -148,7 +148,7 @@ class Emulator(Reports):
         self._work_left = UNBOUNDED
 
     def resize(self, lines: int | None = None, columns: int | None = None) -> None:
-        """Change the size, after what is left to do; see `Grid.resize`."""
+        """Change the size, after what is left to do; see `Resizing.resize`."""
         self.go_on()
         super().resize(lines, columns)
 
@@ -162,17 +162,17 @@ class Emulator(Reports):
         self._work_left = UNBOUNDED
 
     def _resized(self, lines: int, columns: int) -> Iterator[None]:
-        """Put all into cells that have to be wrapped anew, and wrap it then."""
+        """Put all into cells that has to be wrapped anew, and wrap it then."""
         while self.scrollback.work():
             self._spend(SETTLED)
             yield
         pages = [page for page in (self._main, self._alternate) if page is not None]
         for row in chain.from_iterable(page.rows for page in pages):
             if row.needs_cells(columns):
-                self._spend(A_ROW + row.load)
+                self._spend(A_ROW + row.load + row.width // A_ROW)
                 row.settle()
                 yield
-        super().resize(lines, columns)
+        yield from super()._resized(lines, columns)
 
     @property
     def is_behind(self) -> bool:

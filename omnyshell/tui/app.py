@@ -13,13 +13,14 @@ from textual.widget import AwaitMount
 
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.printable import printable
-from omnyshell.protocol.messages.admin import InviteCreate, NodeLabelsSet
+from omnyshell.protocol.messages.admin import NodeLabelsSet
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.live.state import Link
 from omnyshell.tui import messages, notices
 from omnyshell.tui.actions import administration, live
-from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
+from omnyshell.tui.dialogs.invite import InviteDialog, WantedInvite
 from omnyshell.tui.dialogs.labels import LabelsDialog
+from omnyshell.tui.dialogs.line import LineDialog
 from omnyshell.tui.dialogs.lock import LockDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
@@ -338,14 +339,14 @@ class ConsoleApp(App[int]):
         """Ask whom to invite, and show the line to paste."""
         lines: list[LineDialog] = []
 
-        async def invite(request: InviteCreate) -> None:
-            lines.append(await administration.invite(self.hub, request))
+        async def invite(wanted: WantedInvite) -> None:
+            lines.append(await administration.invite(self.hub, wanted))
 
-        def show(_request: InviteCreate | None) -> None:
+        def show(_wanted: WantedInvite | None) -> None:
             for line in lines:
                 self.push_screen(line)
 
-        self.push_screen(InviteDialog(invite), show)
+        self.push_screen(InviteDialog(invite, administration.reach(self.hub)), show)
 
     def on_lock(self, message: messages.Lock) -> None:
         """Ask for how long and why, and lock."""

@@ -2,22 +2,19 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Final, Protocol, overload
 
 from omnyshell.terminal.history.budget import Budget
-from omnyshell.terminal.history.kept_rows import KeptRows
+from omnyshell.terminal.history.kept_rows import WEIGHT_OF_PAGE, KeptRows, weight_of_row
 from omnyshell.terminal.history.pages import Page
 from omnyshell.terminal.screen.rows import Row
 
-_WEIGHT_OF_PAGE: Final = 512
-_WEIGHT_OF_ROW: Final = 4
-"""What a row weighs beside its runs, so that a page of any contents is packed in a few milliseconds."""
-
-_HEAVIEST_PAGE: Final = 2 * _WEIGHT_OF_PAGE
+_HEAVIEST_PAGE: Final = 2 * WEIGHT_OF_PAGE
 """What a page may weigh so that a line is not cut in two, which another width would wrap as such."""
 
-_MANY: Final = 100
-"""Rows that are not packed at once, if they come together."""
+_MANY: Final = 1000
+"""Cells of rows that are not packed at once, if they come together."""
 
 _MOST_UNPACKED: Final = 4
 """Pages whose rows are at hand, because they were looked at."""
@@ -53,6 +50,7 @@ class History(Sequence[Row]):
         """How often all rows were forgotten."""
 
         self._width = width
+        self._weight_of_row = weight_of_row(width)
         self._weight = 0
         self._fresh: list[Row] = []
         self._pages: deque[Page | Unsettled] = deque()
@@ -76,8 +74,8 @@ class History(Sequence[Row]):
         """Add a row, which nobody changes any more; return how many runs it has."""
         self._fresh.append(row)
         runs = row.compact()
-        self._weight += _WEIGHT_OF_ROW + runs
-        if self._weight >= _WEIGHT_OF_PAGE and (self._weight >= _HEAVIEST_PAGE or not row.goes_on):
+        self._weight += self._weight_of_row + runs
+        if self._weight >= WEIGHT_OF_PAGE and (self._weight >= _HEAVIEST_PAGE or not row.goes_on):
             self._pack()
         return runs
 
@@ -88,7 +86,7 @@ class History(Sequence[Row]):
 
     def append_later(self, rows: Sequence[Row]) -> None:
         """Add rows, which nobody changes any more: many of them are packed when there is time."""
-        if len(rows) > _MANY:
+        if len(rows) * self._width > _MANY:
             self._append_unsettled(KeptRows(rows, self._width))
             return
         for row in rows:
@@ -132,12 +130,17 @@ class History(Sequence[Row]):
             self.settle()
             self._pack()
             self._width, self._packed = width, None
+            self._weight_of_row = weight_of_row(width)
             self._unpacked.clear()
+
+    def bring(self, count: int) -> bool:
+        """Unpack a page, where `take_back` has to for `count` rows; return whether there was one."""
+        self.settle()
+        return len(self._fresh) < count and self._unpack_last()
 
     def take_back(self, count: int) -> list[Row]:
         """Remove up to `count` of the newest rows and return them; they are the caller's."""
-        self.settle()
-        while len(self._fresh) < count and self._unpack_last():
+        while self.bring(count):
             continue
         at = max(0, len(self._fresh) - count)
         taken = self._fresh[at:]
@@ -146,10 +149,20 @@ class History(Sequence[Row]):
 
     def take_back_begun(self, most: int) -> list[Row]:
         """Remove the newest rows that are the beginning of a line which goes on below, at most `most`."""
-        count = 0
-        while count < most and (row := self.from_end(count + 1)) is not None and row.goes_on:
-            count += 1
-        return self.take_back(count)
+        while self.bring_begun(most):
+            continue
+        return self.take_back(self._begun(most))
+
+    def bring_begun(self, most: int) -> bool:
+        """Unpack a page, where `take_back_begun` has to; return whether there was one."""
+        self.settle()
+        self._drop_doubled()
+        return self._begun(most) == len(self._fresh) < min(most, self.limit) and self._unpack_last()
+
+    def _begun(self, most: int) -> int:
+        """Return how many of the unpacked rows are the beginning of a line, at most `most`."""
+        newest = reversed(self._fresh[max(0, len(self._fresh) - min(most, self.limit)) :])
+        return sum(1 for _ in takewhile(lambda row: row.goes_on, newest))
 
     # What is looked at
 

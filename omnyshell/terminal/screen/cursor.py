@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from omnyshell.terminal.screen.grid import Grid, default_tab_stops
+from omnyshell.terminal.screen.grid import default_tab_stops
 from omnyshell.terminal.screen.page import SavedCursor
+from omnyshell.terminal.screen.resizing import Resizing
 from omnyshell.terminal.screen.work import A_ROW
 
 
-class Moving(Grid):
+class Moving(Resizing):
     """A grid with cursor movement. Counts of None or 0 mean 1; columns and lines are 1-based."""
 
     charset: int
@@ -49,7 +50,7 @@ class Moving(Grid):
             if not self._narrowed:
                 self._scroll_one()
             elif self._left <= cursor.x <= self._right:
-                self._scroll_between_margins(1)
+                self._move_between_margins(self._top, 1)
         elif cursor.y < self.lines - 1:
             cursor.y += 1
 
@@ -59,9 +60,7 @@ class Moving(Grid):
         if cursor.x >= self.columns:
             cursor.x = self._edge
         if cursor.y == self._top:
-            if self._narrowed and self._left <= cursor.x <= self._right:
-                self._scroll_between_margins(-1)
-            elif self._left <= cursor.x <= self._right:
+            if self._left <= cursor.x <= self._right:
                 self._move_down(self._top, 1)
         elif cursor.y > 0:
             cursor.y -= 1

@@ -51,12 +51,29 @@ class Drawing(Rectangles):
         if not self._narrowed:
             self.draw(text)
             return ""
-        piece = self._right - self._left + 1
-        for at in range(0, len(text), piece):
-            self.draw(text[at : at + piece])
+        while text:
+            if text[0].isascii() and not self._joining:
+                self._wrap_ahead()
+                if self._is_worked_out:
+                    return text
+            x = self.cursor.x
+            piece = max(1, (self._right + 1 if x <= self._right else self.columns) - x)
+            self.draw(text[:piece])
+            text = text[piece:]
             if self._is_worked_out:
-                return text[at + piece :]
+                return text
         return ""
+
+    def _wrap_ahead(self) -> None:
+        """Carry out a wrap that is pending and scrolls between side margins, which may take long, in steps."""
+        cursor = self.cursor
+        if not (self._autowrap and cursor.x >= self.columns and cursor.y == self._bottom):
+            return
+        if self._left <= self._edge <= self._right:
+            self._row.wrapped = WRAPPED_BETWEEN_MARGINS
+            self._row.joined = False
+            self._move_between_margins(self._top, 1)
+            cursor.x = self._left
 
     def _draw_shifted(self, data: str) -> str:
         """Print the first character from the set of a single shift; return the others."""
@@ -281,6 +298,8 @@ class Drawing(Rectangles):
         apart = self._narrowed or self._row.size
         self._row.wrapped = WRAPPED_BETWEEN_MARGINS if apart else how
         self.index()
+        # What is printed next comes into the row that scrolled in.
+        self._finish_rows()
         self._row.joined = not apart
         self.cursor.x = self._left
 

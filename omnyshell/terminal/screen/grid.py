@@ -1,14 +1,12 @@
 """Rows, margins, scrolling and size: the base of the rest of the emulator."""
 
 from collections.abc import Callable, Iterator, Sequence, Set as AbstractSet
-from dataclasses import replace
 from typing import Final, Protocol
 
 from pyte.screens import Margins, Screen
 
 from omnyshell.terminal.screen.cells import Cursor, Lines
 from omnyshell.terminal.screen.page import Page
-from omnyshell.terminal.screen.reflow import MOST_CELLS, Place, is_blank, reflowed
 from omnyshell.terminal.screen.rows import Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE
 from omnyshell.terminal.screen.work import A_ROW, Working
@@ -75,8 +73,14 @@ class Scrollback(Protocol):
     def resize(self, width: int) -> None:
         """Show rows as on a screen of another width from now on."""
 
+    def bring(self, count: int) -> bool:
+        """Do a part of what `take_back` has to do for `count` rows; return whether there was anything."""
+
     def take_back(self, count: int) -> list[Row]:
         """Remove up to `count` of the newest rows and return them."""
+
+    def bring_begun(self, most: int) -> bool:
+        """Do a part of what `take_back_begun` has to do; return whether there was anything."""
 
     def take_back_begun(self, most: int) -> list[Row]:
         """Remove the newest rows that are the beginning of a line which goes on below, at most `most`."""
@@ -109,8 +113,8 @@ class Grid(Working, Screen):
     scrollback: Scrollback
 
     def __init__(self, columns: int, lines: int) -> None:
-        self.columns = _bounded(columns, MOST_COLUMNS)
-        self.lines = _bounded(lines, MOST_LINES)
+        self.columns = bounded(columns, MOST_COLUMNS)
+        self.lines = bounded(lines, MOST_LINES)
         self.scrolled = 0
         """Count of all rows that ever went into `scrollback`, without those that came back; the difference of two
         readings is how far its contents moved."""
@@ -263,11 +267,6 @@ class Grid(Working, Screen):
         """Move what is between the side margins, from `first` to the region's end, up by `count`; down if negative."""
         self._by_rows(self._moved_between_margins(first, count))
 
-    def _scroll_between_margins(self, count: int) -> None:
-        """Do so for the whole region at once, as what is printed next comes into it."""
-        for _ in self._moved_between_margins(self._top, count):
-            continue
-
     def _moved_between_margins(self, first: int, count: int) -> Iterator[None]:
         rows, left, end = self._rows[first : self._bottom + 1], self._left, self._right + 1
         blank = ([" "] * (end - left), [self.cursor.style.erased] * (end - left))
@@ -277,110 +276,12 @@ class Grid(Working, Screen):
             rows[y].put(left, rows[y + count].part(left, end) if 0 <= y + count < len(rows) else blank)
             yield
 
-    def resize(self, lines: int | None = None, columns: int | None = None) -> None:
-        """Change the size. The cursor's row stays visible, and margins are reset.
-
-        Lines of the main screen, with those above it, are wrapped for the new width, and rows come back from the
-        scrollback; see `_reflow`. The alternate screen is cut or padded.
-        """
-        lines = _bounded(lines or self.lines, MOST_LINES)
-        columns = _bounded(columns or self.columns, MOST_COLUMNS)
-        if (lines, columns) == (self.lines, self.columns):
-            return
-        self._reflow(lines, columns)
-        if self._alternate is not None:
-            self._cut(self._alternate, lines, columns)
-        self.tabstops.update(x for x in range(TAB_WIDTH, columns, TAB_WIDTH) if x >= self.columns)
-        self.tabstops = {x for x in self.tabstops if x < columns}
-        self.lines, self.columns = lines, columns
-        self._narrowed, self._edge = False, columns - 1
-        self._reset_margins()
-        row = self._rows[self.cursor.y]
-        if row.size:
-            self.cursor.x = min(self.cursor.x, row.room - 1)
-        self.dirty.mark_all()
-
-    def _cut(self, page: Page, lines: int, columns: int) -> None:
-        """Cut or pad the alternate screen: below its cursor first, then above it."""
-        rows = page.rows
-        shown = page is self._page
-        cut = max(0, (self.cursor.y if shown else page.saved.y) - lines + 1)
-        saved = page.saved.without_margin
-        page.saved = replace(saved, x=min(saved.x, columns - 1), y=max(0, min(saved.y - cut, lines - 1)))
-        if shown:
-            self.cursor.x = min(self.cursor_column, columns - 1)
-            self.cursor.y = min(self.cursor.y, lines - 1)
-        del rows[:cut], rows[lines:]
-        if columns != self.columns:
-            for row in rows:
-                row.resize(columns)
-        rows.extend(Row(columns, DEFAULT_STYLE) for _ in range(lines - len(rows)))
-
-    def _reflow(self, lines: int, columns: int) -> None:
-        """Wrap the main screen's lines for a new width, and have as many rows of them as there are lines.
-
-        Too many rows, and blank ones below the text go first. Then the upper ones move into the scrollback; but where
-        only the height changed, rows below the cursor go before that. Too few, and rows come back from the scrollback;
-        but a screen that only got higher is padded where there is room below the text.
-        """
-        page = self._main
-        shown = page is self._page
-        saved = page.saved.without_margin
-        cursor = Place(self.cursor.y, self._reflowed_column()) if shown else Place(saved.y, saved.x)
-        begun = self.scrollback.take_back_begun(MOST_CELLS // self.columns) if columns != self.columns else []
-        self.scrolled -= len(begun)
-        used = _used(page.rows, cursor.y)
-        blank = len(page.rows) - used
-        rows = begun + page.rows[:used]
-        places = [Place(y + len(begun), x) for y, x in (cursor, Place(min(saved.y, used - 1), saved.x))]
-        if columns != self.columns:
-            self.scrollback.resize(columns)
-            rows, places = reflowed(rows, places, columns)
-        rows, moved = self._fitted(rows, blank, places[0].y, lines, columns)
-        (y, x), (saved_y, saved_x) = (Place(max(0, min(y + moved, lines - 1)), x) for y, x in places)
-        page.rows[:] = rows
-        page.saved = replace(saved, y=saved_y, x=saved_x)
-        if shown:
-            self.cursor.y, self.cursor.x = y, x
-
-    def _reflowed_column(self) -> int:
-        """The cursor's column for wrapping: behind the last one while a wrap is pending at the screen's edge."""
-        return self.columns if self.cursor.x > self._edge == self.columns - 1 else self.cursor_column
-
-    def _fitted(self, rows: list[Row], blank: int, y: int, lines: int, columns: int) -> tuple[list[Row], int]:
-        """Return the rows of the screen, and how far the given ones moved down; `y` is the cursor's row."""
-        excess = len(rows) - lines
-        if excess > 0:
-            below = len(rows) - 1 - y
-            above = min(excess, y) if columns != self.columns else max(0, excess - below)
-            self._scroll_off(rows[:above])
-            return rows[above : above + lines], -above
-        lacking = lines - len(rows) - blank
-        if blank:
-            lacking -= max(0, lines - self.lines)
-        back = self.scrollback.take_back(lacking) if lacking > 0 else []
-        self.scrolled -= len(back)
-        padding = [Row(columns) for _ in range(lines - len(rows) - len(back))]
-        return back + rows + padding, len(back)
-
-    def _scroll_off(self, rows: Sequence[Row]) -> None:
-        if self.scrollback.limit:
-            self.scrollback.append_later(rows)
-            self.scrolled += len(rows)
-
 
 def default_tab_stops(columns: int) -> set[int]:
     """Return the stops of a new terminal."""
     return set(range(TAB_WIDTH, columns, TAB_WIDTH))
 
 
-def _used(rows: Sequence[Row], cursor: int) -> int:
-    """Return how many rows there are down to the cursor, or to the last that is not blank."""
-    used = len(rows)
-    while used > cursor + 1 and is_blank(rows[used - 1]):
-        used -= 1
-    return used
-
-
-def _bounded(size: int, most: int) -> int:
+def bounded(size: int, most: int) -> int:
+    """Return a number of rows or columns that a screen may have."""
     return max(1, min(size, most))

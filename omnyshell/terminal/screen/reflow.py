@@ -1,10 +1,12 @@
 """Wrapping lines anew for another width, so that narrowing and widening gives them back."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from omnyshell.terminal.screen.rows import PADDED, WRAPPED, Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, Style
+from omnyshell.terminal.screen.work import A_ROW
 
 MOST_CELLS: Final = 4096
 """Cells of a line above the screen that are wrapped anew with what is on it; what is longer becomes several lines."""
@@ -22,13 +24,20 @@ class Place(NamedTuple):
 
 def rewrapped(rows: Sequence[Row], width: int) -> list[Row]:
     """Return rows of `width` columns with the same lines. The rows given must not be used any more."""
-    return [row for line in _lines(rows) for row in _wrap(line, width)[0]]
+    made: list[Row] = []
+    for line in _lines(rows):
+        for _ in _wrapping(line, width, made, []):
+            continue
+    return made
 
 
-def reflowed(rows: Sequence[Row], places: Sequence[Place], width: int) -> tuple[list[Row], list[Place]]:
+def reflowing(
+    rows: Sequence[Row], places: Sequence[Place], width: int
+) -> Generator[int, None, tuple[list[Row], list[Place]]]:
     """Do as `rewrapped`, and return also where the `places` are then: on the same characters of the same lines.
 
-    Where the first place is behind the text of its line, the blanks between count as text.
+    Where the first place is behind the text of its line, the blanks between count as text. Yields what each step costs,
+    in cells.
     """
     made: list[Row] = []
     moved: dict[int, Place] = {}
@@ -39,12 +48,12 @@ def reflowed(rows: Sequence[Row], places: Sequence[Place], width: int) -> tuple[
             for number, place in enumerate(places)
             if first <= place.y < first + len(line)
         }
-        pieces, starts = _wrap(line, width, offsets.get(0, 0))
-        for number, offset in offsets.items():
-            piece = max(at for at, start in enumerate(starts) if start <= offset)
-            moved[number] = Place(len(made) + piece, min(offset - starts[piece], width))
-        made += pieces
+        above, starts = len(made), list[int]()
         first += len(line)
+        yield from _wrapping(line, width, made, starts, offsets.get(0, 0))
+        for number, offset in offsets.items():
+            piece = bisect_right(starts, offset) - 1
+            moved[number] = Place(above + piece, min(offset - starts[piece], width))
     return made, [moved[number] for number in range(len(places))]
 
 
@@ -86,44 +95,62 @@ def _text_width(row: Row) -> int:
     return row.width - (row.wrapped == PADDED)
 
 
-def _wrap(line: list[Row], width: int, kept: int = 0) -> tuple[list[Row], list[int]]:
-    """Return the rows of one line at another width, and how many cells are before each; `kept` cells are no blanks."""
+def _wrapping(
+    line: list[Row], width: int, rows: list[Row], starts: list[int], kept: int = 0
+) -> Generator[int, None, None]:
+    """Add the rows of one line at another width to `rows`, and to `starts` how many cells are before each.
+
+    `kept` cells are no blanks. Yields what each step costs.
+    """
     last = line[-1]
     if last.size:
         last.resize(width)
-        return line, [0]
-    if len(line) == 1 and not last.goes_on and kept <= width and last.fit(width):
-        return line, [0]
-    cells, styles = _cells_of(line, kept)
-    if width == 1:
-        cells = _without_wide(cells)
-    rows: list[Row] = []
-    starts: list[int] = []
-    at = 0
-    while not rows or at < len(cells):
-        end = min(at + width, len(cells))
-        padded = end < len(cells) and not cells[end] and end - at > 1
-        end -= padded
-        # The blank looks as the character would that does not fit, as where a program's output is wrapped.
-        pad = ([" "], [styles[end]]) if padded else ([], [])
-        row = Row.of_cells(cells[at:end] + pad[0], styles[at:end] + pad[1], width)
-        row.wrapped = PADDED if padded else WRAPPED
-        row.joined = at > 0
-        starts.append(at)
-        rows.append(row)
-        at = end
-    if last.filling[1] and len(cells) - starts[-1] == width:
+    if last.size or (len(line) == 1 and not last.goes_on and kept <= width and last.fit(width)):
+        rows.append(last)
+        starts.append(0)
+        yield A_ROW + width
+        return
+    (style, end), wrapped, joined = last.filling, last.wrapped, line[0].joined
+    before = sum(map(_text_width, line[:-1]))
+    # Of a long line no more is at hand than a row takes: to forget it at once would take long.
+    cells: list[str] = []
+    styles: list[Style] = []
+    done, made = 0, len(rows)
+    for row in line:
+        yield A_ROW + row.width + row.load
+        its_cells, its_styles = _cells_of(row, width, kept - done - len(cells))
+        cells += its_cells
+        styles += its_styles
+        while len(cells) > width:
+            done += _add_row(rows, starts, cells, styles, done, width)
+            yield A_ROW + width
+    text_end = _add_row(rows, starts, cells, styles, done, width)
+    if end and text_end == width:
         # A row of its own, so that the background behind the text is not forgotten.
-        starts.append(at)
+        starts.append(done + text_end)
         rows.append(Row(width))
         rows[-1].joined = True
-    rows[0].joined = line[0].joined
-    rows[-1].wrapped = last.wrapped
-    style, end = last.filling
+        done, text_end = done + text_end, 0
+    rows[made].joined = joined
+    rows[-1].wrapped = wrapped
     # As many blanks as before: the text before them begins at another column, where the line has several rows.
-    text_end = len(cells) - starts[-1]
-    rows[-1].fill(text_end, style, end + text_end - (len(cells) - sum(map(_text_width, line[:-1]))))
-    return rows, starts
+    rows[-1].fill(text_end, style, end + before - done)
+
+
+def _add_row(rows: list[Row], starts: list[int], cells: list[str], styles: list[Style], done: int, width: int) -> int:
+    """Move cells to a new row, and its start to `starts`; return how many cells that are."""
+    end = min(width, len(cells))
+    padded = end < len(cells) and not cells[end] and end > 1
+    end -= padded
+    # The blank looks as the character would that does not fit, as where a program's output is wrapped.
+    pad = ([" "], [styles[end]]) if padded else ([], [])
+    row = Row.of_cells(cells[:end] + pad[0], styles[:end] + pad[1], width)
+    row.wrapped = PADDED if padded else WRAPPED
+    row.joined = done > 0
+    del cells[:end], styles[:end]
+    rows.append(row)
+    starts.append(done)
+    return end
 
 
 def _without_wide(cells: Sequence[str]) -> list[str]:
@@ -132,15 +159,13 @@ def _without_wide(cells: Sequence[str]) -> list[str]:
     return [cell if cell and after else " " for cell, after in zip(cells, behind, strict=True)]
 
 
-def _cells_of(line: Sequence[Row], kept: int) -> tuple[list[str], list[Style]]:
-    """Return the cells of a line, without the blanks with which its last row is filled."""
-    cells: list[str] = []
-    styles: list[Style] = []
-    for row in line:
-        row_cells, row_styles = row.settle()
-        end = _text_width(row)
-        if row is line[-1] and not row.goes_on:
-            end = max(row.filled_from(), kept - len(cells))
-        cells += row_cells[:end]
-        styles += row_styles[:end]
-    return cells, styles
+def _cells_of(row: Row, width: int, kept: int) -> tuple[list[str], list[Style]]:
+    """Return the cells of a row, which is empty then, without the blanks it is filled with where its line ends.
+
+    Of these, `kept` cells count as text.
+    """
+    cells, styles = row.settle()
+    end = _text_width(row) if row.goes_on else max(row.filled_from(), kept)
+    text = cells[:end], styles[:end]
+    row.clear(DEFAULT_STYLE)
+    return (_without_wide(text[0]), text[1]) if width == 1 else text

@@ -37,6 +37,12 @@ class Working:
         """Put off the output that comes next, after `again`."""
         raise NotImplementedError
 
+    def _finish_rows(self) -> None:
+        """Do what is left of a control function at once, as what comes next depends on it."""
+        rows, self._rows_left = self._rows_left or iter(()), None
+        for _ in rows:
+            continue
+
     def _by_rows(self, rows: Iterator[None]) -> None:
         """Go through a generator that does a row at a time and counts it; it must not depend on what changes."""
         for _ in rows:

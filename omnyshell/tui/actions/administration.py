@@ -1,15 +1,17 @@
 """Inviting and revoking, as an admin (extension `admin`)."""
 
 import asyncio
+import re
+from contextlib import suppress
 
 from textual.app import App
 
-from omnyshell.errors import ErrorCodes
+from omnyshell.errors import ErrorCodes, OmnyShellException
+from omnyshell.hosts import LOCALHOST
 from omnyshell.model.admin import InviteKind
 from omnyshell.printable import printable
 from omnyshell.protocol.messages.admin import (
     AuditAcknowledge,
-    InviteCreate,
     InviteCreated,
     LockAdd,
     NodeRelease,
@@ -17,7 +19,11 @@ from omnyshell.protocol.messages.admin import (
 )
 from omnyshell.services.client.admin import AdminClient, AdminRequestException
 from omnyshell.services.client.invites import join_line
-from omnyshell.tui.dialogs.invite import LineDialog
+from omnyshell.services.local.listen import for_others, listen_from_now_on
+from omnyshell.services.local.reach import Reach
+from omnyshell.services.local.setup import LocalSetup
+from omnyshell.tui.dialogs.invite import WantedInvite
+from omnyshell.tui.dialogs.line import LineDialog
 from omnyshell.tui.hub_link import HubLink
 
 ACKNOWLEDGING = "The mark goes away for all admins. That you did this is recorded, and the gap stays named for ever."
@@ -26,8 +32,21 @@ NOT_FOUND = "not_found"
 RELEASE_TRIES, RELEASE_PAUSE = 10, 0.3
 
 
-async def invite(hub: HubLink, request: InviteCreate) -> LineDialog:
-    """Make an invite; return the dialog that shows its line. Raises as `AdminClient.ask` does."""
+def reach(hub: HubLink) -> Reach | None:
+    """Return how others reach a hub at a loopback address; None for another one, and where that cannot be told."""
+    with suppress(OmnyShellException):
+        return Reach.of(LocalSetup.default(), hub.access.address)
+    return None
+
+
+async def invite(hub: HubLink, wanted: WantedInvite) -> LineDialog:
+    """Make an invite; return the dialog that shows its line.
+
+    This machine's hub listens where that is wanted before. Raises as `listen_from_now_on` and `AdminClient.ask` do.
+    """
+    request, setup = wanted.request, LocalSetup.default()
+    if wanted.host is not None and wanted.host != LOCALHOST:
+        await asyncio.to_thread(listen_from_now_on, setup, wanted.host)
     async with hub.admin() as admin:
         made = await admin.ask(request, InviteCreated)
     kind = InviteKind(request.kind)
@@ -36,7 +55,12 @@ async def invite(hub: HubLink, request: InviteCreate) -> LineDialog:
         who = f"{request.uses} machines"
     until = made.expires_at.astimezone().strftime("%H:%M on %d %B")
     note = f"Good for {who}, until {until}. `omnyshell invites revoke {made.invite_id}` takes it back."
-    return LineDialog(join_line(kind, hub.access.address, made), note)
+    line = join_line(kind, for_others(setup, hub.access.address), made)
+    return LineDialog(line, note, f"omnyshell-invite-{_file_name(request.node_id or request.principal or kind)}")
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", name)
 
 
 async def lock(app: App[int], hub: HubLink, request: LockAdd) -> None:

@@ -9,7 +9,8 @@ from typing import Final, Self, TypeVar
 from omnyshell.errors import OmnyShellException
 from omnyshell.hosts import host_and_port
 from omnyshell.ids import short_id
-from omnyshell.model.sessions import SessionMode
+from omnyshell.model.live import LiveSession
+from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.model.tunnels import LOCAL_EXPOSER
 from omnyshell.protocol.messages.admin import AdminRequest, SessionEnd, TunnelEnd
 from omnyshell.services.client.admin import AdminClient
@@ -48,6 +49,15 @@ def tunnel_name(hub: HubLink, tunnel_id: str) -> str:
         return short_id(tunnel_id)
     target = f"{host_and_port(tunnel.target_host, tunnel.target_port)} on {tunnel.node_id}"
     return f"{short_id(tunnel_id)}: port {tunnel.public_port} to {target} ({tunnel.principal})"
+
+
+def detached_of(hub: HubLink) -> list[LiveSession]:
+    """Return one's own shells that are attached nowhere, as last known."""
+    return [
+        session
+        for session in hub.state.sessions.values()
+        if session.state is SessionState.DETACHED and session.principal == hub.principal
+    ]
 
 
 async def kill_sessions(hub: HubLink, refs: Sequence[SessionRef]) -> None:

@@ -1,20 +1,20 @@
-"""Inviting a node or a user, and showing the line by which they join."""
+"""The form by which a node or a user is invited."""
 
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import NamedTuple
 
-from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Static
 
+from omnyshell.hosts import LOCALHOST, is_loopback
 from omnyshell.ids import is_node_id
 from omnyshell.model.admin import InviteKind
-from omnyshell.printable import printable
 from omnyshell.protocol.messages.admin import InviteCreate
+from omnyshell.services.local.listening import ALL, warning
+from omnyshell.services.local.reach import Reach
 from omnyshell.tui.dialogs.dialog import Dialog, choice, field, row
 from omnyshell.tui.dialogs.reading import Reading, filled
 from omnyshell.tui.dialogs.session import pairs
-from omnyshell.tui.keys import Context, bindings
 
 NODE, FLEET, PERSON = "node", "fleet", "user"
 KINDS = (("a machine, as a node", NODE), ("several machines, as nodes", FLEET), ("a person", PERSON))
@@ -30,11 +30,31 @@ TERMS = (("for good", ""), ("8 hours", "28800"), ("1 day", "86400"), ("30 days",
 """For how long the joining node or user can log in, and has the roles."""
 
 
-class InviteDialog(Dialog[InviteCreate]):
-    """Whom to invite, and as what."""
+ALL_SHOWN = dict(zip(ALL, ("all IPv4 addresses of this machine", "all addresses of this machine"), strict=True))
+ALONE = "The hub listens on this machine's loopback alone: choose where another machine is to reach it."
+NO_USE = "No other machine can use this invite."
+NOT_OURS = f"{NO_USE} Log in by the name by which others dial this hub: the invite names that."
+
+
+class WantedInvite(NamedTuple):
+    """An invite to make, and where this machine's hub is to listen for who joins; None where that is not asked."""
+
+    request: InviteCreate
+    host: str | None = None
+
+
+class InviteDialog(Dialog[WantedInvite]):
+    """Whom to invite, and as what; for a hub that no other machine reaches also where it is to listen."""
 
     TITLE = "Invite"
     ACTION = "Invite"
+
+    def __init__(
+        self, act: Callable[[WantedInvite], Awaitable[None]] | None = None, reach: Reach | None = None
+    ) -> None:
+        """`reach` is that of a hub at a loopback address."""
+        super().__init__(act)
+        self._reach = reach
 
     def form(self) -> Iterable[Widget]:
         """A node with id and labels, several nodes with a common prefix of their ids, or a user with name and roles."""
@@ -46,6 +66,23 @@ class InviteDialog(Dialog[InviteCreate]):
         yield row("Roles", field("roles", "developer", "developer, admin"))
         yield row("Access", choice("term", TERMS, ""))
         yield row("Good for", choice("ttl", LIFETIMES, "900"))
+        if self._reach is None:
+            return
+        if self._reach.is_ours:
+            yield row("Reached at", choice("reach", _places(self._reach), _at_first(self._reach)))
+        yield Static(self._meaning(), id="meaning", classes="text", markup=False)
+
+    def _meaning(self) -> str:
+        """What is to be known of where others reach the hub."""
+        assert self._reach is not None  # noqa: S101
+        if not self._reach.is_ours:
+            return NOT_OURS
+        chosen = self.value("reach") if self.is_mounted else _at_first(self._reach)
+        if not chosen:
+            return ALONE
+        if is_loopback(chosen):
+            return NO_USE
+        return "" if chosen == self._reach.host else warning(chosen)
 
     def on_mount(self) -> None:
         """Begin with the form for a node."""
@@ -53,12 +90,19 @@ class InviteDialog(Dialog[InviteCreate]):
         self.query_one("#name").focus()
 
     def on_select_changed(self) -> None:
-        """Show the fields that the kind needs."""
+        """Show the fields that the kind needs, and what the choice of an address means."""
         self._show_what_applies()
+        if self._reach is not None:
+            self.query_one("#meaning", Static).update(self._meaning())
         self.on_input_changed()
 
-    def read(self, reading: Reading) -> InviteCreate:
+    def read(self, reading: Reading) -> WantedInvite:
         """The invite to make."""
+        is_asked = self._reach is not None and self._reach.is_ours
+        host = reading.take("reach", filled("Where does another machine reach it?"), "") if is_asked else None
+        return WantedInvite(self._request(reading), host)
+
+    def _request(self, reading: Reading) -> InviteCreate:
         ttl, term, kind = int(self.value("ttl")), int(self.value("term") or 0) or None, self.value("kind")
         if kind != PERSON:
             is_fleet = kind == FLEET
@@ -92,6 +136,22 @@ class InviteDialog(Dialog[InviteCreate]):
                 line.display = name in asked
 
 
+def _places(reach: Reach) -> Iterator[tuple[str, str]]:
+    """Where the hub can listen; where nobody reaches it yet, first what a choice has to replace."""
+    known = {one.address: str(one) for one in reach.addresses} | ALL_SHOWN
+    if reach.is_loopback:
+        yield "choose an address", ""
+    else:
+        yield known.pop(reach.host, reach.host), reach.host
+    yield from ((text, address) for address, text in known.items())
+    if reach.is_loopback:
+        yield f"{LOCALHOST}: this machine alone", LOCALHOST
+
+
+def _at_first(reach: Reach) -> str:
+    return "" if reach.is_loopback else reach.host
+
+
 def optional_node_id(text: str) -> str | None:
     """Read a node id, or nothing. Raises `ValueError` that says what is wrong."""
     if text and not is_node_id(text):
@@ -113,39 +173,3 @@ def role_names(text: str) -> tuple[str, ...]:
     if not roles:
         raise ValueError("Without any, nobody may do anything; developer and admin are two.")
     return roles
-
-
-class LineDialog(Dialog[bool]):
-    """Shows a line to paste elsewhere, in full; it can be copied from here."""
-
-    TITLE = "Paste this line into a shell there"
-    ACTION = "Copy"
-    LEAVE = "Close"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.FORM), *bindings(Context.LINE)]
-
-    def __init__(self, line: str, note: str) -> None:
-        super().__init__()
-        self._line = line
-        self._note = note
-
-    def form(self) -> Iterable[Widget]:
-        """The line, and how long it is valid."""
-        yield Static(printable(self._line), id="line", classes="text", markup=False)
-        yield Static(self._note, classes="text", markup=False)
-
-    def on_mount(self) -> None:
-        """Enter copies."""
-        self.query_one("#do").focus()
-
-    def confirm(self) -> None:
-        """Copy, and stay open, as it is unknown whether that worked."""
-        self.action_copy()
-
-    def action_copy(self) -> None:
-        """Ask the user's terminal to copy the line; it does not answer."""
-        self.app.copy_to_clipboard(self._line)
-        self.notify("Sent to your terminal's clipboard. Does pasting give nothing? Select it with shift and the mouse.")
-
-    def read(self, reading: Reading) -> bool:  # noqa: ARG002 - there is nothing to fill in
-        """Return True: the line was shown."""
-        return True

@@ -97,13 +97,24 @@ class WatchPane(TabPane):
 
     def compose(self) -> ComposeResult:
         """The screen, with a line of possible actions below."""
+        yield self.heading
         yield self._view
         yield self._legend
 
     @property
     def own_name(self) -> str:
         """The session's title or short id."""
-        return f"{self.node_id}: {self.snapshot.screen.title or short_id(self.snapshot.ref.session_id)}"
+        return f"{self.node_id}: {self.what}"
+
+    @property
+    def what(self) -> str:
+        """The session's title or short id."""
+        return self.snapshot.screen.title or short_id(self.snapshot.ref.session_id)
+
+    @property
+    def state(self) -> str:
+        """That it is only watched."""
+        return "ended" if self.snapshot.exit_code is not None else "watched"
 
     @property
     def mark(self) -> TabMark:

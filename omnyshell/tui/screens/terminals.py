@@ -1,34 +1,39 @@
-"""The remote terminals, in tabs and splits."""
+"""The remote terminals, in tabs of panes."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from functools import partial
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Container
 from textual.screen import Screen
-from textual.widgets import Static
+from textual.timer import Timer
 
 from omnyshell.errors import OmnyShellException
 from omnyshell.ids import matches_ref
+from omnyshell.model.live import LiveSession, Part
 from omnyshell.tui import messages
+from omnyshell.tui.actions.live import detached_of
 from omnyshell.tui.context import ConsoleContext
-from omnyshell.tui.keys import Context, keys_of
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.previews.watch import WatchPane
 from omnyshell.tui.tasks import start_task
+from omnyshell.tui.terminal import signs
 from omnyshell.tui.terminal.attachment import Phase
-from omnyshell.tui.terminal.commands import SIGNALS, leader_choices, leader_name
+from omnyshell.tui.terminal.commands import SIGNALS, command_of, leader_choices, leader_name
+from omnyshell.tui.terminal.deck import Deck
 from omnyshell.tui.terminal.fair_following import FairFollowing
 from omnyshell.tui.terminal.layout import Layout
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.terminal.pane import TerminalPane
-from omnyshell.tui.terminal.prompt import Choice, LineInput, Menu, Strip
+from omnyshell.tui.terminal.prompt import Choice, LineInput, Menu, Repeated, Strip
+from omnyshell.tui.terminal.splits import Axis, Direction
 from omnyshell.tui.terminal.tab import TabPane, one_line
-from omnyshell.tui.terminal.tabs import TabBar, TabLabel
+from omnyshell.tui.terminal.tabs import TabBar
 
-NOTHING = "No terminal yet. Choose a node in the overview and press Enter."
+REPEATED = 2.0
+"""Seconds after a key that moves a border in which another one needs no leader."""
+
+NO_ROOM = "There is no room for another pane here"
 
 
 class TerminalsScreen(Screen[None]):
@@ -36,13 +41,6 @@ class TerminalsScreen(Screen[None]):
 
     DEFAULT_CSS = """
     TerminalsScreen { layers: base above; }
-    TerminalsScreen #deck { width: 100%; height: 1fr; layout: horizontal; }
-    TerminalsScreen #deck.-stacked { layout: vertical; }
-    TerminalsScreen #deck > TabPane { display: none; }
-    TerminalsScreen #deck > TabPane.-shown { display: block; }
-    TerminalsScreen #deck > .-second { border-left: solid $panel; }
-    TerminalsScreen #deck.-stacked > .-second { border-left: none; border-top: solid $panel; }
-    TerminalsScreen #nothing { width: 100%; height: 100%; content-align: center middle; color: $text-muted; }
     """
     AUTO_FOCUS = ""
 
@@ -53,15 +51,15 @@ class TerminalsScreen(Screen[None]):
         self._following = FairFollowing()
         self._strip = Strip()
         self._bar = TabBar()
-        self._deck = Container(id="deck")
+        self._deck = Deck(self._layout, self._arrange)
+        self._repeating: Timer | None = None
         self._early: list[TabPane] = []
         self._is_ending = False
 
     def compose(self) -> ComposeResult:
         """Lay out tabs, terminals and the strip over them."""
         yield self._bar
-        with self._deck:
-            yield Static(NOTHING, id="nothing", markup=False)
+        yield self._deck
         yield self._strip
 
     # What the app calls
@@ -80,13 +78,24 @@ class TerminalsScreen(Screen[None]):
         """Open a login shell on a node in a new tab."""
         return self.open(OpenSpec(node_id=node_id))
 
-    def open(self, spec: OpenSpec, *, beside: bool = False) -> TerminalPane:
-        """Open a session in a new tab, or beside the active one."""
-        pane = TerminalPane(
-            spec, self._port, self._following, ask=self._strip.ask, answers=self._strip.press, lead=self._lead
-        )
-        self._add(pane, beside=beside)
+    def open(self, spec: OpenSpec) -> TerminalPane:
+        """Open a session in a new tab."""
+        pane = self._new_pane(spec)
+        self._layout.add(pane)
+        self._mount(pane)
         return pane
+
+    def _new_pane(self, spec: OpenSpec) -> TerminalPane:
+        strip = self._strip
+        return TerminalPane(
+            spec,
+            self._port,
+            self._following,
+            ask=strip.ask,
+            answers=strip.press,
+            lead=self._lead,
+            fellows=self._fellows,
+        )
 
     def attach(self, node_id: str, ref: str) -> TerminalPane:
         """Attach a session; if it is attached here already, show its tab."""
@@ -99,7 +108,8 @@ class TerminalsScreen(Screen[None]):
     def watch_session(self, node_id: str, ref: str) -> WatchPane:
         """Watch a session without attaching to it."""
         pane = WatchPane(SessionRef(node_id, ref), self._port, answers=self._strip.press, lead=self._lead)
-        self._add(pane)
+        self._layout.add(pane)
+        self._mount(pane)
         return pane
 
     async def detach_all(self) -> int:
@@ -111,13 +121,9 @@ class TerminalsScreen(Screen[None]):
     # Tabs
 
     def _terminals(self) -> list[TerminalPane]:
-        return [pane for pane in self._layout.tabs if isinstance(pane, TerminalPane)]
+        return [pane for pane in self._layout.panes if isinstance(pane, TerminalPane)]
 
-    def _add(self, pane: TabPane, *, beside: bool = False) -> None:
-        if beside:
-            self._layout.add_beside(pane)
-        else:
-            self._layout.add(pane)
+    def _mount(self, pane: TabPane) -> None:
         if self.is_mounted:
             self._deck.mount(pane)
         else:
@@ -128,7 +134,12 @@ class TerminalsScreen(Screen[None]):
         """Add the tabs that were opened before the screen existed."""
         self._deck.mount(*self._early)
         self._early.clear()
+        self._unsubscribe = self._port.hub.state.subscribe(self._hub_changed)
         self._arrange()
+
+    def on_unmount(self) -> None:
+        """Follow the hub no more."""
+        self._unsubscribe()
 
     def on_screen_resume(self) -> None:
         """Give the active terminal the focus again."""
@@ -151,33 +162,39 @@ class TerminalsScreen(Screen[None]):
         if not self.is_mounted:
             return
         shown = self._layout.shown
-        self._deck.set_class(self._layout.stacked, "-stacked")
-        for pane in self._layout.tabs:
-            pane.set_class(pane in shown, "-shown")
-            pane.set_class(pane in shown[1:], "-second")
+        for pane in self._layout.panes:
             if pane in shown and self.is_current:
                 pane.seen()
-            elif isinstance(pane, TerminalPane):
+            else:
                 pane.unseen()
-        with suppress(ValueError):
-            # The widgets have the order of the tabs, which decides which one is on the left.
-            self._deck.sort_children(key=self._order)
-        self.query_one("#nothing").display = not self._layout.tabs
+        self._deck.show()
         self._show_tabs()
         if self._layout.active is not None:
             self.set_focus(self._layout.active.target)
 
-    def _order(self, widget: object) -> int:
-        tabs: Sequence[object] = self._layout.tabs
-        return tabs.index(widget) if widget in tabs else -1
-
     def _show_tabs(self) -> None:
-        active, shown = self._layout.active, self._layout.shown
-        labels = [
-            TabLabel(pane.label, pane.mark.value, is_active=pane is active, is_shown=pane in shown)
-            for pane in self._layout.tabs
-        ]
-        self._bar.show(labels, f"{self._port.settings.leader} commands")
+        tab = self._layout.tab
+        hint = signs.hint(tab, self._port.settings.leader)
+        labels = [signs.label(known, is_active=known is tab) for known in self._layout.tabs]
+        self._bar.show(labels, hint.text, loud=hint.is_loud)
+        self._head()
+
+    def _head(self) -> None:
+        """Say above each pane on screen what it is."""
+        tab = self._layout.tab
+        if tab is not None:
+            for pane, words in signs.headings(tab, len(tab.panes) - len(self._layout.shown)).items():
+                pane.heading.tell(words)
+
+    def _fellows(self, pane: TerminalPane) -> list[TerminalPane]:
+        """The panes that get the same keys as this one."""
+        tab = self._layout.tab_of(pane)
+        return [other for other in signs.getting_keys(tab) if other is not pane] if tab is not None else []
+
+    def _hub_changed(self, parts: frozenset[Part]) -> None:
+        """Follow what runs in the panes."""
+        if Part.SESSIONS in parts and self.is_current:
+            self._head()
 
     def on_tab_pane_changed(self, event: TabPane.Changed) -> None:
         """Show the new name or mark."""
@@ -187,7 +204,7 @@ class TerminalsScreen(Screen[None]):
     async def on_tab_pane_finished(self, event: TabPane.Finished) -> None:
         """Close a tab; without any, go back to where one came from."""
         event.stop()
-        if event.pane not in self._layout.tabs:
+        if event.pane not in self._layout.panes:
             return
         self._layout.remove(event.pane)
         await event.pane.remove()
@@ -198,7 +215,7 @@ class TerminalsScreen(Screen[None]):
     def on_tab_bar_clicked(self, event: TabBar.Clicked) -> None:
         """Go to the tab."""
         event.stop()
-        self._activate(self._layout.tabs[event.number])
+        self._activate(self._layout.tabs[event.number].active)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Make a terminal active that got the focus by a click."""
@@ -222,54 +239,107 @@ class TerminalsScreen(Screen[None]):
         if key == leader_name(self._port.settings.leader):
             pane = self._layout.active
             if isinstance(pane, TerminalPane):
-                pane.terminal.send_key(key)
+                pane.key_typed(key, None)
             return
-        found = next((known for known in keys_of(Context.TERMINAL) if key == known.keys), None)
+        found = command_of(key)
         if found is not None:
-            start_task(self, self.run_action(found.action), found.text)
+            start_task(self, self._run(found.action), found.text)
+
+    async def _run(self, action: str) -> None:
+        """Run what moves panes on the deck, and the rest here."""
+        name = action.partition("(")[0]
+        await (self._deck if hasattr(self._deck, f"action_{name}") else self).run_action(action)
 
     def action_next(self) -> None:
-        """Go to the next terminal."""
+        """Go to the next tab."""
         self._layout.go(1)
         self._arrange()
 
     def action_previous(self) -> None:
-        """Go to the terminal before."""
+        """Go to the tab before."""
         self._layout.go(-1)
         self._arrange()
 
     def action_go_to_tab(self, number: int) -> None:
-        """Go to the terminal with this number from 1 on, or to the last one where there are fewer than ten, for 10."""
+        """Go to the tab with this number from 1 on, or to the last one where there are fewer than ten, for 10."""
         tabs = self._layout.tabs
         if number == 10:
             number = min(10, len(tabs))
         if 1 <= number <= len(tabs):
-            self._activate(tabs[number - 1])
+            self._activate(tabs[number - 1].active)
         else:
-            self.notify(f"There are {len(tabs)} terminals" if len(tabs) != 1 else "There is 1 terminal")
+            self.notify(f"There are {len(tabs)} tabs" if len(tabs) != 1 else "There is 1 tab")
 
     def action_overview(self) -> None:
         """Go to the overview."""
         self.post_message(messages.ShowOverview())
 
-    def action_zoom(self) -> None:
-        """Show one of two terminals alone, or both again."""
-        self._layout.zoom()
+    def action_split(self, axis: str) -> None:
+        """Open another shell on the same node beside the active pane, or below it."""
+        if self._layout.active is not None:
+            self._place(self._new_pane(OpenSpec(node_id=self._layout.active.node_id)), Axis(axis))
+
+    def _place(self, pane: TabPane, axis: Axis | None = None) -> None:
+        if self._layout.split(pane, axis):
+            self._mount(pane)
+        else:
+            self.notify(NO_ROOM, severity="warning")
+
+    def action_bring(self) -> None:
+        """Choose a pane of another tab, or a detached session, for this tab."""
+        here = self._layout.tab
+        if here is None:
+            return
+        found = [(pane.label, partial(self._bring, pane)) for pane in self._layout.panes if pane not in here.panes]
+        found += [
+            (f"{live.node_id}: {live.command or live.short_id}, detached", partial(self._take_up, live))
+            for live in detached_of(self._port.hub)
+        ]
+        chosen = dict(zip(_CHOICES, found, strict=False))
+        if chosen:
+            choices = [Choice(key, one_line(name)) for key, (name, _) in chosen.items()]
+            self._strip.ask(Menu("Bring here", choices, lambda key: chosen[key][1]()))
+        else:
+            self.notify("There is no other terminal, and no detached session", severity="warning")
+
+    def _bring(self, pane: TabPane) -> None:
+        if pane in self._layout.panes and not self._layout.bring(pane):
+            self.notify(NO_ROOM, severity="warning")
         self._arrange()
 
-    def action_split(self) -> None:
-        """Show two terminals side by side, or one again."""
-        self._split(stacked=False)
+    def _take_up(self, live: LiveSession) -> None:
+        self._place(self._new_pane(OpenSpec(node_id=live.node_id, session_ref=live.session_id)))
 
-    def action_stack(self) -> None:
-        """Show two terminals one above the other, or one again."""
-        self._split(stacked=True)
+    def action_up_or_kill(self) -> None:
+        """Go to the pane above; in a tab with one pane, end the session, as before there were panes."""
+        if self._layout.tab is not None and len(self._layout.tab.panes) > 1:
+            self._deck.action_focus(Direction.UP)
+        else:
+            self.action_kill()
 
-    def _split(self, *, stacked: bool) -> None:
-        if self._layout.split(stacked=stacked):
-            self._arrange()
-        elif self._layout.active is not None:
-            self.open(OpenSpec(node_id=self._layout.active.node_id), beside=True)
+    def action_resize(self, direction: str) -> None:
+        """Move a border of the pane, and take more such keys for a while."""
+        if not self._layout.resize(Direction(direction), 1):
+            return
+        self._arrange()
+        prompt = self._strip.prompt
+        if not isinstance(prompt, Repeated):
+            title = "Moving the border: arrows or HJKL move it on, esc ends"
+            prompt = Repeated(title, _MOVING, lambda key: self.action_resize(_MOVING[key]))
+            self._strip.ask(prompt)
+        if self._repeating is not None:
+            self._repeating.stop()
+        self._repeating = self.set_timer(REPEATED, lambda: self._end_repeating(prompt))
+
+    def _end_repeating(self, prompt: Repeated) -> None:
+        if self._strip.prompt is prompt:
+            self._strip.ask(None)
+
+    def action_all_keys(self) -> None:
+        """Send keys and pastes to all panes of the tab, or to the active one alone again."""
+        if not self._layout.all_keys():
+            self.notify("There is no other pane in this tab", severity="warning")
+        self._arrange()
 
     def action_new_shell(self) -> None:
         """Open another shell on the same node."""
@@ -282,12 +352,12 @@ class TerminalsScreen(Screen[None]):
 
     def action_rename(self) -> None:
         """Give the tab a name."""
-        pane = self._layout.active
-        if pane is None:
+        tab = self._layout.tab
+        if tab is None:
             return
 
         def rename(name: str) -> None:
-            pane.name_given = name.strip()
+            tab.name = name.strip()
             self._show_tabs()
 
         self._strip.ask(LineInput("Name of the tab", rename))
@@ -331,7 +401,9 @@ class TerminalsScreen(Screen[None]):
             if key == "y":
                 pane.attachment.kill()
 
-        question = f"End '{pane.label}' with everything that runs in it?"
+        tab = self._layout.tab
+        name = tab.name if tab is not None and len(tab.panes) == 1 and tab.name else pane.label
+        question = f"End '{name}' with everything that runs in it?"
         self._strip.ask(Menu(question, [Choice("y", "End it"), Choice("n", "Leave it")], decide, is_question=True))
 
     def action_signal(self) -> None:
@@ -345,6 +417,14 @@ class TerminalsScreen(Screen[None]):
     def _active_terminal(self) -> TerminalPane | None:
         pane = self._layout.active
         return pane if isinstance(pane, TerminalPane) else None
+
+
+_CHOICES = "123456789abcdefghijklmnopqrstuvwxyz"
+_MOVING = {
+    key: way.value
+    for way, letter in zip(Direction, "HLKJ", strict=True)
+    for key in (letter, way.value, f"ctrl+{way.value}")
+}
 
 
 async def _detached(pane: TerminalPane) -> bool:

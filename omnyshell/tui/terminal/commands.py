@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from omnyshell.tui.keys import Context, keys_of
+from omnyshell.tui.keys import Context, Key, keys_of
 from omnyshell.tui.terminal.prompt import Choice
 
 SIGNALS: Final = (
@@ -32,7 +32,20 @@ def leader_name(leader: str) -> str:
     return f"{prefix}+{_NAMES.get(last, last)}"
 
 
+LEADING: Final = (Context.TERMINAL, Context.PANES)
+"""The keys after the leader."""
+
+
 def leader_choices(leader: str) -> list[Choice]:
-    """Return what the strip takes: the table, and the leader itself, which is sent through."""
-    known = [Choice(key.keys, key.text, key.label, is_listed=key.listed) for key in keys_of(Context.TERMINAL)]
+    """Return what the strip lists: the table, and the leader itself, which is sent through."""
+    known = [
+        Choice(name, key.text, key.label, is_listed=key.listed and key.footer and not number)
+        for key in keys_of(*LEADING)
+        for number, name in enumerate(key.keys.split(","))
+    ]
     return [*known, Choice(leader_name(leader), "Send it through", leader)]
+
+
+def command_of(name: str) -> Key | None:
+    """Return what a key after the leader stands for."""
+    return next((key for key in keys_of(*LEADING) if name in key.keys.split(",")), None)

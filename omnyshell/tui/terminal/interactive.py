@@ -48,6 +48,9 @@ class TerminalHost(Protocol):
     def resized(self, columns: int, lines: int) -> None:
         """Follow the widget, which has this size now."""
 
+    def key_typed(self, key: str, character: str | None) -> None:
+        """Decide which programs get a key; `TerminalWidget.send_key` sends it."""
+
     def typed(self, data: bytes) -> None:
         """Send input to the program."""
 
@@ -129,7 +132,7 @@ class TerminalWidget(TerminalView, can_focus=True):
         elif event.key in _SCROLLING and not self.emulator.on_alternate_screen:
             self._scroll_by_key(event.key)
         else:
-            self.send_key(event.key, event.character)
+            self._host.key_typed(event.key, event.character)
 
     def send_key(self, key: str, character: str | None = None) -> None:
         """Send a key to the program, which is shown then."""

@@ -36,6 +36,11 @@ class OpenSpec:
         return f"{self.node_id}: {self.command}" if self.command else self.node_id
 
     @property
+    def what(self) -> str:
+        """What was opened, without its node."""
+        return self.command or (short_id(self.session_ref) if self.session_ref else "shell")
+
+    @property
     def has_terminal(self) -> bool:
         """Whether the program has a PTY."""
         return self.pty or not self.command

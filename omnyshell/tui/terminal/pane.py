@@ -1,7 +1,7 @@
-"""An attached session in a tab: its terminal, and notices about it."""
+"""An attached session in a pane: its terminal, and notices about it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 
 from rich.text import Text
 from textual import events
@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from omnyshell.errors import OmnyShellException
 from omnyshell.ids import short_id
+from omnyshell.model.live import session_key
 from omnyshell.model.sessions import PtySpec, SessionState
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.terminal import Bell, ClipboardWrite, Emulator, Event, TitleChanged
@@ -28,8 +29,9 @@ from omnyshell.tui.terminal.interactive import TerminalWidget
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.terminal.prompt import Choice, LineInput, Menu, Prompt
 from omnyshell.tui.terminal.tab import TabMark, TabPane, one_line
+from omnyshell.tui.terminal.wording import LONGEST_NOTICE, STATES, notice, with_keys
 
-_LONGEST_NOTICE = 300
+_LONGEST_NAMES = 80
 _LABELS_TIMEOUT = 2.0
 
 
@@ -70,7 +72,9 @@ class TerminalPane(TabPane):
         ask: Callable[[Prompt | None], None],
         answers: Callable[[events.Key], bool],
         lead: Callable[[], None],
+        fellows: "Callable[[TerminalPane], Sequence[TerminalPane]]",
     ) -> None:
+        """`ask` shows a prompt, `answers` gives it a key, `lead` opens the commands; `fellows` get the same keys."""
         super().__init__(spec.node_id)
         self.spec = spec
         self._port = context
@@ -78,6 +82,7 @@ class TerminalPane(TabPane):
         self._ask = ask
         self._answers = answers
         self._lead = lead
+        self._fellows = fellows
         self._leader = leader_name(context.settings.leader)
         # An impossible size, so that the first real size counts as a change.
         self.emulator = Emulator(1, 1, scrollback=context.settings.scrollback, answering=True, widths=WIDTHS)
@@ -92,6 +97,7 @@ class TerminalPane(TabPane):
 
     def compose(self) -> ComposeResult:
         """Lay the notice over the terminal's last lines, whose size it leaves alone."""
+        yield self.heading
         yield self.terminal
         yield self._words
 
@@ -101,6 +107,19 @@ class TerminalPane(TabPane):
     def own_name(self) -> str:
         """The title that the program set, with the node; else what was opened."""
         return f"{self.node_id}: {self.emulator.title}" if self.emulator.title else self.spec.name
+
+    @property
+    def what(self) -> str:
+        """What runs in the foreground, as the hub says; else the title, or what was opened."""
+        live = self._port.hub.state.sessions.get(session_key(self.node_id, self.session_id))
+        return (live.command if live is not None else "") or self.emulator.title or self.spec.what
+
+    @property
+    def state(self) -> str:
+        """What keys do here, or what the session waits for."""
+        if self.attachment.phase is Phase.LIVE and self.terminal.copy_mode is not None:
+            return "copy mode"
+        return STATES[self.attachment.phase]
 
     @property
     def mark(self) -> TabMark:
@@ -118,6 +137,11 @@ class TerminalPane(TabPane):
     def is_live(self) -> bool:
         """Whether the session is live, here or on its node."""
         return not self.attachment.is_over
+
+    @property
+    def gets_keys(self) -> bool:
+        """Whether keys that are typed elsewhere may go here too: its session is attached, and nobody copies here."""
+        return self.attachment.phase is Phase.LIVE and self.terminal.copy_mode is None
 
     @property
     def target(self) -> Widget:
@@ -217,7 +241,7 @@ class TerminalPane(TabPane):
             self._help(self._find_out_who())
         if phase is Phase.LIVE:
             self._fetch_above()
-        self._notice(self._words_for(phase))
+        self._notice(self._words_now)
         self.post_message(self.Changed())
 
     def _fetch_above(self) -> None:
@@ -238,36 +262,13 @@ class TerminalPane(TabPane):
         except OmnyShellException as exc:
             self.said(f"Lines above the screen are missing: {exc}")
 
+    @property
+    def _words_now(self) -> Text:
+        return notice(self.attachment, self.node_id, self.spec.name)
+
     def input_refused(self) -> None:
         """Say it."""
         self.said("The program does not read its input: what you typed was dropped")
-
-    def _words_for(self, phase: Phase) -> Text:
-        error = self.attachment.ending.error
-        if phase is Phase.OPENING:
-            return Text(f"Opening {self.spec.name} ...")
-        if phase is Phase.WAITING:
-            return Text(f"{self._what_is_lost()} What you type is sent then.")
-        if phase is Phase.EXITED:
-            return _with_keys(self._how_it_ended(), "r", "runs it again")
-        if phase is Phase.TAKEN:
-            return _with_keys("The session was taken from here.", "r", "takes it back")
-        if phase is Phase.FAILED:
-            return _with_keys(one_line(str(error), _LONGEST_NOTICE), "r", "tries again")
-        return Text()
-
-    def _what_is_lost(self) -> str:
-        if self.attachment.waits_for_node:
-            return f"{one_line(self.node_id)} is offline; waiting until it is back."
-        return "The hub is lost; trying to get it back."
-
-    def _how_it_ended(self) -> str:
-        status = self.attachment.ending.status
-        if status is None:
-            return "The session was ended."
-        if status.signal or status.code < 0:
-            return f"Ended by signal {status.signal or -status.code}."
-        return f"Ended with exit code {status.code}."
 
     async def _find_out_who(self) -> None:
         """Find out whether a session that was detached here is attached elsewhere."""
@@ -282,7 +283,7 @@ class TerminalPane(TabPane):
             words = "Another terminal took it over."
         else:
             words = "Detached from elsewhere; it goes on."
-        self._notice(_with_keys(words, "r", "takes it back"))
+        self._notice(with_keys(words, "r", "takes it back"))
 
     def _help(self, work: Coroutine[None, None, None]) -> None:
         """Run a task beside the session, which replaces an earlier one."""
@@ -327,6 +328,11 @@ class TerminalPane(TabPane):
             self.restart()
         return not key.key.startswith("shift+")
 
+    def key_typed(self, key: str, character: str | None) -> None:
+        """Send it here, and to the panes that get the same keys."""
+        for pane in (self, *self._fellows(self)):
+            pane.terminal.send_key(key, character)
+
     def typed(self, data: bytes) -> None:
         """Send it."""
         self.attachment.type(data)
@@ -337,26 +343,40 @@ class TerminalPane(TabPane):
         if count > 1 and self._port.settings.paste_asks_for:
             self._help(self._paste_lines(text, count))
         else:
-            self.terminal.paste(text)
+            self._paste(text, self._targets)
+
+    @property
+    def _targets(self) -> "list[TerminalPane]":
+        return [self, *self._fellows(self)]
+
+    def _paste(self, text: str, panes: "Sequence[TerminalPane]") -> None:
+        """Paste into those that get the same keys still."""
+        for pane in self._targets:
+            if pane in panes:
+                pane.terminal.paste(text)
 
     async def _paste_lines(self, text: str, count: int) -> None:
+        panes = self._targets
+        nodes = {pane.node_id for pane in panes}
         label = self._port.settings.paste_asks_for
         name, _, value = label.partition("=")
         try:
             async with asyncio.timeout(_LABELS_TIMEOUT):
                 labelled = {node.node_id for node in await self._port.client.list_nodes({name: value})}
         except (OmnyShellException, TimeoutError):
-            # The node's labels are unknown now, so it may have the label.
-            labelled, label = {self.node_id}, f"maybe {label}"
-        if self.node_id in labelled:
-            self._ask(self._paste_question(text, f"Paste {count} lines into {self.node_id} ({label})?"))
+            # The nodes' labels are unknown now, so they may have the label.
+            labelled, label = nodes, f"maybe {label}"
+        if labelled & nodes:
+            where = one_line(", ".join(sorted(labelled & nodes)), _LONGEST_NAMES)
+            into = f"{len(panes)} panes, with " if len(panes) > 1 else ""
+            self._ask(self._paste_question(text, panes, f"Paste {count} lines into {into}{where} ({label})?"))
         else:
-            self.terminal.paste(text)
+            self._paste(text, panes)
 
-    def _paste_question(self, text: str, question: str) -> Menu:
+    def _paste_question(self, text: str, panes: "Sequence[TerminalPane]", question: str) -> Menu:
         def decide(key: str) -> None:
             if key == "y":
-                self.terminal.paste(text)
+                self._paste(text, panes)
 
         return Menu(question, [Choice("y", "Paste"), Choice("n", "Leave it")], decide, is_question=True)
 
@@ -371,11 +391,12 @@ class TerminalPane(TabPane):
 
     def said(self, text: str) -> None:
         """Tell it in a toast."""
-        self.app.notify(one_line(text, _LONGEST_NOTICE), markup=False)
+        self.app.notify(one_line(text, LONGEST_NOTICE), markup=False)
 
     def on_terminal_widget_moved(self, event: TerminalWidget.Moved) -> None:
         """Tell the user how to get back, when the program's screen is not shown."""
         event.stop()
+        self.post_message(self.Changed())
         if self.terminal.copy_mode is not None:
             self._notice(Text(f"Copy mode: {HINT}"))
         elif self.terminal.is_scrolled:
@@ -384,7 +405,7 @@ class TerminalPane(TabPane):
         elif self.attachment.phase is Phase.LIVE:
             self._notice(Text())
         else:
-            self._notice(self._words_for(self.attachment.phase))
+            self._notice(self._words_now)
 
     def _notice(self, text: Text) -> None:
         if self.is_mounted:
@@ -396,9 +417,3 @@ class TerminalPane(TabPane):
         """Keep what the program wrote last in sight above the notice."""
         lies_over = self._words.has_class("-shown") and self.attachment.phase is not Phase.OPENING
         self.terminal.covered = self._words.size.height if lies_over else 0
-
-
-def _with_keys(words: str, key: str, does: str) -> Text:
-    return Text.assemble(
-        words, "   ", (f" {key} ", "bold reverse"), f" {does}   ", (" enter ", "bold reverse"), " closes the tab"
-    )

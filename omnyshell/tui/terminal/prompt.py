@@ -3,7 +3,7 @@
 It gets its keys from the focused terminal, so that the program gets no events of lost and regained focus.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -22,6 +22,7 @@ class Choice:
     text: str
     label: str = ""
     is_listed: bool = True
+    """Whether it is shown; other names of a key are not."""
 
     @property
     def shown(self) -> str:
@@ -34,6 +35,9 @@ class Prompt(Protocol):
 
     def text(self, width: int) -> Text:
         """Return what is shown."""
+
+    def takes(self, key: str) -> bool:
+        """Whether the key is for the prompt. Any other one closes it, and goes on to the terminal."""
 
     def press(self, key: str, character: str | None) -> bool:
         """Handle a key; return whether the strip has to be closed. A choice is reported before that."""
@@ -63,6 +67,10 @@ class Menu:
             column += gap + part.cell_len
         return text
 
+    def takes(self, key: str) -> bool:  # noqa: ARG002
+        """Take any key."""
+        return True
+
     def press(self, key: str, character: str | None) -> bool:
         """Report a choice; whatever the key, the menu is over."""
         known = {choice.key for choice in self.choices}
@@ -90,6 +98,10 @@ class LineInput:
             text.append(hint, "dim")
         return text
 
+    def takes(self, key: str) -> bool:  # noqa: ARG002
+        """Take any key."""
+        return True
+
     def press(self, key: str, character: str | None) -> bool:
         """Edit the line."""
         if key == "enter":
@@ -101,6 +113,30 @@ class LineInput:
         elif character and character.isprintable() and len(self.value) < _LONGEST_LINE:
             self.value += character
         return key in ("enter", "escape", "ctrl+c")
+
+
+@dataclass(slots=True)
+class Repeated:
+    """Keys that can be pressed again and again; `chosen` gets each of them. `leaving` close it and do nothing else."""
+
+    title: str
+    keys: Collection[str]
+    chosen: Callable[[str], None]
+    leaving: Collection[str] = ("escape", "enter")
+
+    def text(self, width: int) -> Text:  # noqa: ARG002
+        """Return the title."""
+        return Text(self.title, style="bold")
+
+    def takes(self, key: str) -> bool:
+        """Take no other key, so that it is not lost for the program."""
+        return key in self.keys or key in self.leaving
+
+    def press(self, key: str, character: str | None) -> bool:  # noqa: ARG002
+        """Report the key."""
+        if key in self.keys:
+            self.chosen(key)
+        return key in self.leaving
 
 
 class Strip(Widget):
@@ -133,6 +169,9 @@ class Strip(Widget):
         """Give a key to the prompt; returns False where there is none."""
         prompt = self._prompt
         if prompt is None:
+            return False
+        if not prompt.takes(event.key):
+            self.ask(None)
             return False
         if prompt.press(event.key, event.character):
             # The reported choice may have opened another prompt already.

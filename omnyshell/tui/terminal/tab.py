@@ -1,4 +1,4 @@
-"""A tab of the terminals: an attached or a watched session."""
+"""A pane of the terminals: an attached or a watched session."""
 
 from enum import StrEnum
 
@@ -6,28 +6,30 @@ from textual.containers import Container
 from textual.message import Message
 from textual.widget import Widget
 
+from omnyshell.tui.terminal.heading import Heading
+
 MOST_TITLE = 40
 
 
 class TabMark(StrEnum):
-    """The mark beside a tab's name."""
+    """The mark beside a tab's name; of a tab's panes, the last one of these counts."""
 
     NONE = ""
-    ACTIVITY = "*"
-    BELL = "!"
-    WAITING = "~"
-    OVER = "x"
     WATCHED = "="
+    OVER = "x"
+    ACTIVITY = "*"
+    WAITING = "~"
+    BELL = "!"
 
 
 class TabPane(Container):
-    """One tab. `name_given` is the name that the user gave it."""
+    """One pane. A tab has the name of its active one, unless the user gave it another."""
 
     class Changed(Message):
-        """Name or mark of the tab has changed."""
+        """Name, mark or state of the pane has changed."""
 
     class Finished(Message):
-        """The tab is to be closed."""
+        """The pane is to be closed."""
 
         def __init__(self, pane: "TabPane") -> None:
             super().__init__()
@@ -36,16 +38,26 @@ class TabPane(Container):
     def __init__(self, node_id: str) -> None:
         super().__init__()
         self.node_id = node_id
-        self.name_given = ""
+        self.heading = Heading()
 
     @property
     def label(self) -> str:
-        """The displayed name of the tab."""
-        return self.name_given or one_line(self.own_name)
+        """Its name, as it may be displayed."""
+        return one_line(self.own_name)
 
     @property
     def own_name(self) -> str:
-        """Its name unless the user named it."""
+        """Its name, as its program or its node have it."""
+        raise NotImplementedError
+
+    @property
+    def what(self) -> str:
+        """What runs in it, as the program or the node say."""
+        raise NotImplementedError
+
+    @property
+    def state(self) -> str:
+        """A word for its state."""
         raise NotImplementedError
 
     @property
@@ -68,6 +80,9 @@ class TabPane(Container):
 
     def seen(self) -> None:
         """The user looks at it now."""
+
+    def unseen(self) -> None:
+        """It is not on screen any more."""
 
 
 def one_line(text: str, most: int = MOST_TITLE) -> str:

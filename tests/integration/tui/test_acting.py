@@ -35,8 +35,9 @@ from omnyshell.services.dial import HubAccess
 from omnyshell.services.hub.hub import OmnyShellHub
 from omnyshell.tui import messages
 from omnyshell.tui.app import ConsoleApp
-from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
+from omnyshell.tui.dialogs.invite import InviteDialog
 from omnyshell.tui.dialogs.labels import LabelsDialog
+from omnyshell.tui.dialogs.line import LineDialog
 from omnyshell.tui.dialogs.lock import LockDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
@@ -49,6 +50,7 @@ from omnyshell.tui.hub_places import RemoteHub
 from omnyshell.tui.screens.access import AccessScreen
 from omnyshell.tui.settings import ConsoleSettings
 from omnyshell.tui.widgets.field import Field
+from omnyshell.tui.widgets.paste_line import PasteLine
 
 TUNNEL_PORTS = PortRange(21_000, 21_999)
 
@@ -301,7 +303,7 @@ async def test_a_machine_is_invited_and_revoked(certificates: Certificates, tmp_
         await fill(pilot, name="web-9", labels="env=prod")
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, LineDialog))
-        line = str(app.screen.query_one("#line", Static).content)
+        line = app.screen.query_one(PasteLine).text
         assert line.startswith("OMNYSHELL_TOKEN=")
         assert " omnyshell node join wss://127.0.0.1:" in line
         assert "--ca-fingerprint sha256:" in line

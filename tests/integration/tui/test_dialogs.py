@@ -1,13 +1,16 @@
 """Pictures of the dialogs, and how they behave without a hub."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from support.console import NOW, a_day_at_work, console, node, session, snapshot
 from support.pictures import check_picture
 from support.stack import until
 from textual.command import CommandList
-from textual.widgets import Static
+from textual.geometry import Region
+from textual.widgets import Select, Static
 
 from omnyshell.model.admin import (
     CredentialInfo,
@@ -19,9 +22,12 @@ from omnyshell.model.admin import (
     PrincipalInfo,
 )
 from omnyshell.model.sessions import SessionMode
+from omnyshell.services.local.addresses import MachineAddress
+from omnyshell.services.local.reach import Reach
 from omnyshell.tui.actions.entries import Entry, entries
-from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
+from omnyshell.tui.dialogs.invite import InviteDialog, WantedInvite
 from omnyshell.tui.dialogs.labels import LabelsDialog
+from omnyshell.tui.dialogs.line import LineDialog
 from omnyshell.tui.dialogs.lock import LockDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
@@ -29,6 +35,7 @@ from omnyshell.tui.dialogs.tunnel import TunnelDialog
 from omnyshell.tui.fan_out.dialog import CommandDialog
 from omnyshell.tui.fan_out.screen import FanOutScreen
 from omnyshell.tui.screens.access import AccessScreen
+from omnyshell.tui.widgets.paste_line import PasteLine
 
 
 async def test_a_session_is_asked_for() -> None:
@@ -65,7 +72,7 @@ async def test_what_is_to_be_ended_is_named() -> None:
         await check_picture(app, "overview-preview")
 
 
-async def test_a_person_is_invited_with_roles() -> None:
+async def test_a_person_is_invited_with_roles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with console(a_day_at_work(), width=100, height=30) as (app, pilot):
         await pilot.press("i")
         assert isinstance(app.screen, InviteDialog)
@@ -78,7 +85,7 @@ async def test_a_person_is_invited_with_roles() -> None:
         for term, seconds in (("28800", 28_800), ("", None)):
             app.screen.query_one("#term").value = term
             await pilot.pause()
-            answer = app.screen.answer()
+            answer = app.screen.answer().request
             assert (answer.role_ttl_seconds, answer.key_ttl_seconds) == (seconds, seconds)
         await pilot.press("escape")
         line = (
@@ -87,15 +94,76 @@ async def test_a_person_is_invited_with_roles() -> None:
             + " omnyshell node join wss://hub.example:8443 --ca-fingerprint sha256:"
             + 8 * "01234567"
         )
-        app.push_screen(LineDialog(line, "Good for one machine, once."))
+        app.push_screen(LineDialog(line, "Good for one machine, once.", "omnyshell-invite-web-9"))
         await pilot.pause()
+        done = app.screen.query_one("#done", Static)
         await pilot.press("c")
         assert app.clipboard == line
-        await pilot.pause()
-        assert "clipboard" in next(iter(app._notifications)).message
-        app.clear_notifications()
-        await pilot.pause()
+        assert "clipboard" in str(done.content)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        await pilot.press("w")
+        file = tmp_path / "omnyshell-invite-web-9"
+        assert f"Written to {file}, which only you can read" in str(done.content)
+        assert (file.read_text(), file.stat().st_mode & 0o777) == (f"{line}\n", 0o600)
+        done.update("")
         await check_picture(app, "dialog-invite-line")
+        # The mouse takes it over the ends of rows, and so does a terminal, which wraps each row into the next.
+        shown = app.screen.query_one(PasteLine)
+        assert (shown.region.x, shown.region.width, shown.size.height) == (0, 100, 2)
+        await pilot.mouse_down(shown, offset=(0, 0))
+        await pilot.hover(shown, offset=(len(line) - 100, 1))
+        await pilot.mouse_up(shown, offset=(len(line) - 100, 1))
+        await pilot.press("ctrl+c")
+        assert app.clipboard == line
+        row = shown.render_lines(Region(0, 0, 100, 2))[1]
+        assert row.text == f"{line[100:]:100}"
+        sent = re.sub(r"\x1b\[[\d;]*m", "", row.render(app.console))
+        assert sent == f"\x1b[A\x1b[100G\x1b[?7h{line[99]}{row.text}\x1b[?7l"
+        assert row.crop(0, 30).render(app.console).count("\x1b[?7h") == 0
+        monkeypatch.setenv("HOME", "/dev/null")
+        await pilot.press("w")
+        assert "cannot write /dev/null/omnyshell-invite-web-9" in str(done.content)
+        await pilot.press("escape")
+        assert app.screen is app.overview
+
+
+ADDRESSES = (MachineAddress("192.168.1.5", "wlan0"), MachineAddress("203.0.113.9", "eth0"))
+
+
+async def test_an_invite_to_a_hub_that_nobody_reaches_asks_where_it_is_to_listen() -> None:
+    async with console(a_day_at_work(), width=80, height=24) as (app, pilot):
+        made: list[WantedInvite] = []
+
+        async def invite(wanted: WantedInvite) -> None:
+            made.append(wanted)
+
+        dialog = InviteDialog(invite, Reach("localhost", ADDRESSES))
+        app.push_screen(dialog)
+        await pilot.press("enter")
+        assert not made
+        assert "Where does another machine reach it?" in "".join(str(text.content) for text in app.screen.query(Static))
+        await check_picture(app, "dialog-invite-alone")
+        meaning = app.screen.query_one("#meaning", Static)
+        for host, said in (("localhost", "No other machine"), ("192.168.1.5", "Whoever reaches 192.168.1.5 can")):
+            app.screen.query_one("#reach", Select).value = host
+            await pilot.pause()
+            assert str(meaning.content).startswith(said)
+        await pilot.press("tab", "tab", "enter")
+        await pilot.pause()
+        assert [wanted.host for wanted in made] == ["192.168.1.5"]
+        # One that listens there names that at first, and one that somebody else runs is theirs to name.
+        app.push_screen(InviteDialog(invite, Reach("0.0.0.0", ADDRESSES)))
+        await pilot.press("enter")
+        app.push_screen(InviteDialog(invite, Reach("box.lan", ADDRESSES)))
+        await pilot.press("enter")
+        app.push_screen(dialog := InviteDialog(invite, Reach("")))
+        await pilot.pause()
+        assert "Log in by the name" in str(dialog.query_one("#meaning", Static).content)
+        await pilot.press("enter")
+        app.push_screen(InviteDialog(invite))
+        await pilot.press("enter")
+        await pilot.pause()
+        assert [wanted.host for wanted in made[1:]] == ["0.0.0.0", "box.lan", None, None]
 
 
 async def test_a_command_for_many_nodes_without_a_hub_is_told_node_by_node() -> None:

@@ -127,7 +127,7 @@ async def test_colours_attributes_and_wide_characters(opened: Opened):
     async with terminals(96, 29) as (app, pilot):
         await live(app, opened, "web-1", recording("colour-cube.96x28"))
         await live(app, opened, "web-2", recording("unicode.60x20"))
-        await pilot.press(LEADER, "s")
+        await pilot.press(LEADER, "m", "1")
         await settled(pilot, lambda: all(pane.emulator.columns < 96 for pane in app.terminals.query(TerminalPane)))
         assert len(app.terminals._layout.shown) == 2
         await check_picture(app, "terminal-split")
@@ -277,7 +277,7 @@ async def test_what_may_not_be_attached_or_watched_is_asked_for_once_and_leaves_
         for node_id in ("forbidden", "empty"):
             app.terminals.attach(node_id, "s")
             app.terminals.watch_session(node_id, "s")
-        await settled(pilot, lambda: app.terminals._layout.tabs == [kept])
+        await settled(pilot, lambda: app.terminals._layout.panes == [kept])
         assert client.asked == 2
         told = sorted(": ".join(notice.message.split(": ")[:2]) for notice in app._notifications)
         assert told == [f"{node}: s {what}" for node in ("empty", "forbidden") for what in WHAT_FAILED]

@@ -14,6 +14,7 @@ from support.terminals import bottom, console_at, notices, open_terminal, run, s
 from textual.events import Paste
 
 from omnyshell import PtySpec, SessionMode
+from omnyshell.tui.terminal import signs
 from omnyshell.tui.terminal.attachment import Phase
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.terminal.tab import TabMark
@@ -230,24 +231,25 @@ async def test_splits_zoom_rename_and_signals(certificates: Certificates, tmp_pa
     ):
         first = await shell(app)
         second = await shell(app)
-        await pilot.press(LEADER, "s")
-        await until(lambda: first.emulator.columns == 50 and second.emulator.columns in (50, 49))
-        assert app.focused is second.terminal
-        await pilot.click(first.terminal)
+        await pilot.press(LEADER, "m", "1")
+        await until(lambda: first.emulator.columns == 50 and second.emulator.columns == 50)
+        assert app.focused is first.terminal
+        await pilot.click(second.terminal)
+        await until(lambda: app.focused is second.terminal)
+        await pilot.press(LEADER, "right")
         await until(lambda: app.focused is first.terminal)
         await pilot.press(LEADER, "z")
         await until(lambda: first.emulator.columns == 101)
-        await pilot.press(LEADER, "z", LEADER, "v")
-        await until(lambda: first.emulator.lines in (11, 12) and first.emulator.columns == 101)
-        await pilot.press(LEADER, "v")
-        await pilot.press(LEADER, "2")
+        await pilot.press(LEADER, "z", LEADER, "exclamation_mark")
+        await until(lambda: (first.emulator.columns, first.emulator.lines) == (101, 23))
+        await pilot.press(LEADER, "1")
         await until(lambda: app.focused is second.terminal)
         await pilot.press(LEADER, "7")
-        assert "There are 2 terminals" in [one.message for one in app._notifications]
-        await pilot.press(LEADER, "1", LEADER, "0", LEADER, "1")
+        assert "There are 2 tabs" in [one.message for one in app._notifications]
+        await pilot.press(LEADER, "0")
         await until(lambda: app.focused is first.terminal)
         await pilot.press(LEADER, "r", "ctrl+u", "d", "b", "enter")
-        assert first.label == "db"
+        assert signs.label(app.terminals._layout.tab, is_active=True).text == "db"
         first.typed(b"trap 'echo got usr1' USR1\r")
         await pilot.press(LEADER, "i", "1", "enter")
         await shows(first, "got usr1")

@@ -80,3 +80,33 @@ def test_a_large_screen_keeps_its_size_until_all_is_wrapped() -> None:
         steps += 1
     assert (screen.columns, screen.display[-1].strip()) == (100, "x" * 100)
     assert steps >= 50
+
+
+def parts_of_resizing(screen: Emulator, lines: int, columns: int) -> int:
+    """Resize with the least that is done at a time; return how many times that took."""
+    screen.begin_resize(lines, columns, 1)
+    parts = 1
+    while screen.is_behind:
+        screen.go_on(1)
+        parts += 1
+    return parts
+
+
+def test_wrapping_rows_and_fetching_them_from_the_history_are_done_a_few_at_a_time() -> None:
+    screen = Emulator(60, 40, scrollback=1000)
+    screen.feed("".join(f"\x1b[38;5;{n % 256}mx" for n in range(60 * 200)).encode())
+    assert parts_of_resizing(screen, 40, 30) > 80
+    assert parts_of_resizing(screen, 200, 30) > 10
+    assert {len(set(row.styles)) > 20 for row in screen.rows} == {True}
+
+
+def test_a_scroll_between_side_margins_is_done_a_row_at_a_time() -> None:
+    screen = Emulator(60, 40)
+    screen.feed(b"x" * 60 * 40 + b"\x1b[?69h\x1b[2;59s")
+    for written in (b"\x1b[40;2H\n", b"\x1b[1;2H\x1bM", b"\x1b[40;2H" + b"y" * 59):
+        screen.begin(written, 1)
+        parts = 1
+        while screen.is_behind:
+            screen.go_on(1)
+            parts += 1
+        assert parts >= 40, written

@@ -4,6 +4,7 @@ from hypothesis import given, strategies as st
 from omnyshell.tui.terminal.commands import leader_choices, leader_name
 from omnyshell.tui.terminal.layout import Layout
 from omnyshell.tui.terminal.prompt import Choice, LineInput, Menu
+from omnyshell.tui.terminal.splits import Axis, Direction, Rect, fits
 
 
 def layout(*tabs: str) -> Layout[str]:
@@ -17,7 +18,7 @@ def test_a_new_tab_comes_behind_the_active_one_and_is_shown():
     tabs = layout("a", "b")
     tabs.activate("a")
     tabs.add("c")
-    assert list(tabs.tabs) == ["a", "c", "b"]
+    assert tabs.panes == ["a", "c", "b"]
     assert tabs.shown == ["c"]
     tabs.go(1)
     assert tabs.active == "b"
@@ -26,56 +27,114 @@ def test_a_new_tab_comes_behind_the_active_one_and_is_shown():
 
 
 def test_split_zoom_and_back():
-    tabs = layout("a", "b")
-    tabs.activate("a")
-    assert tabs.split(stacked=False)
-    assert tabs.shown == ["a", "b"]
+    tabs = layout("a")
+    assert tabs.split("b", Axis.BESIDE)
+    assert tabs.split("c", Axis.BELOW)
+    assert tabs.shown == ["a", "b", "c"]
+    assert tabs.active == "c"
+    assert tabs.focus(Direction.LEFT)
+    assert tabs.active == "a"
+    assert not tabs.focus(Direction.UP)
+    tabs.zoom()
+    assert tabs.places == {"a": tabs.place}
+    # Of two at its right, the one that was used last.
+    assert tabs.focus(Direction.RIGHT)
+    assert tabs.places == {"c": tabs.place}
+    tabs.zoom()
+    assert tabs.shown == ["a", "b", "c"]
+    lonely = layout("a")
+    lonely.zoom()
+    assert lonely.tab is not None
+    assert not lonely.tab.zoomed
+
+
+def test_a_pane_goes_along_the_longer_side_and_not_where_there_is_no_room():
+    tabs = layout("a")
+    assert tabs.split("b")
+    assert tabs.places["b"].x > 0
+    assert tabs.split("c")
+    assert tabs.places["c"].x == tabs.places["b"].x
+    assert all(not tabs.split("d", axis) for axis in Axis) or tabs.shown == ["a", "b", "c", "d"]
+    tabs.place = Rect(0, 0, 12, 4)
+    assert not tabs.split("e")
+    # What does not fit is shown one at a time.
+    assert tabs.shown == [tabs.active]
+    assert not tabs.resize(Direction.LEFT, 1)
+
+
+def test_what_is_closed_leaves_the_keyboard_to_the_one_that_had_it_before():
+    tabs = layout("a")
+    for pane in "bcd":
+        tabs.split(pane)
     tabs.activate("b")
-    assert tabs.shown == ["a", "b"]
+    tabs.activate("d")
     tabs.zoom()
-    assert tabs.shown == ["b"]
-    tabs.zoom()
-    assert tabs.split(stacked=True)
-    assert tabs.stacked
-    assert tabs.shown == ["a", "b"]
-    assert tabs.split(stacked=True)
-    assert tabs.shown == ["b"]
-    assert not layout("a").split(stacked=False)
-
-
-def test_what_is_closed_leaves_the_keyboard_to_the_one_beside_it():
-    tabs = layout("a", "b", "c")
-    tabs.activate("a")
-    tabs.split(stacked=False)
-    tabs.remove("a")
-    assert tabs.shown == ["b"]
-    tabs.remove("b")
-    tabs.remove("c")
+    tabs.remove("d")
+    assert tabs.active == "b"
+    assert tabs.shown == ["a", "b", "c"]
+    for pane in "bca":
+        tabs.remove(pane)
     assert tabs.active is None
     assert tabs.shown == []
 
 
-@given(
-    st.lists(st.tuples(st.sampled_from(["add", "beside", "remove", "go", "split", "stack", "zoom"]), st.integers(0, 9)))
-)
-def test_whatever_is_done_what_is_shown_is_a_tab_and_the_active_one_is_shown(steps: list[tuple[str, int]]):
+def test_a_pane_is_brought_from_another_tab_and_given_one_of_its_own():
+    tabs = layout("a", "b", "c")
+    assert tabs.bring("a")
+    assert tabs.shown == ["c", "a"]
+    assert [tab.panes for tab in tabs.tabs] == [["b"], ["c", "a"]]
+    assert not tabs.bring("c")
+    assert tabs.break_out()
+    assert [tab.panes for tab in tabs.tabs] == [["b"], ["c"], ["a"]]
+    assert not tabs.break_out()
+
+
+def test_keys_go_to_all_while_there_are_others():
+    tabs = layout("a")
+    assert not tabs.all_keys()
+    tabs.split("b")
+    assert tabs.all_keys()
+    assert tabs.tab is not None
+    assert tabs.tab.all_keys
+    tabs.remove("b")
+    assert not tabs.tab.all_keys
+
+
+STEPS = ["add", "split", "remove", "go", "focus", "zoom", "bring", "break", "swap", "rotate", "resize", "next", "even"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 9)), max_size=25))
+def test_whatever_is_done_each_pane_is_in_one_tab_and_the_active_one_is_shown(steps: list[tuple[str, int]]):
     tabs: Layout[int] = Layout()
+    made: set[int] = set()
     for number, (step, which) in enumerate(steps):
+        direction = list(Direction)[which % 4]
+        before = tabs.panes
         if step == "add":
             tabs.add(number)
-        elif step == "beside":
-            tabs.add_beside(number)
-        elif step == "remove" and tabs.tabs:
-            tabs.remove(tabs.tabs[which % len(tabs.tabs)])
+            made.add(number)
+        elif step == "split":
+            made |= {number} if tabs.split(number, [None, *Axis][which % 3]) else set()
+        elif step == "remove" and before:
+            tabs.remove(before[which % len(before)])
+            made.remove(before[which % len(before)])
         elif step == "go":
             tabs.go(which - 5)
-        elif step in ("split", "stack"):
-            tabs.split(stacked=step == "stack")
-        elif step == "zoom":
-            tabs.zoom()
-        assert set(tabs.shown) <= set(tabs.tabs)
+        elif step == "focus":
+            tabs.focus(direction)
+        elif step == "bring" and before:
+            tabs.bring(before[which % len(before)])
+        elif step == "swap":
+            tabs.swap(which - 5)
+        elif step == "resize":
+            tabs.resize(direction, which)
+        else:
+            also = {"zoom": tabs.zoom, "break": tabs.break_out, "rotate": tabs.rotate, "even": tabs.even}
+            {**also, "next": tabs.arrange_next}.get(step, tabs.zoom)()
+        assert sorted(tabs.panes) == sorted(made)
         assert (tabs.active in tabs.shown) == bool(tabs.tabs)
-        assert tabs.beside is None or tabs.beside != tabs.active
+        assert all(tab.active in tab.panes and set(tab.recent) <= set(tab.panes) for tab in tabs.tabs)
+        assert all(fits(tab.tree, tabs.place) for tab in tabs.tabs)
 
 
 def test_menus_report_what_was_chosen_and_close_on_anything():

@@ -29,6 +29,7 @@ SESSION = Option(
 )
 ESCAPE = Option("--escape", "what begins an escape, as ~ or ^B; none for none", "CHAR", default="~")
 LINES_ABOVE = Option("--history", "print so many of the lines above the screen first", "N", "int")
+LINES_OF_SESSION = Option("--history", "of a session, print so many of the lines above its screen first", "N", "int")
 
 HUB_START = Command(
     ("hub", "start"),
@@ -72,7 +73,7 @@ COMMANDS: tuple[Command, ...] = (
         ("connect",),
         "open an interactive shell on a node, or a command in its terminal",
         "sessions.connect:connect",
-        (NODE, CWD, ENV, ESCAPE, *ACCESS),
+        (NODE, CWD, ENV, LINES_OF_SESSION, ESCAPE, *ACCESS),
         keeps=Rest.BEHIND_DASHES,
         more="terminal.escapes:help_text",
         advice="write a command behind --, as in `connect NODE -- top`",

@@ -50,8 +50,10 @@ def tune_memory() -> None:
     """Have the C library keep freed memory for the next frame, instead of returning it to the system each time.
 
     A relay allocates and frees buffers of 64 to 256 KiB all the time: giving them back costs a tenth of its speed.
-    Python's garbage collection stays as it is, since a service that runs for months makes garbage.
+    Python's garbage collection stays as it is, since a service that runs for months makes garbage; but what is loaded
+    lasts as long as the process, and to look through it takes 15 to 20 ms each time.
     """
+    gc.freeze()
     gc.set_threshold(*_USUAL_THRESHOLDS)
     if sys.platform != "linux":
         return

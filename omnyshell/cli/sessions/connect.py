@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.loop import run
 from omnyshell.cli.ground.output import FAILURE, complain
+from omnyshell.cli.sessions.lines_wanted import lines_wanted
 from omnyshell.cli.terminal.escapes import DEFAULT, ENDING, Escape, EscapeScanner, help_text, parse_escape, shown
 from omnyshell.cli.terminal.raw_terminal import Notices, RawTerminal
 from omnyshell.cli.terminal.streams import BROKEN_PIPE, InputStream, OutputStream, tell, terminal_spec
@@ -50,7 +51,7 @@ def connect(options: argparse.Namespace) -> int:
     """Open a shell, or a command in a terminal, on a node; returns its exit code."""
     env = {name: os.environ[name] for name in FORWARDED_VARIABLES if name in os.environ}
     env |= parse_pairs(options.env, "--env")
-    access, escape = access_from(options), parse_escape(options.escape)
+    access, escape, history = access_from(options), parse_escape(options.escape), lines_wanted(options)
     with guarding() as guardian:
         try:
             return run(run_session(access, options.node, options.rest, env, options.cwd, guardian, escape))
@@ -65,7 +66,7 @@ def connect(options: argparse.Namespace) -> int:
                 raise
             node, ref = choose(sessions, options.node)
             complain(f"omnyshell: no node '{options.node}' is connected; this is session {short_id(ref)} on {node}")
-            return run(resume_session(access, node, ref, guardian, escape=escape))
+            return run(resume_session(access, node, ref, guardian, history, escape))
 
 
 async def run_session(

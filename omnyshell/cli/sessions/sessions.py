@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.output import FAILURE, say, say_json, say_table
+from omnyshell.cli.sessions.lines_wanted import lines_wanted
 from omnyshell.durations import parse_duration
-from omnyshell.errors import ConfigException, NodeUnavailableException
+from omnyshell.errors import NodeUnavailableException
 from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
@@ -55,18 +56,11 @@ def peek(options: argparse.Namespace) -> int:
     from omnyshell.cli.sessions.finding import place_of
     from omnyshell.cli.sessions.peek import print_screen
 
-    wanted = _lines_wanted(options)
+    wanted = lines_wanted(options)
     node, ref = place_of(options)
     screen, rows = _ask(options, lambda client: _seen(client, node, ref, wanted))
     print_screen(screen, rows, as_json=options.json)
     return 0
-
-
-def _lines_wanted(options: argparse.Namespace) -> int:
-    wanted: int = options.history or 0
-    if wanted < 0:
-        raise ConfigException("'--history' must be at least 0 lines")
-    return wanted
 
 
 async def _seen(client: OmnyShellClient, node: str, ref: str, history: int) -> "tuple[SessionScreen, list[Row]]":
@@ -89,7 +83,7 @@ def resume(options: argparse.Namespace) -> int:
     from omnyshell.cli.terminal.escapes import parse_escape
     from omnyshell.guardian import guarding
 
-    access, wanted, escape = access_from(options), _lines_wanted(options), parse_escape(options.escape)
+    access, wanted, escape = access_from(options), lines_wanted(options), parse_escape(options.escape)
     node, ref = place_of(options)
     with guarding() as guardian:
         return run(resume_session(access, node, ref, guardian, wanted, escape))

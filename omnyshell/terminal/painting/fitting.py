@@ -38,6 +38,13 @@ def pieces(cells: Sequence[str], layout: Layout) -> Iterator[Piece]:
         yield Piece("".join(sure), len(sure), len(sure), is_sure=True)
 
 
+def fits(cells: Sequence[str], layout: Layout) -> bool:
+    """Whether a terminal of that layout can show cells as they are."""
+    made = list(pieces(cells, layout))
+    whole = "".join(piece.text for piece in made) == "".join(cells)
+    return whole and all(piece.taken == piece.columns for piece in made)
+
+
 def groups(cells: Sequence[str]) -> Iterator[list[str]]:
     """Yield cells that some terminal joins, if they are written one after the other; most are alone."""
     group: list[str] = []

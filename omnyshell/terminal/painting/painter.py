@@ -121,11 +121,16 @@ class Painter:
             return
         self.move(y, begun)
         column, self._may_spill = begun, False
+        is_sure = is_counted_alike("".join(cells[begun:end]))
         for style, group in groupby(styles[begun:end]):
-            after = column + sum(1 for _ in group)
+            after = column + len(list(group))
             self.style(style)
-            erasing = not wraps and after == row.width and style.look == Look(bg=style.look.bg)
-            self._run(cells, column, after, erasing=erasing)
+            if after == row.width and not wraps and style.look == Look(bg=style.look.bg):
+                self._erasing(cells, column, after)
+            elif is_sure:
+                self.parts.append("".join(cells[column:after]))
+            else:
+                self._text(cells, column, after)
             column = after
         if self._may_spill and end < row.width:
             self.style(DEFAULT_STYLE)
@@ -143,10 +148,10 @@ class Painter:
         self.parts.append(cells[0])
         return 1 + (following.width > 1 and not cells[1])
 
-    def _run(self, cells: list[str], start: int, end: int, *, erasing: bool) -> None:
-        """Paint one style's cells; with `erasing`, blanks at the row's end may be erased instead of written."""
+    def _erasing(self, cells: list[str], start: int, end: int) -> None:
+        """Paint one style's cells at the row's end, where blanks may be erased instead of written."""
         last = end
-        while erasing and last > start and cells[last - 1] == " ":
+        while last > start and cells[last - 1] == " ":
             last -= 1
         if end - last < _SHORTEST_ERASE:
             last = end

@@ -1,9 +1,11 @@
 """Snapshots of a screen with its modes and unfinished input: bytes that repaint them, text, or a comparable value."""
 
+from itertools import chain
 from typing import Any, Final
 
 from omnyshell.model.sessions import Widths
 from omnyshell.terminal.emulator import Emulator
+from omnyshell.terminal.painting.fitting import fits
 from omnyshell.terminal.painting.painter import Painter
 from omnyshell.terminal.painting.titles import titles
 from omnyshell.terminal.screen.editing import ISO
@@ -39,10 +41,11 @@ def paint(screen: Emulator, *, again: bool = False, same_size: bool = False) -> 
     an unfinished sequence comes last, so that the live bytes that follow complete it. `again` says that the terminal
     has followed this program before: what was pushed onto a stack is there.
     """
-    painter = Painter(_layout_of_terminal(screen))
+    is_clustered = CLUSTERS in screen.mode and not _is_of_before(screen)
+    painter = Painter(_layout_of_terminal(screen) if is_clustered else LAYOUTS[screen.widths])
     painter.add("\x1b[?1049h" if screen.on_alternate_screen else "\x1b[?1049l")
     painter.add(screen.settings.stated(alternate=screen.on_alternate_screen), _SOFT_RESET)
-    painter.add(switch(CLUSTERS, on=True) if CLUSTERS in screen.mode else "")
+    painter.add(switch(CLUSTERS, on=True) if is_clustered else "")
     if not screen.on_alternate_screen and screen.hidden_page is not None:
         _paint_hidden(painter, screen.hidden_page, again=again)
     painter.add("\x1b[H\x1b[2J")
@@ -73,6 +76,13 @@ def paint_main(screen: Emulator) -> bytes:
     painter.sizes(rows)
     painter.add(screen.main_keyboard.painted(again=False), "\x1b8")
     return painter.text.encode()
+
+
+def _is_of_before(screen: Emulator) -> bool:
+    """Whether all that is shown may have been written before the program asked for clusters: it fits without them."""
+    hidden = screen.hidden_page
+    rows = chain(screen.rows, hidden.rows if hidden is not None else ())
+    return all(fits(row.cells, LAYOUTS[screen.widths]) for row in rows)
 
 
 def _layout_of_terminal(screen: Emulator) -> Layout:

@@ -49,6 +49,7 @@ class LateStyle(Style):
         """The style itself."""
         if self._settled is None:
             self._settled = pen_after(self._before, [*filter(None, (self._foreground, self._background))])
+            self._fields = self._settled.fields
         return self._settled
 
     def __getattr__(self, name: str) -> Any:

@@ -164,10 +164,8 @@ def sgr_of(look: Look) -> str:
     codes += [str(code) for code, flag in _FLAGS_ON.items() if look.flags & flag and code != 6]
     if look.underline:
         codes.append("4" if look.underline == SINGLE_UNDERLINE else f"4:{look.underline}")
-    codes += _colour_codes(look.fg, 30)
-    codes += _colour_codes(look.bg, 40)
-    codes += _colour_codes(look.underline_colour, 50)
-    return f"\x1b[{';'.join(codes)}m"
+    codes += [_colour_code(look.fg, 30), _colour_code(look.bg, 40), _colour_code(look.underline_colour, 50)]
+    return f"\x1b[{';'.join(filter(None, codes))}m"
 
 
 def sgr_between(old: Look, new: Look) -> str:
@@ -179,17 +177,18 @@ def sgr_between(old: Look, new: Look) -> str:
 
 def colours_between(old: tuple[int, int], new: tuple[int, int]) -> str:
     """Return the SGR sequence that turns a foreground and a background into others."""
-    codes = (_colour_codes(new[0], 30) or ["39"]) if old[0] != new[0] else []
-    codes += (_colour_codes(new[1], 40) or ["49"]) if old[1] != new[1] else []
-    return f"\x1b[{';'.join(codes)}m"
+    foreground = _colour_code(new[0], 30) or "39"
+    background = _colour_code(new[1], 40) or "49"
+    if old[0] == new[0]:
+        return f"\x1b[{background}m"
+    return f"\x1b[{foreground}m" if old[1] == new[1] else f"\x1b[{foreground};{background}m"
 
 
-def _colour_codes(colour: int, base: int) -> list[str]:
-    if colour == DEFAULT:
-        return []
+def _colour_code(colour: int, base: int) -> str:
     if colour >= TRUE_COLOUR:
-        rgb = colour - TRUE_COLOUR
-        return [f"{base + 8};2;{rgb >> 16};{rgb >> 8 & 255};{rgb & 255}"]
+        return f"{base + 8};2;{colour >> 16 & 255};{colour >> 8 & 255};{colour & 255}"
+    if colour == DEFAULT:
+        return ""
     if colour >= INDEXED:
-        return [f"{base + 8};5;{colour - INDEXED}"]
-    return [str(base + colour if colour < 8 else base + 52 + colour)]
+        return f"{base + 8};5;{colour - INDEXED}"
+    return str(base + colour if colour < 8 else base + 52 + colour)

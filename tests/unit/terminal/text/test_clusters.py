@@ -266,3 +266,13 @@ def test_cells_that_are_found_at_once_are_those_that_a_closer_look_finds(widths:
     if MARK not in "".join(cells):
         assert cells == layout.merged(data)
         assert not layout.is_open(cells[-1] or cells[-2])
+
+
+@pytest.mark.parametrize("widths", Widths)
+@pytest.mark.parametrize("hidden", ["", "\x1b[?1049h\x1b[?47l"])
+def test_what_was_written_before_clusters_were_asked_for_is_painted_as_it_is(widths: Widths, hidden: str) -> None:
+    screen = fed(f"{hidden}{HEART}a{ON}", widths=widths)
+    painted = Emulator(12, 3, widths=widths)
+    painted.feed(paint(screen))
+    assert state(painted) == state(screen)
+    assert "".join(painted.rows[0].cells).rstrip() == f"{HEART}a"

@@ -212,6 +212,9 @@ class LiveSession(WireObject, kw_only=True):
     rate_out: Annotated[int, OMIT, COUNT] = 0
     """Bytes of output a second."""
 
+    away: Annotated[bool, OMIT] = False
+    """Whether it was left on a node that is offline now, which alone knows whether it is still there."""
+
     taken_by: Annotated[str, OMIT, PRINCIPAL_OR_NONE] = ""
     """Of `others-sessions`: who has it attached, where that is not its owner."""
 

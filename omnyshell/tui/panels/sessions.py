@@ -33,8 +33,11 @@ _STATES = {
 }
 
 
+_AWAY = Cell("◌ away", Tone.DIM)
+
+
 def _state(session: LiveSession, _now: datetime) -> Cell:
-    return _STATES[session.state]
+    return _AWAY if session.away else _STATES[session.state]
 
 
 def _text(text: str) -> Cell:
@@ -59,7 +62,7 @@ class SessionsPanel(Panel[LiveSession]):
             _state,
             Text(
                 "state",
-                "opening, attached, detached, closing or closed",
+                "opening, attached, detached, away (detached on a node that is offline), closing or closed",
                 lambda session, now: state_word(_state(session, now)),
             ),
             keep=90,

@@ -87,7 +87,9 @@ class EventsService:
         self._bus = bus
         self._clock = clock
         self._subscribers = Subscribers(clock)
-        self._sessions = LiveSessions(self._subscribers.mark, clock, routes.carried, self._keeps_sessions)
+        self._sessions = LiveSessions(
+            self._subscribers.mark, clock, routes.carried, self._keeps_sessions, self._is_connected
+        )
         self._vitals = VitalsPolls(nodes, questions, clock, self._subscribers.mark_vitals)
         self._view = LiveView(
             inventory=inventory,
@@ -247,6 +249,10 @@ class EventsService:
             if final is None:
                 return
         self._subscribers.mark(Part.PEERS, peer.key, peer.principal, final)
+
+    def _is_connected(self, node_id: str) -> bool:
+        node = self._nodes.find(node_id)
+        return node is not None and node.peer.is_open
 
     def _keeps_sessions(self, node_id: str) -> bool:
         node = self._nodes.find(node_id)

@@ -91,6 +91,9 @@ class SessionPolls:
             self._ask_for_all(node, node.peer, now)
             return 1
         if not keeps_sessions(node):
+            if node.capabilities is not None:
+                # What was there when it was lost has ended with it.
+                self._sessions.report(node_id, (), now)
             return 0
         names = self._sessions.owners_at(node_id)
         if is_new:

@@ -21,6 +21,12 @@ LONGEST_ID = 128
 MAX_OF_NODE = 1_000
 """The most sessions in one report of a node."""
 
+AWAY_AT_MOST = 86_400.0
+"""Seconds that a session of an offline node is shown whose end its node has not told."""
+
+MAX_AWAY = 10_000
+"""Sessions of offline nodes that are shown in all; beyond it, those that were left first are not."""
+
 Mark = Callable[[Part, str, str, LiveSession | None], None]
 """Called with a part, the key and owner of the changed item, and the item's final state if it has ended."""
 
@@ -100,12 +106,23 @@ class SessionEntry:
 class LiveSessions:
     """Keeps an entry for each session, and reports changes through `mark`."""
 
-    def __init__(self, mark: Mark, clock: Clock, carried: Carried, keeps_sessions: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        mark: Mark,
+        clock: Clock,
+        carried: Carried,
+        keeps_sessions: Callable[[str], bool],
+        is_connected: Callable[[str], bool],
+    ) -> None:
         self._mark = mark
         self._clock = clock
         self._carried = carried
         self._keeps_sessions = keeps_sessions
         """Tells whether a connected node keeps the shells of lost clients."""
+
+        self._is_connected = is_connected
+        self._away: dict[str, None] = {}
+        """The keys of the sessions that were left on nodes which are offline now, in the order in which they were."""
 
         self._entries: dict[str, SessionEntry] = {}
         self.unsure: set[str] = set()
@@ -129,6 +146,7 @@ class LiveSessions:
     def clear(self) -> None:
         """Forget everything."""
         self._entries.clear()
+        self._away.clear()
         self.unsure.clear()
 
     def nodes_with_shells(self) -> set[str]:
@@ -149,6 +167,7 @@ class LiveSessions:
         for key, entry in self._entries.items():
             if entry.sample(seconds):
                 changed(key, entry.principal)
+        self._forget_old()
 
     def receive(self, event: SessionEvent) -> None:
         """Handle an event of a session that the hub relays."""
@@ -199,16 +218,37 @@ class LiveSessions:
                 self._mark(Part.SESSIONS, key, entry.principal, None)
 
     def node_gone(self, node_id: str) -> None:
-        """Handle the loss of a node: its sessions are detached until it is back."""
+        """Handle the loss of a node: what is detached there is away until the node is back, and lists what it has."""
         for key, entry in list(self._entries.items()):
             if entry.node_id == node_id and not entry.route_id:
-                self._finish(key, CloseReason.NODE_CLOSED)
+                self._left(key, entry)
 
     # The rest
+
+    def _left(self, key: str, entry: SessionEntry) -> None:
+        if entry.end_reason:
+            self._finish(key, entry.end_reason)
+            return
+        if not entry.item.away:
+            entry.item.away, entry.since = True, self._clock.monotonic()
+            self._mark(Part.SESSIONS, key, entry.principal, None)
+        self._away[key] = None
+        if len(self._away) > MAX_AWAY:
+            self._finish(next(iter(self._away)), CloseReason.NODE_CLOSED)
+
+    def _forget_old(self) -> None:
+        """End what must have ended by now on nodes that are offline."""
+        now, since = self._clock.now(), self._clock.monotonic() - AWAY_AT_MOST
+        for key in list(self._away):
+            entry = self._entries[key]
+            ends = entry.item.expires_at
+            if entry.since < since if ends is None else ends < now:
+                self._finish(key, CloseReason.NODE_CLOSED)
 
     def _carry(self, event: SessionEvent) -> None:
         item = msgspec.structs.replace(event.session)
         before = self._entries.get(item.key)
+        self._away.pop(item.key, None)
         self._entries[item.key] = SessionEntry(item, self._clock.monotonic(), self._carried, event.route_id)
         if before is not None and before.route_id != event.route_id:
             known = before.item
@@ -236,11 +276,16 @@ class LiveSessions:
         entry = self._carried_by(event.session.key, event.route_id)
         if entry is None:
             return
-        was_lost = event.reason == CloseReason.CLIENT_DISCONNECTED and entry.item.state is SessionState.OPEN
-        if was_lost and entry.is_shell and self._keeps_sessions(entry.node_id):
+        was_open = entry.is_shell and entry.item.state is SessionState.OPEN
+        node_id, reason = entry.node_id, event.reason
+        if was_open and reason == CloseReason.CLIENT_DISCONNECTED and self._keeps_sessions(node_id):
             # The node detaches or ends the shell. It is asked which, and until its answer the shell is shown as
             # detached.
             self._detach(event)
+        elif was_open and reason == CloseReason.NODE_CLOSED and not self._is_connected(node_id):
+            # The same, once the node is back.
+            self._detach(event)
+            self._left(event.session.key, entry)
         else:
             entry.item.bytes_in, entry.item.bytes_out = event.session.bytes_in, event.session.bytes_out
             self._finish(event.session.key, event.reason)
@@ -254,6 +299,7 @@ class LiveSessions:
         return entry if entry is not None and entry.route_id == route_id else None
 
     def _finish(self, key: str, reason: str) -> None:
+        self._away.pop(key, None)
         item = self._entries.pop(key).describe()
         item.state, item.gone, item.reason = SessionState.CLOSED, True, clean(reason)
         item.rate_in = item.rate_out = 0
@@ -282,8 +328,10 @@ class LiveSessions:
             self._entries[key] = SessionEntry(item, self._clock.monotonic(), self._carried)
             self._mark(Part.SESSIONS, key, principal, None)
             return
+        self._away.pop(key, None)
         item = entry.item
-        told = (item.created_at, item.command, item.cwd, item.detached_at, item.expires_at)
+        told = (item.created_at, item.command, item.cwd, item.detached_at, item.expires_at, item.away)
+        item.away = False
         item.command, item.cwd = command or item.command, cwd or item.cwd
         if item.resumed:
             # The session may be older than this hub's process.
@@ -291,5 +339,5 @@ class LiveSessions:
         if not entry.route_id:
             item.detached_at = info.detached_at or item.detached_at
             item.expires_at = info.expires_at or item.expires_at
-        if told != (item.created_at, item.command, item.cwd, item.detached_at, item.expires_at):
+        if told != (item.created_at, item.command, item.cwd, item.detached_at, item.expires_at, False):
             self._mark(Part.SESSIONS, key, item.principal, None)

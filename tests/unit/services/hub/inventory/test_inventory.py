@@ -60,7 +60,7 @@ class Told:
         )
         reads = LiveReads(self.inventory).reads
         self.ask = lambda kind: reads[kind](kind(request_id="r"))
-        sessions = LiveSessions(lambda *_: None, world.clock, world.router.carried, lambda _node_id: False)
+        sessions = LiveSessions(lambda *_: None, world.clock, world.router.carried, lambda _: False, lambda _: False)
         self.view = LiveView(
             inventory=self.inventory,
             sessions=sessions,

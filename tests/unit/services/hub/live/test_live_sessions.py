@@ -3,14 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, strategies as st
 
 from omnyshell import DetachedSessionInfo, SessionMode, SessionState
 from omnyshell.ids import PrincipalId
 from omnyshell.model.live import LiveSession, Part
 from omnyshell.model.principals import Principal
-from omnyshell.services.hub.ground.event_bus import SessionEvent
-from omnyshell.services.hub.live.sessions import LONGEST_ID, LiveSessions
+from omnyshell.services.hub.ground.event_bus import KillEvent, SessionEvent
+from omnyshell.services.hub.live.sessions import AWAY_AT_MOST, LONGEST_ID, LiveSessions
 from omnyshell.services.hub.sessions.route import Session, SessionRoute
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -42,7 +43,8 @@ class Hub:
         self.clock = Clock()
         self.marks: list[tuple[str, LiveSession | None]] = []
         self.routes: dict[str, SessionRoute] = {}
-        self.live = LiveSessions(self._mark, self.clock, self._carried, lambda _: keeps)
+        self.is_connected = True
+        self.live = LiveSessions(self._mark, self.clock, self._carried, lambda _: keeps, lambda _: self.is_connected)
 
     def _carried(self, route_id: str) -> tuple[int, int] | None:
         route = self.routes.get(route_id)
@@ -152,15 +154,60 @@ def test_a_report_is_about_its_node_and_its_principal_and_what_is_attached_comes
     assert set(hub.live) == {"n1/attached"}
 
 
-def test_what_waits_in_a_node_goes_with_it() -> None:
+def states(hub: Hub) -> dict[str, tuple[SessionState, bool]]:
+    entries = {key: hub.live.find(key) for key in hub.live}
+    return {key: (entry.item.state, entry.item.away) for key, entry in entries.items() if entry is not None}
+
+
+@pytest.mark.parametrize("is_told_first", [True, False])
+def test_what_waits_in_a_node_is_away_with_it_and_then_what_the_node_says(is_told_first: bool) -> None:
     hub = Hub()
-    hub.opened("attached")
+    route, command = hub.opened("attached"), hub.opened("command", mode=SessionMode.EXEC)
     hub.report(info("waiting"))
     hub.live.node_gone("n2")
-    assert len(hub.live) == 2
+    assert not any(away for _, away in states(hub).values())
+    hub.is_connected = False
+    for step in (0, 1) if is_told_first else (1, 0):
+        if step:
+            hub.live.node_gone("n1")
+        else:
+            hub.state(route, SessionState.CLOSED, "node_closed")
+            hub.state(command, SessionState.CLOSED, "node_closed")
+    away = (SessionState.DETACHED, True)
+    assert states(hub) == {"n1/attached": away, "n1/waiting": away}
+    hub.is_connected = True
+    hub.report(info("waiting"))
+    assert states(hub) == {"n1/waiting": (SessionState.DETACHED, False)}
+
+
+def test_what_was_killed_there_is_not_away() -> None:
+    hub = Hub()
+    hub.report(info("waiting"))
+    hub.live.killed(KillEvent("n1", PrincipalId("ann"), "waiting"))
     hub.live.node_gone("n1")
-    assert set(hub.live) == {"n1/attached"}
-    assert [final.reason for _, final in hub.marks if final is not None] == ["node_closed"]
+    assert len(hub.live) == 0
+
+
+@pytest.mark.parametrize(("lasts", "seconds"), [(100, 100), (None, AWAY_AT_MOST)])
+def test_what_must_have_ended_meanwhile_is_away_no_more(lasts: int | None, seconds: float) -> None:
+    hub = Hub()
+    ends = hub.clock.now() + timedelta(seconds=lasts) if lasts is not None else None
+    hub.report(info("waiting", expires_at=ends))
+    hub.live.node_gone("n1")
+    hub.clock.seconds += seconds - 50
+    hub.live.sample(1.0, lambda _key, _owner: None)
+    assert len(hub.live) == 1
+    hub.clock.seconds += 60
+    hub.live.sample(1.0, lambda _key, _owner: None)
+    assert len(hub.live) == 0
+
+
+def test_no_more_than_so_many_are_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("omnyshell.services.hub.live.sessions.MAX_AWAY", 2)
+    hub = Hub()
+    hub.report(*(info(str(number)) for number in range(4)))
+    hub.live.node_gone("n1")
+    assert set(hub.live) == {"n1/2", "n1/3"}
 
 
 class World:

@@ -67,6 +67,7 @@ class Told:
             audit=world.audit,
             metrics=world.metrics,
             subscribers=lambda: 1,
+            vitals=lambda _: None,
         )
         self.view.start()
 

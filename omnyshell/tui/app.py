@@ -12,12 +12,15 @@ from textual.screen import Screen
 from textual.widget import AwaitMount
 
 from omnyshell.clock import Clock, SystemClock
+from omnyshell.errors import OmnyShellException
 from omnyshell.printable import printable
 from omnyshell.protocol.messages.admin import NodeLabelsSet
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.live.state import Link
+from omnyshell.services.dial import HubAccess
 from omnyshell.tui import messages, notices
-from omnyshell.tui.actions import administration, live
+from omnyshell.tui.actions import administration, leaving, live
+from omnyshell.tui.advice import advice
 from omnyshell.tui.dialogs.invite import InviteDialog, WantedInvite
 from omnyshell.tui.dialogs.labels import LabelsDialog
 from omnyshell.tui.dialogs.line import LineDialog
@@ -46,6 +49,9 @@ from omnyshell.tui.tasks import start_task
 from omnyshell.tui.terminal.commands import leader_name
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.themes import DARK, THEMES
+
+START_PAUSE = 3.0
+"""Seconds until a hub is started again that could not start."""
 
 REVIVE_PERIOD = 1.0
 """Seconds between checks whether this console has to start a lost hub again."""
@@ -170,19 +176,31 @@ class ConsoleApp(App[int]):
         """Connect, or ask for a hub."""
         self.set_interval(REVIVE_PERIOD, self._revive)
         if self.place is not None:
-            start_task(self, self._connect(self.place), "Connecting")
+            self._begin(self.place)
         else:
             self._ask_for_hub("", asks_at_once=self._needs_passphrase)
 
+    def _begin(self, place: Place) -> None:
+        start_task(self, self._learn_name(), "Logging in")
+        start_task(self, self._connect(place), "Connecting")
+
     async def _connect(self, place: Place) -> None:
-        access = await place.access()
+        access = await self._access(place)
         self.hub.use(access)
         url = str(access.address)
         self.overview.header.name_hub(url if place.label == url else f"{place.label} {url}", "")
-        start_task(self, self._learn_name(), "Logging in")
         await self.hub.run()
         if self.hub.state.link is Link.REFUSED:
             self._ask_for_hub(f"{place.label}: {self.hub.state.link_error}")
+
+    async def _access(self, place: Place) -> HubAccess:
+        """Wait for the hub; what keeps it from starting is shown for as long as it does."""
+        while True:
+            try:
+                return await place.access()
+            except OmnyShellException as exc:
+                self.hub.state.set_link(Link.LOST, advice(exc))
+                await asyncio.sleep(START_PAUSE)
 
     def _revive(self) -> None:
         if self.place is not None and self.hub.state.link is Link.LOST:
@@ -202,11 +220,26 @@ class ConsoleApp(App[int]):
                 self._leave()
         elif self.place is None:
             self.place = place
-            start_task(self, self._connect(place), "Connecting")
+            self._begin(place)
         else:
             # All present state belongs to the old hub, so the application is left and started again.
-            self.next_place = place
-            self._leave()
+            self._leave_if_meant(place)
+
+    def _leave_if_meant(self, next_place: Place | None = None) -> None:
+        """Leave, after asking where somebody loses something."""
+        own_node = self.place.own_node if self.place is not None else ""
+        running = sum(not run.is_over for at in self.screen_stack if isinstance(at, FanOutScreen) for run in at.runs)
+        ends = leaving.what_leaving_ends(own_node, self.hub.state, self.terminals.live_terminals, running)
+
+        def leave(is_meant: bool | None) -> None:
+            if is_meant:
+                self.next_place = next_place
+                self._leave()
+
+        if ends.is_nothing:
+            leave(True)
+        elif not isinstance(self.screen, leaving.LeavingQuestion):
+            self.push_screen(leaving.question_about(ends, is_hub=bool(own_node)), leave)
 
     def _leave(self) -> None:
         start_task(self, self._detach_and_exit(), "Leaving", group="leave")
@@ -276,8 +309,8 @@ class ConsoleApp(App[int]):
         self.use_theme(self.settings.theme)
 
     def action_quit_console(self) -> None:
-        """Detach live sessions, and quit."""
-        self._leave()
+        """Detach live sessions, and quit, after asking where more than that ends."""
+        self._leave_if_meant()
 
     # Messages
 

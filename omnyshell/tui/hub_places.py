@@ -12,6 +12,7 @@ from omnyshell.services.client.access import complete, given_access
 from omnyshell.services.client.login_store import CredentialStore
 from omnyshell.services.dial import HubAccess
 from omnyshell.services.local.node_process import LocalNode
+from omnyshell.services.local.pid_file import PidFile
 from omnyshell.services.local.setup import LOGIN_NAME, LocalSetup, Running
 from omnyshell.tui.embedded import EmbeddedHub
 
@@ -27,6 +28,11 @@ class Place(Protocol):
 
     label: str
     """Its name for people."""
+
+    @property
+    def own_node(self) -> str:
+        """The node of this machine where the hub ends with this console; "" where it goes on."""
+        ...
 
     def begin(self) -> None:
         """Begin to start whatever is needed, without waiting. Idempotent."""
@@ -51,6 +57,7 @@ class RemoteHub:
     def __init__(self, access: HubAccess) -> None:
         self._access = access
         self.label = str(access.address)
+        self.own_node = ""
 
     def begin(self) -> None:
         """Do nothing."""
@@ -77,6 +84,12 @@ class ThisMachine:
         self._running: Running | None = None
         self.label = "this machine"
 
+    @property
+    def own_node(self) -> str:
+        """The node's id, where this console serves the hub."""
+        serves = self._embedded is not None and not self._embedded.has_failed and self._running is not None
+        return self._running.node_id if serves and self._running is not None else ""
+
     def begin(self) -> None:
         """Start the hub, unless one runs."""
         if self._running is None and self._embedded is None:
@@ -92,7 +105,7 @@ class ThisMachine:
         self._embedded.start()
 
     async def access(self) -> HubAccess:
-        """Wait for the hub. Raises the error that kept it from starting."""
+        """Wait for the hub. Raises the error that kept it from starting; asked again, it starts it again."""
         self.begin()
         if self._running is None:
             self._running = await self._started()
@@ -125,11 +138,13 @@ class ThisMachine:
         assert self._embedded is not None  # noqa: S101  # begun
         try:
             return await asyncio.wrap_future(self._embedded.started)
-        except ConfigException:
-            # Another process may have been faster, and be about to serve.
+        except Exception as exc:
             self._embedded.stop()
             self._embedded = None
-            return await self._elsewhere()
+            if isinstance(exc, ConfigException) and PidFile(self._setup.pid_file).is_held():
+                # Another process was faster, and may be about to serve.
+                return await self._elsewhere()
+            raise
 
     async def _elsewhere(self) -> Running:
         deadline = time.monotonic() + APPEAR_TIMEOUT

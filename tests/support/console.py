@@ -188,6 +188,8 @@ class Nowhere:
 
     label = "nowhere"
 
+    own_node = ""
+
     def begin(self) -> None:
         pass
 

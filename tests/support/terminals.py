@@ -24,6 +24,8 @@ class KnownHub:
     def __init__(self, found: HubAccess) -> None:
         self._found = found
 
+    own_node = ""
+
     def begin(self) -> None:
         pass
 

@@ -14,7 +14,6 @@ from omnyshell.cli.ground.strict_files import check_files, strict_modes
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.options.values import read, settings
 from omnyshell.paths import state_dir, user_path
-from omnyshell.protocol.limits import HEARTBEAT_INTERVAL
 from omnyshell.security.authenticators import (
     Authenticator,
     CompositeAuthenticator,
@@ -67,9 +66,6 @@ async def _serve(options: argparse.Namespace) -> int:
     config = config_from(options)
     hub = OmnyShellHub(config)
     hub.audit.add_sink(log_record)
-    if config.heartbeat_timeout <= HEARTBEAT_INTERVAL:
-        text = "nodes that send a heartbeat every %g s, as ours do, are dropped with --heartbeat-timeout %g"
-        logger.warning(text, HEARTBEAT_INTERVAL, config.heartbeat_timeout)
     async with hub:
         stopped = watch_signals(lambda: _reload(hub, options.words))
         host = config.host or "0.0.0.0"  # noqa: S104

@@ -5,6 +5,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from omnyshell.cli.ground.loop import run
 from omnyshell.cli.ground.output import announce, describe, fail
@@ -115,13 +116,22 @@ def main() -> int:
     parser.add_argument("--port", type=int)
     parser.add_argument("--lifeline", action="store_true")
     parser.add_argument("--hub-only", action="store_true")
+    parser.add_argument("--cause-to", type=int, help="descriptor for the cause of a failed start")
     options = parser.parse_args()
     try:
         if options.hub_only:
             return serve_hub(LocalSetup.default(), options.port)
         return serve(LocalSetup.default(), options.port, lambda _running: None, lifeline=options.lifeline)
     except OmnyShellException as exc:
+        _tell_starter(options.cause_to, describe(exc))
         return fail(describe(exc))
+
+
+def _tell_starter(descriptor: int | None, cause: str) -> None:
+    """Tell who waits for the start why it failed: the log may be on a disk that is full."""
+    if descriptor is not None:
+        with suppress(OSError):
+            os.write(descriptor, cause.encode())
 
 
 if __name__ == "__main__":

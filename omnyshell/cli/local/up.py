@@ -105,20 +105,26 @@ def _spawn(setup: LocalSetup, port: int | None, *, lifeline: bool) -> "tuple[Run
     command = [sys.executable, "-m", "omnyshell.cli.local.server"]
     command += [f"--port={port}"] if port is not None else []
     command += ["--lifeline"] if lifeline else []
+    causes, told = os.pipe()
     with setup.log_file.open("ab") as log:
         server = subprocess.Popen(  # noqa: S603
-            command,
+            [*command, f"--cause-to={told}"],
+            pass_fds=(told,),
             stdin=subprocess.PIPE if lifeline else subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
             env=without_secrets(os.environ),
         )
-    wait_until(lambda: setup.running() is not None or server.poll() is not None, START_TIMEOUT)
-    running = setup.running()
-    if running is None:
-        _end(server)
-        raise OmnyShellException(f"the hub did not start: {_last_line(setup.log_file)} (see {setup.log_file})")
+    os.close(told)
+    with os.fdopen(causes, "rb") as file:
+        wait_until(lambda: setup.running() is not None or server.poll() is not None, START_TIMEOUT)
+        running = setup.running()
+        if running is None:
+            _end(server)
+            # The log may be on a disk that is full.
+            cause = file.read().decode(errors="replace") or _last_line(setup.log_file)
+            raise OmnyShellException(f"the hub did not start: {cause} (see {setup.log_file})")
     return running, server
 
 

@@ -13,7 +13,7 @@ from omnyshell.options.toml_file import TomlFile
 from omnyshell.options.toml_tables import Table, read_tables
 from omnyshell.options.values import at_least, duration, file_exists
 from omnyshell.paths import user_path
-from omnyshell.protocol.limits import MIB
+from omnyshell.protocol.limits import HEARTBEAT_INTERVAL, MIB
 from omnyshell.security.grant_tables import read_grant
 from omnyshell.security.grants import Grant
 from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
@@ -195,6 +195,9 @@ TUNNELS = (
     ),
 )
 
+SHORTEST_SILENCE = 1.2 * HEARTBEAT_INTERVAL
+"""Seconds of silence that nodes are granted at least: a beat, and its way."""
+
 LIMITS = (
     Option(
         "--heartbeat-timeout",
@@ -203,7 +206,10 @@ LIMITS = (
         "float",
         default_of(HubConfig, "heartbeat_timeout"),
         sets="heartbeat_timeout",
-        check=Check(lambda seconds: 0 < seconds < math.inf, "must be more than 0"),
+        check=Check(
+            lambda seconds: SHORTEST_SILENCE <= seconds < math.inf,
+            f"must be at least {SHORTEST_SILENCE:g}: nodes send a heartbeat every {HEARTBEAT_INTERVAL:g} s",
+        ),
     ),
     Option(
         "--max-connections",

@@ -11,6 +11,9 @@ from omnyshell.services.client.live.state import HubState
 class WhatEnds:
     """Counts; `sessions` end with this machine's node, those `cut_off` lose their client until a hub is back."""
 
+    commands: int = 0
+    """Commands of whoever leaves, which cannot be detached."""
+
     sessions: int = 0
     attached: int = 0
     """How many of the sessions somebody is attached to."""
@@ -40,11 +43,13 @@ class WhatEnds:
     @property
     def is_nothing(self) -> bool:
         """Whether nobody loses anything; nodes that wait for a hub are no loss."""
-        return not (self.sessions or self.cut_off or self.tunnels)
+        return not (self.commands or self.sessions or self.cut_off or self.tunnels)
 
     def lines(self) -> list[str]:
         """Return a line about each, as the end of it is named to the user."""
         said = []
+        if self.commands:
+            said.append(f"{_count(self.commands, 'command')} that cannot be detached")
         if self.sessions:
             held = f", {self.attached} of them attached" if self.attached else ""
             said.append(f"{_count(self.sessions, 'session')} on this machine's node{held}")

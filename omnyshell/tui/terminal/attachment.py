@@ -106,7 +106,8 @@ class Attachment:
         self._waiting = 0
         self._has_input = asyncio.Event()
         self._leaves = False
-        self._is_plain = not has_terminal
+        self.is_plain = not has_terminal
+        """Whether it is a command without a terminal, which ends with its client."""
 
     @property
     def waits_for_node(self) -> bool:
@@ -193,7 +194,7 @@ class Attachment:
         """
         if self.session is None or self.is_over:
             return
-        if self._is_plain:
+        if self.is_plain:
             raise ChannelException("a command without a terminal cannot be detached")
         self._leaves = True
         if self.session.is_suspended:
@@ -207,7 +208,7 @@ class Attachment:
             self.session.close()
 
     async def _read(self, session: RemoteSession) -> None:
-        if self._is_plain:
+        if self.is_plain:
             self._follower.push(_LINES_END_IN_LF)
         async for chunk in session:
             self._follower.push(chunk.data)

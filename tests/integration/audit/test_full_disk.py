@@ -1,13 +1,12 @@
 """A disk that is full, for real: what takes access away still works, and is audited."""
 
-import os
-import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from support.raw_peer import stranger
+from support.small_disks import fill, small_disk
 from support.stack import Certificates, access, hub_config, until
 
 from omnyshell import OmnyShellHub
@@ -29,33 +28,8 @@ DISK = 32
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A small disk of its own."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK}m,mode=0700", "tmpfs", str(place)], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("no disk can be mounted here")
-    try:
+    with small_disk(tmp_path / "disk", DISK * 1024) as place:
         yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Write to the disk until it is full, to the last byte."""
-    path = disk / "filler"
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    with suppress(OSError):
-        while True:
-            os.write(fd, bytes(65536))
-    with suppress(OSError):
-        while True:
-            os.write(fd, b"\0")
-    os.close(fd)
-    return path
 
 
 def actions(state: Path) -> list[str]:

@@ -8,16 +8,23 @@ from contextlib import asynccontextmanager
 
 import pytest
 from support.hub_process import HubProcess
-from support.stack import DEADLINE, Certificates, access, until
+from support.stack import DEADLINE, Certificates, access, hub_config, until
+from support.terminals import KnownHub
+from textual.pilot import Pilot
+from textual.widgets import Static
 
+from omnyshell import OmnyShellHub
 from omnyshell.errors import ConfigException
 from omnyshell.model.live import Part
 from omnyshell.paths import logins_file
 from omnyshell.services.client.live.state import Link, Source
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
+from omnyshell.services.dial import HubAccess
 from omnyshell.services.local import hub as local_hub
+from omnyshell.services.local.listening import LISTENING_FILE
 from omnyshell.services.local.node_process import LocalNode
 from omnyshell.services.local.setup import LocalSetup
+from omnyshell.tui.actions.leaving import LeavingQuestion
 from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.hub_places import RemoteHub, ThisMachine, chosen_place
 from omnyshell.tui.settings import ConsoleSettings
@@ -61,6 +68,77 @@ async def test_everything_is_made_without_a_question() -> None:
         assert LocalSetup.default().running() == running
     assert LocalSetup.default().running() is None
     assert LocalNode(LocalSetup.default()).pid() is None
+
+
+async def test_leaving_asks_where_others_lose_something() -> None:
+    async with this_machine() as (app, place):
+        await asyncio.wait_for(app.hub.connected.wait(), DEADLINE)
+        pilot = Pilot(app)
+        tunnel = await app.hub.client.open_tunnel(target_port=9, node_id=place.own_node)
+        await until(lambda: app.hub.state.tunnels)
+        # The second time it is asked already.
+        await pilot.press("ctrl+q", "ctrl+q")
+        await until(lambda: isinstance(app.screen, LeavingQuestion))
+        said = " ".join(str(text.content) for text in app.screen.query(Static))
+        assert "1 tunnel, with the connections through it" in said
+        assert "`omnyshell up --background` serves this hub without a console" in said
+        await pilot.press("enter")
+        await until(lambda: app.screen is app.overview)
+        # Another hub is not gone to either.
+        app._hub_chosen(place)
+        await until(lambda: isinstance(app.screen, LeavingQuestion))
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.overview)
+        assert app.next_place is None
+        await app.hub.client.close_tunnel(tunnel.tunnel_id)
+        await until(lambda: not app.hub.state.tunnels)
+        await pilot.press("ctrl+q")
+        await until(lambda: not app.is_running)
+
+
+class StartsLate(KnownHub):
+    """A hub that cannot start at first."""
+
+    def __init__(self, found: HubAccess) -> None:
+        super().__init__(found)
+        self.tries = 0
+
+    async def access(self) -> HubAccess:
+        self.tries += 1
+        if self.tries == 1:
+            raise ConfigException("cannot write /x: No space left on device")
+        return await super().access()
+
+
+async def test_what_keeps_a_hub_from_starting_is_shown_until_it_starts(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omnyshell.tui.app.START_PAUSE", 0.3)
+    async with OmnyShellHub(hub_config(certificates)) as hub:
+        app = ConsoleApp(ConsoleSettings(), StartsLate(access(certificates, hub.port, "admin")))
+        async with app.run_test(size=(100, 30)):
+            await until(lambda: app.hub.state.link is Link.LOST)
+            assert app.hub.state.link_error == "cannot write /x: No space left on device"
+            await asyncio.wait_for(app.hub.connected.wait(), DEADLINE)
+            await app.hub.close()
+
+
+async def test_an_own_hub_that_cannot_start_says_why_and_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = ThisMachine(LocalSetup.default())
+    monkeypatch.setattr(place._node, "start", lambda: None)
+    setup = LocalSetup.default()
+    setup.prepare_directory()
+    (setup.directory / LISTENING_FILE).write_text("damaged")
+    (setup.directory / LISTENING_FILE).chmod(0o600)
+    with pytest.raises(ConfigException, match="is damaged"):
+        await asyncio.wait_for(place.access(), DEADLINE)
+    assert place.own_node == ""
+    (setup.directory / LISTENING_FILE).unlink()
+    try:
+        assert (await asyncio.wait_for(place.access(), DEADLINE)).address.host == "localhost"
+        assert place.own_node
+    finally:
+        await asyncio.to_thread(place.leave)
 
 
 async def test_two_consoles_that_start_at_once_share_one_hub_and_one_node() -> None:

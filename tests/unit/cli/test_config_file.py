@@ -180,7 +180,7 @@ grant-token = ["a:b:c"]
     ("text", "words"),
     [
         ("port = 99999", "'port' 99999: ports are 0 to 65535"),
-        ("heartbeat-timeout = -1", "'heartbeat-timeout' -1: must be more than 0"),
+        ("heartbeat-timeout = -1", "'heartbeat-timeout' -1: must be at least 12: nodes send a heartbeat every 10 s"),
         ("max-connections = 0", "'max-connections' 0: must be more than 0"),
         ('audit-sink = ["syslog", "pigeon"]', "'audit-sink': an audit sink is file:PATH"),
         ('audit-keep = "soon"', "'audit-keep': duration 'soon': write it as"),

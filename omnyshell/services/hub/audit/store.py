@@ -107,8 +107,7 @@ class AuditStore:
             end = _end(self._db, None)
             self._note_size()
         except (OSError, sqlite3.Error) as exc:
-            text = f"cannot use the audit trail {path}: {exc}; if you move it away, a new one says what is missing"
-            raise ConfigException(text) from exc
+            raise ConfigException(f"cannot use the audit trail {path}: {exc}{_way_out(exc)}") from exc
         self._seq, self._hash = end.seq, end.hash
         self._gaps = ToldGaps()
 
@@ -353,3 +352,12 @@ def _bytes(value: object) -> bytes:
     if isinstance(value, bytes):
         return value
     return str(value).encode("utf-8", "surrogatepass")
+
+
+def _way_out(error: OSError | sqlite3.Error) -> str:
+    """What an operator can do about a trail that cannot be opened; nothing where the disk is full, or out of reach."""
+    is_file_at_fault = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_FULL) not in (
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+    )
+    return "; if you move it away, a new one says what is missing" if is_file_at_fault else ""

@@ -2,11 +2,12 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from textual import events
 from textual.app import App, SystemCommand
 from textual.driver import Driver
+from textual.filter import LineFilter
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widget import AwaitMount
@@ -22,6 +23,11 @@ from omnyshell.tui import messages, notices
 from omnyshell.tui.actions import administration, leaving, live
 from omnyshell.tui.advice import advice
 from omnyshell.tui.dialogs.invite import InviteDialog, WantedInvite
+from omnyshell.tui.colours import sheet
+from omnyshell.tui.colours.depth import Depth
+from omnyshell.tui.colours.reduction import Reduction
+from omnyshell.tui.colours.shades import PREFIX
+from omnyshell.tui.colours.shipped import DARK, FAMILIES
 from omnyshell.tui.dialogs.labels import LabelsDialog
 from omnyshell.tui.dialogs.line import LineDialog
 from omnyshell.tui.dialogs.lock import LockDialog
@@ -48,7 +54,6 @@ from omnyshell.tui.settings import ConsoleSettings
 from omnyshell.tui.tasks import start_task
 from omnyshell.tui.terminal.commands import leader_name
 from omnyshell.tui.terminal.opening import OpenSpec
-from omnyshell.tui.themes import DARK, THEMES
 
 START_PAUSE = 3.0
 """Seconds until a hub is started again that could not start."""
@@ -78,11 +83,12 @@ class ConsoleApp(App[int]):
         scrollbar-background: $surface;
         scrollbar-background-hover: $surface;
         scrollbar-background-active: $surface;
-        scrollbar-color: $foreground 25%;
-        scrollbar-color-hover: $foreground 40%;
+        scrollbar-color: $thumb;
+        scrollbar-color-hover: $thumb-hover;
         scrollbar-color-active: $primary;
     }
     """
+        + sheet.CSS
         + notices.CSS
     )
     BINDINGS = bindings(Context.EVERYWHERE)
@@ -101,8 +107,10 @@ class ConsoleApp(App[int]):
         wanted: Mapping[str, str] | None = None,
         client_only: bool = False,
         needs_passphrase: bool = False,
+        depth: Depth = Depth.TRUE,
         clock: Clock | None = None,
     ) -> None:
+        self._reduction = Reduction(depth)
         super().__init__()
         self.settings = settings
         self.place = place
@@ -117,8 +125,8 @@ class ConsoleApp(App[int]):
         self._needs_passphrase = needs_passphrase
         self._came_from = self.DEFAULT_MODE
         self._keys = KeyOrder(self, super().on_event, self._stays)
-        for theme in THEMES.values():
-            self.register_theme(theme)
+        for name, family in FAMILIES.items():
+            self.register_theme(family.theme(name, depth))
         self.use_theme(settings.theme)
         self._add_modes()
 
@@ -142,11 +150,15 @@ class ConsoleApp(App[int]):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The variables that the console's themes define in addition to Textual's."""
-        return dict(DARK.variables)
+        return DARK.theme("dark", Depth.TRUE).variables
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return Textual's filters, and the reduction to the terminal's colours in place of those that it replaces."""
+        return self._reduction.among(super().get_line_filters())
 
     def use_theme(self, name: str) -> None:
-        """Use one of `THEMES`."""
-        self.theme = THEMES[name].name
+        """Use a theme by the name that users call it."""
+        self.theme = f"{PREFIX}{name}"
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
         """Return none: the console's commands come from the table of keys."""

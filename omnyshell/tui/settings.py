@@ -15,7 +15,7 @@ from omnyshell.tui.keys import USUAL_LEADER
 from omnyshell.tui.preferences.file import edited
 from omnyshell.tui.preferences.own import Own
 
-THEME_NAMES = ("dark", "light", "contrast")
+THEME_NAMES = ("dark", "light", "contrast", "ember", "fjord")
 
 SAME_AS = {"ctrl+i": "Tab", "ctrl+m": "Enter", "ctrl+h": "Backspace"}
 """Keys for which terminals send the same byte as for another key."""

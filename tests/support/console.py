@@ -19,6 +19,7 @@ from omnyshell.protocol.messages.events import EventsDelta, EventsSnapshot
 from omnyshell.services.client.live.state import HubState, Link
 from omnyshell.services.dial import HubAccess
 from omnyshell.tui.app import ConsoleApp
+from omnyshell.tui.colours.depth import Depth
 from omnyshell.tui.preferences.own import Own
 from omnyshell.tui.settings import ConsoleSettings
 
@@ -210,11 +211,12 @@ async def console(
     width: int = 120,
     height: int = 40,
     theme: str = "dark",
+    depth: Depth = Depth.TRUE,
     toasts: bool = False,
     own: Own | None = None,
 ) -> AsyncIterator[tuple[ConsoleApp, Pilot[int]]]:
     """The console, showing a state."""
-    app = ConsoleApp(ConsoleSettings(theme=theme, own=own or Own()), Nowhere(), clock=StillClock())
+    app = ConsoleApp(ConsoleSettings(theme=theme, own=own or Own()), Nowhere(), clock=StillClock(), depth=depth)
     if updates:
         say(app.hub.state, *updates)
     app.animation_level = "none"

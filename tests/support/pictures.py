@@ -7,12 +7,17 @@ import asyncio
 import os
 import re
 import time
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
+from rich.terminal_theme import TerminalTheme
 from support.settling import has_work, settle
 from textual.app import App
+
+from omnyshell.tui.colours.reduction import Reduction
 
 FOLDER = Path(__file__).parents[2] / "snapshots"
 FAILED = Path(__file__).parents[2] / "snapshots-failed"
@@ -27,6 +32,15 @@ STILL = 8
 
 ALWAYS = "not installs"
 """What a full run leaves out too, by pytest's settings: those tests make no pictures."""
+
+XTERM = TerminalTheme(
+    (0, 0, 0),
+    (229, 229, 229),
+    [(0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229)],
+    [(127, 127, 127), (255, 0, 0), (0, 255, 0), (255, 255, 0), (92, 92, 255), (255, 0, 255), (0, 255, 255),
+     (255, 255, 255)],
+)  # fmt: skip
+"""What xterm shows the sixteen colours as that have names."""
 
 _made: set[str] = set()
 
@@ -64,7 +78,16 @@ async def _painted(app: App[Any], expected: str) -> str:
 
 
 def _drawn(app: App[Any]) -> str:
-    return app.export_screenshot(title="OmnyShell", simplify=True)
+    if not app.get_line_filters()[-1:] or not isinstance(app.get_line_filters()[-1], Reduction):
+        return app.export_screenshot(title="OmnyShell", simplify=True)
+    # Textual's own way gives no choice of what the colours with names look like.
+    console = Console(
+        width=app.size.width, height=app.size.height, file=StringIO(), force_terminal=True, color_system="truecolor",
+        record=True, legacy_windows=False, safe_box=False,
+    )  # fmt: skip
+    whole = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens, simplify=True)
+    console.print(whole)
+    return console.export_svg(title="OmnyShell", theme=XTERM)
 
 
 def report_to_controller(session: pytest.Session) -> None:

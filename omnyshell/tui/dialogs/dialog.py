@@ -44,7 +44,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
     DEFAULT_CSS = """
     Dialog {
         align: center middle;
-        background: $background 60%;
+        background: $veil;
         #box {
             width: 72;
             max-width: 100%;
@@ -68,7 +68,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
         .problem { color: $error; height: auto; column-span: 2; padding-left: 14; display: none; }
         .problem.-shown { display: block; }
         Label { width: 14; color: $muted; }
-        Input { width: 1fr; background: $panel; }
+        Input { width: 1fr; background: $panel; color: $bar-text; }
         Checkbox, Select { width: 1fr; background: $surface; }
         .text { height: auto; margin-bottom: 1; }
         #error { color: $error; height: auto; display: none; margin-bottom: 1; }

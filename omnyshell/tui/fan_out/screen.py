@@ -46,7 +46,7 @@ class FanOutScreen(ModalScreen[None]):
     DEFAULT_CSS = """
     FanOutScreen {
         background: $background;
-        #title { height: 1; background: $panel; padding: 0 1; text-style: bold; }
+        #title { height: 1; background: $panel; color: $bar-text; padding: 0 1; text-style: bold; }
         DataTable { height: 1fr; background: $surface; scrollbar-size-vertical: 1; }
         #output { height: 1fr; border-top: solid $primary; padding: 0 1; scrollbar-size-vertical: 1; }
     }

@@ -14,12 +14,12 @@ class DetailsPane(VerticalScroll, can_focus=True):
 
     DEFAULT_CSS = """
     DetailsPane {
-        border: round $foreground 22%;
+        border: round $line;
         border-title-color: $muted;
         background: $surface;
         padding: 0 1;
         scrollbar-size-vertical: 1;
-        &:focus { border: round $primary; border-title-color: $primary; }
+        &:focus { border: $focus-border $primary; border-title-color: $primary; }
     }
     """
 

@@ -51,13 +51,13 @@ class Panel(Vertical, Generic[T]):
 
     DEFAULT_CSS = """
     Panel {
-        border: round $foreground 22%;
+        border: round $line;
         border-title-color: $muted;
         border-subtitle-color: $muted;
         background: $surface;
         padding: 0;
         &:focus-within {
-            border: round $primary;
+            border: $focus-border $primary;
             border-title-color: $primary;
             border-title-style: bold;
         }
@@ -69,9 +69,10 @@ class Panel(Vertical, Generic[T]):
             border: none;
             padding: 0 1;
             background: $panel;
+            color: $bar-text;
             &.-open { display: block; }
         }
-        .error { display: none; height: auto; max-height: 3; padding: 0 1; color: $error; background: $panel; }
+        .error { display: none; height: auto; max-height: 3; padding: 0 1; color: $bar-error; background: $panel; }
         .error.-open { display: block; }
         .empty { display: none; height: 1fr; padding: 1 2; color: $muted; }
         &.-empty .empty { display: block; }

@@ -53,10 +53,12 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
         color: $foreground;
         scrollbar-size-vertical: 1;
         &> .table--heading { color: $muted; text-style: bold; }
-        &> .table--cursor { background: $primary 28%; }
-        &> .table--resting-cursor { background: $foreground 7%; }
-        &> .table--selected { background: $accent 16%; }
-        &> .table--hover { background: $foreground 4%; }
+        &> .table--cursor { background: $row-cursor; color: $row-cursor-text; }
+        &> .table--resting-cursor { background: $row-resting; text-style: $row-resting-style; }
+        &> .table--selected {
+            background: $row-selected; color: $row-selected-text; text-style: $row-selected-style;
+        }
+        &> .table--hover { background: $row-hover; }
         &> .table--mark { color: $primary; text-style: bold; }
         &> .table--dim { color: $muted; }
         &> .table--strong { color: $foreground; text-style: bold; }
@@ -228,17 +230,17 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
         return Strip(segments).adjust_cell_length(self._width, style)
 
     def _row(self, line: _Line) -> Strip:
-        over = self._overlay(line)
-        base = self._base + over
+        over, over_tones = self._overlay(line)
+        base = self._base + over + over_tones
         mark = self.get_component_rich_style("table--mark", partial=True)
         left = CURSOR_MARK if line.has_cursor and self.has_focus else " "
-        segments = [Segment(f"{left}{SELECTED_MARK if line.is_selected else ' '} ", base + mark)]
+        segments = [Segment(f"{left}{SELECTED_MARK if line.is_selected else ' '} ", base + mark + over_tones)]
         for number, (placed, cell) in enumerate(zip(self._layout(), line.cells, strict=True)):
             tone = self.get_component_rich_style(f"table--{cell.tone}", partial=True)
             gap = " " * GAP if number else ""
             if gap:
                 segments.append(Segment(gap, base))
-            segments.append(Segment(self._fitted(placed, cell), base + tone))
+            segments.append(Segment(self._fitted(placed, cell), base + tone + over_tones))
         return Strip(segments).adjust_cell_length(self._width, base)
 
     @staticmethod
@@ -253,7 +255,12 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
             self._own_style = self.rich_style
         return self._own_style
 
-    def _overlay(self, line: _Line) -> Style:
+    def _overlay(self, line: _Line) -> tuple[Style, Style]:
+        """Return how the row differs from others, and the colour that replaces those of its texts, if any.
+
+        That is so where there are too few colours for all of them to be read on the row's ground: the theme then has
+        another colour for the row's text than for the table's.
+        """
         if line.has_cursor:
             name = "table--cursor" if self.has_focus else "table--resting-cursor"
         elif line.is_selected:
@@ -261,8 +268,10 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
         elif line.is_hovered:
             name = "table--hover"
         else:
-            return Style.null()
-        return Style(bgcolor=self.get_component_rich_style(name).bgcolor)
+            return Style.null(), Style.null()
+        own, base = self.get_component_rich_style(name), self._base
+        over = Style(bgcolor=own.bgcolor, bold=own.bold or None, underline=own.underline)
+        return over, Style(color=own.color if own.color != base.color else None)
 
     # Textual's events
 

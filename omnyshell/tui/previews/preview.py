@@ -33,8 +33,8 @@ class Preview(Container):
 
     DEFAULT_CSS = """
     Preview { height: 1fr; width: 1fr; background: $background; }
-    Preview > Static { height: 1; width: 100%; background: $panel; color: $foreground; padding: 0 1; }
-    Preview.-selected > Static { background: $primary; color: $background; text-style: bold; }
+    Preview > Static { height: 1; width: 100%; background: $panel; color: $bar-text; padding: 0 1; }
+    Preview.-selected > Static { background: $primary; color: $on-primary; text-style: bold; }
     """
 
     def __init__(self, context: ConsoleContext, *, refresh: float = REFRESH) -> None:

@@ -75,7 +75,7 @@ class WatchPane(TabPane):
 
     DEFAULT_CSS = """
     WatchPane { width: 1fr; height: 1fr; background: $background; }
-    WatchPane > Static { dock: bottom; height: 1; width: 100%; padding: 0 1; background: $panel; color: $foreground; }
+    WatchPane > Static { dock: bottom; height: 1; width: 100%; padding: 0 1; background: $panel; color: $bar-text; }
     """
 
     def __init__(

@@ -54,7 +54,7 @@ class AccessScreen(ModalScreen[None]):
     DEFAULT_CSS = """
     AccessScreen {
         align: center middle;
-        background: $background 60%;
+        background: $veil;
         #frame {
             width: 100;
             max-width: 100%;

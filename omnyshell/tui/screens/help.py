@@ -27,7 +27,7 @@ class HelpScreen(ModalScreen[None]):
     DEFAULT_CSS = """
     HelpScreen {
         align: center middle;
-        background: $background 60%;
+        background: $veil;
         VerticalScroll {
             width: 76;
             max-width: 100%;

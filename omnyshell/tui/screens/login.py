@@ -69,7 +69,7 @@ class LoginScreen(ModalScreen[Place | None]):
         OptionList { height: auto; max-height: 8; margin-bottom: 1; background: $surface; border: none; padding: 0; }
         .row { height: 1; margin-bottom: 1; }
         Label { width: 12; }
-        Input { width: 1fr; background: $panel; }
+        Input { width: 1fr; background: $panel; color: $bar-text; }
         Checkbox { width: 1fr; }
         #why, #error { color: $error; height: auto; }
         #why { margin-bottom: 1; }

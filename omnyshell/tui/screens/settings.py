@@ -12,12 +12,11 @@ from textual.widgets import Button, Input, Label, Select, Static
 
 from omnyshell.errors import ConfigException
 from omnyshell.options.option import Option
+from omnyshell.tui.colours.shades import PREFIX
+from omnyshell.tui.colours.shipped import FAMILIES
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.settings import SETTINGS, ConsoleSettings, settings_file
-from omnyshell.tui.themes import THEMES
 from omnyshell.tui.widgets.field import Field
-
-THEME_TITLES = {"dark": "Dark", "light": "Light", "contrast": "High contrast"}
 
 
 class SettingsScreen(ModalScreen[ConsoleSettings | None]):
@@ -28,7 +27,7 @@ class SettingsScreen(ModalScreen[ConsoleSettings | None]):
     DEFAULT_CSS = """
     SettingsScreen {
         align: center middle;
-        background: $background 60%;
+        background: $veil;
         #form {
             width: 72;
             max-width: 100%;
@@ -43,7 +42,8 @@ class SettingsScreen(ModalScreen[ConsoleSettings | None]):
         }
         .row { height: auto; margin-bottom: 1; }
         Label { width: 25; height: 1; }
-        Input, Select { width: 1fr; background: $panel; }
+        Input { width: 1fr; background: $panel; color: $bar-text; }
+        Select { width: 1fr; background: $panel; }
         #error { color: $error; height: auto; }
         .buttons { height: auto; align-horizontal: right; }
         Button { margin-left: 2; }
@@ -70,8 +70,8 @@ class SettingsScreen(ModalScreen[ConsoleSettings | None]):
 
     def on_select_changed(self, event: Select.Changed) -> None:
         """Show the theme at once."""
-        if isinstance(event.value, str) and event.value in THEMES:
-            self.app.theme = THEMES[event.value].name
+        if isinstance(event.value, str) and event.value in FAMILIES:
+            self.app.theme = f"{PREFIX}{event.value}"
 
     def on_input_submitted(self) -> None:
         """Enter saves."""
@@ -115,7 +115,7 @@ class SettingsScreen(ModalScreen[ConsoleSettings | None]):
 
 def _entry(option: Option, value: object) -> Widget:
     if option.choices:
-        titles = [(THEME_TITLES.get(name, name), name) for name in option.choices]
+        titles = [(FAMILIES[name].title, name) for name in option.choices]
         return Select(titles, value=str(value), allow_blank=False, id=option.key, compact=True)
     placeholder = "never" if option.key == "paste_asks_for" else ""
     return Field(str(value), placeholder=placeholder, id=option.key, compact=True)

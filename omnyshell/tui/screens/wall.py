@@ -47,7 +47,7 @@ class WallScreen(Screen[None]):
 
     DEFAULT_CSS = """
     WallScreen #page { layout: grid; width: 100%; height: 1fr; grid-gutter: 0 1; }
-    WallScreen #words { width: 100%; height: 1; padding: 0 1; background: $panel; color: $foreground; }
+    WallScreen #words { width: 100%; height: 1; padding: 0 1; background: $panel; color: $bar-text; }
     """
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.WALL)
 

@@ -34,12 +34,9 @@ from omnyshell.tui.terminal.palette import Palette, blend, rich_color
 _DIM_SHARE: Final = 0.6
 _MOST_STYLES: Final = 4096
 _LINK_SCHEMES: Final = ("http://", "https://", "ftp://", "mailto:")
-_SELECTED: Final = ((0x2F, 0x5F, 0xB3), (0xFF, 0xFF, 0xFF))
-_FOUND: Final = ((0xF2, 0xC1, 0x4E), (0x10, 0x10, 0x10))
 _JOINERS: Final = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
 _UNSEEN: Final = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _BAR: Final = "\N{LEFT ONE QUARTER BLOCK}"
-_CURRENT: Final = ((0xF2, 0x7A, 0x4E), (0x10, 0x10, 0x10))
 
 
 class Mark(Enum):
@@ -160,7 +157,9 @@ class RowPainter:
             return style
         if mark is Mark.BLOCK:
             return style + RichStyle(color=style.bgcolor, bgcolor=style.color, conceal=False)
-        background, foreground = {Mark.SELECTED: _SELECTED, Mark.FOUND: _FOUND}.get(mark, _CURRENT)
+        palette = self.palette
+        pairs = {Mark.SELECTED: palette.selected, Mark.FOUND: palette.found}
+        background, foreground = pairs.get(mark, palette.current)
         return style + RichStyle(color=rich_color(foreground), bgcolor=rich_color(background))
 
 

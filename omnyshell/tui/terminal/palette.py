@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from rich.color import Color
+from textual.theme import Theme
 
 from omnyshell.terminal.screen.style import DEFAULT, INDEXED, TRUE_COLOUR
-
-Rgb = tuple[int, int, int]
-
-_CUBE_LEVELS: Final = (0, 95, 135, 175, 215, 255)
-_FIRST_GREY: Final = 232
+from omnyshell.tui.colours.depth import Depth
+from omnyshell.tui.colours.reduction import NAMED, Rgb, rgb_of
+from omnyshell.tui.colours.shades import ConsoleTheme
 
 DARK_NAMED: Final[tuple[Rgb, ...]] = (
     (0x23, 0x28, 0x30), (0xE0, 0x6C, 0x75), (0x8F, 0xC1, 0x6B), (0xE0, 0xB3, 0x5C),
@@ -29,6 +28,10 @@ LIGHT_NAMED: Final[tuple[Rgb, ...]] = (
 """The same on a light ground."""
 
 
+Pair = tuple[Rgb, Rgb]
+"""A background, and the text on it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Palette:
     """What a terminal's colour numbers stand for. `named` has sixteen entries."""
@@ -36,6 +39,9 @@ class Palette:
     foreground: Rgb
     background: Rgb
     named: tuple[Rgb, ...] = DARK_NAMED
+    selected: Pair = ((0x2F, 0x5F, 0xB3), (0xFF, 0xFF, 0xFF))
+    found: Pair = ((0xF2, 0xC1, 0x4E), (0x10, 0x10, 0x10))
+    current: Pair = ((0xF2, 0x7A, 0x4E), (0x10, 0x10, 0x10))
 
     def rgb(self, colour: int, default: Rgb) -> Rgb:
         """Return the colour that a `Look` names; `default` for the terminal's own."""
@@ -45,18 +51,22 @@ class Palette:
             value = colour - TRUE_COLOUR
             return (value >> 16 & 255, value >> 8 & 255, value & 255)
         if colour >= INDEXED:
-            return self._indexed(colour - INDEXED)
+            number = colour - INDEXED
+            return self.named[number] if number < len(self.named) else rgb_of(number)
         return self.named[colour & 15]
 
-    def _indexed(self, number: int) -> Rgb:
-        """Entry of the 256-colour palette (xterm ctlseqs, "CSI Pm m", 38;5)."""
-        if number < len(self.named):
-            return self.named[number]
-        if number >= _FIRST_GREY:
-            level = 8 + 10 * (min(number, 255) - _FIRST_GREY)
-            return (level, level, level)
-        number -= len(self.named)
-        return (_CUBE_LEVELS[number // 36], _CUBE_LEVELS[number // 6 % 6], _CUBE_LEVELS[number % 6])
+
+def palette_for(theme: Theme, foreground: Rgb, background: Rgb) -> Palette:
+    """Return the palette of a terminal within a theme.
+
+    Of sixteen colours each stands for itself, so that the terminal around the console shows what the program chose.
+    """
+    depth = theme.depth if isinstance(theme, ConsoleTheme) else Depth.TRUE
+    if depth in (Depth.NAMED, Depth.NONE):
+        black, white, magenta, cyan, yellow = NAMED[0], NAMED[15], NAMED[5], NAMED[6], NAMED[3]
+        marks = ((cyan, black), (yellow, black), (magenta, white))
+        return Palette(foreground, background, NAMED, *marks)
+    return Palette(foreground, background, DARK_NAMED if theme.dark else LIGHT_NAMED)
 
 
 def rich_color(rgb: Rgb) -> Color:

@@ -58,7 +58,7 @@ class TerminalPane(TabPane):
     TerminalPane { width: 1fr; height: 1fr; layers: base above; background: $background; }
     TerminalPane #notice {
         dock: bottom; layer: above; width: 100%; height: auto; max-height: 4; padding: 0 1;
-        background: $panel; color: $foreground; display: none;
+        background: $panel; color: $bar-text; display: none;
     }
     TerminalPane #notice.-shown { display: block; }
     """

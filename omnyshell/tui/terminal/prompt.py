@@ -145,7 +145,7 @@ class Strip(Widget):
     DEFAULT_CSS = """
     Strip {
         dock: bottom; layer: above; height: auto; max-height: 8; width: 100%; padding: 0 1;
-        background: $panel; color: $foreground; display: none;
+        background: $panel; color: $bar-text; display: none;
     }
     Strip.-shown { display: block; }
     """

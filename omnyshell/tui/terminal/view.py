@@ -15,7 +15,7 @@ from omnyshell.terminal.state.table import REVERSE_SCREEN, SHOW_CURSOR, SYNCHRON
 from omnyshell.tui.inside import show_now
 from omnyshell.tui.terminal.lines import Lines, Point
 from omnyshell.tui.terminal.painting import Mark, Overlay, RowPainter
-from omnyshell.tui.terminal.palette import DARK_NAMED, LIGHT_NAMED, Palette, Rgb
+from omnyshell.tui.terminal.palette import Rgb, palette_for
 
 FRAME: Final = 1 / 60
 """Seconds between two repaints."""
@@ -265,9 +265,8 @@ class TerminalView(Widget):
         return strip
 
     def _make_painter(self) -> RowPainter:
-        dark = self.app.current_theme.dark
         background, foreground = self.background_colors[1].rgb, self.colors[3].rgb
-        palette = Palette(_rgb(foreground), _rgb(background), DARK_NAMED if dark else LIGHT_NAMED)
+        palette = palette_for(self.app.current_theme, _rgb(foreground), _rgb(background))
         # All colours are painted as direct ones, and dim ones mixed, so these two have nothing to do.
         self._filters = [
             found for found in self.get_line_filters() if not isinstance(found, ANSIToTruecolor | DimFilter)

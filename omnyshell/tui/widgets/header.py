@@ -60,7 +60,7 @@ class HubHeader(Widget):
         height: 1;
         padding: 0 1;
         background: $panel;
-        color: $foreground;
+        color: $bar-text;
     }
     """
 
@@ -97,20 +97,20 @@ class HubHeader(Widget):
 
     def _words(self) -> list[tuple[str, str]]:
         state = self._state
-        words = [("OmnyShell", "bold $primary"), (self._link(), self._link_style())]
+        words = [("OmnyShell", "bold $bar-primary"), (self._link(), self._link_style())]
         if state.metrics is not None and state.metrics.audit_broken:
-            words.append(("✗ audit broken", "bold $error"))
+            words.append(("✗ audit broken", "bold $bar-error"))
         if self._hub:
             words.append((self._hub, "bold"))
         if self._who:
             words.append((self._who, ""))
         if state.link is Link.UP and state.round_trip is not None:
-            words.append((f"rtt {milliseconds(state.round_trip)}", "$muted"))
+            words.append((f"rtt {milliseconds(state.round_trip)}", "$bar-muted"))
         if state.metrics is not None:
-            words.append((f"{self._relayed.bars()} {size(self._relayed.last)}/s", "$accent"))
+            words.append((f"{self._relayed.bars()} {size(self._relayed.last)}/s", "$bar-accent"))
         online = sum(node.is_online for node in state.nodes.values())
         counts = ((online, "node"), (len(state.sessions), "session"), (len(state.tunnels), "tunnel"))
-        words.append((" ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts), "$muted"))
+        words.append((" ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts), "$bar-muted"))
         return words
 
     def _link(self) -> str:
@@ -124,8 +124,8 @@ class HubHeader(Widget):
         return f"✗ lost{lost_for}, reconnecting" if state.link is Link.LOST else "◌ connecting"
 
     def _link_style(self) -> str:
-        styles = {Link.UP: "$success", Link.CONNECTING: "$muted", Link.LOST: "bold $warning"}
-        return styles.get(self._state.link, "bold $error")
+        styles = {Link.UP: "$bar-success", Link.CONNECTING: "$bar-muted", Link.LOST: "bold $bar-warning"}
+        return styles.get(self._state.link, "bold $bar-error")
 
     def render(self) -> RenderResult:
         """As much of the text as fits."""

@@ -1,0 +1,81 @@
+"""How many colours the terminal has: decided once, at the start."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class Depth(StrEnum):
+    """How many colours are used; the value is what users call it."""
+
+    NONE = "none"
+    """Attributes alone: bold, underlined, reversed."""
+
+    NAMED = "16"
+    """The sixteen colours that have names; what they look like is the terminal's own setting."""
+
+    INDEXED = "256"
+    """The cube and the greys of xterm (ctlseqs, "CSI Pm m", 38;5)."""
+
+    TRUE = "true"
+
+
+AUTO: Final = "auto"
+CHOICES: Final = (AUTO, "true", "256", "16", "none")
+
+UNABLE: Final = ("", "dumb", "unknown")
+"""Values of TERM for terminals without a cursor that could be moved."""
+
+_TRUE: Final = ("direct", "truecolor", "24bit")
+_MANY: Final = 256
+
+
+def depth_of(wanted: str, environment: Mapping[str, str]) -> Depth:
+    """Return the depth that was chosen (`CHOICES`), or what the environment says of the terminal.
+
+    NO_COLOR counts if it is not empty (no-color.org). COLORTERM is believed as it stands; of TERM the end of its name,
+    and else its entry in terminfo.
+    """
+    if wanted != AUTO:
+        return Depth(wanted)
+    if environment.get("NO_COLOR"):
+        return Depth.NONE
+    if environment.get("COLORTERM", "").lower() in _TRUE:
+        return Depth.TRUE
+    return _by_name(environment.get("TERM", "").lower())
+
+
+def _by_name(term: str) -> Depth:
+    kind = term.rpartition("-")[2]
+    if kind in _TRUE:
+        return Depth.TRUE
+    if kind in ("256color", "16color"):
+        return Depth.INDEXED if kind == "256color" else Depth.NAMED
+    if kind in ("m", "mono"):
+        return Depth.NONE
+    return _by_number(_colours_in_terminfo(term))
+
+
+def _by_number(colours: int | None) -> Depth:
+    """Return the depth for terminfo's number of colours: -1 for none, None where the terminal is not known."""
+    if colours is None or 0 < colours < _MANY:
+        # Nearly all terminals that name eight colours have the bright ones too, as ncurses assumes for bold.
+        return Depth.NAMED
+    if colours <= 0:
+        return Depth.NONE
+    return Depth.TRUE if colours > _MANY else Depth.INDEXED
+
+
+def _colours_in_terminfo(term: str) -> int | None:
+    try:
+        # Imported late: most names say it themselves. Some builds of Python have no curses.
+        import curses
+
+        curses.setupterm(term, 1)
+        return curses.tigetnum("colors")
+    except (ImportError, OSError, RuntimeError):
+        return None
+    except Exception as exc:
+        if type(exc).__name__ != "error":
+            raise
+        return None

@@ -1,0 +1,15 @@
+"""What Textual's own widgets need besides a theme."""
+
+from typing import Final
+
+CSS: Final = """
+Toast, Tooltip { color: $bar-text; }
+CommandPalette { background: $veil; }
+CommandPalette #--input { border: hkey $palette-line; }
+CommandPalette #--input.--list-visible { border-bottom: none; }
+CommandList.--visible { border-bottom: hkey $palette-line; }
+CommandList > .option-list--option-highlighted {
+    color: $block-cursor-foreground; background: $block-cursor-background; text-style: $block-cursor-text-style;
+}
+Input > .input--placeholder, Input > .input--suggestion { color: $field-hint; }
+"""

@@ -25,7 +25,7 @@ from omnyshell.tui.advice import advice
 from omnyshell.tui.dialogs.invite import InviteDialog, WantedInvite
 from omnyshell.tui.colours import sheet
 from omnyshell.tui.colours.depth import Depth
-from omnyshell.tui.colours.reduction import Reduction
+from omnyshell.tui.colours.reduction import Reduction, keep_colours
 from omnyshell.tui.colours.shades import PREFIX
 from omnyshell.tui.colours.shipped import DARK, FAMILIES
 from omnyshell.tui.dialogs.labels import LabelsDialog
@@ -110,6 +110,7 @@ class ConsoleApp(App[int]):
         depth: Depth = Depth.TRUE,
         clock: Clock | None = None,
     ) -> None:
+        keep_colours()
         self._reduction = Reduction(depth)
         super().__init__()
         self.settings = settings

@@ -10,7 +10,7 @@ import unicodedata
 from codecs import getincrementaldecoder
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Final
+from typing import ClassVar, Final
 
 from textual import constants, events
 from textual._parser import ParseEOF, ParseError
@@ -102,6 +102,9 @@ def hurry_escape() -> None:
 class ConsoleDriver(LossTolerantDriver):
     """Textual's driver with `ConsoleParser`, which reports a lone Escape after `ESCAPE_SECONDS`."""
 
+    encoding: ClassVar[str] = "utf-8"
+    """Of what is typed."""
+
     def _get_terminal_size(self) -> tuple[int, int]:
         """Ask the terminal for its size.
 
@@ -116,7 +119,7 @@ class ConsoleDriver(LossTolerantDriver):
     def run_input_thread(self) -> None:
         """Read keys until the driver stops."""
         hurry_escape()
-        decode = getincrementaldecoder("utf-8")("replace").decode
+        decode = getincrementaldecoder(self.encoding)("replace").decode
         parser = ConsoleParser()
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)

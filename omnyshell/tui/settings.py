@@ -11,6 +11,7 @@ from omnyshell.options.parser import fill_defaults
 from omnyshell.options.toml_file import read_options
 from omnyshell.options.values import settings
 from omnyshell.paths import config_dir
+from omnyshell.services.local.console_options import COLOURS
 from omnyshell.tui.keys import USUAL_LEADER
 from omnyshell.tui.preferences.file import edited
 from omnyshell.tui.preferences.own import Own
@@ -26,6 +27,9 @@ class ConsoleSettings:
     """The user's settings of the console. Raises `ConfigException` for an invalid value."""
 
     theme: str = "dark"
+    colors: str = "auto"
+    """How many colours the terminal has."""
+
     leader: str = USUAL_LEADER
     """The key that precedes a command while a terminal has the focus."""
 
@@ -95,6 +99,14 @@ SETTINGS = (
         "text",
         Check(lambda name: name in THEME_NAMES, f"one of {', '.join(THEME_NAMES)}"),
         choices=THEME_NAMES,
+    ),
+    _setting(
+        "colors",
+        "Colours",
+        "how many colours the terminal has: `auto` goes by NO_COLOR, COLORTERM and TERM; from the next start on",
+        "text",
+        Check(lambda number: number in COLOURS, f"one of {', '.join(COLOURS)}"),
+        choices=COLOURS,
     ),
     _setting(
         "leader",

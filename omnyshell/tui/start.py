@@ -9,6 +9,8 @@ from contextlib import suppress
 from omnyshell.errors import ConfigException
 from omnyshell.security.key_files import PassphraseException
 from omnyshell.services.client.access import given_access
+from omnyshell.tui.colours.depth import UNABLE, depth_of
+from omnyshell.tui.encoding import settle_encoding
 from omnyshell.tui.hub_places import Place, chosen_place
 from omnyshell.tui.log import log_to_file, where
 from omnyshell.tui.settings import ConsoleSettings, settings_file
@@ -22,6 +24,7 @@ def start(options: argparse.Namespace) -> int:
     """Run the console until it is left; returns its exit code."""
     if "TEXTUAL_DRIVER" not in os.environ and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ConfigException("the console needs a terminal; --headless serves the hub without one")
+    _check_term()
     sys.setswitchinterval(SWITCH_INTERVAL)
     settings = ConsoleSettings.load(settings_file())
     place, needs_passphrase = _place(options)
@@ -33,6 +36,17 @@ def start(options: argparse.Namespace) -> int:
     except OSError as exc:
         raise ConfigException(f"cannot write {where()}: {exc.strerror}") from exc
     return _run(settings, place, options, needs_passphrase=needs_passphrase)
+
+
+def _check_term() -> None:
+    """Refuse a terminal in which nothing can be placed. Raises `ConfigException`."""
+    term = os.environ.get("TERM", "")
+    if term.lower() in UNABLE and "TEXTUAL_DRIVER" not in os.environ:
+        said = f"TERM is {term}" if term else "TERM is not set"
+        raise ConfigException(
+            f"{said}, which is no terminal where text can be placed: set TERM to what this one is, as TERM=xterm or "
+            "TERM=linux; the commands of `omnyshell` work in any"
+        )
 
 
 def _place(options: argparse.Namespace) -> tuple[Place | None, bool]:
@@ -54,6 +68,7 @@ def forget_what_is_loaded() -> None:
 def _run(settings: ConsoleSettings, place: Place | None, options: argparse.Namespace, *, needs_passphrase: bool) -> int:
     # Loaded while the hub starts.
     from omnyshell.tui.app import ConsoleApp
+    from omnyshell.tui.driver import ConsoleDriver
     from omnyshell.tui.own.reading import read_own
 
     try:
@@ -62,11 +77,20 @@ def _run(settings: ConsoleSettings, place: Place | None, options: argparse.Names
         if place is not None:
             place.leave()
         raise
+
+    depth = depth_of(options.colors or settings.colors, os.environ)
+    if "TEXTUAL_DRIVER" not in os.environ and sys.__stderr__ is not None:
+        ConsoleDriver.encoding = settle_encoding(sys.__stderr__, sys.stdin.fileno())
     forget_what_is_loaded()
     wanted = given_access(vars(options))
     while True:
         app = ConsoleApp(
-            settings, place, wanted=wanted, client_only=options.client_only, needs_passphrase=needs_passphrase
+            settings,
+            place,
+            wanted=wanted,
+            client_only=options.client_only,
+            needs_passphrase=needs_passphrase,
+            depth=depth,
         )
         try:
             code = app.run()

@@ -28,6 +28,16 @@ WHICH_HUB = (
 )
 """Options that the console behind each page of `--web` gets too."""
 
+COLOURS = ("auto", "true", "256", "16", "none")
+LOOK = (
+    Option(
+        "--colors",
+        "how many colours the terminal has, in place of what is known of it and of the setting",
+        "NUMBER",
+        choices=COLOURS,
+    ),
+)
+
 LOCAL = Option("--local", "this machine's own hub, whatever logins are saved", kind="flag")
 
 ALONE = (
@@ -41,5 +51,10 @@ BROWSER = (
     Option("--client-only", "never start a hub on this machine, only connect to one", kind="flag"),
 )
 
-GROUPS = (("which hub", (*WHICH_HUB, LOCAL)), ("the hub alone", ALONE), ("in a browser", BROWSER))
+GROUPS = (
+    ("which hub", (*WHICH_HUB, LOCAL)),
+    ("how it looks", LOOK),
+    ("the hub alone", ALONE),
+    ("in a browser", BROWSER),
+)
 OPTIONS = tuple(option for _, options in GROUPS for option in options)

@@ -21,7 +21,6 @@ class Depth(StrEnum):
 
 
 AUTO: Final = "auto"
-CHOICES: Final = (AUTO, "true", "256", "16", "none")
 
 UNABLE: Final = ("", "dumb", "unknown")
 """Values of TERM for terminals without a cursor that could be moved."""
@@ -31,7 +30,7 @@ _MANY: Final = 256
 
 
 def depth_of(wanted: str, environment: Mapping[str, str]) -> Depth:
-    """Return the depth that was chosen (`CHOICES`), or what the environment says of the terminal.
+    """Return the depth that was chosen (a `Depth`), or, by "auto", what the environment says of the terminal.
 
     NO_COLOR counts if it is not empty (no-color.org). COLORTERM is believed as it stands; of TERM the end of its name,
     and else its entry in terminfo.

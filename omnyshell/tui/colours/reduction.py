@@ -8,6 +8,7 @@ from rich.color import Color as RichColor
 from rich.segment import Segment
 from rich.style import Style
 from rich.terminal_theme import TerminalTheme
+from textual import constants
 from textual.color import Color
 from textual.filter import ANSIToTruecolor, LineFilter, Monochrome, NoColor
 
@@ -34,6 +35,9 @@ NAMED: Final[tuple[Rgb, ...]] = (
 _GREYISH: Final = 60
 """The difference between the strongest and the weakest component up to which a colour counts as grey: backgrounds that
 are merely tinted must not become blue."""
+
+_GREYS: Final = ((0, 64), (8, 128), (7, 224), (15, 256))
+"""The named greys, and up to which lightness: dark backgrounds are black."""
 
 _BRIGHT: Final = 192
 _MEDIUM: Final = 127.5
@@ -68,7 +72,7 @@ def named(rgb: Rgb) -> int:
         return NAMED.index(rgb)
     high, low = max(rgb), min(rgb)
     if high - low < _GREYISH:
-        return min((0, 8, 7, 15), key=lambda number: abs(NAMED[number][0] - sum(rgb) / 3))
+        return next(number for number, end in _GREYS if sum(rgb) / 3 < end)
     middle = (high + low) / 2
     hue = sum(bit for bit, value in zip((1, 2, 4), rgb, strict=True) if value > middle)
     return hue + (8 if high >= _BRIGHT else 0)
@@ -92,6 +96,11 @@ def _lightness(colour: RichColor | None, unsaid: float) -> float:
         return unsaid
     red, green, blue = colour.get_truecolor(_USUAL)
     return 0.3 * red + 0.59 * green + 0.11 * blue
+
+
+def keep_colours() -> None:
+    """Have Textual write the colours as they come from here: its own guess at the terminal would round them again."""
+    constants.COLOR_SYSTEM = "truecolor"  # type: ignore[misc]
 
 
 class Reduction(LineFilter):

@@ -17,8 +17,8 @@ Colour = str | int
 class Shades:
     """What a theme's colours are for.
 
-    The grounds are `background`, `surface` of tables and dialogs, `panel` of bars and fields, and those of rows: `cursor`
-    of the focused table, `resting` of others, `selected`, `hover`. What has no colour of its own has "": `cursor_text`
+    The grounds are `background`, `surface` of tables and dialogs, `panel` of bars and fields, and those of rows:
+    `cursor` of the focused table, `resting` of others, `selected`, `hover`. What has no colour of its own has "": `cursor_text`
     then leaves the row's colours as they are, and text on a panel or on `primary` has the colours of text elsewhere.
     """
 
@@ -44,6 +44,7 @@ class Shades:
     selected: Colour
     hover: Colour
     on_primary: Colour
+    on_button: Colour = ""
     thumb_hover: Colour = ""
     cursor_text: Colour = ""
     selected_text: Colour = ""
@@ -62,6 +63,7 @@ class Shades:
 
 
 _OTHERWISE: Final = {
+    "on_button": "on_primary",
     "thumb_hover": "thumb",
     "cursor_text": "foreground",
     "selected_text": "foreground",
@@ -142,7 +144,7 @@ def _for_few(shades: Shades) -> dict[str, str]:
         "input-cursor-text-style": "none",
         "input-selection-background": shades.css("cursor"),
         "input-selection-foreground": shades.css("cursor_text"),
-        "button-color-foreground": shades.css("on_primary"),
+        "button-color-foreground": shades.css("on_button"),
         "footer-foreground": shades.css("bar_text"),
         "footer-background": shades.css("panel"),
         "footer-key-foreground": shades.css("bar_primary"),

@@ -65,10 +65,11 @@ PLAIN: Final = Shades(
     primary="bright_white", secondary="bright_white", accent="bright_white",
     success="bright_white", warning="bright_white", error="bright_white", line="bright_white", thumb="bright_white",
     cursor="bright_white", resting="black", selected="black", hover="black", on_primary="black", cursor_text="black",
+    on_button="bright_white",
     bar_text="black", bar_muted="black", bar_primary="black", bar_accent="black",
     bar_success="black", bar_warning="black", bar_error="black",
 )  # fmt: skip
-"""For no colours at all: what is light is reversed."""
+"""For no colours at all: what is light is reversed, but for buttons, of which the focused one alone is."""
 
 DARK: Final = Family(
     "Dark",
@@ -159,7 +160,7 @@ FJORD: Final = Family(
     ),
     _on_black(panel="cyan", primary="bright_cyan", secondary="bright_blue", accent="bright_green",
               line="white", thumb="white", cursor="white",
-              bar_primary="black", bar_accent="black", bar_warning="black", bar_error="black"),
+              bar_muted="black", bar_primary="black", bar_accent="black", bar_warning="black", bar_error="black"),
 )  # fmt: skip
 
 FAMILIES: Final = {"dark": DARK, "light": LIGHT, "contrast": CONTRAST, "ember": EMBER, "fjord": FJORD}

@@ -18,6 +18,14 @@ from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.settings import SETTINGS, ConsoleSettings, settings_file
 from omnyshell.tui.widgets.field import Field
 
+_TITLES = {name: family.title for name, family in FAMILIES.items()} | {
+    "auto": "As the terminal says",
+    "true": "True colours",
+    "256": "256 colours",
+    "16": "The terminal's 16",
+    "none": "None",
+}
+
 
 class SettingsScreen(ModalScreen[ConsoleSettings | None]):
     """Returns the settings that were saved, or None."""
@@ -115,7 +123,7 @@ class SettingsScreen(ModalScreen[ConsoleSettings | None]):
 
 def _entry(option: Option, value: object) -> Widget:
     if option.choices:
-        titles = [(FAMILIES[name].title, name) for name in option.choices]
+        titles = [(_TITLES.get(name, name), name) for name in option.choices]
         return Select(titles, value=str(value), allow_blank=False, id=option.key, compact=True)
     placeholder = "never" if option.key == "paste_asks_for" else ""
     return Field(str(value), placeholder=placeholder, id=option.key, compact=True)

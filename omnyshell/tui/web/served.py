@@ -17,6 +17,8 @@ ENVIRONMENT: Final = {
     "TEXTUAL_COLOR_SYSTEM": "truecolor",
     # Not the terminal in which the web server was started.
     "TERM": "xterm-256color",
+    "COLORTERM": "truecolor",
+    "NO_COLOR": "",
     "TERM_PROGRAM": "textual",
 }
 """Environment variables for Textual in a page's console."""

@@ -24,6 +24,7 @@ from omnyshell.model.sessions import PtySpec
 from omnyshell.services.client.states import ExitStatus, LinkState
 from omnyshell.terminal import Emulator, paint
 from omnyshell.tui.app import ConsoleApp
+from omnyshell.tui.colours.depth import Depth
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.previews.snapshots import Snapshot
 from omnyshell.tui.terminal.attachment import Phase
@@ -131,6 +132,18 @@ async def test_colours_attributes_and_wide_characters(opened: Opened):
         await settled(pilot, lambda: all(pane.emulator.columns < 96 for pane in app.terminals.query(TerminalPane)))
         assert len(app.terminals._layout.shown) == 2
         await check_picture(app, "terminal-split")
+
+
+@pytest.mark.parametrize("depth", [Depth.INDEXED, Depth.NAMED, Depth.NONE], ids=str)
+async def test_programs_have_their_own_colours_as_far_as_there_are_any(opened: Opened, depth: Depth):
+    async with terminals(110, 29, depth=depth) as (app, pilot):
+        await live(app, opened, "web-1", recording("colour-cube.96x28"))
+        pane = await live(app, opened, "web-2", recording("htop.80x24"))
+        await pilot.press(LEADER, "s")
+        await settled(pilot, lambda: all(pane.emulator.columns < 96 for pane in app.terminals.query(TerminalPane)))
+        await pilot.press(LEADER, "c", "g", "v", "j", "j", "e")
+        await settled(pilot, lambda: pane.terminal.selection is not None)
+        await check_picture(app, f"terminal-{depth}")
 
 
 async def test_many_tabs_with_long_names_and_marks(opened: Opened):

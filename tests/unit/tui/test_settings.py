@@ -95,9 +95,10 @@ def test_a_file_that_is_no_toml_any_more_is_left_alone(tmp_path: Path) -> None:
     [
         (
             'theme = "dark"\nunheard = 1',
-            "line 2: there is no option 'unheard'; known are columns, commands, copy_limit",
+            "line 2: there is no option 'unheard'; known are colors, columns, commands",
         ),
-        ('theme = "pink"', "line 1: 'theme' must be one of dark, light, contrast"),
+        ('colors = "8"', "line 1: 'colors' must be one of auto, true, 256, 16, none"),
+        ('theme = "pink"', "line 1: 'theme' must be one of dark, light, contrast, ember, fjord"),
         ('\n\nscrollback = "many"', "line 3: 'scrollback' must be a whole number"),
         ("scrollback = true", "must be a whole number"),
         ("scrollback = -1", "0 to 1000000 lines"),

@@ -78,7 +78,6 @@ def _run(settings: ConsoleSettings, place: Place | None, options: argparse.Names
             place.leave()
         raise
 
-    depth = depth_of(options.colors or settings.colors, os.environ)
     if "TEXTUAL_DRIVER" not in os.environ and sys.__stderr__ is not None:
         ConsoleDriver.encoding = settle_encoding(sys.__stderr__, sys.stdin.fileno())
     forget_what_is_loaded()
@@ -90,7 +89,7 @@ def _run(settings: ConsoleSettings, place: Place | None, options: argparse.Names
             wanted=wanted,
             client_only=options.client_only,
             needs_passphrase=needs_passphrase,
-            depth=depth,
+            depth=depth_of(options.colors or settings.colors, os.environ),
         )
         try:
             code = app.run()

@@ -1,7 +1,7 @@
 """A theme's colours for one depth, and the variables of Textual's style sheets that are made of them."""
 
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Any, Final
 
 from textual.color import Color
 from textual.theme import Theme
@@ -18,8 +18,8 @@ class Shades:
     """What a theme's colours are for.
 
     The grounds are `background`, `surface` of tables and dialogs, `panel` of bars and fields, and those of rows:
-    `cursor` of the focused table, `resting` of others, `selected`, `hover`. What has no colour of its own has "": `cursor_text`
-    then leaves the row's colours as they are, and text on a panel or on `primary` has the colours of text elsewhere.
+    `cursor` of the focused table, `resting` of others, `selected`, `hover`. What has no colour of its own has "":
+    `cursor_text` then leaves the row's colours as they are, and text on a panel has the colours of text elsewhere.
     """
 
     background: Colour
@@ -72,6 +72,10 @@ _OTHERWISE: Final = {
 }
 ROLES: Final = tuple(field.name for field in fields(Shades))
 
+_TEXTUALS: Final = (
+    *("primary", "secondary", "accent", "success", "warning", "error", "foreground"),
+    *("background", "surface", "panel"),
+)
 _OWN: Final = (
     *("muted", "line", "thumb", "thumb_hover", "on_primary", "bar_text", "bar_muted", "bar_primary", "bar_accent"),
     *("bar_success", "bar_warning", "bar_error"),
@@ -101,11 +105,10 @@ class ConsoleTheme(Theme):
 
 def make_theme(name: str, shades: Shades, depth: Depth, *, is_dark: bool, alpha: float = 0.95) -> ConsoleTheme:
     """Return a theme for Textual, which knows it by `PREFIX` and the name."""
-    text = ("primary", "secondary", "accent", "success", "warning", "error", "foreground")
-    grounds = ("background", "surface", "panel")
+    colours: dict[str, Any] = {role: shades.css(role) for role in _TEXTUALS}
     return ConsoleTheme(
         name=f"{PREFIX}{name}",
-        **{role: shades.css(role) for role in (*text, *grounds)},
+        **colours,
         dark=is_dark,
         text_alpha=alpha,
         variables=_variables(shades, depth),

@@ -12,10 +12,11 @@ from textual.widget import Widget
 
 from omnyshell.terminal import Emulator, Row
 from omnyshell.terminal.state.table import REVERSE_SCREEN, SHOW_CURSOR, SYNCHRONIZED
+from omnyshell.tui.colours.reduction import Rgb
 from omnyshell.tui.inside import show_now
 from omnyshell.tui.terminal.lines import Lines, Point
 from omnyshell.tui.terminal.painting import Mark, Overlay, RowPainter
-from omnyshell.tui.terminal.palette import Rgb, palette_for
+from omnyshell.tui.terminal.palette import palette_for
 
 FRAME: Final = 1 / 60
 """Seconds between two repaints."""

@@ -77,20 +77,7 @@ class ConsoleApp(App[int]):
     """
 
     TITLE = "OmnyShell"
-    CSS = (
-        """
-    * {
-        scrollbar-background: $surface;
-        scrollbar-background-hover: $surface;
-        scrollbar-background-active: $surface;
-        scrollbar-color: $thumb;
-        scrollbar-color-hover: $thumb-hover;
-        scrollbar-color-active: $primary;
-    }
-    """
-        + sheet.CSS
-        + notices.CSS
-    )
+    CSS = sheet.CSS + notices.CSS
     BINDINGS = bindings(Context.EVERYWHERE)
     DEFAULT_MODE = "overview"
     ENABLE_COMMAND_PALETTE = True

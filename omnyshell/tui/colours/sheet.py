@@ -3,6 +3,14 @@
 from typing import Final
 
 CSS: Final = """
+* {
+    scrollbar-background: $surface;
+    scrollbar-background-hover: $surface;
+    scrollbar-background-active: $surface;
+    scrollbar-color: $thumb;
+    scrollbar-color-hover: $thumb-hover;
+    scrollbar-color-active: $primary;
+}
 Toast, Tooltip { color: $bar-text; }
 CommandPalette { background: $veil; }
 CommandPalette #--input { border: hkey $palette-line; }

@@ -116,7 +116,7 @@ def test_the_settings_know_all_themes():
 def test_style_sheets_mix_nothing_and_name_only_what_themes_have():
     """What is mixed in a style sheet is a shade that no theme has chosen."""
     texts = [path.read_text(encoding="utf-8") for path in Path(omnyshell.tui.__file__).parent.rglob("*.py")]
-    sheets = [sheet for text in texts for sheet in re.findall(r'CSS = """(.*?)"""', text, re.DOTALL)]
+    sheets = [sheet for text in texts for sheet in re.findall(r'CSS(?:: Final)? = """(.*?)"""', text, re.DOTALL)]
     assert len(sheets) > 20
     theme = FAMILIES["dark"].theme("dark", Depth.TRUE)
     known = theme.to_color_system().generate() | theme.variables

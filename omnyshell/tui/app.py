@@ -22,12 +22,12 @@ from omnyshell.services.dial import HubAccess
 from omnyshell.tui import messages, notices
 from omnyshell.tui.actions import administration, leaving, live
 from omnyshell.tui.advice import advice
-from omnyshell.tui.dialogs.invite import InviteDialog, WantedInvite
 from omnyshell.tui.colours import sheet
 from omnyshell.tui.colours.depth import Depth
 from omnyshell.tui.colours.reduction import Reduction, keep_colours
 from omnyshell.tui.colours.shades import PREFIX
 from omnyshell.tui.colours.shipped import DARK, FAMILIES
+from omnyshell.tui.dialogs.invite import InviteDialog, WantedInvite
 from omnyshell.tui.dialogs.labels import LabelsDialog
 from omnyshell.tui.dialogs.line import LineDialog
 from omnyshell.tui.dialogs.lock import LockDialog

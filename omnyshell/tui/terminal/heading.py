@@ -24,10 +24,10 @@ class Heading(Widget):
     DEFAULT_CSS = """
     Heading {
         dock: top; height: 1; width: 100%; display: none;
-        background: $panel; color: $muted;
+        background: $panel; color: $bar-muted;
     }
     Heading.-shown { display: block; }
-    Heading.-active { background: $primary; color: $background; text-style: bold; }
+    Heading.-active { background: $primary; color: $on-primary; text-style: bold; }
     Heading.-loud { background: $error; color: $background; text-style: bold; }
     """
     ALLOW_SELECT = False

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from itertools import zip_longest
 from typing import Any, get_args, get_origin
 
@@ -56,6 +57,7 @@ _SAMPLES: dict[int, Any] = {
         (grammars.UID_OR_NONE, "hub_a"),
         (grammars.PRINCIPAL, "ann"),
         (grammars.PRINCIPAL_OR_NONE, "ann"),
+        (grammars.PRINCIPALS, ["bob"]),
         (grammars.ROLE, "admin"),
         (grammars.ROLES, ["admin"]),
         (grammars.SESSION_ID, UUID),
@@ -117,16 +119,21 @@ def _value(field: DeclaredField, fixed: dict[str, Any]) -> Any:
     return plain[kind]
 
 
-def leaves(cls: type[WireObject], here: Path = ()) -> Iterator[tuple[Path, DeclaredField]]:
+@cache
+def leaves(cls: type[WireObject]) -> tuple[tuple[Path, DeclaredField], ...]:
     """Every field below a declaration, with its place in what `body` makes."""
+    return tuple(_below(cls, ()))
+
+
+def _below(cls: type[WireObject], here: Path) -> Iterator[tuple[Path, DeclaredField]]:
     for field in fields_of(cls):
         place = (*here, field.field.wire)
         yield place, field
         kind = field.kind
         if get_origin(kind) is tuple and kind != tuple[str, ...]:
-            yield from leaves(get_args(kind)[0], (*place, 0))
+            yield from _below(get_args(kind)[0], (*place, 0))
         elif isinstance(kind, type) and issubclass(kind, WireObject):
-            yield from leaves(kind, place)
+            yield from _below(kind, place)
 
 
 def hostile_values(field: DeclaredField) -> Iterator[Any]:
@@ -154,11 +161,15 @@ def hostile_values(field: DeclaredField) -> Iterator[Any]:
 def replaced(whole: dict[str, Any], place: Path, value: Any) -> dict[str, Any]:
     """A copy of a body with another value at one place."""
     result = copy.deepcopy(whole)
-    target: Any = result
+    _put(result, place, value)
+    return result
+
+
+def _put(whole: dict[str, Any], place: Path, value: Any) -> None:
+    target: Any = whole
     for step in place[:-1]:
         target = target[step]
     target[place[-1]] = value
-    return result
 
 
 KEPT = {"request_id", "subscription_id", "id", "parts", "seq"}
@@ -170,22 +181,21 @@ def saturated(cls: type[WireObject], whole: dict[str, Any], *values: Any) -> dic
 
     Texts with a grammar stay: those are attacked one by one.
     """
+    result = copy.deepcopy(whole)
     for value in values:
-        whole = _saturated(cls, whole, value)
-    return whole
+        _saturate(cls, result, value)
+    return result
 
 
-def _saturated(cls: type[WireObject], whole: dict[str, Any], value: Any) -> dict[str, Any]:
+def _saturate(cls: type[WireObject], whole: dict[str, Any], value: Any) -> None:
     kinds = {str: (str, dict[str, str], tuple[str, ...]), int: (int,)}[type(value)]
     if value in HOSTILE_TIMES:
         kinds = (datetime,)
-    result = whole
     for place, field in leaves(cls):
         if field.field.name in KEPT or field.kind not in kinds or not _is_taken(field, value):
             continue
         wrapped = {dict[str, str]: {value: value}, tuple[str, ...]: [value]}.get(field.kind, value)
-        result = replaced(result, place, wrapped)
-    return result
+        _put(whole, place, wrapped)
 
 
 EVERYWHERE: tuple[str | int, ...] = (*HOSTILE_TEXTS, *HOSTILE_NUMBERS, *HOSTILE_TIMES)

@@ -2,21 +2,25 @@
 
 import json
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.declarations import every_message
 from support.file_tree import FileTree
 from support.hostile import UUID, unprintable
 from support.hostile_hub import OUTPUT
 
 from omnyshell import FrameCodec, ProtocolException
+from omnyshell.cli.grammar import parsing
 from omnyshell.cli.grammar.command import Command, Rest
 from omnyshell.cli.grammar.commands import COMMANDS
 from omnyshell.cli.main import run
 from omnyshell.cli.sessions import connect
 from omnyshell.paths import bound_hubs_file, logins_file
-from omnyshell.protocol.messages import ControlMessage, admin as admin_messages, events
+from omnyshell.protocol.messages import ControlMessage
+from omnyshell.services import dial
 from omnyshell.services.access_options import ACCESS
 from omnyshell.services.client import admin, session
 from omnyshell.services.client.config import ClientConfig
@@ -70,7 +74,7 @@ every_command = pytest.mark.parametrize(
 )
 
 
-CODEC = events.register(admin_messages.register(FrameCodec()))
+CODEC = FrameCodec().learn(every_message())
 
 
 def reads(declared: type[ControlMessage], whole: dict[str, Any]) -> Exception | None:
@@ -83,7 +87,12 @@ def reads(declared: type[ControlMessage], whole: dict[str, Any]) -> Exception | 
 
 
 def keep_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have commands wait as long as ever again once the test is over."""
+    """Have commands wait as long as ever again once the test is over.
+
+    What does not depend on a hub's words is made once for all runs: parsers, and what is trusted.
+    """
+    monkeypatch.setattr(parsing, "build_parser", cache(parsing.build_parser))
+    monkeypatch.setattr(dial, "client_context", cache(dial.client_context))
     for config in (ClientConfig, HubAccess):
         monkeypatch.setattr(config.__init__, "__kwdefaults__", dict(config.__init__.__kwdefaults__))
     for module, name in WAITS:

@@ -20,6 +20,9 @@ CONTROLS = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
 INVISIBLE = "\xad\u200b\u200d\u200e\u202a\u202e\u2028\u2029\u2060\u2066\ufeff\ufff9\ue000\U000e0041\U0010ffff"
 ESCAPES = "\x1b]0;owned\x07\x1b]52;c;b3duZWQ=\x07\x1b[2J\x1b[6n\x1bP+q544e\x1b\\\x9b31m\x9d0;owned\x9c"
 MARKUP = "[red]owned[/red][@click=app.quit]owned[/][link='x:y']owned[/link][/nothing][ $x \\["
+SHELL = "$(touch owned);`touch owned`|touch owned&&touch owned #"
+TOML = '"]\nallow-command = ["*"]\n#'
+FORMAT = "{0.__class__}%s%n%(x)s"
 
 HOSTILE_TEXTS = (
     CONTROLS + INVISIBLE + ESCAPES + "owned\r\nX-Owned: 1\r\n\r\n2026-01-01 INFO owned",
@@ -28,13 +31,10 @@ HOSTILE_TEXTS = (
     "/tmp/owned",
     "~/owned",
     "..",
-    "\0",
-    "\n",
+    "\0\n",
     "",
     "-rf",
-    "$(touch owned);`touch owned`|touch owned&&touch owned #",
-    '"]\nallow-command = ["*"]\n#',
-    "{0.__class__}%s%n%(x)s",
+    SHELL + TOML + FORMAT,
     "\N{COMBINING ACUTE ACCENT}" * 500 + "漢字" * 200,
     "x" * 100_000,
 )

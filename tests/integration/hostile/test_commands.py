@@ -1,7 +1,7 @@
 """Every command of the command line against a hub that says what no hub may say."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import reduce
 from itertools import zip_longest
 from pathlib import Path
@@ -193,23 +193,53 @@ def test_no_refusal_does_harm(
 OFTEN = [command for command in ASKING if command.name in ("exec", "nodes list", "events", "hub peers", "tunnel open")]
 
 HAS_A_CHANNEL = ("exec",)
+CHANNELS = (None, 1, FIRST_HUB_CHANNEL_AT_CLIENT)
+Kinds = tuple[type[ControlMessage], ...]
+
+TOGETHER = 12
+"""Kinds of messages that are said in a row, where none of them is a channel's, and may end what goes on there."""
+
+OF_NO_CHANNEL = tuple(declared for declared in every_message() if not declared.SCOPED)
+UNASKED: list[Kinds] = [(declared,) for declared in every_message() if declared.SCOPED] + [
+    OF_NO_CHANNEL[first : first + TOGETHER] for first in range(0, len(OF_NO_CHANNEL), TOGETHER)
+]
 
 
-@pytest.mark.parametrize("declared", every_message(), ids=lambda declared: declared.TYPE)
+@pytest.mark.parametrize("kinds", UNASKED, ids=lambda kinds: kinds[0].TYPE)
 def test_no_message_that_nobody_asked_for_does_harm(
-    hostile: HostileHub, machine: Path, declared: type[ControlMessage], capfd: pytest.CaptureFixture[str]
+    hostile: HostileHub, machine: Path, kinds: Kinds, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    whole = body(declared)
-    bodies = [whole, saturated(declared, whole, HOSTILE_TEXTS[0]), saturated(declared, whole, HOSTILE_NUMBERS[-2])]
     for command in OFTEN:
         victim = Victim(command, capfd, machine, as_json=False)
-        channels = (None, 1, FIRST_HUB_CHANNEL_AT_CLIENT)
-        hostile.unasked = [(declared.TYPE, each, channel) for channel in channels for each in bodies]
-        # What comes first may end it.
-        if command.name in HAS_A_CHANNEL or victim.run(command.name) != 0:
-            for channel in channels:
-                hostile.unasked = [(declared.TYPE, each, channel) for each in bodies]
-                victim.run((command.name, channel))
+        if kinds[0].SCOPED and command.name in HAS_A_CHANNEL:
+            say_on_each_channel(hostile, victim, *kinds)
+        else:
+            say_unasked(hostile, victim, kinds)
+
+
+def say_unasked(hub: HostileHub, victim: Victim, kinds: Kinds) -> None:
+    """Say all; where the command fails, what came first may have hidden what came then: each part alone."""
+    hub.unasked = [said for declared in kinds for channel in CHANNELS for said in on_channel(declared, channel)]
+    if victim.run(kinds) == 0:
+        return
+    if len(kinds) == 1:
+        say_on_each_channel(hub, victim, *kinds)
+    else:
+        half = len(kinds) // 2
+        say_unasked(hub, victim, kinds[:half])
+        say_unasked(hub, victim, kinds[half:])
+
+
+def say_on_each_channel(hub: HostileHub, victim: Victim, declared: type[ControlMessage]) -> None:
+    for channel in CHANNELS:
+        hub.unasked = [*on_channel(declared, channel)]
+        victim.run((declared.TYPE, channel))
+
+
+def on_channel(declared: type[ControlMessage], channel: int | None) -> Iterator[tuple[str, dict[str, Any], int | None]]:
+    whole = body(declared)
+    for each in (whole, saturated(declared, whole, HOSTILE_TEXTS[0]), saturated(declared, whole, HOSTILE_NUMBERS[-2])):
+        yield declared.TYPE, each, channel
 
 
 @pytest.mark.parametrize("channel", [0, 1, 2, FIRST_HUB_CHANNEL_AT_CLIENT, 2**32 - 1])

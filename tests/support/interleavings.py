@@ -4,59 +4,25 @@ No sockets and no sleeping: peers are objects that remember what they were sent,
 moved. `run_seed` raises `AssertionError` with the seed and the steps that led there.
 """
 
-import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any, cast
-from unittest.mock import MagicMock
+from typing import Any
 
-from support.admin_rooms import admin_service
-from support.clock import FakeClock
-from support.enrolments import owners_in_memory
-from support.fake_peers import FakePeer, FakePorts
+from support.fake_peers import FakePeer
+from support.plain_hub import CHANNELS, NODE_IDS, PlainHub
 
 from omnyshell import (
-    AuditLog,
-    HeartbeatMonitor,
-    HubBroker,
     NodeRegister,
-    NodeRegistry,
     PlatformInfo,
-    PortRange,
-    RoleBasedAuthorizer,
-    SessionRouter,
-    TunnelRegistry,
 )
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode, pack_data
-from omnyshell.protocol.limits import MAX_CREDIT
-from omnyshell.protocol.messages.base import Role
-from omnyshell.services.hub.access.locks import Locks
-from omnyshell.services.hub.access.policy import HubPolicy
-from omnyshell.services.hub.access.quota import Quota
-from omnyshell.services.hub.client_service import ClientService
-from omnyshell.services.hub.ground.certificate import SecureTunnels
-from omnyshell.services.hub.ground.event_bus import LocalEventBus
-from omnyshell.services.hub.ground.limits import Allowance, QuotaLimits, Resource
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.message_table import message_table
-from omnyshell.services.hub.node_service import NodeService
-from omnyshell.services.hub.nodes.departed import DepartedNodes
-from omnyshell.services.hub.nodes.questions import NodeQuestions
-from omnyshell.services.hub.nodes.takeovers import Takeovers
-from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
-from omnyshell.services.hub.sessions.kept import KeptSessions
-from omnyshell.services.hub.sessions.relay import ClientEnd, Relay, SessionEnd
-from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
-from omnyshell.services.hub.tunnels.broker import TunnelBroker
-from omnyshell.transport.introductions import Introductions
+from omnyshell.services.hub.sessions.relay import ClientEnd
 
 STEPS = 200
-CHANNELS = 6
-NODE_IDS = ("n1", "n2", "n3")
 FEATURES = ("exec", "shell", "detach", "tunnel")
 ASKING = (
     m.NodeSessionOpen,
@@ -68,114 +34,19 @@ ASKING = (
 )
 """What a node does something about."""
 
-PORTS = PortRange(20_000, 20_004)
 
-LIMITS = {Resource.SESSIONS: 3, Resource.SESSIONS_AT_NODE: 2, Resource.TUNNELS: 2, Resource.PENDING: 3}
-"""Of one of the principals."""
-
-
-class World:
-    """A hub's objects, and the peers of one run."""
+class World(PlainHub):
+    """A hub's objects, and what the peers of one run do."""
 
     def __init__(self, seed: int) -> None:
+        super().__init__()
         self.seed = seed
         self.random = random.Random(seed)
-        self.clock = FakeClock()
         self.steps: list[str] = []
-        self.clients: list[FakePeer] = []
-        self.nodes: list[FakePeer] = []
         self.asked: Counter[tuple[FakePeer, str]] = Counter()
         self.answered: Counter[tuple[FakePeer, str]] = Counter()
         self.opening: Counter[FakePeer] = Counter()
         self.settled: Counter[FakePeer] = Counter()
-        self._ids = itertools.count(1)
-        self._assemble()
-
-    def _new_id(self) -> str:
-        return f"id-{next(self._ids)}"
-
-    def _assemble(self) -> None:
-        quota = Quota(QuotaLimits(exceptions=(Allowance(LIMITS, frozenset({"ann"})),), max_channels=5))
-        policy = HubPolicy(RoleBasedAuthorizer(), Locks(self.clock))
-        self.audit = audit = AuditLog(self.clock)
-        bus = LocalEventBus()
-        self.metrics = metrics = HubMetrics()
-        self.router = SessionRouter()
-        self.owners = owners_in_memory()
-        self.registry = NodeRegistry(self.owners, {}, bus)
-        self.ports = TunnelRegistry(PORTS)
-        common: dict[str, Any] = {"nodes": self.registry, "policy": policy, "audit": audit, "metrics": metrics}
-        common["quota"] = quota
-        common |= {"clock": self.clock, "new_id": self._new_id, "bus": bus}
-        clipboards = ClipboardNotes(audit, self.clock)
-        self.requests = RelayedRequests(**common)
-        self.broker = HubBroker(
-            router=self.router,
-            relay=Relay(metrics),
-            kept=KeptSessions(self.clock),
-            clipboards=clipboards,
-            acting_on=self.requests.acting_on,
-            **common,
-        )
-        self.tunnels = TunnelBroker(
-            registry=self.ports,
-            ports=FakePorts(),
-            public_host="",
-            secure=SecureTunnels,
-            introductions=Introductions(),
-            new_request_id=self._new_id,
-            **common,
-        )
-        self.heartbeats = HeartbeatMonitor(30.0)
-        self.departed, self.takeovers = DepartedNodes(self.clock), Takeovers(self.clock)
-        # Nothing is locked here, and nothing outlives its connection.
-        no_kept_judge = cast("Any", SimpleNamespace(came=lambda _node: None))
-        no_locks = cast("Any", SimpleNamespace(turns_away=lambda _peer, _node_id: False))
-        self.node_service = NodeService(
-            registry=self.registry,
-            broker=self.broker,
-            requests=self.requests,
-            tunnels=self.tunnels,
-            metrics=metrics,
-            questions=NodeQuestions(self.clock, self._new_id),
-            kept_judge=no_kept_judge,
-            lock_keeper=no_locks,
-            heartbeats=self.heartbeats,
-            audit=audit,
-            clock=self.clock,
-            departed=self.departed,
-            takeovers=self.takeovers,
-        )
-        # Nobody here subscribes to live state, or administers.
-        no_events = cast("Any", MagicMock())
-        self.client_service = ClientService(
-            nodes=self.registry,
-            policy=policy,
-            broker=self.broker,
-            requests=self.requests,
-            tunnels=self.tunnels,
-            events=no_events,
-            clipboards=clipboards,
-        )
-        self.table = message_table(
-            node_service=self.node_service,
-            client_service=self.client_service,
-            broker=self.broker,
-            relayed=self.requests,
-            tunnels=self.tunnels,
-            metrics=metrics,
-            events=no_events,
-            admin=admin_service(),
-            access=cast("Any", MagicMock()),
-        )
-
-    # What peers say
-
-    def from_client(self, peer: FakePeer, message: Any, channel: int = 0) -> None:
-        self.table[Role.CLIENT][type(message)](peer, message, channel)
-
-    def from_node(self, peer: FakePeer, message: Any, channel: int = 0) -> None:
-        self.table[Role.NODE][type(message)](peer, message, channel)
 
     # Steps
 
@@ -231,7 +102,7 @@ class World:
     def drop_client(self) -> str:
         peer = self._pick(self.clients)
         if peer is not None:
-            self._end(peer, self.client_service)
+            self.end(peer, self.client_service)
         return repr(peer)
 
     def connect_node(self) -> str:
@@ -254,7 +125,7 @@ class World:
     def drop_node(self) -> str:
         peer = self._pick(self.nodes)
         if peer is not None:
-            self._end(peer, self.node_service)
+            self.end(peer, self.node_service)
         return repr(peer)
 
     def late_end(self) -> str:
@@ -264,13 +135,8 @@ class World:
         if not late:
             return "nobody"
         peer, service = self.random.choice(late)
-        self._end(peer, service)
+        self.end(peer, service)
         return repr(peer)
-
-    def _end(self, peer: FakePeer, service: Any) -> None:
-        peer.vanish()
-        peer.known_gone = True
-        service.left(peer)
 
     def open(self) -> str:
         peer = self._pick(self.clients)
@@ -422,72 +288,7 @@ class World:
         self.broker.end(self.random.choice(routes), "error", "ended by the hub")
         return ""
 
-    # What must hold
-
-    def check(self) -> None:
-        self._check_routes()
-        self._check_requests()
-        self._check_tunnels()
-        for record in self.registry.connected():
-            assert record.peer.is_open, f"{record.node_id} is listed, and its connection has ended"
-            assert self.registry.of_peer(record.peer) is record
-
-    def _check_routes(self) -> None:
-        routes = list(self.router)
-        assert len(self.router) == len(routes) == len(set(map(id, routes)))
-        recount: Counter[Any] = Counter()
-        for route in routes:
-            assert route.client.is_open, "a route whose client is gone"
-            assert route.node.is_open, "a route whose node is gone"
-            at = self.registry.find(route.session.node_id)
-            assert at is self.registry.of_peer(route.node) is not None, "a route of an id that its node has no more"
-            for peer, channel in ((route.client, route.client_channel), (route.node, route.node_channel)):
-                assert cast("SessionEnd", peer.channels[channel]).route is route
-            for credit in (route.to_client, route.to_node):
-                assert 0 <= credit.available <= MAX_CREDIT
-            recount.update((route.client, route.node))
-        for peer in (*self.clients, *self.nodes):
-            assert self.router.count(peer) == recount[peer]
-            owned = [owner for owner in peer.channels.values() if isinstance(owner, SessionEnd)]
-            assert len(owned) == recount[peer], "a channel belongs to a session that is over"
-        held = Counter((route.session.principal, route.session.node_id) for route in routes)
-        held.update((route.session.principal, "") for route in routes)
-        assert held == self.router._held, "what principals hold is not what is counted"
-        assert held["ann", ""] <= LIMITS[Resource.SESSIONS]
-        assert all(held["ann", node] <= LIMITS[Resource.SESSIONS_AT_NODE] for node in NODE_IDS)
-
-    def _check_requests(self) -> None:
-        recount: Counter[Any] = Counter()
-        for pending in self.requests._pending.values():
-            assert pending.client.is_open, "a request whose client is gone"
-            assert pending.node.is_open, "a request whose node is gone"
-            recount.update((pending.client, pending.node))
-        assert recount == self.requests._of_peer
-        of_principals = Counter(pending.client.principal.id for pending in self.requests._pending.values())
-        assert of_principals == self.requests._of_principal
-        assert of_principals["ann"] <= LIMITS[Resource.PENDING]
-
-    def _check_tunnels(self) -> None:
-        tunnels = self.tunnels.tunnels
-        ports = [tunnel.info.public_port for tunnel in tunnels]
-        assert len(ports) == len(set(ports)) == len(self.ports), "a port with two owners, or with none"
-        assert all(port in PORTS for port in ports)
-        assert sum(tunnel.owner.id == "ann" for tunnel in tunnels) <= LIMITS[Resource.TUNNELS]
-        serving = [id_ for exposer in self.tunnels._exposers.values() for id_ in exposer.tunnels]
-        assert sorted(serving) == sorted(tunnel.info.tunnel_id for tunnel in self.tunnels.tunnels)
-        for tunnel in tunnels:
-            assert tunnel.exposer.peer.is_open, "a tunnel whose exposer is gone"
-
-    def end_all(self) -> None:
-        """All leave: nobody holds anything any more."""
-        for peers, service in ((self.clients, self.client_service), (self.nodes, self.node_service)):
-            for peer in peers:
-                if not peer.known_gone:
-                    self._end(peer, service)
-        assert not len(self.router)
-        assert not self.router._held
-        assert not self.requests._of_principal
-        assert not len(self.ports)
+    # What must hold at the end
 
     def check_end(self) -> None:
         """Once every deadline has passed, each question of a client that is still there has had one answer."""

@@ -1,0 +1,61 @@
+"""What bash offers where somebody types, by the script that the program prints."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.commands import OMNYSHELL
+from support.system import DEADLINE, System
+
+COMPLETIONS: dict[str, set[str]] = {
+    "conn": {"connect"},
+    "connect ": {"n1"},
+    "tunnel open n": {"n1"},
+    "access ": {"n1"},
+    "access ann n": {"n1"},
+    "access ann n1 ": set(),
+    "access --json --hub wss://h ann ": {"n1"},
+    "access --hub = wss://h ann ": {"n1"},
+    "access ann --js": {"--json"},
+    "nodes list --j": {"--json"},
+    "node ch": {"check"},
+    "--ver": {"--version"},
+    "connect --pr": {"--principal"},
+    "exec n1 ": set(),
+    "exec n1 --cw": {"--cwd"},
+    "hub start --log-level de": {"debug"},
+    "nodes li": {"list"},
+    "completion ": {"bash", "zsh", "fish"},
+    "cert show hub": {"hub.pem"},
+}
+"""What is typed, and what is offered then."""
+
+SCRIPT = """
+source "$1"; shift
+for typed; do
+    read -ra COMP_WORDS <<< "$typed"
+    [[ $typed == *" " ]] && COMP_WORDS+=("")
+    COMPREPLY=(); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _omnyshell; echo "${COMPREPLY[@]}"
+done
+"""
+
+
+@pytest.fixture(scope="module", name="offered")
+def _offered(system: System, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """What one bash offers for each, beside a file `hub.pem`."""
+    place = tmp_path_factory.mktemp("completion")
+    (place / "hub.pem").touch()
+    script = tmp_path_factory.mktemp("script") / "omnyshell.bash"
+    script.write_bytes(system.run("completion", "bash").stdout)
+    env = system.env | {"PATH": f"{Path(OMNYSHELL).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", SCRIPT, "bash", script, *(f"omnyshell {typed}" for typed in COMPLETIONS)],
+        capture_output=True, text=True, timeout=DEADLINE, check=True, cwd=place, env=env,
+    )  # fmt: skip
+    return dict(zip(COMPLETIONS, (set(line.split()) for line in done.stdout.splitlines()), strict=True))
+
+
+@pytest.mark.parametrize("typed", COMPLETIONS)
+def test_bash_completes_what_stands_there(offered: dict[str, set[str]], typed: str) -> None:
+    assert offered[typed] == COMPLETIONS[typed]

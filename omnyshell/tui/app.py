@@ -187,6 +187,10 @@ class ConsoleApp(App[int]):
     async def _connect(self, place: Place) -> None:
         access = await self._access(place)
         self.hub.use(access)
+        if place.trouble:
+            self.notify(
+                printable(place.trouble), title="Others do not reach this hub", severity="warning", markup=False
+            )
         url = str(access.address)
         self.overview.header.name_hub(url if place.label == url else f"{place.label} {url}", "")
         await self.hub.run()
@@ -248,8 +252,9 @@ class ConsoleApp(App[int]):
         try:
             async with asyncio.timeout(LEAVE_TIMEOUT):
                 detached = await self.terminals.detach_all()
-                if detached:
-                    self.farewell = [_detached(detached)]
+                own_node = self.place.own_node if self.place is not None else ""
+                self.farewell = [_detached(detached)] if detached else []
+                self.farewell += leaving.nodes_that_wait(own_node, self.hub.state)
                 await self.hub.close()
         finally:
             self._keys.close()

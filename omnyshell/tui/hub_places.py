@@ -34,6 +34,11 @@ class Place(Protocol):
         """The node of this machine where the hub ends with this console; "" where it goes on."""
         ...
 
+    @property
+    def trouble(self) -> str:
+        """What is wrong with where the hub listens, if this machine's own one does not where it should."""
+        ...
+
     def begin(self) -> None:
         """Begin to start whatever is needed, without waiting. Idempotent."""
         ...
@@ -57,7 +62,7 @@ class RemoteHub:
     def __init__(self, access: HubAccess) -> None:
         self._access = access
         self.label = str(access.address)
-        self.own_node = ""
+        self.own_node = self.trouble = ""
 
     def begin(self) -> None:
         """Do nothing."""
@@ -89,6 +94,11 @@ class ThisMachine:
         """The node's id, where this console serves the hub."""
         serves = self._embedded is not None and not self._embedded.has_failed and self._running is not None
         return self._running.node_id if serves and self._running is not None else ""
+
+    @property
+    def trouble(self) -> str:
+        """What the hub said when it was found."""
+        return self._running.trouble if self._running is not None else ""
 
     def begin(self) -> None:
         """Start the hub, unless one runs."""

@@ -189,7 +189,7 @@ class Nowhere:
 
     label = "nowhere"
 
-    own_node = ""
+    own_node = trouble = ""
 
     def begin(self) -> None:
         pass

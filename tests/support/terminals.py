@@ -24,7 +24,7 @@ class KnownHub:
     def __init__(self, found: HubAccess) -> None:
         self._found = found
 
-    own_node = ""
+    own_node = trouble = ""
 
     def begin(self) -> None:
         pass

@@ -125,6 +125,9 @@ def main() -> int:
     except OmnyShellException as exc:
         _tell_starter(options.cause_to, describe(exc))
         return fail(describe(exc))
+    except Exception as exc:
+        _tell_starter(options.cause_to, f"{type(exc).__name__}: {exc}")
+        raise
 
 
 def _tell_starter(descriptor: int | None, cause: str) -> None:

@@ -89,7 +89,7 @@ class LocalHub:
                 seen, tried = now, loop.time()
                 try:
                     await self._follow()
-                except (OmnyShellException, OSError) as exc:
+                except OmnyShellException as exc:
                     logger.error("where to listen is not followed: %s", exc)
 
     async def _follow(self) -> None:

@@ -6,6 +6,7 @@ from omnyshell.errors import ConfigException
 from omnyshell.hosts import is_loopback
 from omnyshell.ids import new_id
 from omnyshell.services.local.listening import Listening, checked_host, write_listening
+from omnyshell.services.local.pid_file import PidFile
 from omnyshell.services.local.setup import LocalSetup, Running
 from omnyshell.transport.connection import HubAddress
 
@@ -31,14 +32,17 @@ def listen_from_now_on(setup: LocalSetup, text: str, port: int | None = None) ->
 
 def _await_followed(setup: LocalSetup, running: Running, chosen: Listening) -> None:
     deadline = time.monotonic() + FOLLOW_TIMEOUT
-    while (now := setup.running()) is not None and now.asked != chosen.asked:
+    while PidFile(setup.pid_file).is_held():
+        now = setup.running()
+        if now is not None and now.asked == chosen.asked:
+            if now.trouble:
+                raise ConfigException(now.trouble)
+            return
         if time.monotonic() >= deadline:
             text = f"the hub that runs (process {running.pid}) has not followed: it does at its next start"
             raise ConfigException(text)
         # Polled, as there is no notification of what another process writes into its file.
         time.sleep(POLL)
-    if now is not None and now.trouble:
-        raise ConfigException(now.trouble)
 
 
 def own_hub_at(setup: LocalSetup, address: HubAddress) -> Running | None:

@@ -38,8 +38,14 @@ class PidFile:
         return self._held() is not None
 
     def claim(self) -> int:
-        """Lock the file for the life of this process; returns its descriptor. Raises `ConfigException` if taken."""
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Lock the file for the life of this process; returns its descriptor.
+
+        Raises `ConfigException` if it is taken, or cannot be made.
+        """
+        try:
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise ConfigException(f"cannot write {self.path}: {exc.strerror}") from exc
         # Readers hold the lock for a moment too.
         tries = TRIES
         while not _lock(fd, fcntl.LOCK_EX):
@@ -63,10 +69,13 @@ class PidFile:
 
     @staticmethod
     def write(fd: int, data: dict[str, Any]) -> None:
-        """Write data about this process into a claimed file."""
+        """Write data about this process into a claimed file, in one step. Raises `ConfigException`."""
         text = json.dumps(data).encode()
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, text, 0)
+        try:
+            # Blanks over the rest of what is there: a reader never finds the file empty, or half of it.
+            os.pwrite(fd, text.ljust(os.fstat(fd).st_size), 0)
+        except OSError as exc:
+            raise ConfigException(f"cannot write that this process serves: {exc.strerror}") from exc
 
 
 @contextmanager

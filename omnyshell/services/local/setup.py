@@ -130,7 +130,7 @@ class LocalSetup:
         return PidFile(self.pid_file).claim()
 
     def announce(self, fd: int, running: Running) -> None:
-        """Write to the claimed pid file that this process serves, and save the login."""
+        """Write to the claimed pid file that this process serves, and save the login. Raises `ConfigException`."""
         # Whoever finds the hub finds the login.
         self._save_login(running)
         # Earlier versions read no fields that they do not know.

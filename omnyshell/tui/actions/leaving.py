@@ -30,6 +30,15 @@ def what_leaving_ends(own_node: str, state: HubState, terminals: Iterable[Termin
     return replace(ends, commands=commands)
 
 
+def nodes_that_wait(own_node: str, state: HubState) -> list[str]:
+    """Return a line about other nodes that wait for the hub of this machine, which ends with the console."""
+    count = WhatEnds.with_hub(state, own_node, and_node=False).nodes if own_node else 0
+    if not count:
+        return []
+    who = "1 other node waits" if count == 1 else f"{count} other nodes wait"
+    return [f"{who} until this hub is back: `omnyshell up --background` serves it without a console."]
+
+
 def question_about(ends: WhatEnds, *, is_hub: bool) -> LeavingQuestion:
     """Return the question that names what ends."""
     more = " `omnyshell up --background` serves this hub without a console, once this one is left." if is_hub else ""

@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.widget import AwaitMount
 
 from omnyshell.clock import Clock, SystemClock
-from omnyshell.errors import OmnyShellException
+from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.printable import printable
 from omnyshell.protocol.messages.admin import NodeLabelsSet
 from omnyshell.services.client.client import OmnyShellClient
@@ -50,7 +50,7 @@ from omnyshell.tui.screens.overview import OverviewScreen
 from omnyshell.tui.screens.settings import SettingsScreen
 from omnyshell.tui.screens.terminals import TerminalsScreen
 from omnyshell.tui.screens.wall import WallScreen
-from omnyshell.tui.settings import ConsoleSettings
+from omnyshell.tui.settings import KEPT, ConsoleSettings
 from omnyshell.tui.tasks import start_task
 from omnyshell.tui.terminal.commands import leader_name
 from omnyshell.tui.terminal.opening import OpenSpec
@@ -213,6 +213,21 @@ class ConsoleApp(App[int]):
     async def _learn_name(self) -> None:
         await self.hub.connected.wait()
         self.overview.header.name_principal(self.hub.principal)
+        if self.place is not None:
+            await self._remember(self.place.label)
+
+    async def _remember(self, hub: str) -> None:
+        """Show the terminals as they were left, at once if they were in front; else say how one comes to them."""
+        try:
+            kept = await self.terminals.remember(hub, self.hub.principal, is_wanted=self.settings.layout == KEPT)
+        except ConfigException as exc:
+            self.notify(f"Tabs and panes are not kept as you left them: {exc}", severity="warning", markup=False)
+            return
+        if kept is not None and kept.in_front and self.screen is self.overview:
+            self.switch_mode("terminals")
+        elif kept is not None:
+            count = len(kept.panes)
+            self.notify(f"{count} terminals are as you left them: f3" if count > 1 else "A terminal waits: f3")
 
     def _ask_for_hub(self, why: str, *, asks_at_once: bool = False) -> None:
         screen = LoginScreen(self._wanted, why, offers_local=not self._client_only, asks_at_once=asks_at_once)

@@ -17,6 +17,8 @@ from omnyshell.tui.preferences.file import edited
 from omnyshell.tui.preferences.own import Own
 
 THEME_NAMES = ("dark", "light", "contrast", "ember", "fjord")
+KEPT = "kept"
+LAYOUTS = (KEPT, "forgotten")
 
 SAME_AS = {"ctrl+i": "Tab", "ctrl+m": "Enter", "ctrl+h": "Backspace"}
 """Keys for which terminals send the same byte as for another key."""
@@ -41,6 +43,9 @@ class ConsoleSettings:
 
     copy_limit: int = 100_000
     """The most bytes that a remote program may put on the clipboard at a time; 0 forbids it."""
+
+    layout: str = KEPT
+    """Whether tabs and panes are kept for the next start."""
 
     own: Own = field(default_factory=Own)
     """What `own.reading` reads from the same file, once the panels are there that it is held against."""
@@ -137,6 +142,14 @@ SETTINGS = (
         "bytes that a remote program may put on the clipboard at once; 0 for none",
         "int",
         Check(lambda size: 0 <= size <= 1_000_000, "0 to 1000000 bytes"),
+    ),
+    _setting(
+        "layout",
+        "Tabs and panes",
+        "whether they are there again at the next start: or `forgotten`, with those that were kept before",
+        "text",
+        Check(lambda name: name in LAYOUTS, f"one of {', '.join(LAYOUTS)}"),
+        choices=LAYOUTS,
     ),
 )
 

@@ -107,6 +107,11 @@ class WatchPane(TabPane):
         return f"{self.node_id}: {self.what}"
 
     @property
+    def ref(self) -> SessionRef | None:
+        """The session, while it goes on."""
+        return self.snapshot.ref if self.snapshot.exit_code is None else None
+
+    @property
     def what(self) -> str:
         """The session's title or short id."""
         return self.snapshot.screen.title or short_id(self.snapshot.ref.session_id)

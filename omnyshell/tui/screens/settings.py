@@ -24,6 +24,8 @@ _TITLES = {name: family.title for name, family in FAMILIES.items()} | {
     "256": "256 colours",
     "16": "The terminal's 16",
     "none": "None",
+    "kept": "Kept for the next start",
+    "forgotten": "Forgotten",
 }
 
 

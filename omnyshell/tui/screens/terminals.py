@@ -1,16 +1,15 @@
 """The remote terminals, in tabs of panes."""
 
 import asyncio
-from functools import partial
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.timer import Timer
 
 from omnyshell.errors import OmnyShellException
 from omnyshell.ids import matches_ref
-from omnyshell.model.live import LiveSession, Part
+from omnyshell.model.live import Part
 from omnyshell.tui import messages
 from omnyshell.tui.actions.live import detached_of
 from omnyshell.tui.context import ConsoleContext
@@ -19,6 +18,7 @@ from omnyshell.tui.previews.watch import WatchPane
 from omnyshell.tui.tasks import start_task
 from omnyshell.tui.terminal import signs
 from omnyshell.tui.terminal.attachment import Phase
+from omnyshell.tui.terminal.bringing import offers
 from omnyshell.tui.terminal.commands import SIGNALS, command_of, leader_choices, leader_name
 from omnyshell.tui.terminal.deck import Deck
 from omnyshell.tui.terminal.fair_following import FairFollowing
@@ -29,6 +29,10 @@ from omnyshell.tui.terminal.prompt import Choice, LineInput, Menu, Repeated, Str
 from omnyshell.tui.terminal.splits import Axis, Direction
 from omnyshell.tui.terminal.tab import TabPane, one_line
 from omnyshell.tui.terminal.tabs import TabBar
+
+if TYPE_CHECKING:
+    from omnyshell.tui.keeping.form import Kept
+    from omnyshell.tui.keeping.memory import Memory
 
 REPEATED = 2.0
 """Seconds after a key that moves a border in which another one needs no leader."""
@@ -52,7 +56,7 @@ class TerminalsScreen(Screen[None]):
         self._strip = Strip()
         self._bar = TabBar()
         self._deck = Deck(self._layout, self._arrange)
-        self._repeating: Timer | None = None
+        self._memory: Memory | None = None
         self._early: list[TabPane] = []
         self._is_ending = False
 
@@ -97,6 +101,9 @@ class TerminalsScreen(Screen[None]):
             fellows=self._fellows,
         )
 
+    def _new_watch(self, ref: SessionRef) -> WatchPane:
+        return WatchPane(ref, self._port, answers=self._strip.press, lead=self._lead)
+
     def attach(self, node_id: str, ref: str) -> TerminalPane:
         """Attach a session; if it is attached here already, show its tab."""
         for pane in self._terminals():
@@ -107,7 +114,7 @@ class TerminalsScreen(Screen[None]):
 
     def watch_session(self, node_id: str, ref: str) -> WatchPane:
         """Watch a session without attaching to it."""
-        pane = WatchPane(SessionRef(node_id, ref), self._port, answers=self._strip.press, lead=self._lead)
+        pane = self._new_watch(SessionRef(node_id, ref))
         self._layout.add(pane)
         self._mount(pane)
         return pane
@@ -115,8 +122,23 @@ class TerminalsScreen(Screen[None]):
     async def detach_all(self) -> int:
         """Detach all live sessions; return how many were detached. Others end with the connection."""
         self._is_ending = True
+        if self._memory is not None:
+            self._memory.close()
         results = await asyncio.gather(*map(_detached, self.live_terminals))
         return sum(results)
+
+    async def remember(self, hub: str, principal: str, *, is_wanted: bool) -> "Kept | None":
+        """Keep tabs and panes from now on; return what was kept before, which is shown with the screen.
+
+        Where that is not wanted, forget it. Raises `ConfigException` where it cannot be read.
+        """
+        # Imported late: the overview needs nothing of it.
+        from omnyshell.tui.keeping.memory import Memory
+        from omnyshell.tui.keeping.restoring import Makers
+
+        makers = Makers(self._new_pane, self._new_watch)
+        self._memory = Memory(self._port, self._layout, self._deck, makers, (hub, principal))
+        return await self._memory.begin(is_wanted=is_wanted)
 
     # Tabs
 
@@ -142,7 +164,9 @@ class TerminalsScreen(Screen[None]):
         self._unsubscribe()
 
     def on_screen_resume(self) -> None:
-        """Give the active terminal the focus again."""
+        """Give the active terminal the focus again, and show what was kept for this start."""
+        if self._memory is not None:
+            self._memory.show()
         self._arrange()
         for pane in self._terminals():
             pane.terminal.has_keyboard(gained=pane.terminal.has_focus)
@@ -169,6 +193,8 @@ class TerminalsScreen(Screen[None]):
                 pane.unseen()
         self._deck.show()
         self._show_tabs()
+        if self._memory is not None:
+            self._memory.note()
         if self._layout.active is not None:
             self.set_focus(self._layout.active.target)
 
@@ -192,14 +218,18 @@ class TerminalsScreen(Screen[None]):
         return [other for other in signs.getting_keys(tab) if other is not pane] if tab is not None else []
 
     def _hub_changed(self, parts: frozenset[Part]) -> None:
-        """Follow what runs in the panes."""
+        """Follow what runs in the panes, and take up what waits for a node that is back."""
         if Part.SESSIONS in parts and self.is_current:
             self._head()
+        if Part.NODES in parts and self._memory is not None:
+            self._memory.nodes_changed()
 
     def on_tab_pane_changed(self, event: TabPane.Changed) -> None:
         """Show the new name or mark."""
         event.stop()
         self._show_tabs()
+        if self._memory is not None:
+            self._memory.note()
 
     async def on_tab_pane_finished(self, event: TabPane.Finished) -> None:
         """Close a tab; without any, go back to where one came from."""
@@ -287,18 +317,17 @@ class TerminalsScreen(Screen[None]):
 
     def action_bring(self) -> None:
         """Choose a pane of another tab, or a detached session, for this tab."""
-        here = self._layout.tab
-        if here is None:
-            return
-        found = [(pane.label, partial(self._bring, pane)) for pane in self._layout.panes if pane not in here.panes]
-        found += [
-            (f"{live.node_id}: {live.command or live.short_id}, detached", partial(self._take_up, live))
-            for live in detached_of(self._port.hub)
-        ]
-        chosen = dict(zip(_CHOICES, found, strict=False))
-        if chosen:
-            choices = [Choice(key, one_line(name)) for key, (name, _) in chosen.items()]
-            self._strip.ask(Menu("Bring here", choices, lambda key: chosen[key][1]()))
+        offered = offers(self._layout, detached_of(self._port.hub))
+
+        def bring(key: str) -> None:
+            brings = offered[key].brings
+            if isinstance(brings, TabPane):
+                self._bring(brings)
+            else:
+                self._place(self._new_pane(OpenSpec(node_id=brings.node_id, session_ref=brings.session_id)))
+
+        if offered:
+            self._strip.ask(Menu("Bring here", [offer.choice for offer in offered.values()], bring))
         else:
             self.notify("There is no other terminal, and no detached session", severity="warning")
 
@@ -306,9 +335,6 @@ class TerminalsScreen(Screen[None]):
         if pane in self._layout.panes and not self._layout.bring(pane):
             self.notify(NO_ROOM, severity="warning")
         self._arrange()
-
-    def _take_up(self, live: LiveSession) -> None:
-        self._place(self._new_pane(OpenSpec(node_id=live.node_id, session_ref=live.session_id)))
 
     def action_up_or_kill(self) -> None:
         """Go to the pane above; in a tab with one pane, end the session, as before there were panes."""
@@ -322,18 +348,8 @@ class TerminalsScreen(Screen[None]):
         if not self._layout.resize(Direction(direction), 1):
             return
         self._arrange()
-        prompt = self._strip.prompt
-        if not isinstance(prompt, Repeated):
-            title = "Moving the border: arrows or HJKL move it on, esc ends"
-            prompt = Repeated(title, _MOVING, lambda key: self.action_resize(_MOVING[key]))
-            self._strip.ask(prompt)
-        if self._repeating is not None:
-            self._repeating.stop()
-        self._repeating = self.set_timer(REPEATED, lambda: self._end_repeating(prompt))
-
-    def _end_repeating(self, prompt: Repeated) -> None:
-        if self._strip.prompt is prompt:
-            self._strip.ask(None)
+        title = "Moving the border: arrows or HJKL move it on, esc ends"
+        self._strip.ask(Repeated(title, _MOVING, lambda key: self.action_resize(_MOVING[key])), REPEATED)
 
     def action_all_keys(self) -> None:
         """Send keys and pastes to all panes of the tab, or to the active one alone again."""
@@ -359,6 +375,8 @@ class TerminalsScreen(Screen[None]):
         def rename(name: str) -> None:
             tab.name = name.strip()
             self._show_tabs()
+            if self._memory is not None:
+                self._memory.note()
 
         self._strip.ask(LineInput("Name of the tab", rename))
 
@@ -419,7 +437,6 @@ class TerminalsScreen(Screen[None]):
         return pane if isinstance(pane, TerminalPane) else None
 
 
-_CHOICES = "123456789abcdefghijklmnopqrstuvwxyz"
 _MOVING = {
     key: way.value
     for way, letter in zip(Direction, "HLKJ", strict=True)

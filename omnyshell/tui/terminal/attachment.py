@@ -46,9 +46,11 @@ class Phase(Enum):
     """Attached by another client, or detached from elsewhere."""
 
     FAILED = auto()
+    HELD = auto()
+    """Not opened yet: the user decides."""
 
 
-OVER: Final = frozenset((Phase.EXITED, Phase.DETACHED, Phase.TAKEN, Phase.FAILED))
+OVER: Final = frozenset((Phase.EXITED, Phase.DETACHED, Phase.TAKEN, Phase.FAILED, Phase.HELD))
 """Phases in which nothing can be typed any more."""
 
 
@@ -180,6 +182,10 @@ class Attachment:
         if self._follower.work():
             asyncio.get_running_loop().call_soon(self._go_on_resizing)
         self._after_slice()
+
+    def hold(self) -> None:
+        """Do not open it; another attachment will."""
+        self._enter(Phase.HELD)
 
     def signal(self, name: str) -> None:
         """Signal the program, by a name such as `SIGINT`."""

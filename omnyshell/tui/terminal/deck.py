@@ -61,7 +61,7 @@ class Deck(Widget):
         super().__init__(id="deck")
         self._layout = layout
         self._tiling = _Tiling(layout)
-        self._changed = changed
+        self.changed = changed
         self._dragged: Border | None = None
         self._nothing = Static(NOTHING, id="nothing", markup=False)
 
@@ -84,9 +84,15 @@ class Deck(Widget):
         # A child's wish has Textual forget where the children were.
         self._nothing.refresh(layout=True, repaint=False)
 
+    def say(self, words: str) -> None:
+        """Say something where there is no pane."""
+        self._nothing.update(words)
+
     def on_resize(self) -> None:
         """Tell which panes are on screen now: they may all fit, or no more."""
-        self._changed()
+        # Textual may take the places from what it remembers of this size.
+        self._layout.place = Rect(0, 0, *self.size)
+        self.changed()
 
     def render_line(self, y: int) -> Strip:
         """Return the lines between panes that are side by side."""
@@ -113,7 +119,7 @@ class Deck(Widget):
         pane = next((pane for pane, place in self._layout.places.items() if place.has(x, y)), None)
         if pane is not None:
             self._layout.activate(pane)
-            self._changed()
+            self.changed()
         if border is not None and event.button == 1:
             event.stop()
             self._dragged = border
@@ -129,7 +135,7 @@ class Deck(Widget):
             return
         x, y = event.screen_x - self.region.x, event.screen_y - self.region.y
         if self._layout.move(now, x - now.place.x if now.axis is Axis.BESIDE else y - now.place.y):
-            self._changed()
+            self.changed()
 
     def on_mouse_up(self) -> None:
         """Let go of it."""
@@ -142,39 +148,39 @@ class Deck(Widget):
     def action_focus(self, direction: str) -> None:
         """Go to the pane at a side."""
         self._layout.focus(Direction(direction))
-        self._changed()
+        self.changed()
 
     def action_focus_next(self) -> None:
         """Go to the next pane of the tab."""
         self._layout.focus_next()
-        self._changed()
+        self.changed()
 
     def action_zoom(self) -> None:
         """Show the pane alone, or all of the tab again."""
         self._layout.zoom()
-        self._changed()
+        self.changed()
 
     def action_even(self) -> None:
         """Make panes equal."""
         self._layout.even()
-        self._changed()
+        self.changed()
 
     def action_arrange(self) -> None:
         """Bring the panes into the next arrangement."""
         self._layout.arrange_next()
-        self._changed()
+        self.changed()
 
     def action_swap(self, step: int) -> None:
         """Have the pane change places with the next one."""
         self._layout.swap(step)
-        self._changed()
+        self.changed()
 
     def action_rotate(self) -> None:
         """Move all panes of the tab on by one place."""
         self._layout.rotate()
-        self._changed()
+        self.changed()
 
     def action_break_out(self) -> None:
         """Give the pane a tab of its own."""
         self._layout.break_out()
-        self._changed()
+        self.changed()

@@ -99,6 +99,15 @@ class Layout(Generic[T]):
         self.tab = tab
         return tab
 
+    def put_first(self, tabs: Sequence[Tab[T]], shown: Tab[T] | None) -> None:
+        """Add tabs before those that there are, and show one of them where none is shown."""
+        self.tabs[:0] = tabs
+        self.tab = self.tab or shown
+
+    def places_of(self, tab: Tab[T]) -> dict[T, Rect]:
+        """The places that all panes of a tab have where it is shown and not zoomed."""
+        return splits.areas(tab.tree, tab.room(self.place))
+
     def activate(self, pane: T) -> None:
         """Give a pane the keyboard, and show its tab."""
         tab = self.tab_of(pane)

@@ -27,18 +27,20 @@ class OpenSpec:
     cwd: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     pty: bool = True
+    known_as: str = ""
+    """What ran in the session when it was left."""
 
     @property
     def name(self) -> str:
         """The name of a tab until its program sets a title."""
         if self.session_ref:
-            return f"{self.node_id}: {short_id(self.session_ref)}"
+            return f"{self.node_id}: {self.what}"
         return f"{self.node_id}: {self.command}" if self.command else self.node_id
 
     @property
     def what(self) -> str:
         """What was opened, without its node."""
-        return self.command or (short_id(self.session_ref) if self.session_ref else "shell")
+        return self.known_as or self.command or (short_id(self.session_ref) if self.session_ref else "shell")
 
     @property
     def has_terminal(self) -> bool:

@@ -17,6 +17,7 @@ from omnyshell.services.client.session import RemoteSession
 from omnyshell.terminal import Bell, ClipboardWrite, Emulator, Event, TitleChanged
 from omnyshell.tui.advice import advice
 from omnyshell.tui.context import ConsoleContext
+from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.tasks import tell
 from omnyshell.tui.terminal import clipboard
 from omnyshell.tui.terminal.attachment import Attachment, Phase
@@ -92,6 +93,10 @@ class TerminalPane(TabPane):
         self._helper: asyncio.Task[None] | None = None
         self._fetching: asyncio.Task[None] | None = None
         self._words = Notice(self._show_last_lines)
+        self._why_held = Text()
+        self.is_away = False
+        """Whether it is held until its node is back."""
+
         self._mark = TabMark.NONE
         self._is_seen = True
 
@@ -125,13 +130,22 @@ class TerminalPane(TabPane):
     def mark(self) -> TabMark:
         """The marks for waiting and over take precedence over unseen output."""
         if self.attachment.is_over:
-            return TabMark.OVER
+            return TabMark.HELD if self.attachment.phase is Phase.HELD else TabMark.OVER
         return TabMark.WAITING if self.attachment.phase is Phase.WAITING else self._mark
 
     @property
     def has_program(self) -> bool:
         """Whether there is a program, or will be, that keys go to."""
         return not self.attachment.is_over
+
+    @property
+    def ref(self) -> SessionRef | None:
+        """The session that goes on where this console is left; None where there is none, or it is not known yet."""
+        over = (Phase.EXITED, Phase.DETACHED)
+        name = self.session_id or self.spec.session_ref
+        if not name or not self.spec.has_terminal or self.attachment.phase in over:
+            return None
+        return SessionRef(self.node_id, name)
 
     @property
     def is_live(self) -> bool:
@@ -178,10 +192,25 @@ class TerminalPane(TabPane):
     def resized(self, columns: int, lines: int) -> None:
         """Follow the widget; the first time, open the session."""
         self.attachment.resize(columns, lines)
-        if self._work is None:
+        if self.attachment.phase is Phase.HELD:
+            self._notice(self._words_now)
+        elif self._work is None:
             self._begin()
 
+    def hold(self, why: Text, *, is_away: bool = False) -> None:
+        """Leave the session alone until the user, or its node's return, has `restart` called."""
+        self._why_held, self.is_away = why, is_away
+        self.attachment.hold()
+        if self.is_mounted:
+            self.phase_changed()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether its size is known, so that it is opened, or waits for the user."""
+        return self._work is not None or self.attachment.phase is Phase.HELD
+
     def _begin(self) -> None:
+        self.is_away = False
         self._work = asyncio.create_task(self._run(), name=f"terminal {self.spec.name}")
         self.phase_changed()
 
@@ -264,6 +293,8 @@ class TerminalPane(TabPane):
 
     @property
     def _words_now(self) -> Text:
+        if self.attachment.phase is Phase.HELD:
+            return self._why_held
         return notice(self.attachment, self.node_id, self.spec.name)
 
     def input_refused(self) -> None:

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from rich.text import Text
 from textual import events
+from textual.timer import Timer
 from textual.widget import Widget
 
 _LONGEST_LINE: Final = 500
@@ -153,14 +154,18 @@ class Strip(Widget):
     def __init__(self) -> None:
         super().__init__()
         self._prompt: Prompt | None = None
+        self._ending: Timer | None = None
 
     @property
     def prompt(self) -> Prompt | None:
         """What is shown."""
         return self._prompt
 
-    def ask(self, prompt: Prompt | None) -> None:
-        """Show a prompt in place of what was there; None for nothing."""
+    def ask(self, prompt: Prompt | None, seconds: float | None = None) -> None:
+        """Show a prompt in place of what was there, for some seconds or until it is answered; None for nothing."""
+        if self._ending is not None:
+            self._ending.stop()
+        self._ending = self.set_timer(seconds, lambda: self.ask(None)) if seconds is not None else None
         self._prompt = prompt
         self.set_class(prompt is not None, "-shown")
         self.refresh(layout=True)

@@ -16,6 +16,7 @@ class TabMark(StrEnum):
 
     NONE = ""
     WATCHED = "="
+    HELD = "-"
     OVER = "x"
     ACTIVITY = "*"
     WAITING = "~"

@@ -18,6 +18,7 @@ STATES: Final = {
     Phase.DETACHED: "detached",
     Phase.TAKEN: "taken over",
     Phase.FAILED: "failed",
+    Phase.HELD: "not attached",
 }
 """A word for each phase."""
 

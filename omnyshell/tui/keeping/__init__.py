@@ -1,0 +1,1 @@
+"""Tabs and panes that are there again at the next start."""

@@ -1,13 +1,11 @@
 """The overview over states that are made up: what it shows, what its keys do, how it looks."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from support.console import NOW, a_day_at_work, console, delta, node, record, say, session, snapshot, tunnel
+from support.overview import filtered, settled, text_of, toasts
 from support.pictures import check_picture
-from support.stack import until
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 from omnyshell.model.live import NodePresence, Scope
@@ -23,28 +21,6 @@ from omnyshell.tui.widgets.header import HubHeader
 
 LONG = "long-name-" * 12
 HOSTILE = "\x1b[31mred\x1b[0m [bold]loud[/] \u202egnol"
-
-
-def text_of(app: ConsoleApp) -> str:
-    """What is on the screen, line by line."""
-    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
-
-
-def toasts(app: ConsoleApp) -> str:
-    """What has been told beside."""
-    return "\n".join(notification.message for notification in app._notifications)
-
-
-async def filtered(pilot: Pilot[int], text: str) -> None:
-    """Filter the panel that is worked in."""
-    await pilot.press("slash")
-    pilot.app.focused.value = text
-    await pilot.press("enter")
-
-
-async def settled(pilot: Pilot[int]) -> None:
-    """Wait until what has changed is drawn."""
-    await pilot.pause(0.12)
 
 
 def caught(app: ConsoleApp, kind: type) -> list:
@@ -163,12 +139,10 @@ async def test_a_hub_that_cannot_be_reached_at_first() -> None:
     async with console(width=80, height=24) as (app, pilot):
         assert "Connecting…" in text_of(app)
         app.hub.state.set_link(Link.LOST, "cannot connect to hub.example:8443: connection refused")
-        await settled(pilot)
-        assert "No connection: cannot connect to hub.example:8443" in text_of(app)
+        await until(lambda: "No connection: cannot connect to hub.example:8443" in text_of(app))
         await check_picture(app, "overview-disconnected")
         app.hub.state.set_link(Link.LOST, "nothing listens at hub.example:8443; is the hub running?")
-        await settled(pilot)
-        assert "running? " in text_of(app)
+        await until(lambda: "running? " in text_of(app))
 
 
 async def test_who_is_no_admin_is_told_why_there_is_no_audit_trail() -> None:
@@ -454,88 +428,6 @@ async def test_the_title_has_the_filter_also_when_the_clock_ticks_while_it_is_wr
         panel.show()
         await pilot.pause()
         assert str(panel.border_title).endswith("node:web-2")
-
-
-def frames_of(app: ConsoleApp) -> list[str]:
-    """What is painted from now on, picture by picture."""
-    frames: list[str] = []
-    display = app._display
-
-    def keep(screen: Any, renderable: Any) -> None:
-        display(screen, renderable)
-        frames.append(text_of(app))
-
-    app._display = keep
-    return frames
-
-
-@pytest.mark.parametrize("keys", [(), ("2",), ("z",), ("slash",), ("f4",)])
-async def test_the_first_frame_of_another_size_is_laid_out_for_it(keys: tuple[str, ...]) -> None:
-    few = snapshot([node("web-1"), node("db-1")], [session(1)], [tunnel(20_001)])
-    async with console(few, width=120, height=40) as (app, pilot):
-        await pilot.press(*keys)
-        await settled(pilot)
-        frames = frames_of(app)
-        for width, height in ((80, 24), (120, 40), (200, 60), (109, 34), (110, 33), (110, 34), (200, 60)):
-            await pilot.resize_terminal(width, height)
-            await settled(pilot)
-            first = next(frame for frame in frames if len(frame.splitlines()) == height)
-            assert first == frames[-1], (width, height)
-            frames.clear()
-
-
-async def test_a_scroll_bar_moves_no_column() -> None:
-    async with console(snapshot([node("web-1")]), width=80, height=24) as (app, pilot):
-        await settled(pilot)
-        without = text_of(app).splitlines()[3]
-        say(app.hub.state, snapshot([node(f"web-{number}") for number in range(1, 60)]))
-        await until(lambda: app.overview.nodes.table.show_vertical_scrollbar)
-        await settled(pilot)
-        assert text_of(app).splitlines()[3] == without
-
-
-async def test_the_line_of_keys_has_what_acts_and_nothing_else() -> None:
-    async with console(a_day_at_work(), width=200, height=24) as (app, pilot):
-        last = text_of(app).splitlines()[-1]
-        assert all(known in last for known in ("? Help", "ctrl+q Quit", "/ Filter", "shift+l Lock", "s Sort"))
-        assert "Page down" not in last, "everybody knows the arrows"
-        await pilot.press("slash")
-        await settled(pilot)
-        typing = text_of(app).splitlines()[-1]
-        assert "f1 Help" in typing, "a question mark is typed into the filter"
-        assert "Sort" not in typing
-        assert "/ Filter" not in typing
-
-
-async def test_a_click_on_a_key_presses_it() -> None:
-    async with console(a_day_at_work(), width=120, height=24) as (app, pilot):
-        last = text_of(app).splitlines()[-1]
-        await pilot.click("KeyFooter", offset=(last.index("d Details") + 3, 0))
-        await until(lambda: app.overview.has_class("-details"))
-        await pilot.click("KeyFooter", offset=(last.index("d Details") - 1, 0))
-        await settled(pilot)
-        assert app.overview.has_class("-details"), "between two keys there is none"
-
-
-async def test_escape_goes_back_to_where_one_came_from() -> None:
-    async with console(a_day_at_work()) as (app, pilot):
-        await pilot.press("f3", "f4", "escape")
-        await until(lambda: app.current_mode == "overview")
-        await pilot.press("4", "g", "escape")
-        await until(lambda: app.overview.panel is app.overview.audit and app.overview.audit.table.has_focus)
-        await filtered(pilot, "action:auth")
-        await pilot.press("escape")
-        await settled(pilot)
-        assert app.overview.audit.look.filter == ""
-
-
-async def test_the_line_of_keys_holds_as_many_whole_ones_as_have_room() -> None:
-    async with console(snapshot([node("web-1")]), width=80, height=24) as (app, pilot):
-        await until(lambda: text_of(app).rstrip().endswith("/ Filter"))
-        await pilot.resize_terminal(200, 24)
-        await until(lambda: "ctrl+q Quit" in text_of(app))
-        await pilot.resize_terminal(30, 24)
-        await until(lambda: text_of(app).rstrip().endswith(" ? Help  ctrl+p Commands"))
 
 
 async def test_saved_filters_and_chosen_columns_and_tab_in_the_filters_line() -> None:

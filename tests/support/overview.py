@@ -1,0 +1,27 @@
+"""What tests of the console's overview look at, and do again and again."""
+
+from textual.pilot import Pilot
+
+from omnyshell.tui.app import ConsoleApp
+
+
+def text_of(app: ConsoleApp) -> str:
+    """What is on the screen, line by line."""
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+def toasts(app: ConsoleApp) -> str:
+    """What has been told beside."""
+    return "\n".join(notification.message for notification in app._notifications)
+
+
+async def filtered(pilot: Pilot[int], text: str) -> None:
+    """Filter the panel that is worked in."""
+    await pilot.press("slash")
+    pilot.app.focused.value = text
+    await pilot.press("enter")
+
+
+async def settled(pilot: Pilot[int]) -> None:
+    """Wait until what has changed is drawn."""
+    await pilot.pause(0.12)

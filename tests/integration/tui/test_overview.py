@@ -6,6 +6,7 @@ import pytest
 from support.console import NOW, a_day_at_work, console, delta, node, record, say, session, snapshot, tunnel
 from support.overview import filtered, settled, text_of, toasts
 from support.pictures import check_picture
+from support.stack import until
 from textual.widgets import Input
 
 from omnyshell.model.live import NodePresence, Scope
@@ -136,7 +137,7 @@ async def test_a_lost_hub_leaves_what_was_known_with_its_age() -> None:
 
 
 async def test_a_hub_that_cannot_be_reached_at_first() -> None:
-    async with console(width=80, height=24) as (app, pilot):
+    async with console(width=80, height=24) as (app, _):
         assert "Connecting…" in text_of(app)
         app.hub.state.set_link(Link.LOST, "cannot connect to hub.example:8443: connection refused")
         await until(lambda: "No connection: cannot connect to hub.example:8443" in text_of(app))

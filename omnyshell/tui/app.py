@@ -24,9 +24,9 @@ from omnyshell.tui.actions import administration, leaving, live
 from omnyshell.tui.advice import advice
 from omnyshell.tui.colours import sheet
 from omnyshell.tui.colours.depth import Depth
+from omnyshell.tui.colours.looks import Looks
 from omnyshell.tui.colours.reduction import Reduction, keep_colours
-from omnyshell.tui.colours.shades import PREFIX
-from omnyshell.tui.colours.shipped import DARK, FAMILIES
+from omnyshell.tui.colours.shipped import DARK
 from omnyshell.tui.dialogs.invite import InviteDialog, WantedInvite
 from omnyshell.tui.dialogs.labels import LabelsDialog
 from omnyshell.tui.dialogs.line import LineDialog
@@ -50,7 +50,7 @@ from omnyshell.tui.screens.overview import OverviewScreen
 from omnyshell.tui.screens.settings import SettingsScreen
 from omnyshell.tui.screens.terminals import TerminalsScreen
 from omnyshell.tui.screens.wall import WallScreen
-from omnyshell.tui.settings import KEPT, ConsoleSettings
+from omnyshell.tui.settings import KEPT, USUAL_THEME, ConsoleSettings
 from omnyshell.tui.tasks import start_task
 from omnyshell.tui.terminal.commands import leader_name
 from omnyshell.tui.terminal.opening import OpenSpec
@@ -113,9 +113,8 @@ class ConsoleApp(App[int]):
         self._needs_passphrase = needs_passphrase
         self._came_from = self.DEFAULT_MODE
         self._keys = KeyOrder(self, super().on_event, self._stays)
-        for name, family in FAMILIES.items():
-            self.register_theme(family.theme(name, depth))
-        self.use_theme(settings.theme)
+        self.looks = Looks(self, depth)
+        self._wrong_look = self.use_theme(settings.theme)
         self._add_modes()
 
     @property
@@ -144,9 +143,14 @@ class ConsoleApp(App[int]):
         """Return Textual's filters, and the reduction to the terminal's colours in place of those that it replaces."""
         return self._reduction.among(super().get_line_filters())
 
-    def use_theme(self, name: str) -> None:
-        """Use a theme by the name that users call it."""
-        self.theme = f"{PREFIX}{name}"
+    def use_theme(self, name: str) -> str:
+        """Use a theme by the name that users call it, or the usual one; returns what is wrong with its file, or ""."""
+        try:
+            self.looks.use(name)
+        except ConfigException as exc:
+            self.looks.use(USUAL_THEME)
+            return str(exc)
+        return ""
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
         """Return none: the console's commands come from the table of keys."""
@@ -175,6 +179,8 @@ class ConsoleApp(App[int]):
     def on_mount(self) -> None:
         """Connect, or ask for a hub."""
         self.set_interval(REVIVE_PERIOD, self._revive)
+        if self._wrong_look:
+            self.notify(printable(self._wrong_look), severity="warning", markup=False)
         if self.place is not None:
             self._begin(self.place)
         else:
@@ -316,7 +322,7 @@ class ConsoleApp(App[int]):
     def action_show_settings(self) -> None:
         """Show the settings."""
         if not isinstance(self.screen, SettingsScreen):
-            self.push_screen(SettingsScreen(self.settings), self._settings_left)
+            self.push_screen(SettingsScreen(self.settings, self.looks), self._settings_left)
 
     def action_choose_hub(self) -> None:
         """Go to another hub."""

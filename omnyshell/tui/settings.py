@@ -12,11 +12,12 @@ from omnyshell.options.toml_file import read_options
 from omnyshell.options.values import settings
 from omnyshell.paths import config_dir
 from omnyshell.services.local.console_options import COLOURS
+from omnyshell.tui.colours.folder import SHIPPED, is_theme
 from omnyshell.tui.keys import USUAL_LEADER
 from omnyshell.tui.preferences.file import edited
 from omnyshell.tui.preferences.own import Own
 
-THEME_NAMES = ("dark", "light", "contrast", "ember", "fjord")
+USUAL_THEME = "dark"
 KEPT = "kept"
 LAYOUTS = (KEPT, "forgotten")
 
@@ -28,7 +29,7 @@ SAME_AS = {"ctrl+i": "Tab", "ctrl+m": "Enter", "ctrl+h": "Backspace"}
 class ConsoleSettings:
     """The user's settings of the console. Raises `ConfigException` for an invalid value."""
 
-    theme: str = "dark"
+    theme: str = USUAL_THEME
     colors: str = "auto"
     """How many colours the terminal has."""
 
@@ -100,10 +101,9 @@ SETTINGS = (
     _setting(
         "theme",
         "Theme",
-        "how it looks",
+        f"how it looks: {', '.join(f'`{name}`' for name in SHIPPED)}, or [a theme of your own](#themes-of-your-own)",
         "text",
-        Check(lambda name: name in THEME_NAMES, f"one of {', '.join(THEME_NAMES)}"),
-        choices=THEME_NAMES,
+        Check(is_theme, f"one of {', '.join(SHIPPED)}, or the name of a file in themes/"),
     ),
     _setting(
         "colors",

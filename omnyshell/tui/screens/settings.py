@@ -1,5 +1,6 @@
 """The settings, as a form; what is saved is in `console.toml`."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -12,13 +13,13 @@ from textual.widgets import Button, Input, Label, Select, Static
 
 from omnyshell.errors import ConfigException
 from omnyshell.options.option import Option
-from omnyshell.tui.colours.shades import PREFIX
-from omnyshell.tui.colours.shipped import FAMILIES
+from omnyshell.printable import printable
+from omnyshell.tui.colours.looks import Looks
 from omnyshell.tui.keys import Context, bindings
-from omnyshell.tui.settings import SETTINGS, ConsoleSettings, settings_file
+from omnyshell.tui.settings import SETTINGS, USUAL_THEME, ConsoleSettings, settings_file
 from omnyshell.tui.widgets.field import Field
 
-_TITLES = {name: family.title for name, family in FAMILIES.items()} | {
+_TITLES = {
     "auto": "As the terminal says",
     "true": "True colours",
     "256": "256 colours",
@@ -60,28 +61,36 @@ class SettingsScreen(ModalScreen[ConsoleSettings | None]):
     }
     """
 
-    def __init__(self, settings: ConsoleSettings) -> None:
+    def __init__(self, settings: ConsoleSettings, looks: Looks) -> None:
         super().__init__()
+        self._looks = looks
         self._settings = settings
 
     def compose(self) -> ComposeResult:
         """One row for each setting."""
+        themes, wrong = self._looks.titles()
         with VerticalScroll(id="form") as form:
             form.border_title = "Settings"
             form.border_subtitle = "esc closes"
             for option in SETTINGS:
                 with Horizontal(classes="row"):
                     yield Label(option.title)
-                    yield _entry(option, getattr(self._settings, option.key))
-            yield Static(id="error", markup=False)
+                    yield _entry(option, getattr(self._settings, option.key), themes)
+            yield Static("\n".join(map(printable, wrong)), id="error", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button("Save", id="save", variant="primary", compact=True)
 
     def on_select_changed(self, event: Select.Changed) -> None:
         """Show the theme at once."""
-        if isinstance(event.value, str) and event.value in FAMILIES:
-            self.app.theme = f"{PREFIX}{event.value}"
+        if event.select.id == "theme":
+            self._try_theme(str(event.value))
+
+    def _try_theme(self, name: str) -> None:
+        try:
+            self._looks.use(name)
+        except ConfigException as exc:
+            self.query_one("#error", Static).update(printable(str(exc)))
 
     def on_input_submitted(self) -> None:
         """Enter saves."""
@@ -123,9 +132,11 @@ class SettingsScreen(ModalScreen[ConsoleSettings | None]):
         return int(text)
 
 
-def _entry(option: Option, value: object) -> Widget:
-    if option.choices:
-        titles = [(_TITLES.get(name, name), name) for name in option.choices]
-        return Select(titles, value=str(value), allow_blank=False, id=option.key, compact=True)
+def _entry(option: Option, value: object, themes: Mapping[str, str]) -> Widget:
+    titles = themes if option.key == "theme" else {name: _TITLES.get(name, name) for name in option.choices}
+    if titles:
+        chosen = value if value in titles else USUAL_THEME
+        choices = [(title, name) for name, title in titles.items()]
+        return Select(choices, value=str(chosen), allow_blank=False, id=option.key, compact=True)
     placeholder = "never" if option.key == "paste_asks_for" else ""
     return Field(str(value), placeholder=placeholder, id=option.key, compact=True)

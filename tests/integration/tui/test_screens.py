@@ -27,6 +27,7 @@ from omnyshell.security.authorized_keys import parse_authorized_keys
 from omnyshell.services.client.live.state import Link
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
 from omnyshell.tui.app import ConsoleApp
+from omnyshell.tui.colours.folder import theme_file
 from omnyshell.tui.keys import KEYS
 from omnyshell.tui.log import where
 from omnyshell.tui.screens.help import HelpScreen
@@ -109,6 +110,25 @@ async def test_settings_are_tried_saved_and_loaded() -> None:
         assert not isinstance(app.screen, SettingsScreen)
         assert app.settings == ConsoleSettings(theme="light", scrollback=500)
     assert ConsoleSettings.load(config_dir() / "console.toml") == app.settings
+
+
+async def test_themes_of_ones_own_are_offered_and_wrong_ones_told() -> None:
+    file = theme_file("moss")
+    file.parent.mkdir(parents=True)
+    file.write_text('title = "Moss"\n[true]\nprimary = "#112233"')
+    theme_file("rust").write_text("[true]\nprimary = 1")
+    async with console(a_day_at_work(), theme="rust") as (app, pilot):
+        assert app.current_theme.name == "omnyshell-dark"
+        assert "rust.toml, line 2" in next(iter(app._notifications)).message
+        await pilot.press("f9")
+        assert "rust.toml, line 2" in str(app.screen.query_one("#error", Static).render())
+        app.screen.query_one("#theme").value = "moss"
+        await pilot.pause()
+        assert app.theme_variables["primary"].lower() == "#112233"
+        file.write_text('[true]\nprimary = "#332211"')
+        app.use_theme("moss")
+        await pilot.pause()
+        assert app.theme_variables["primary"].lower() == "#332211"
 
 
 async def test_settings_that_are_left_change_nothing() -> None:

@@ -9,10 +9,10 @@ from textual.color import Color
 
 import omnyshell.tui
 from omnyshell.tui.colours.depth import Depth
+from omnyshell.tui.colours.folder import SHIPPED
 from omnyshell.tui.colours.reduction import NAMED, NAMES
 from omnyshell.tui.colours.shades import ROLES, Shades
 from omnyshell.tui.colours.shipped import FAMILIES, PLAIN
-from omnyshell.tui.settings import THEME_NAMES
 
 TONES = ("muted", "primary", "accent", "success", "warning", "error")
 BARS = tuple(f"bar_{tone}" for tone in TONES)
@@ -110,7 +110,7 @@ def test_without_colours_there_is_light_and_dark():
 
 
 def test_the_settings_know_all_themes():
-    assert tuple(FAMILIES) == THEME_NAMES
+    assert tuple(FAMILIES) == SHIPPED
 
 
 def test_style_sheets_mix_nothing_and_name_only_what_themes_have():

@@ -43,12 +43,12 @@ def read_theme(path: Path) -> Family:
 
 def _true_shades(base: Shades, given: Mapping[str, Colour]) -> Shades:
     basic = {role: getattr(base, role) for role in _BASIC}
-    return mixed(**basic | given)
+    return mixed(**{**basic, **given})
 
 
 def _with(base: Shades, given: Mapping[str, Colour]) -> Shades:
     values: dict[str, Any] = {role: getattr(base, role) for role in ROLES}
-    return Shades(**values | given)
+    return Shades(**{**values, **given})
 
 
 def _colours(file: TomlFile, name: str, read: Callable[[object], Colour]) -> dict[str, Any]:

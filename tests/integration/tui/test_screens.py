@@ -125,10 +125,10 @@ async def test_themes_of_ones_own_are_offered_and_wrong_ones_told() -> None:
         app.screen.query_one("#theme").value = "moss"
         await pilot.pause()
         assert app.theme_variables["primary"].lower() == "#112233"
-        file.write_text('[true]\nprimary = "#332211"')
+        file.write_text('[true]\nprimary = "#223311"')
         app.use_theme("moss")
         await pilot.pause()
-        assert app.theme_variables["primary"].lower() == "#332211"
+        assert app.theme_variables["primary"].lower() == "#223311"
 
 
 async def test_settings_that_are_left_change_nothing() -> None:

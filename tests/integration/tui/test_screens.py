@@ -124,11 +124,11 @@ async def test_themes_of_ones_own_are_offered_and_wrong_ones_told() -> None:
         assert "rust.toml, line 2" in str(app.screen.query_one("#error", Static).render())
         app.screen.query_one("#theme").value = "moss"
         await pilot.pause()
-        assert app.theme_variables["primary"].lower() == "#112233"
+        assert app.current_theme.primary == "#112233"
         file.write_text('[true]\nprimary = "#223311"')
         app.use_theme("moss")
         await pilot.pause()
-        assert app.theme_variables["primary"].lower() == "#223311"
+        assert app.current_theme.primary == "#223311"
 
 
 async def test_settings_that_are_left_change_nothing() -> None:

@@ -201,7 +201,7 @@ SHORTEST_SILENCE = 1.2 * HEARTBEAT_INTERVAL
 LIMITS = (
     Option(
         "--heartbeat-timeout",
-        "seconds after which a silent node is dropped",
+        "seconds after which a silent node is dropped, at least 12",
         "S",
         "float",
         default_of(HubConfig, "heartbeat_timeout"),

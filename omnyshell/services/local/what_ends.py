@@ -51,8 +51,7 @@ class WhatEnds:
         if self.commands:
             said.append(f"{_count(self.commands, 'command')} that cannot be detached")
         if self.sessions:
-            held = f", {self.attached} of them attached" if self.attached else ""
-            said.append(f"{_count(self.sessions, 'session')} on this machine's node{held}")
+            said.append(f"{_count(self.sessions, 'session')} on this machine's node{self._how_many_are_attached()}")
         if self.tunnels:
             said.append(f"{_count(self.tunnels, 'tunnel')}, with the connections through {_them(self.tunnels)}")
         if self.cut_off:
@@ -60,6 +59,11 @@ class WhatEnds:
         if self.nodes:
             said.append(f"{_count(self.nodes, 'other node')}, which {_wait(self.nodes)} for a hub")
         return said
+
+    def _how_many_are_attached(self) -> str:
+        if not self.attached:
+            return ""
+        return ", attached" if self.attached == self.sessions else f", {self.attached} of them attached"
 
 
 def _count(number: int, noun: str) -> str:

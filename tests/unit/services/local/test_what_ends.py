@@ -46,7 +46,7 @@ def state_of(sessions: int, tunnels: int) -> HubState:
     [
         (0, 0, True, ["1 other node, which waits for a hub"]),
         (1, 1, True, [
-            "1 session on this machine's node, 1 of them attached", "1 tunnel, with the connections through it",
+            "1 session on this machine's node, attached", "1 tunnel, with the connections through it",
             "1 other node, which waits for a hub",
         ]),
         (4, 2, True, [

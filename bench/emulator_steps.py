@@ -49,6 +49,8 @@ ATTACKS: dict[str, str] = {
     "IL": f"\x1b[H\x1b[{MOST}L",
     "DL": f"\x1b[H\x1b[{MOST}M",
     "IL within margins": f"\x1b[?69h\x1b[2;{MOST}s\x1b[1;2H\x1b[{MOST}L",
+    "newlines within margins": f"\x1b[?69h\x1b[2;{MOST}s\x1b[{MOST};2H" + "\n" * 20,
+    "wraps within margins": f"\x1b[?69h\x1b[2;{MOST}s\x1b[{MOST};2H" + "word " * 4000,
     "SU": f"\x1b[{MOST}S",
     "SD": f"\x1b[{MOST}T",
     "SU in a region": f"\x1b[2;{MOST}r\x1b[{MOST}S",

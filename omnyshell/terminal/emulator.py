@@ -124,7 +124,7 @@ class Emulator(Reports):
         """Interpret output of the program; it may be cut anywhere."""
         self.go_on()
         for at in range(0, len(data), _PIECE):
-            self._consume(self._decoder.decode(data[at : at + _PIECE]))
+            self._consume(data[at : at + _PIECE])
 
     def begin(self, data: bytes, work: int) -> None:
         """Interpret output as `feed` does, but stop after about so much work, which is counted in cells.
@@ -133,7 +133,7 @@ class Emulator(Reports):
         screen is looked at. One control function is the least that is done.
         """
         self._work_left = work
-        self._consume(self._decoder.decode(data))
+        self._consume(data)
         self._work_left = UNBOUNDED
 
     def go_on(self, work: float = UNBOUNDED) -> None:
@@ -179,8 +179,11 @@ class Emulator(Reports):
         """Whether there is anything to do for `go_on`."""
         return bool(self._put_off) or self._rows_left is not None
 
-    def _consume(self, text: str) -> None:
-        text = expand_c1(text)
+    def _consume(self, data: bytes) -> None:
+        text = self._decoder.decode(data)
+        # A C1 control has this byte in it, or before it where input was cut.
+        if b"\xc2" in data or "\x7f" < text[:1] < "\xa0":
+            text = expand_c1(text)
         if self._string:
             text = self._continue_string(text)
         if self._rest:

@@ -7,7 +7,7 @@ from typing import Final, Protocol, overload
 
 from omnyshell.terminal.history.budget import Budget
 from omnyshell.terminal.history.kept_rows import WEIGHT_OF_PAGE, KeptRows, weight_of_row
-from omnyshell.terminal.history.pages import Page
+from omnyshell.terminal.history.pages import Page, plain_row
 from omnyshell.terminal.screen.rows import Row
 
 _HEAVIEST_PAGE: Final = 2 * WEIGHT_OF_PAGE
@@ -52,7 +52,9 @@ class History(Sequence[Row]):
         self._width = width
         self._weight_of_row = weight_of_row(width)
         self._weight = 0
-        self._fresh: list[Row] = []
+        self._fresh: list[Row | str] = []
+        """The newest rows; of one that is nothing but text, that alone."""
+
         self._pages: deque[Page | Unsettled] = deque()
         self._first = 0
         """The number of the oldest row."""
@@ -71,9 +73,19 @@ class History(Sequence[Row]):
     # What goes in
 
     def append(self, row: Row) -> int:
-        """Add a row, which nobody changes any more; return how many runs it has."""
+        """Add a row, which nobody changes any more, and return how many runs it has.
+
+        Of a row that is nothing but text only that is taken: then the answer is 0, and the row may be used again.
+        """
+        text = None if self._twice else row.plain_text
+        if text is not None:
+            self._fresh.append(text)
+            self._weight += self._weight_of_row
+            if self._weight >= WEIGHT_OF_PAGE:
+                self._pack()
+            return 0
         self._fresh.append(row)
-        runs = row.compact()
+        runs = max(1, row.compact())
         self._weight += self._weight_of_row + runs
         if self._weight >= WEIGHT_OF_PAGE and (self._weight >= _HEAVIEST_PAGE or not row.goes_on):
             self._pack()
@@ -143,9 +155,15 @@ class History(Sequence[Row]):
         while self.bring(count):
             continue
         at = max(0, len(self._fresh) - count)
-        taken = self._fresh[at:]
+        taken = self._newest_rows(at, len(self._fresh))
         del self._fresh[at:]
         return taken
+
+    def _newest_rows(self, start: int, end: int) -> list[Row]:
+        """Return some of the newest rows, which are rows from then on."""
+        made = [plain_row(row, self._width) if isinstance(row, str) else row for row in self._fresh[start:end]]
+        self._fresh[start:end] = made
+        return made
 
     def take_back_begun(self, most: int) -> list[Row]:
         """Remove the newest rows that are the beginning of a line which goes on below, at most `most`."""
@@ -162,7 +180,7 @@ class History(Sequence[Row]):
     def _begun(self, most: int) -> int:
         """Return how many of the unpacked rows are the beginning of a line, at most `most`."""
         newest = reversed(self._fresh[max(0, len(self._fresh) - min(most, self.limit)) :])
-        return sum(1 for _ in takewhile(lambda row: row.goes_on, newest))
+        return sum(1 for _ in takewhile(lambda row: isinstance(row, Row) and row.goes_on, newest))
 
     # What is looked at
 
@@ -180,7 +198,7 @@ class History(Sequence[Row]):
         older is kept.
         """
         end = max(self._first, min(number, self.end))
-        rows = self._fresh[: max(0, end - self._end)]
+        rows = self._newest_rows(0, max(0, end - self._end))
         start = min(end, self._end)
         for page in reversed(self._pages):
             if len(rows) > most:
@@ -227,7 +245,8 @@ class History(Sequence[Row]):
         if behind > self.limit:
             return None
         if behind <= len(self._fresh):
-            return self._fresh[-behind]
+            at = len(self._fresh) - behind
+            return self._newest_rows(at, at + 1)[0]
         behind -= len(self._fresh)
         for page in reversed(self._pages):
             if not isinstance(page, Page):

@@ -24,21 +24,20 @@ Entry = str | tuple[int, int, list[tuple[int, Any, int]], int]
 
 
 class Page:
-    """Some rows of one width, in order. `start` is the number of the first among all rows of the history."""
+    """Some rows of one width, in order; of one that is nothing but text, that is enough.
+
+    `start` is the number of the first among all rows of the history.
+    """
 
     __slots__ = ("_count_elsewhere", "_lengths", "_longest", "_packed", "count", "start", "width")
 
-    def __init__(self, rows: Sequence[Row], width: int, start: int) -> None:
+    def __init__(self, rows: Sequence[Row | str], width: int, start: int) -> None:
         self.width = width
         self.count = len(rows)
         self.start = start
-        texts = [row.plain_text for row in rows]
-        lengths = [
-            len(text.rstrip(" ")) if text is not None else _length_of(row)
-            for row, text in zip(rows, texts, strict=True)
-        ]
+        lengths = [len(row.rstrip(" ")) if isinstance(row, str) else _length_of(row) for row in rows]
         self._lengths = array("H", lengths) if min(lengths, default=0) >= 0 else None
-        self._packed, self._longest = _pack(rows, texts)
+        self._packed, self._longest = _pack(rows)
         self._count_elsewhere = (width, self.count)
 
     @property
@@ -73,6 +72,9 @@ class Page:
 
 def _length_of(row: Row) -> int:
     """Return how many cells of a line have text; -1 where it takes a closer look, or more than counting to wrap it."""
+    plain = row.plain_text
+    if plain is not None:
+        return len(plain.rstrip(" "))
     if row.wide or row.goes_on or not row.runs or row.has_fill:
         return -1
     start, text, style = row.runs[-1]
@@ -81,18 +83,19 @@ def _length_of(row: Row) -> int:
     return start + len(whole) if is_text and row.extent() == start + len(text) else -1
 
 
-def _pack(rows: Sequence[Row], texts: Sequence[str | None]) -> tuple[bytes, int]:
+def _pack(rows: Sequence[Row | str]) -> tuple[bytes, int]:
     """Return what is packed, and how wide a screen must be to show it as it is."""
     numbers: dict[Style, int] = {DEFAULT_STYLE: 0}
     entries: list[Entry] = []
     longest = 0
-    for row, text in zip(rows, texts, strict=True):
-        if text is None:
-            entries.append(_entry_of(row, numbers))
-            longest = max(longest, _NEVER if row.goes_on else row.extent())
-        else:
+    for row in rows:
+        text = row if isinstance(row, str) else row.plain_text
+        if text is not None:
             entries.append(text)
             longest = max(longest, len(text))
+        elif isinstance(row, Row):
+            entries.append(_entry_of(row, numbers))
+            longest = max(longest, _NEVER if row.goes_on else row.extent())
     looks = [tuple(style.look) for style in numbers]
     return zlib.compress(marshal.dumps((looks, entries)), _LEVEL), longest
 
@@ -107,12 +110,17 @@ def _form_of(text: Cells | Stretch) -> Any:
     return (text.text,) if isinstance(text, Stretch) else text
 
 
+def plain_row(text: str, width: int) -> Row:
+    """Return a row that is nothing but text."""
+    row = Row(width)
+    if text:
+        row.runs.append((0, text, DEFAULT_STYLE))
+    return row
+
+
 def _row_of(entry: Entry, styles: Sequence[Style], width: int) -> Row:
     if isinstance(entry, str):
-        row = Row(width)
-        if entry:
-            row.runs.append((0, entry, DEFAULT_STYLE))
-        return row
+        return plain_row(entry, width)
     flags, fill, runs, filled = entry
     row = Row(width, styles[fill])
     row.filled = filled

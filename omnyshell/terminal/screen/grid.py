@@ -62,7 +62,7 @@ class Scrollback(Protocol):
     limit: int
 
     def append(self, row: Row) -> int:
-        """Add a row; return how many runs it has."""
+        """Add a row; return how many runs it has, or 0 where it may be used again."""
 
     def append_later(self, rows: Sequence[Row]) -> None:
         """Add rows, which are packed when there is time."""
@@ -213,16 +213,19 @@ class Grid(Working, Screen):
 
     def _scroll_one(self) -> None:
         rows = self._rows
+        style = self.cursor.style
+        fill = style if style is DEFAULT_STYLE else style.erased
+        row = rows.pop(self._top)
         if self._top == 0 and self.scrollback.limit and self._page is self._main:
-            runs = self.scrollback.append(rows.pop(0))
-            if runs > 1:
-                self._spend(_PACKED * runs)
             self.scrolled += 1
-            row = Row(self.columns, self.cursor.style.erased)
+            if runs := self.scrollback.append(row):
+                row = Row(self.columns, fill)
+                if runs > 1:
+                    self._spend(_PACKED * runs)
+            else:
+                row.clear(fill)
         else:
-            row = rows.pop(self._top)
-            style = self.cursor.style
-            row.clear(style if style is DEFAULT_STYLE else style.erased)
+            row.clear(fill)
         rows.insert(self._bottom, row)
 
     def scroll_down(self, count: int | None = None) -> None:

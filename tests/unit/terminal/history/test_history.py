@@ -11,7 +11,7 @@ from support.terminal_output import output
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.history.budget import Budget
 from omnyshell.terminal.history.history import History
-from omnyshell.terminal.history.pages import Page
+from omnyshell.terminal.history.pages import Page, plain_row
 from omnyshell.terminal.screen.rows import Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE
 
@@ -195,3 +195,15 @@ def test_a_budget_of_nothing_keeps_no_pages() -> None:
     history = shared(budget, 1000)
     assert budget.used == 0
     assert len(history) < 110
+
+
+def test_a_row_that_is_nothing_but_text_may_be_used_again() -> None:
+    history = History(10, 8)
+    row = plain_row("plain", 8)
+    assert history.append(row) == 0
+    row.clear(DEFAULT_STYLE)
+    row.runs.append((0, "styled", DEFAULT_STYLE.after("", (1, None, -1, 0, None, None))))
+    assert history.append(row) == 1
+    assert texts(list(history)) == ["plain", "styled"]
+    assert history[0] is history[0]
+    assert texts(history.take_back(2)) == ["plain", "styled"]

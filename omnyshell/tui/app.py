@@ -72,8 +72,8 @@ class ConsoleApp(App[int]):
     """The console for one hub, or for none yet: `place` is None until one is chosen.
 
     `wanted` are given parts of a login, with which the login form is filled: see `LoginScreen`. `needs_passphrase` says
-    that only the passphrase of its key is missing. After the run, `farewell` has lines for the user, and `next_place`
-    is another hub that was chosen, or None.
+    that only the passphrase of its key is missing, `wrong` what is told at the start. After the run,
+    `farewell` has lines for the user, and `next_place` is another hub that was chosen, or None.
     """
 
     TITLE = "OmnyShell"
@@ -94,6 +94,7 @@ class ConsoleApp(App[int]):
         wanted: Mapping[str, str] | None = None,
         client_only: bool = False,
         needs_passphrase: bool = False,
+        wrong: Sequence[str] = (),
         depth: Depth = Depth.TRUE,
         clock: Clock | None = None,
     ) -> None:
@@ -114,7 +115,7 @@ class ConsoleApp(App[int]):
         self._came_from = self.DEFAULT_MODE
         self._keys = KeyOrder(self, super().on_event, self._stays)
         self.looks = Looks(self, depth)
-        self._wrong_look = self.use_theme(settings.theme)
+        self._wrong = [*wrong, *self.use_theme(settings.theme)]
         self._add_modes()
 
     @property
@@ -143,14 +144,9 @@ class ConsoleApp(App[int]):
         """Return Textual's filters, and the reduction to the terminal's colours in place of those that it replaces."""
         return self._reduction.among(super().get_line_filters())
 
-    def use_theme(self, name: str) -> str:
-        """Use a theme by the name that users call it, or the usual one; returns what is wrong with its file, or ""."""
-        try:
-            self.looks.use(name)
-        except ConfigException as exc:
-            self.looks.use(USUAL_THEME)
-            return str(exc)
-        return ""
+    def use_theme(self, name: str) -> list[str]:
+        """Use a theme by the name that users call it, or the usual one; returns what is wrong with its file."""
+        return self.looks.use_or(name, USUAL_THEME)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
         """Return none: the console's commands come from the table of keys."""
@@ -179,8 +175,8 @@ class ConsoleApp(App[int]):
     def on_mount(self) -> None:
         """Connect, or ask for a hub."""
         self.set_interval(REVIVE_PERIOD, self._revive)
-        if self._wrong_look:
-            self.notify(printable(self._wrong_look), severity="warning", markup=False)
+        for text in self._wrong:
+            self.notify(printable(text), severity="warning", markup=False)
         if self.place is not None:
             self._begin(self.place)
         else:

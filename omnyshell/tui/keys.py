@@ -1,6 +1,6 @@
 """The keys of the console, in one table: bindings, footer, help screen and documentation all come from it."""
 
-from collections.abc import Iterable
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -29,6 +29,11 @@ class Context(StrEnum):
     FAN_OUT = "A command on many nodes"
     ACCESS = "Who may use the hub"
 
+    @property
+    def slug(self) -> str:
+        """Its name in a file."""
+        return self.name.lower().replace("_", "-")
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -48,6 +53,11 @@ class Key:
     early: bool = False
     listed: bool = True
     """Whether help and documentation list it; the keys of a series are explained with the first one."""
+
+    @property
+    def name(self) -> str:
+        """The action's name in a file: `cursor-up` for `cursor('up')`."""
+        return re.sub(r"[^a-z0-9]+", "-", self.action.replace("-", "minus-")).strip("-")
 
     @property
     def is_plain(self) -> bool:
@@ -285,6 +295,17 @@ KEYS: tuple[Key, ...] = (
 )
 
 
+def use(keys: tuple[Key, ...]) -> None:
+    """Put other keys in the place of the table, before any module reads it that makes bindings."""
+    global KEYS
+    KEYS = keys
+
+
+def label_of(context: Context, name: str) -> str:
+    """Return the first key for an action as it is displayed; "" if it has none."""
+    return next((key.label.split(" ")[0] for key in keys_of(context) if key.name == name), "")
+
+
 def keys_of(*contexts: Context) -> list[Key]:
     """Return the keys of these contexts, in the table's order."""
     return [key for key in KEYS if key.context in contexts]
@@ -306,10 +327,10 @@ def bindings(*contexts: Context) -> list[BindingType]:
     ]
 
 
-def sections(keys: Iterable[Key] = KEYS) -> list[tuple[Context, list[Key]]]:
+def sections() -> list[tuple[Context, list[Key]]]:
     """Return the keys by context, in the order of `Context`; contexts without keys are left out."""
     found: dict[Context, list[Key]] = {context: [] for context in Context}
-    for key in keys:
+    for key in KEYS:
         if key.listed:
             found[key.context].append(key)
     return [(context, members) for context, members in found.items() if members]
@@ -319,7 +340,7 @@ def as_markdown() -> str:
     """Return the table as a page of documentation."""
     lines: list[str] = []
     for context, members in sections():
-        lines += [f"### {context}", "", "| key | what it does |", "| --- | --- |"]
-        lines += [f"| `{key.label}` | {key.more or key.text} |" for key in members]
+        lines += [f"### {context}", "", f"| key | name in `[{context.slug}]` | what it does |", "| --- | --- | --- |"]
+        lines += [f"| `{key.label}` | `{key.name}` | {key.more or key.text} |" for key in members]
         lines.append("")
     return "\n".join(lines)

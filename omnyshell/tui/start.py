@@ -9,9 +9,11 @@ from contextlib import suppress
 from omnyshell.errors import ConfigException
 from omnyshell.security.key_files import PassphraseException
 from omnyshell.services.client.access import given_access
+from omnyshell.tui import keys
 from omnyshell.tui.colours.depth import UNABLE, depth_of
 from omnyshell.tui.encoding import settle_encoding
 from omnyshell.tui.hub_places import Place, chosen_place
+from omnyshell.tui.key_map import key_map_file, read_keys
 from omnyshell.tui.log import log_to_file, where
 from omnyshell.tui.settings import ConsoleSettings, settings_file
 
@@ -65,7 +67,17 @@ def forget_what_is_loaded() -> None:
     gc.enable()
 
 
+def _take_own_keys() -> list[str]:
+    """Put the user's keys in place, before the modules are loaded that bind keys; returns what is wrong with them."""
+    try:
+        keys.use(read_keys(key_map_file()))
+    except ConfigException as exc:
+        return [str(exc)]
+    return []
+
+
 def _run(settings: ConsoleSettings, place: Place | None, options: argparse.Namespace, *, needs_passphrase: bool) -> int:
+    wrong = _take_own_keys()
     # Loaded while the hub starts.
     from omnyshell.tui.app import ConsoleApp
     from omnyshell.tui.driver import ConsoleDriver
@@ -89,13 +101,14 @@ def _run(settings: ConsoleSettings, place: Place | None, options: argparse.Names
             wanted=wanted,
             client_only=options.client_only,
             needs_passphrase=needs_passphrase,
+            wrong=wrong,
             depth=depth_of(options.colors or settings.colors, os.environ),
         )
         try:
             code = app.run()
         finally:
             farewell = app.place.leave() if app.place is not None else []
-        place, wanted, needs_passphrase = app.next_place, {}, False
+        place, wanted, needs_passphrase, wrong = app.next_place, {}, False, []
         if place is None:
             break
     with suppress(OSError):

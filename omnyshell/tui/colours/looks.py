@@ -25,6 +25,15 @@ class Looks:
             self._app.mutate_reactive(App.theme)
         self._app.theme = f"{PREFIX}{name}"
 
+    def use_or(self, name: str, otherwise: str) -> list[str]:
+        """Use a theme, or one that ships if its file is wrong; returns what is."""
+        try:
+            self.use(name)
+        except ConfigException as exc:
+            self.use(otherwise)
+            return [str(exc)]
+        return []
+
     def titles(self) -> tuple[dict[str, str], list[str]]:
         """Return the titles of all themes, by their names, and what is wrong with files."""
         titles, wrong = {name: family.title for name, family in FAMILIES.items()}, []

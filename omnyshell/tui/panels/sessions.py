@@ -13,7 +13,7 @@ from omnyshell.printable import printable
 from omnyshell.services.client.live.state import HubState, Link
 from omnyshell.tui import messages
 from omnyshell.tui.formats import NOTHING, Cell, Tone, age, elapsed, left, rate, remaining, state_word
-from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.keys import Context, bindings, label_of
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column
@@ -188,7 +188,8 @@ class SessionsPanel(Panel[LiveSession]):
         now = self._clock.monotonic()
         if any(now - since < ANSWER_TIME for since in self._online_since.values()):
             return "Looking for sessions…"
-        return "No sessions. Choose a node and press enter: a shell opens here, and shows in this list."
+        key = label_of(Context.NODES, "open")
+        return f"No sessions. Choose a node and press {key}: a shell opens here, and shows in this list."
 
     def describe(self, item: LiveSession) -> details.Details:
         """All that is known of a session."""

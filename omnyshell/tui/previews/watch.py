@@ -17,7 +17,7 @@ from omnyshell.ids import short_id
 from omnyshell.terminal import Emulator
 from omnyshell.tui.advice import advice
 from omnyshell.tui.context import ConsoleContext
-from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.keys import Context, bindings, label_of
 from omnyshell.tui.messages import AttachSession, SessionRef
 from omnyshell.tui.previews.snapshots import Snapshot
 from omnyshell.tui.tasks import start_task, tell
@@ -28,7 +28,10 @@ from omnyshell.tui.terminal.view import TerminalView
 INTERVAL: Final = 0.2
 """Seconds between two snapshots."""
 
-KEYS: Final = "a attaches it   arrows and pages move   esc closes"
+
+def _keys() -> str:
+    attach, close = label_of(Context.WATCH, "attach"), label_of(Context.WATCH, "close")
+    return f"{attach} attaches it   arrows and pages move   {close} closes"
 
 
 class WatchView(TerminalView, can_focus=True):
@@ -166,7 +169,7 @@ class WatchPane(TabPane):
             words = f"Ended with exit code {snapshot.exit_code}."
         else:
             words = "Watching; nothing you type is sent."
-        self._legend.update(Text.assemble((words, "bold"), f"   {KEYS}"))
+        self._legend.update(Text.assemble((words, "bold"), f"   {_keys()}"))
 
     def _takes(self, key: events.Key) -> bool:
         if self._answers(key):

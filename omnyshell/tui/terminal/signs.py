@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from omnyshell.tui.keys import Context, label_of
 from omnyshell.tui.terminal.heading import Words
 from omnyshell.tui.terminal.layout import Tab
 from omnyshell.tui.terminal.pane import TerminalPane
@@ -26,7 +27,8 @@ def hint(tab: Tab[TabPane] | None, leader: str) -> Hint:
     """Return how commands are given; where keys go to all panes, that and how it ends."""
     if tab is None or not tab.all_keys:
         return Hint(f"{leader} commands")
-    return Hint(f"KEYS GO TO ALL {len(getting_keys(tab))} PANES: {leader} a ends it", is_loud=True)
+    key = label_of(Context.PANES, "all-keys")
+    return Hint(f"KEYS GO TO ALL {len(getting_keys(tab))} PANES: {leader} {key} ends it", is_loud=True)
 
 
 def label(tab: Tab[TabPane], *, is_active: bool) -> TabLabel:

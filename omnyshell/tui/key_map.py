@@ -113,7 +113,7 @@ def _mapped(keys: Iterable[Key], found: Map) -> Iterable[Key]:
             yield replace(key, keys=",".join(map(textual_name, wanted)), shown=" ".join(wanted), listed=True)
 
 
-def _refuse_doubles(file: TomlFile, keys: Iterable[Key], found: Map) -> None:
+def _refuse_doubles(file: TomlFile, keys: Sequence[Key], found: Map) -> None:
     """Raise `ConfigException` where a key of the file means something else too, where both are heard."""
     for number, key in enumerate(keys):
         if (key.context, key.name) not in found:

@@ -10,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.widget import Widget
 
 from omnyshell.clock import Clock
 from omnyshell.ids import short_id
@@ -217,14 +218,24 @@ class OverviewScreen(Screen[None]):
     def _arrange(self, size: Size | None = None) -> None:
         width, height = size or self.size
         is_wide, is_medium, is_high = width >= 170, width >= 110, height >= 34
-        self.set_class(is_wide, "-wide")
-        self.set_class(is_medium and not is_wide, "-medium")
-        self.set_class(is_high, "-high")
-        self.set_class(self._is_zoomed or not (is_medium and is_high), "-tabbed")
-        for name, panel in self._panels.items():
-            panel.set_class(name == self._panel, "-shown")
-        for half in self.query(".half"):
-            half.set_class(any(panel in half.children for panel in (self.panel,)), "-shown")
+        is_tabbed = self._is_zoomed or not (is_medium and is_high)
+        layout = {"-wide": is_wide, "-medium": is_medium and not is_wide, "-high": is_high, "-tabbed": is_tabbed}
+        turned = self._turn()
+        before = self.classes
+        # All at once, as to style a screen takes milliseconds.
+        self.update_classes(layout)
+        if is_tabbed and self.classes == before:
+            for place in turned:
+                place.update_node_styles()
+
+    def _turn(self) -> list[Widget]:
+        """Mark the active panel and its half as those that are shown with tabs; returns the places that differ now."""
+        shown = {self.panel, self.panel.parent}
+        places = [*self.query(".half"), *self._panels.values()]
+        turned = [place for place in places if place.has_class("-shown") is not (place in shown)]
+        for place in turned:
+            place.set_class(place in shown, "-shown", update=False)
+        return [place for place in turned if place.parent not in turned]
 
     def action_show_panel(self, name: str) -> None:
         """Go to a panel."""

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from omnyshell import ConfigException
+from omnyshell.security import sealed_stream
 from omnyshell.security.sealed_stream import (
     MAGIC,
     PIECE,
@@ -82,7 +83,9 @@ def test_pieces_that_are_exchanged_repeated_or_added_are_refused() -> None:
             opened(b"".join((head, *pieces)), QuickLock())
 
 
-def test_a_passphrase_opens_what_it_sealed_and_no_other_does() -> None:
+def test_a_passphrase_opens_what_it_sealed_and_no_other_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sealed_stream._SCRYPT_COST >= 2**17
+    monkeypatch.setattr(sealed_stream, "_SCRYPT_COST", 2**8)
     data = sealed(b"secret", Passphrase("pässword ".encode()))
     assert b"secret" not in data
     assert opened(data, Passphrase("pässword ".encode())) == b"secret"

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,11 +34,10 @@ OF_OTHERS = {
 }
 
 
-def _below() -> Iterator[tuple[str, ast.Module]]:
-    for path in PACKAGE.rglob("*.py"):
-        place = str(path.relative_to(PACKAGE))
-        if not place.startswith(FACES):
-            yield place, ast.parse(path.read_text())
+@cache
+def _below() -> dict[str, ast.Module]:
+    places = {str(path.relative_to(PACKAGE)): path for path in PACKAGE.rglob("*.py")}
+    return {place: ast.parse(path.read_text()) for place, path in places.items() if not place.startswith(FACES)}
 
 
 def _said(tree: ast.Module) -> Iterator[str]:
@@ -54,7 +54,7 @@ def _said(tree: ast.Module) -> Iterator[str]:
 
 def test_nothing_below_the_faces_speaks_of_options() -> None:
     found = {}
-    for place, tree in _below():
+    for place, tree in _below().items():
         # A text that is nothing else names an option where it is declared, or is one that is run.
         if said := [text for text in _said(tree) if OPTION.search(text) and not OPTION.fullmatch(text)]:
             found[place] = said
@@ -63,7 +63,7 @@ def test_nothing_below_the_faces_speaks_of_options() -> None:
 
 
 def test_nothing_below_the_faces_reads_what_argparse_read() -> None:
-    for place, tree in _below():
+    for place, tree in _below().items():
         names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
         assert "Namespace" not in names, place
 

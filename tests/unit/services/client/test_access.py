@@ -148,22 +148,31 @@ def test_hubs_that_are_others_are_told_apart(first: str, other: str) -> None:
     assert HubAddress(other, 8443) not in hubs
 
 
+WRITERS = """
+import os, sys
+from pathlib import Path
+from omnyshell.services.bound_hubs import BoundHubs
+from omnyshell.transport.connection import HubAddress
+
+heard, begun = os.pipe()
+writers = []
+for name in sys.argv[2:]:
+    writers.append(os.fork())
+    if not writers[-1]:
+        os.close(begun)
+        os.read(heard, 1)
+        BoundHubs(Path(sys.argv[1])).add(HubAddress(name, 1))
+        os._exit(0)
+# They wait for the end of the pipe, so that all write at once.
+os.close(begun)
+assert [os.waitpid(writer, 0)[1] for writer in writers] == [0] * len(writers)
+"""
+
+
 def test_of_many_processes_that_write_at_once_none_loses_what_another_wrote(tmp_path: Path) -> None:
     path = tmp_path / "hubs"
-    script = (
-        "import sys; from pathlib import Path; from omnyshell.services.bound_hubs import BoundHubs; "
-        "from omnyshell.transport.connection import HubAddress; sys.stdin.read(); "
-        "BoundHubs(Path(sys.argv[1])).add(HubAddress(sys.argv[2], 1))"
-    )
     names = [f"hub-{number}.example" for number in range(8)]
-    writers = [
-        subprocess.Popen([sys.executable, "-c", script, str(path), name], stdin=subprocess.PIPE) for name in names
-    ]
-    # They wait for the end of their input, so that all write at once.
-    for writer in writers:
-        assert writer.stdin is not None
-        writer.stdin.close()
-    assert [writer.wait(30) for writer in writers] == [0] * len(writers)
+    subprocess.run([sys.executable, "-c", WRITERS, str(path), *names], check=True, timeout=30)
     assert all(HubAddress(name, 1) in BoundHubs(path) for name in names)
 
 

@@ -37,17 +37,9 @@ def until(condition: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture
-def env(machine: dict[str, str]) -> Iterator[dict[str, str]]:
-    """The variables that lead to the hub and the node, which have no session before and after."""
-    yield machine
-    for session in sessions(machine):
-        assert run_command("sessions", "kill", node(machine), session["shortId"], env=machine).returncode == 0
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def env(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A hub and a node for this machine, with a home of their own."""
-    env = {**os.environ, "OMNYSHELL_HOME": str(tmp_path_factory.mktemp("home")), "SHELL": "/bin/sh"}
+    env = {**os.environ, "OMNYSHELL_HOME": str(tmp_path / "home"), "SHELL": "/bin/sh"}
     subprocess.run(
         [BIN / "omnyshell", "up", "--background"], env=env, check=True, stdout=subprocess.DEVNULL, timeout=DEADLINE
     )

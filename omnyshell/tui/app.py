@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from textual import events
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.notifications import SeverityLevel
@@ -38,10 +38,11 @@ from omnyshell.tui.fan_out.dialog import CommandDialog
 from omnyshell.tui.fan_out.runs import Job
 from omnyshell.tui.fan_out.screen import FanOutScreen
 from omnyshell.tui.hub_link import HubLink
-from omnyshell.tui.hub_places import Place
+from omnyshell.tui.hub_places import Place, local_place
 from omnyshell.tui.inside import own_driver
 from omnyshell.tui.key_order import KeyOrder
 from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.own.app import OwnApp
 from omnyshell.tui.palette import ConsolePalette
 from omnyshell.tui.screens.access import AccessScreen
 from omnyshell.tui.screens.help import HelpScreen
@@ -68,7 +69,7 @@ LEAVE_TIMEOUT = 5.0
 """Seconds that detaching and closing may take before the console ends anyway."""
 
 
-class ConsoleApp(App[int]):
+class ConsoleApp(OwnApp):
     """The console for one hub, or for none yet: `place` is None until one is chosen.
 
     `wanted` are given parts of a login, with which the login form is filled: see `LoginScreen`. `needs_passphrase` says
@@ -297,6 +298,24 @@ class ConsoleApp(App[int]):
             return not getattr(self.focused, "takes_all_keys", False)
         return super().check_action(action, parameters)
 
+    def action_command_line(self) -> None:
+        """Have a command entered, and do it."""
+        # Loaded once it is asked for.
+        from omnyshell.tui.command_line.opening import CommandLine, Prepared, command_line, do
+
+        def entered(prepared: Prepared | None) -> None:
+            if prepared is not None:
+                start_task(self, do(prepared), "The command")
+
+        if not isinstance(self.screen, CommandLine):
+            self.push_screen(command_line(self), entered)
+
+    def do_line(self, line: str) -> None:
+        """Do what the `:` line would do."""
+        from omnyshell.tui.command_line.opening import do_line
+
+        start_task(self, do_line(self, line), "The command")
+
     def action_show_overview(self) -> None:
         """Go to the overview."""
         self.switch_mode("overview")
@@ -324,6 +343,14 @@ class ConsoleApp(App[int]):
         """Go to another hub."""
         if not isinstance(self.screen, LoginScreen):
             self._ask_for_hub("")
+
+    def go_to_hub(self, name: str) -> None:
+        """Go to another hub, by URL or the name of its login; `local` is this machine's."""
+        if name == "local" and not self._client_only:
+            self._hub_chosen(local_place())
+        else:
+            screen = LoginScreen({"hub": name}, "", offers_local=not self._client_only, asks_at_once=True)
+            self.push_screen(screen, self._hub_chosen)
 
     def _settings_left(self, settings: ConsoleSettings | None) -> None:
         if settings is not None:
@@ -382,13 +409,16 @@ class ConsoleApp(App[int]):
     def on_fan_out(self, message: messages.FanOut) -> None:
         """Ask for a command, and run it on nodes."""
         node_ids = message.node_ids
+        if message.command and len(node_ids) == 1:
+            self.push_screen(FanOutScreen(self.hub, Job(message.command), node_ids, self.clock))
+            return
 
         def run(job: Job | None) -> None:
             if job is not None:
                 self.push_screen(FanOutScreen(self.hub, job, node_ids, self.clock))
 
         if node_ids:
-            self.push_screen(CommandDialog(node_ids), run)
+            self.push_screen(CommandDialog(node_ids, message.command), run)
 
     def on_ask_for_invite(self, _message: messages.AskForInvite) -> None:
         """Ask whom to invite, and show the line to paste."""
@@ -451,9 +481,10 @@ class ConsoleApp(App[int]):
 
     def on_ask_for_tunnel(self, message: messages.AskForTunnel) -> None:
         """Ask where to, and open a tunnel."""
-        self.push_screen(TunnelDialog(message.node_id, self._open_tunnel))
+        self.push_screen(TunnelDialog(message.node_id, self.open_tunnel))
 
-    async def _open_tunnel(self, spec: TunnelSpec) -> None:
+    async def open_tunnel(self, spec: TunnelSpec) -> None:
+        """Open a tunnel, and say where it is. Raises as `live.open_tunnel` does."""
         where = await live.open_tunnel(self.hub, spec)
         self.notify(printable(where), title="The tunnel is open", markup=False)
 

@@ -38,6 +38,11 @@ class HubLink:
         return self._access
 
     @property
+    def url(self) -> str:
+        """The hub's URL; "" before `use`."""
+        return str(self._access.address) if self._access is not None else ""
+
+    @property
     def client(self) -> OmnyShellClient:
         """The client that sessions, tunnels and listings go through. Raises `TransportException` before `use`."""
         if self._client is None:

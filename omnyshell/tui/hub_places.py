@@ -187,6 +187,11 @@ def chosen_place(options: argparse.Namespace) -> Place | None:
     return RemoteHub(complete(given))
 
 
+def local_place() -> Place:
+    """Return this machine's own hub, to be started where none runs."""
+    return ThisMachine(LocalSetup.default())
+
+
 def _this_machine(options: argparse.Namespace) -> Place:
     setup = LocalSetup.default()
     if not options.client_only:

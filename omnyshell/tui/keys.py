@@ -28,6 +28,9 @@ class Context(StrEnum):
     LINE = "A line to paste"
     FAN_OUT = "A command on many nodes"
     ACCESS = "Who may use the hub"
+    COLUMNS = "Choosing columns"
+    FIELDS = "Copying a field"
+    OUTPUT = "Output of a command of your own"
 
     @property
     def slug(self) -> str:
@@ -74,6 +77,7 @@ _MOVES = ("cursor", "go", "move", "page", "turn")
 
 _NAMES = {
     "slash": "/",
+    "colon": ":",
     "question_mark": "?",
     "right_square_bracket": "]",
     "ctrl+right_square_bracket": "ctrl+]",
@@ -91,6 +95,11 @@ _NAMES = {
     "L": "shift+l",
     "D": "shift+d",
     "R": "shift+r",
+    "C": "shift+c",
+    "J": "shift+j",
+    "K": "shift+k",
+    "shift+up": "shift+↑",
+    "shift+down": "shift+↓",
 }
 
 
@@ -108,6 +117,9 @@ def character_of(key: str) -> str | None:
 KEYS: tuple[Key, ...] = (
     Key(Context.EVERYWHERE, "f1,question_mark", "show_help", "Help", "These keys", shown="?"),
     Key(Context.EVERYWHERE, "ctrl+p", "command_palette", "Commands", "Find a command, a node or a session", early=True),
+    Key(
+        Context.EVERYWHERE, "colon", "command_line", "Prompt", "A line for commands and panels by name, with completion"
+    ),
     Key(Context.EVERYWHERE, "f2", "show_overview", "Overview", "Nodes, sessions, tunnels, audit", footer=False),
     Key(Context.EVERYWHERE, "f3", "show_terminals", "Terminals", "The terminals attached here", footer=False),
     Key(Context.EVERYWHERE, "f4", "show_wall", "Wall", "Previews of all detached sessions", footer=False),
@@ -191,6 +203,8 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(Context.TABLE, "s", "sort_next", "Sort", "Sort by the next column", footer=False),
     Key(Context.TABLE, "S", "sort_reverse", "Reverse", "Sort the other way round", footer=False),
+    Key(Context.TABLE, "y", "copy", "Copy", "Copy a field of the row; `y` again what identifies it", footer=False),
+    Key(Context.TABLE, "C", "columns", "Columns", "Choose the columns and their order", footer=False),
     Key(Context.TABLE, "up,k", "cursor('up')", "Up", footer=False),
     Key(Context.TABLE, "down,j", "cursor('down')", "Down", footer=False),
     Key(Context.TABLE, "pageup", "cursor('page_up')", "Page up", footer=False),
@@ -210,6 +224,7 @@ KEYS: tuple[Key, ...] = (
     Key(Context.TERMINAL, "slash", "search", "Search", "Search in the screen and what is above it"),
     Key(Context.TERMINAL, "i", "signal", "Signal", "Send a signal to the program"),
     Key(Context.TERMINAL, "r", "rename", "Rename", "Give the tab a name"),
+    Key(Context.TERMINAL, "colon", "command_line", "Prompt", "A line for commands, as everywhere"),
     Key(Context.TERMINAL, "question_mark", "help", "Help"),
     Key(
         Context.PANES,
@@ -268,6 +283,7 @@ KEYS: tuple[Key, ...] = (
     Key(Context.WATCH, "escape,q", "close", "Close", "Look no longer"),
     Key(Context.WALL, "enter,a", "attach", "Attach", "Attach the selected session", shown="enter"),
     Key(Context.WALL, "w", "watch", "Watch", "Look on without attaching"),
+    Key(Context.WALL, "y", "copy", "Copy", "Copy the session's id, or its node's", footer=False),
     Key(Context.WALL, "x", "kill", "Kill", "End the selected session, after asking"),
     Key(Context.WALL, "left,h", "go(-1, 0)", "Left", footer=False),
     Key(Context.WALL, "right,l", "go(1, 0)", "Right", footer=False),
@@ -280,8 +296,10 @@ KEYS: tuple[Key, ...] = (
     Key(Context.FAN_OUT, "c", "cancel", "Cancel", "End what runs still"),
     Key(Context.FAN_OUT, "escape,q", "close", "Close", "Leave; asks where something runs still"),
     Key(Context.ACCESS, "x,R", "revoke", "Revoke", "Revoke what is selected, or unlock it, after asking", shown="x"),
+    Key(Context.ACCESS, "y", "copy", "Copy", "Copy a field of the row", footer=False),
     Key(Context.ACCESS, "i", "invite", "Invite", "Invite a node or a person"),
     Key(Context.ACCESS, "l", "lock", "Lock", "Lock whose row it is, or a principal, node or role by its name"),
+    Key(Context.ACCESS, "colon", "command_line", "Prompt", "A line for commands, as everywhere"),
     Key(Context.ACCESS, "space", "select", "Select", "Select the row"),
     Key(Context.ACCESS, "up,k", "cursor('up')", "Up", footer=False),
     Key(Context.ACCESS, "down,j", "cursor('down')", "Down", footer=False),
@@ -291,6 +309,20 @@ KEYS: tuple[Key, ...] = (
     Key(Context.LINE, "c,enter", "copy", "Copy", "Copy the line", shown="c"),
     Key(Context.LINE, "w", "write", "Write", "Write it into a file in your home, which only you can read"),
     Key(Context.LINE, "escape,q", "close", "Close", shown="esc"),
+    Key(Context.COLUMNS, "space", "show_or_hide", "Show", "Show the column, or hide it"),
+    Key(Context.COLUMNS, "shift+up,K", "move(-1)", "Move up"),
+    Key(Context.COLUMNS, "shift+down,J", "move(1)", "Move down"),
+    Key(Context.COLUMNS, "a", "reset", "All", "All columns, in their own order"),
+    Key(Context.COLUMNS, "up,k", "cursor('up')", "Up", footer=False),
+    Key(Context.COLUMNS, "down,j", "cursor('down')", "Down", footer=False),
+    Key(Context.COLUMNS, "enter", "save", "Save", "Use them from now on"),
+    Key(Context.COLUMNS, "escape", "close", "Close", "Leave them as they were"),
+    Key(Context.FIELDS, "y,1", "copy(1)", "First", "Copy what identifies the row; by number another", "y 1…9"),
+    *(Key(Context.FIELDS, str(at), f"copy({at})", "By number", listed=False) for at in range(2, 10)),
+    Key(Context.FIELDS, "k", "cursor('up')", "Up", footer=False),
+    Key(Context.FIELDS, "j", "cursor('down')", "Down", footer=False),
+    Key(Context.FIELDS, "escape,q", "close", "Close", "Copy nothing"),
+    Key(Context.OUTPUT, "escape,q", "close", "Close", "Leave; what runs still is ended", shown="esc"),
     Key(Context.FORM, "escape", "close", "Close", "Close without doing anything"),
 )
 

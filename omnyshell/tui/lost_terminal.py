@@ -62,9 +62,22 @@ class LossTolerantDriver(LinuxDriver):
         if sys.__stderr__ is not None:
             self._file = LossTolerantFile(sys.__stderr__)  # type: ignore[assignment]  # it is given what it is asked for
         self._modes = ModeTracker()
+        self._is_lent = False
+
+    def suspend_application_mode(self) -> None:
+        """Leave the terminal to another program; nothing is written until it is taken back."""
+        super().suspend_application_mode()
+        self._is_lent = True
+
+    def resume_application_mode(self) -> None:
+        """Take the terminal back."""
+        self._is_lent = False
+        super().resume_application_mode()
 
     def write(self, data: str) -> None:
         """Write to the terminal, and have remembered what would put it back."""
+        if self._is_lent:
+            return
         if self.guardian is not None and len(data) <= _LONGEST_SWITCH:
             version = self._modes.version
             self._modes.feed(data.encode())

@@ -65,11 +65,12 @@ class KillSessions(Message):
 
 
 class FanOut(Message):
-    """Ask for a command, and run it on all these nodes."""
+    """Ask for a command, and run it on all these nodes; one that is given is run on a single node at once."""
 
-    def __init__(self, node_ids: tuple[str, ...]) -> None:
+    def __init__(self, node_ids: tuple[str, ...], command: str = "") -> None:
         super().__init__()
         self.node_ids = node_ids
+        self.command = command
 
 
 class AskForTunnel(Message):
@@ -128,6 +129,14 @@ class SetLabels(Message):
 
 class GoBack(Message):
     """Go to the screen from which one came."""
+
+
+class CopyField(Message):
+    """Ask which of these fields is meant, each a title and a text, and copy it; the first is what one usually wants."""
+
+    def __init__(self, fields: tuple[tuple[str, str], ...]) -> None:
+        super().__init__()
+        self.fields = fields
 
 
 class ShowOverview(Message):

@@ -1,6 +1,7 @@
 """The command palette: what can be done on the present screen, and nodes and sessions by name."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -12,7 +13,11 @@ from omnyshell.model.sessions import SessionMode
 from omnyshell.printable import printable
 from omnyshell.services.client.live.state import HubState
 from omnyshell.tui import messages
-from omnyshell.tui.keys import Context, Key, keys_of
+from omnyshell.tui.active_keys import active_keys
+from omnyshell.tui.colours.folder import theme_names
+from omnyshell.tui.commands import all_commands
+from omnyshell.tui.keys import Key
+from omnyshell.tui.settings import ConsoleSettings
 
 SOURCES: Final = 500
 """The most nodes and sessions that are offered; the panels' filters find the rest."""
@@ -35,27 +40,35 @@ class ConsolePalette(Provider):
             yield DiscoveryHit(Content(command.title), command.run, command.title, command.help)
 
     async def search(self, query: str) -> Hits:
-        """Offer what matches."""
+        """Offer what matches: all words in title and help, in any order, or else letters of the title."""
         matcher = self.matcher(query)
-        for command in [*self._actions(), *self._places()]:
-            score = matcher.match(command.title)
+        for command in [*self._actions(), *self._lines(), *self._places()]:
+            score = max(worth(query, command.title, command.help), matcher.match(command.title) / 2)
             if score:
-                shown = Content(command.title)
-                yield Hit(score, shown, command.run, command.title, command.help)
+                yield Hit(score, Content(command.title), command.run, command.title, command.help)
 
     def _actions(self) -> Iterable[Command]:
         """The actions of the keys that hold where the palette was opened."""
-        # Several contexts have the same key for actions of the same name: text and explanation distinguish them.
-        active = {
-            (bound.binding.key, bound.binding.action, bound.binding.description, bound.binding.tooltip): bound.node
-            for bound in self.screen.active_bindings.values()
-            if bound.enabled
-        }
-        for key in keys_of(*Context):
-            places = ((name, key.action, key.text, key.more) for name in key.keys.split(","))
-            node = next((active[place] for place in places if place in active), None)
-            if node is not None and key.listed and key.action not in _MOVES and not key.action.startswith("cursor"):
+        for key, node in active_keys(self.screen).items():
+            if key.listed and key.action not in _MOVES and not key.action.startswith("cursor"):
                 yield Command(key.text, _help(key), partial(self.app.run_action, key.action, node))
+
+    def _lines(self) -> Iterable[Command]:
+        """What the `:` line does without an argument, where no key does it; and themes."""
+        do: Callable[[str], None] | None = getattr(self.app, "do_line", None)
+        if do is None:
+            return
+        active = active_keys(self.screen)
+        for command in all_commands().values():
+            if command.is_declared and not command.needs and not active.keys() & command.keys:
+                yield Command(
+                    command.name.capitalize(), f"{command.about}   :{command.name}", partial(do, command.name)
+                )
+        settings: ConsoleSettings | None = getattr(self.app, "settings", None)
+        for own in settings.own.commands if settings is not None else ():
+            yield Command(own.name, f"A command of your own on {own.panel}   :{own.name}", partial(do, own.name))
+        for name in theme_names():
+            yield Command(f"Theme: {name}", f"Use this theme from now on   :theme {name}", partial(do, f"theme {name}"))
 
     def _places(self) -> Iterable[Command]:
         state: HubState | None = getattr(getattr(self.app, "hub", None), "state", None)
@@ -77,6 +90,22 @@ class ConsolePalette(Provider):
                 yield Command(printable(title), "One attached elsewhere is taken over", attaching)
 
 
+def worth(query: str, title: str, about: str) -> float:
+    """Return how well words are found: 0 where not all are, 1 where all begin words of the title."""
+    found = [_worth(word, title.casefold(), about.casefold()) for word in query.casefold().split()]
+    return sum(found) / len(found) if found and all(found) else 0.0
+
+
+def _worth(word: str, title: str, about: str) -> float:
+    for text, most in ((title, 1.0), (about, 0.6)):
+        if any(part.startswith(word) for part in _WORD.findall(text)):
+            return most
+        if word in text:
+            return most - 0.2
+    return 0.0
+
+
+_WORD: Final = re.compile(r"[^\s:,;()]+")
 _MOVES: Final = frozenset(("next_panel", "previous_panel", "command_palette"))
 
 

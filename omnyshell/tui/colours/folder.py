@@ -23,6 +23,11 @@ def own_themes() -> list[str]:
     return sorted(name for name in found if _NAME.fullmatch(name) and name not in SHIPPED)
 
 
+def theme_names() -> list[str]:
+    """The names of all themes, those that ship first."""
+    return [*SHIPPED, *own_themes()]
+
+
 def is_theme(name: str) -> bool:
     """Whether it ships, or has a file."""
-    return name in SHIPPED or name in own_themes()
+    return name in theme_names()

@@ -21,16 +21,17 @@ class CommandDialog(Dialog[Job]):
     TITLE = "Run on nodes"
     ACTION = "Run"
 
-    def __init__(self, node_ids: Sequence[str]) -> None:
+    def __init__(self, node_ids: Sequence[str], command: str = "") -> None:
         super().__init__()
         self._node_ids = node_ids
+        self._command = command
 
     def form(self) -> Iterable[Widget]:
         """The nodes, and the command."""
         names = ", ".join(self._node_ids[:NAMED])
         more = f" and {len(self._node_ids) - NAMED} more" if len(self._node_ids) > NAMED else ""
         yield row("On", Static(Content(printable(names + more)), markup=False))
-        yield row("Command", field("command", hint="for the node's shell"))
+        yield row("Command", field("command", self._command, "for the node's shell"))
         yield row("Directory", field("cwd", hint="empty for the home directory"))
         yield row("Time limit", choice("limit", TIME_LIMITS, "600"))
 

@@ -10,6 +10,7 @@ from omnyshell.errors import ConfigException
 from omnyshell.options.toml_file import TomlFile
 from omnyshell.options.toml_tables import Table, read_tables
 from omnyshell.options.toml_values import KeyException, instead_of
+from omnyshell.tui.commands import OTHER_NAMES, all_commands
 from omnyshell.tui.keys import Context, keys_of
 from omnyshell.tui.panels.every import PANELS
 from omnyshell.tui.panels.fields import Labels, Moment
@@ -119,7 +120,7 @@ def _command(values: Mapping[str, object]) -> OwnCommand:
                 raise KeyException(f"'{name}' is no name of a variable", "environment", name)
     with _at("argv"):
         command = OwnCommand(
-            name=table.text("name", lambda text: "" if NAME.fullmatch(text) else f"is no name: {NAME_RULE}"),
+            name=table.text("name", _flaw_of_name),
             panel=panel,
             argv=argv,
             environment=environment,
@@ -141,6 +142,12 @@ def _at(key: str) -> Iterator[None]:
         raise
     except ConfigException as exc:
         raise KeyException(f"'{key}': {exc}", key) from exc
+
+
+def _flaw_of_name(name: str) -> str:
+    if NAME.fullmatch(name) is None:
+        return f"is no name: {NAME_RULE}"
+    return f"is a command of the console, as :{name}" if name in all_commands() or name in OTHER_NAMES else ""
 
 
 def _flaw_of_key(key: str, panel: str) -> str:

@@ -33,6 +33,11 @@ def _why(record: AuditRecord) -> str:
     return " ".join(filter(None, (record.reason, record.detail, record.command)))
 
 
+def _named(record: AuditRecord) -> Iterable[tuple[str, str]]:
+    """What a record is about, the narrowest first."""
+    return (("SESSION", record.session_id), ("NODE", record.node_id), ("WHO", record.principal))
+
+
 class AuditPanel(Panel[AuditRecord]):
     """The audit records. It follows the newest record until it is paused, or the cursor leaves the last row."""
 
@@ -159,6 +164,10 @@ class AuditPanel(Panel[AuditRecord]):
         """Whether it follows or is paused."""
         waiting = self.state.version(self.PART) - self._version
         return [f"‖ paused, {waiting} new"] if self.is_paused else []
+
+    def identify(self, item: AuditRecord) -> tuple[str, str]:
+        """What one copies first."""
+        return next((pair for pair in _named(item) if pair[1]), ("ACTION", item.action))
 
     def open(self, item: AuditRecord) -> None:
         """Go to what the record names."""

@@ -178,6 +178,10 @@ class NodesPanel(Panel[LiveNode]):
         """All that is known of a node."""
         return details.of_node(item, self._clock.now())
 
+    def identify(self, item: LiveNode) -> tuple[str, str]:
+        """What one copies first."""
+        return "NODE", item.node_id
+
     def open(self, item: LiveNode) -> None:
         """Open a shell."""
         if not item.is_online:

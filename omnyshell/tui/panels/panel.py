@@ -1,7 +1,7 @@
 """A panel of the overview: a live table with its filter, its order, and a title with its state."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -14,11 +14,14 @@ from omnyshell.durations import format_duration
 from omnyshell.model.live import Part
 from omnyshell.printable import printable, sentence
 from omnyshell.services.client.live.state import HubState, Link, Source
+from omnyshell.tui import messages
 from omnyshell.tui.panels.columns import Column
+from omnyshell.tui.panels.copying import fields_of
 from omnyshell.tui.panels.fields import FilterField
-from omnyshell.tui.panels.filter import FilterError
+from omnyshell.tui.panels.filter import FilterError, parse, predicate
 from omnyshell.tui.panels.rows import Rows
 from omnyshell.tui.panels.table import LiveTable
+from omnyshell.tui.preferences.command import OwnCommand
 from omnyshell.tui.preferences.own import Own
 from omnyshell.tui.suggestions import Suggestions
 from omnyshell.tui.widgets.completing import CompletingField
@@ -83,6 +86,22 @@ class Panel(Vertical, Generic[T]):
     class Filtered(Message):
         """The shown rows have changed."""
 
+    class OwnWanted(Message):
+        """A command of the user's own is to be run on rows."""
+
+        def __init__(self, panel: "Panel[Any]", command: OwnCommand, items: Sequence[Any]) -> None:
+            super().__init__()
+            self.panel = panel
+            self.command = command
+            self.items = items
+
+    class ColumnsWanted(Message):
+        """The columns are to be chosen."""
+
+        def __init__(self, panel: "Panel[Any]") -> None:
+            super().__init__()
+            self.panel = panel
+
     def __init__(self, state: HubState, clock: Clock) -> None:
         super().__init__(id=self.NAME.lower())
         self.state = state
@@ -115,6 +134,10 @@ class Panel(Vertical, Generic[T]):
 
     def items(self) -> Iterable[T]:
         """The present items."""
+        raise NotImplementedError
+
+    def identify(self, item: T) -> tuple[str, str]:
+        """The title and text of what one copies of an item first."""
         raise NotImplementedError
 
     def open(self, item: T) -> None:
@@ -258,6 +281,10 @@ class Panel(Vertical, Generic[T]):
             self.table.scroll_to_cursor()
         self.table.focus()
 
+    def check_filter(self, text: str) -> None:
+        """Raise `FilterError` for a filter that is wrong here."""
+        predicate(parse(text, self.rows.known, self._own.filters), self.rows.known)
+
     def set_filter(self, text: str) -> None:
         """Filter by this in place of what was there; what is wrong with it is said."""
         self._filter.value = text
@@ -317,6 +344,19 @@ class Panel(Vertical, Generic[T]):
         self.rows.toggle_all()
         self.show()
 
+    def action_copy(self) -> None:
+        """Copy a field of the row."""
+        item = self.rows.current
+        if item is not None:
+            self.post_message(messages.CopyField(tuple(fields_of(self, item, self._clock.now()))))
+
+    def action_own(self, name: str) -> None:
+        """Run the command of the user's own that has this name, on the selected rows or else on the present one."""
+        command = next(one for one in self._own.commands_of(self.NAME.lower()) if one.name == name)
+        items = self.rows.chosen()
+        if items:
+            self.post_message(self.OwnWanted(self, command, items))
+
     def action_open(self) -> None:
         """Do the usual action on the row."""
         if self.rows.current is not None:
@@ -328,6 +368,10 @@ class Panel(Vertical, Generic[T]):
         self.action_open()
 
     # Order
+
+    def action_columns(self) -> None:
+        """Choose the columns."""
+        self.post_message(self.ColumnsWanted(self))
 
     def action_sort_next(self) -> None:
         """Sort by the column that is visible after the present one."""
@@ -344,6 +388,11 @@ class Panel(Vertical, Generic[T]):
         event.stop()
         again = event.column == self.rows.sorted_by
         self._sort(event.column, is_reversed=again and not self.rows.is_reversed)
+
+    def sort_by(self, name: str, *, is_reversed: bool) -> None:
+        """Sort by the column of this name."""
+        names = [column.name for column in self.COLUMNS]
+        self._sort(names.index(name), is_reversed=is_reversed)
 
     def _sort(self, column: int | None, *, is_reversed: bool) -> None:
         self.rows.sort(column, is_reversed=is_reversed)

@@ -195,6 +195,10 @@ class SessionsPanel(Panel[LiveSession]):
         """All that is known of a session."""
         return details.of_session(item, self._clock.now())
 
+    def identify(self, item: LiveSession) -> tuple[str, str]:
+        """What one copies first."""
+        return "SESSION", item.session_id
+
     def open(self, item: LiveSession) -> None:
         """Attach it here."""
         if item.mode is not SessionMode.SHELL:

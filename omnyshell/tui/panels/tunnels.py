@@ -139,6 +139,10 @@ class TunnelsPanel(Panel[LiveTunnel]):
         """All that is known of a tunnel."""
         return details.of_tunnel(item, self._clock.now())
 
+    def identify(self, item: LiveTunnel) -> tuple[str, str]:
+        """What one copies first."""
+        return "TUNNEL", item.tunnel_id
+
     def open(self, item: LiveTunnel) -> None:  # noqa: ARG002 - the row is the one that details are shown of
         """Show what is known of it."""
         self.post_message(messages.ShowDetails())

@@ -5,6 +5,7 @@ never split, and is refused where it would mean more than a text: see `Template.
 """
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -47,6 +48,8 @@ class Template:
     @classmethod
     def parse(cls, text: str) -> "Template":
         """Read a text with `{field}` in it; `{{` and `}}` are braces. Raises `ConfigException`."""
+        if "\0" in text:
+            raise ConfigException("no program takes a character U+0000")
         parts: list[str | Place] = []
         end = 0
         for match in _PLACE.finditer(text):
@@ -55,6 +58,9 @@ class Template:
             end = match.end()
         parts += [text[end:]] if end < len(text) else []
         return cls(tuple(parts))
+
+    def __str__(self) -> str:
+        return "".join(part if isinstance(part, str) else f"{{{part.field}}}" for part in self.parts)
 
     @property
     def fields(self) -> list[str]:
@@ -126,6 +132,11 @@ class OwnCommand:
         if self.argv[0].fields:
             raise ConfigException("which program runs cannot come from a row; begin 'argv' with its name or path")
         _refuse_scripts(self.argv)
+
+    @property
+    def about(self) -> str:
+        """What it runs, as it was written."""
+        return shlex.join(map(str, self.argv))
 
     @property
     def fields(self) -> list[str]:

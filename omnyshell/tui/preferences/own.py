@@ -14,3 +14,7 @@ class Own:
     """By the panel's name, the names of the columns' fields."""
 
     commands: tuple[OwnCommand, ...] = ()
+
+    def commands_of(self, panel: str) -> list[OwnCommand]:
+        """The commands on the rows of a panel."""
+        return [command for command in self.commands if command.panel == panel]

@@ -138,6 +138,13 @@ class AccessScreen(ModalScreen[None]):
         """Invite a node or a person."""
         self.app.post_message(messages.AskForInvite())
 
+    def action_copy(self) -> None:
+        """Copy a field of the row."""
+        entry = self.rows.current
+        if entry is not None:
+            fields = (("ID", entry.ident), ("WHO", entry.principal), ("ROLES OR LABEL", entry.what))
+            self.app.post_message(messages.CopyField(tuple(field for field in fields if field[1])))
+
     def action_lock(self) -> None:
         """Lock the principal of the row, or the one named in the form."""
         entry = self.rows.current
@@ -170,6 +177,10 @@ class AccessScreen(ModalScreen[None]):
         finally:
             self.rows.selected.clear()
             self.load()
+
+    async def action_command_line(self) -> None:
+        """Open the `:` line."""
+        await self.app.run_action("command_line")
 
     def action_close(self) -> None:
         """Close the list."""

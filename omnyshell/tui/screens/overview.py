@@ -24,6 +24,7 @@ from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.panels.audit import AuditPanel
 from omnyshell.tui.panels.details import of_principal
 from omnyshell.tui.panels.details_pane import DetailsPane
+from omnyshell.tui.panels.every import with_commands
 from omnyshell.tui.panels.nodes import NodesPanel, is_contested
 from omnyshell.tui.panels.panel import Look, Panel
 from omnyshell.tui.panels.sessions import SessionsPanel
@@ -97,16 +98,17 @@ class OverviewScreen(Screen[None]):
         self._details = DetailsPane()
         self.preview = Preview(context)
         self._tabs = PanelTabs()
-        self.nodes = NodesPanel(state, clock)
-        self.sessions = SessionsPanel(state, clock)
-        self.tunnels = TunnelsPanel(state, clock)
-        self.audit = AuditPanel(state, clock)
-        self._panels: dict[str, Panel[Any]] = {
+        own = context.settings.own
+        self.nodes = with_commands(NodesPanel, own)(state, clock)
+        self.sessions = with_commands(SessionsPanel, own)(state, clock)
+        self.tunnels = with_commands(TunnelsPanel, own)(state, clock)
+        self.audit = with_commands(AuditPanel, own)(state, clock)
+        self.panels: dict[str, Panel[Any]] = {
             panel.NAME.lower(): panel for panel in (self.nodes, self.sessions, self.tunnels, self.audit)
         }
-        for panel in self._panels.values():
-            panel.use(context.settings.own)
-        for panel in self._panels.values():
+        for panel in self.panels.values():
+            panel.use(own)
+        for panel in self.panels.values():
             panel.goes_back = self._goes_back
         self._panel = "nodes"
         self._is_zoomed = False
@@ -172,19 +174,19 @@ class OverviewScreen(Screen[None]):
             # Ages are drawn together with other changes, as each frame has its cost.
             self._ticker.reset()
         if self._is_shown:
-            for panel in self._panels.values():
+            for panel in self.panels.values():
                 panel.take()
             self._say()
 
     def _tick(self) -> None:
         if self._is_shown:
-            for panel in self._panels.values():
+            for panel in self.panels.values():
                 panel.tick()
             self._say()
 
     def _say(self) -> None:
         self.header.tell()
-        self._tabs.tell({name: len(panel.rows.shown) for name, panel in self._panels.items()}, self._panel)
+        self._tabs.tell({name: len(panel.rows.shown) for name, panel in self.panels.items()}, self._panel)
         if self.has_class("-details"):
             self._show_details()
         if self.has_class("-preview"):
@@ -200,11 +202,11 @@ class OverviewScreen(Screen[None]):
     @property
     def panel(self) -> Panel[Any]:
         """The active panel."""
-        return self._panels[self._panel]
+        return self.panels[self._panel]
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Note which panel is active."""
-        for name, panel in self._panels.items():
+        for name, panel in self.panels.items():
             if panel in event.widget.ancestors_with_self:
                 self._panel = name
                 self._principal = ""
@@ -231,7 +233,7 @@ class OverviewScreen(Screen[None]):
     def _turn(self) -> list[Widget]:
         """Mark the active panel and its half as those that are shown with tabs; returns the places that differ now."""
         shown = {self.panel, self.panel.parent}
-        places = [*self.query(".half"), *self._panels.values()]
+        places = [*self.query(".half"), *self.panels.values()]
         turned = [place for place in places if place.has_class("-shown") is not (place in shown)]
         for place in turned:
             place.set_class(place in shown, "-shown", update=False)
@@ -241,7 +243,7 @@ class OverviewScreen(Screen[None]):
         """Go to a panel."""
         self._panel = name
         self._arrange()
-        self._panels[name].table.focus()
+        self.panels[name].table.focus()
 
     def on_panel_tabs_chosen(self, event: PanelTabs.Chosen) -> None:
         """Go to the panel whose tab was clicked."""
@@ -256,7 +258,7 @@ class OverviewScreen(Screen[None]):
         self._step(-1)
 
     def _step(self, by: int) -> None:
-        names = list(self._panels)
+        names = list(self.panels)
         self.action_show_panel(names[(names.index(self._panel) + by) % len(names)])
 
     def action_zoom(self) -> None:
@@ -310,7 +312,7 @@ class OverviewScreen(Screen[None]):
         """Go to the session of an audit record, or else to its node, or else to its principal."""
         event.stop()
         record = event.record
-        place = Place(self._panel, {name: panel.look for name, panel in self._panels.items()})
+        place = Place(self._panel, {name: panel.look for name, panel in self.panels.items()})
         session = next((key for key, item in self.state.sessions.items() if item.session_id == record.session_id), "")
         if session:
             self._go(place, "sessions", session)
@@ -326,9 +328,13 @@ class OverviewScreen(Screen[None]):
         else:
             self.notify("This record names no session, node or principal.", severity="warning")
 
+    def go_to(self, panel: str, key: str) -> None:
+        """Go to a row, from which one can go back."""
+        self._go(Place(self._panel, {name: one.look for name, one in self.panels.items()}), panel, key)
+
     def _go(self, place: Place, panel: str, key: str) -> None:
         self._places.append(place)
-        target = self._panels[panel]
+        target = self.panels[panel]
         if not target.look_at(target.look._replace(cursor=key)):
             target.look_at(Look("", key))
         self.action_show_panel(panel)
@@ -343,7 +349,7 @@ class OverviewScreen(Screen[None]):
         place = self._places.pop()
         self._principal = ""
         for name, look in place.looks.items():
-            self._panels[name].look_at(look)
+            self.panels[name].look_at(look)
         self.action_show_panel(place.panel)
         self._say()
         return True

@@ -19,7 +19,7 @@ from omnyshell.tui.tasks import start_task
 from omnyshell.tui.terminal import signs
 from omnyshell.tui.terminal.attachment import Phase
 from omnyshell.tui.terminal.bringing import offers
-from omnyshell.tui.terminal.commands import SIGNALS, command_of, leader_choices, leader_name
+from omnyshell.tui.terminal.commands import LEADING, SIGNALS, command_of, leader_choices, leader_name
 from omnyshell.tui.terminal.deck import Deck
 from omnyshell.tui.terminal.fair_following import FairFollowing
 from omnyshell.tui.terminal.layout import Layout
@@ -47,6 +47,8 @@ class TerminalsScreen(Screen[None]):
     TerminalsScreen { layers: base above; }
     """
     AUTO_FOCUS = ""
+    AFTER_LEADER = LEADING
+    """Keys that have an effect after the leader alone."""
 
     def __init__(self, context: ConsoleContext) -> None:
         super().__init__()
@@ -365,6 +367,10 @@ class TerminalsScreen(Screen[None]):
     def action_help(self) -> None:
         """Show the help."""
         self.app.call_later(self.app.run_action, "show_help")
+
+    def action_command_line(self) -> None:
+        """Open the `:` line."""
+        self.app.call_later(self.app.run_action, "command_line")
 
     def action_rename(self) -> None:
         """Give the tab a name."""

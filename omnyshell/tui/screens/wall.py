@@ -177,6 +177,12 @@ class WallScreen(Screen[None]):
         if self.selected is not None:
             self.post_message(messages.WatchSession(self.selected))
 
+    def action_copy(self) -> None:
+        """Copy the id of the selected session, or of its node."""
+        if self.selected is not None:
+            fields = (("SESSION", self.selected.session_id), ("NODE", self.selected.node_id))
+            self.post_message(messages.CopyField(fields))
+
     def action_kill(self) -> None:
         """End the selected session, after asking."""
         if self.selected is not None:

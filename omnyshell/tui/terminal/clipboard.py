@@ -1,6 +1,6 @@
 """Copying from a terminal, and the policy for programs that copy."""
 
-from typing import Final
+from typing import Any, Final
 
 from textual.app import App
 
@@ -10,7 +10,7 @@ LONGEST_COPY: Final = 1_000_000
 """The most bytes that are passed to the outer terminal at a time; many terminals accept fewer."""
 
 
-def copy_out(app: App[object], text: str) -> str:
+def copy_out(app: App[Any], text: str) -> str:
     """Put text on the clipboard as far as possible; return what was done, for the user.
 
     The outer terminal is asked by OSC 52 and does not answer, so the text never says "copied".

@@ -205,7 +205,7 @@ async def test_filter_sort_and_selection() -> None:
 
 async def test_each_key_for_the_order_shows_an_arrow_that_says_what_is_first() -> None:
     async with console(a_day_at_work()) as (app, _):
-        for panel in app.overview._panels.values():
+        for panel in app.overview.panels.values():
             columns = panel.table.visible_columns
             panel.rows.sort(None)
             for number in [*columns, columns[0]]:
@@ -308,8 +308,8 @@ async def test_panels_are_reached_by_number_tab_and_mouse() -> None:
         for key, name in (("3", "tunnels"), ("tab", "audit"), ("tab", "nodes"), ("shift+tab", "audit")):
             await pilot.press(key)
             assert overview._panel == name
-            assert app.focused is overview._panels[name].table
-            assert [panel.display for panel in overview._panels.values()].count(True) == 1
+            assert app.focused is overview.panels[name].table
+            assert [panel.display for panel in overview.panels.values()].count(True) == 1
         await pilot.click("PanelTabs", offset=(18, 0))
         assert overview._panel == "sessions"
         await check_picture(app, "overview-sessions-80x24")

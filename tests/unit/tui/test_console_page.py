@@ -6,10 +6,12 @@ from pathlib import Path
 
 from support.panels import PANELS, filter_table, panel_table
 
+from omnyshell.tui.commands import as_markdown as commands_as_markdown
 from omnyshell.tui.keys import as_markdown
 
 PAGE = Path(__file__).parents[3] / "docs" / "console.md"
 TABLES = {
+    "commands": commands_as_markdown(),
     "filters": filter_table(),
     "keys": f"{as_markdown().rstrip()}\n",
     **{f"panel: {name}": panel_table(name) for name in PANELS},

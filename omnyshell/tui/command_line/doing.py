@@ -1,0 +1,346 @@
+"""What each command does. A command is prepared first, so that what is wrong with it is said where it is typed."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+from textual.dom import DOMNode
+from textual.message import Message
+
+from omnyshell.errors import ConfigException
+from omnyshell.ids import matches_ref
+from omnyshell.model.admin import LockKind
+from omnyshell.model.live import LiveNode, LiveSession, LiveTunnel
+from omnyshell.model.tunnels import TunnelProtocol
+from omnyshell.options.toml_values import instead_of
+from omnyshell.printable import printable, sentence
+from omnyshell.tui import messages
+from omnyshell.tui.active_keys import Active, do_key
+from omnyshell.tui.colours.folder import theme_names
+from omnyshell.tui.command_line.console import Console
+from omnyshell.tui.commands import OTHER_NAMES, Command, places
+from omnyshell.tui.dialogs.tunnel import TunnelSpec, port_number, target_host
+from omnyshell.tui.keys import Key
+from omnyshell.tui.messages import SessionRef
+from omnyshell.tui.own.reading import columns_of
+from omnyshell.tui.own.saving import forget_filter, save_columns, save_filter
+from omnyshell.tui.panels.filter import FilterError
+from omnyshell.tui.settings import settings_file
+from omnyshell.tui.terminal.opening import OpenSpec
+
+T = TypeVar("T")
+
+Prepared = Callable[[], Awaitable[None] | None]
+"""Does it. Raises `OmnyShellException`."""
+
+
+class CommandError(ValueError):
+    """A command that is none, or that cannot be done; the text says what could be."""
+
+
+class Doing:
+    """Prepares commands; `active` are the keys that had an effect where the line was opened."""
+
+    def __init__(self, console: Console, commands: Mapping[str, Command], active: Active) -> None:
+        self._console = console
+        self._active = active
+        present = console.overview.panel.NAME.lower()
+        # Panels may have commands of one name: that of the present one is meant.
+        by_panel = sorted(console.settings.own.commands, key=lambda command: command.panel == present)
+        self._own = {command.name: command for command in by_panel}
+        self.commands = {**commands, **{name: Command(name, one.about) for name, one in self._own.items()}}
+
+    @property
+    def usable(self) -> list[str]:
+        """The names of the commands that do something here."""
+        return [name for name, command in self.commands.items() if command.is_declared or self._key(command)]
+
+    def explain(self, line: str) -> str:
+        """Return how the command of a line is written, and what it does; "" where there is none yet."""
+        name = line.strip().partition(" ")[0]
+        command = self.commands.get(OTHER_NAMES.get(name, name))
+        return f":{command.name} {command.usage}".rstrip() + f"   {command.about}" if command is not None else ""
+
+    def prepare(self, line: str) -> Prepared:
+        """Return what does it. Raises `CommandError`."""
+        name, _, rest = line.strip().partition(" ")
+        rest = rest.strip()
+        if name in self._own and not rest:
+            return partial(self._console.overview.panels[self._own[name].panel].action_own, name)
+        command = self.commands.get(OTHER_NAMES.get(name, name))
+        if command is None:
+            raise CommandError(f"There is no command '{name}'{_instead(name, self.commands)}")
+        if command.is_declared and name not in self._own and (rest or not command.needs):
+            return self._declared(command, rest)
+        if rest:
+            raise CommandError(f":{command.name} takes nothing after it")
+        return self._by_key(command)
+
+    def _declared(self, command: Command, rest: str) -> Prepared:
+        if len(rest.split()) < command.needs or (rest and not command.takes):
+            raise CommandError(f"Write it as :{command.name} {command.usage}".rstrip())
+        made: Prepared = getattr(self, command.method)(rest)
+        return made
+
+    def _by_key(self, command: Command) -> Prepared:
+        found = self._key(command)
+        if found is not None:
+            return partial(do_key, *found)
+        if command.needs:
+            raise CommandError(f"Write it as :{command.name} {command.usage}")
+        raise CommandError(f":{command.name} is of {' and '.join(places(command))}: go there first")
+
+    def _key(self, command: Command) -> tuple[Key, DOMNode] | None:
+        return next(((key, self._active[key]) for key in command.keys if key in self._active), None)
+
+    # Panels
+
+    def do_nodes(self, rest: str) -> Prepared:
+        """Go to the nodes."""
+        return self._panel("nodes", rest)
+
+    def do_sessions(self, rest: str) -> Prepared:
+        """Go to the sessions."""
+        return self._panel("sessions", rest)
+
+    def do_tunnels(self, rest: str) -> Prepared:
+        """Go to the tunnels."""
+        return self._panel("tunnels", rest)
+
+    def do_audit(self, rest: str) -> Prepared:
+        """Go to the audit trail."""
+        return self._panel("audit", rest)
+
+    def _panel(self, name: str, text: str) -> Prepared:
+        overview = self._console.overview
+        panel = overview.panels[name]
+        if text:
+            _right(lambda: panel.check_filter(text))
+
+        def go() -> None:
+            self._console.switch_mode("overview")
+            if text:
+                panel.set_filter(text)
+            overview.action_show_panel(name)
+
+        return go
+
+    def do_filter(self, rest: str) -> Prepared:
+        """Filter the present panel."""
+        panel = self._console.overview.panel
+        _right(lambda: panel.check_filter(rest))
+
+        def do() -> None:
+            panel.set_filter(rest)
+            self._console.switch_mode("overview")
+
+        return do
+
+    def do_save(self, rest: str) -> Prepared:
+        """Keep the present filter."""
+        text = self._console.overview.panel.look.filter.strip()
+        if not text:
+            raise CommandError("No filter is set: set one with / or :filter, and save it then")
+        return lambda: save_filter(settings_file(), self._console.settings.own, rest, text)
+
+    def do_forget(self, rest: str) -> Prepared:
+        """Drop a saved filter."""
+        own = self._console.settings.own
+        if rest not in own.filters:
+            raise CommandError(f"There is no saved filter '{rest}'{_instead(rest, own.filters)}")
+        return lambda: forget_filter(settings_file(), own, rest)
+
+    def do_columns(self, rest: str) -> Prepared:
+        """Choose the columns of the present panel."""
+        panel = self._console.overview.panel
+        name = panel.NAME.lower()
+        if not rest:
+            return panel.action_columns
+        names = () if rest == "all" else _right(lambda: columns_of(name, rest.replace(",", " ").split()))
+
+        def do() -> None:
+            save_columns(settings_file(), self._console.settings.own, name, names)
+            panel.use(self._console.settings.own)
+
+        return do
+
+    def do_sort(self, rest: str) -> Prepared:
+        """Order the rows of the present panel."""
+        panel = self._console.overview.panel
+        (wanted,) = _right(lambda: columns_of(panel.NAME.lower(), [rest.removeprefix("-")]))
+        return lambda: panel.sort_by(wanted, is_reversed=rest.startswith("-"))
+
+    # Nodes
+
+    def do_node(self, rest: str) -> Prepared:
+        """Go to a node."""
+        node = self._node(rest)
+
+        def go() -> None:
+            self._console.switch_mode("overview")
+            self._console.overview.go_to("nodes", node.key)
+
+        return go
+
+    def do_shell(self, rest: str) -> Prepared:
+        """Open a shell."""
+        return self._asking(messages.OpenShell(self._online(rest).node_id))
+
+    def do_exec(self, rest: str) -> Prepared:
+        """Run a command in a terminal."""
+        name, _, command = rest.partition(" ")
+        spec = OpenSpec(node_id=self._online(name).node_id, command=command.strip())
+
+        def do() -> None:
+            self._console.terminals.open(spec)
+            self._console.switch_mode("terminals")
+
+        return do
+
+    def do_run(self, rest: str) -> Prepared:
+        """Run a command on several nodes."""
+        return self._asking(messages.FanOut(self._meant(), rest))
+
+    def _meant(self) -> tuple[str, ...]:
+        """The selected nodes, or else those that the filter shows, or else the one under the cursor."""
+        panel = self._console.overview.nodes
+        rows = panel.rows
+        if rows.selected or not panel.look.filter.strip():
+            nodes = rows.chosen()
+        else:
+            nodes = [node for node in rows.shown if node.is_online]
+        if not nodes:
+            raise CommandError("On which nodes? No node that is online is shown: change the filter of the nodes")
+        return tuple(node.node_id for node in nodes)
+
+    def do_lock(self, rest: str) -> Prepared:
+        """Lock a node."""
+        return self._asking(messages.Lock(LockKind.NODE, self._node(rest).node_id))
+
+    def do_labels(self, rest: str) -> Prepared:
+        """Set the hub's labels of a node."""
+        return self._asking(messages.SetLabels(self._node(rest).node_id))
+
+    def do_invite(self, _rest: str) -> Prepared:
+        """Invite."""
+        return self._asking(messages.AskForInvite())
+
+    def do_users(self, _rest: str) -> Prepared:
+        """Show who may use the hub."""
+        return self._asking(messages.ShowAccess())
+
+    def do_revoke(self, rest: str) -> Prepared:
+        """Revoke a principal."""
+        return self._asking(messages.Revoke(principal=rest))
+
+    def _online(self, name: str) -> LiveNode:
+        node = self._node(name)
+        if not node.is_online:
+            raise CommandError(f"{printable(name)} is not connected")
+        return node
+
+    def _node(self, name: str) -> LiveNode:
+        known = {node.node_id: node for node in self._console.hub.state.nodes.values()}
+        if name not in known:
+            raise CommandError(f"There is no node '{printable(name)}'{_instead(name, known)}")
+        return known[name]
+
+    # Sessions and tunnels
+
+    def do_attach(self, rest: str) -> Prepared:
+        """Attach a session."""
+        return self._asking(messages.AttachSession(_ref(self._session(rest))))
+
+    def do_watch(self, rest: str) -> Prepared:
+        """Watch a session."""
+        return self._asking(messages.WatchSession(_ref(self._session(rest))))
+
+    def do_kill(self, rest: str) -> Prepared:
+        """End sessions, after asking."""
+        return self._asking(messages.KillSessions(tuple(_ref(self._session(word)) for word in rest.split())))
+
+    def do_close(self, rest: str) -> Prepared:
+        """Close tunnels, after asking."""
+        return self._asking(messages.CloseTunnels(tuple(self._tunnel(word).tunnel_id for word in rest.split())))
+
+    def do_tunnel(self, rest: str) -> Prepared:
+        """Open a tunnel, or ask where to."""
+        words = rest.split()
+        if len(words) < 2:
+            return self._asking(messages.AskForTunnel(self._node(rest).node_id if rest else ""))
+        if len(words) > 3:
+            raise CommandError(f"Write it as :tunnel {self.commands['tunnel'].usage}")
+        spec = _right(lambda: _tunnel_spec(self._online(words[0]).node_id, *words[1:]))
+        return lambda: self._console.open_tunnel(spec)
+
+    def _session(self, ref: str) -> LiveSession:
+        known = self._console.hub.state.sessions.values()
+        found = [one for one in known if matches_ref(one.session_id, ref)]
+        return _the_one(found, f"session '{printable(ref)}'", _instead(ref, [one.short_id for one in known]))
+
+    def _tunnel(self, ref: str) -> LiveTunnel:
+        known = self._console.hub.state.tunnels.values()
+        found = [one for one in known if str(one.public_port) == ref or matches_ref(one.tunnel_id, ref)]
+        return _the_one(found, f"tunnel '{printable(ref)}'", _instead(ref, [str(one.public_port) for one in known]))
+
+    # The console
+
+    def do_hub(self, rest: str) -> Prepared:
+        """Go to another hub."""
+        return lambda: self._console.go_to_hub(rest)
+
+    def do_theme(self, rest: str) -> Prepared:
+        """Use a theme."""
+        if rest not in theme_names():
+            raise CommandError(f"There is no theme '{rest}'{_instead(rest, theme_names())}")
+
+        def do() -> None:
+            settings = replace(self._console.settings, theme=rest)
+            if wrong := self._console.use_theme(rest):
+                raise ConfigException("; ".join(wrong))
+            settings.save(settings_file())
+            self._console.settings = settings
+
+        return do
+
+    def _asking(self, message: Message) -> Prepared:
+        def do() -> None:
+            self._console.post_message(message)
+
+        return do
+
+
+def _ref(session: LiveSession) -> SessionRef:
+    return SessionRef(session.node_id, session.session_id)
+
+
+def _the_one(found: Sequence[T], what: str, advice: str) -> T:
+    if not found:
+        raise CommandError(f"There is no {what}{advice}")
+    if len(found) > 1:
+        raise CommandError(f"More than one may be meant by {what}: write more of its id")
+    return found[0]
+
+
+def _tunnel_spec(node_id: str, target: str, public: str = "") -> TunnelSpec:
+    host, _, port = target.rpartition(":")
+    number = port_number(port)
+    if number is None:
+        raise ValueError("The target has no port.")
+    host = target_host(host.removeprefix("[").removesuffix("]") or "localhost")
+    return TunnelSpec(node_id, host, number, port_number(public), TunnelProtocol.TCP, secure=False)
+
+
+def _instead(word: str, known: Sequence[str] | Mapping[str, object]) -> str:
+    """Advice for a word that is not known: what is like it; nothing where little is known or all of it is too much."""
+    advice = instead_of(word, known) if known else ""
+    return sentence(printable(advice)) if "did you mean" in advice or len(known) <= 12 else ""
+
+
+def _right(read: Callable[[], T]) -> T:
+    """Return what is read. Raises `CommandError` for what is wrong with it."""
+    try:
+        return read()
+    except (FilterError, ConfigException, ValueError) as exc:
+        raise CommandError(str(exc)) from exc

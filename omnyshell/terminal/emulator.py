@@ -169,7 +169,7 @@ class Emulator(Reports):
         pages = [page for page in (self._main, self._alternate) if page is not None]
         for row in chain.from_iterable(page.rows for page in pages):
             if row.needs_cells(columns):
-                self._spend(A_ROW + row.load + row.width // A_ROW)
+                self._spend(A_ROW + row.load)
                 row.settle()
                 yield
         yield from super()._resized(lines, columns)

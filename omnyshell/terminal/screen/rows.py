@@ -22,6 +22,9 @@ _FEW_RUNS: Final = 4
 _A_PIECE: Final = 4
 """What it costs to put a piece of a stretch into cells, in cells."""
 
+_CELLS_FOR_ONE: Final = 10
+"""Cells that are made, blank or from a run, as fast as one is written by itself."""
+
 _PIECES_OF_A_RUN: Final = 4
 """Pieces of a stretch that are kept as fast as a run."""
 
@@ -147,7 +150,8 @@ class Row:
     @property
     def load(self) -> int:
         """What it costs to settle the row, in cells."""
-        return len(self.runs) + _A_PIECE * self.pending
+        of_cells = self.width // _CELLS_FOR_ONE if self._cells is None else 0
+        return of_cells + len(self.runs) + _A_PIECE * self.pending
 
     @property
     def has_cells(self) -> bool:

@@ -61,10 +61,11 @@ def _show(options: argparse.Namespace) -> int:
 def _headless(options: argparse.Namespace) -> int:
     """Run only the hub: with the file of `omnyshell hub start --config`, or else this machine's own hub."""
     require("hub")
-    command = [sys.executable, "-m", "omnyshell.cli.local.server", "--hub-only"]
+    # -P: nothing is imported from the directory in which the user happens to be.
+    command = [sys.executable, "-P", "-m", "omnyshell.cli.local.server", "--hub-only"]
     if options.config:
         start = "import sys; from omnyshell.cli.main import main; sys.argv[0] = 'omnyshell-console'; main()"
-        command = [sys.executable, "-c", start, "hub", "start", "--config", options.config]
+        command = [sys.executable, "-P", "-c", start, "hub", "start", "--config", options.config]
     os.execv(sys.executable, command)  # noqa: S606
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.commands import run_text
+from support.commands import OMNYSHELL, run_text
 
 DEADLINE = 30.0
 ADDRESS = "127.0.0.2"
@@ -28,7 +28,15 @@ def here(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 def test_one_command_here_and_one_line_there(here: dict[str, str], tmp_path: Path) -> None:
-    up = run_text("up", "--background", "--port", "0", "--host", ADDRESS, env=here)
+    # Where somebody has left modules that are called as ours and our libraries are: nothing of it is run.
+    trap = tmp_path / "trap"
+    for name in ("omnyshell", "uvloop", "msgspec", "cryptography"):
+        (trap / name).mkdir(parents=True)
+        (trap / name / "__init__.py").write_text("raise SystemExit('trapped')")
+    up = subprocess.run(
+        [OMNYSHELL, "up", "--background", "--port", "0", "--host", ADDRESS], env=here, cwd=trap, text=True,
+        capture_output=True, timeout=DEADLINE, check=False,
+    )  # fmt: skip
     assert f"others   wss://{ADDRESS}:" in up.stdout
     line = tmp_path / "line"
     made = run_text("nodes", "invite", "--id", "far", "--out", str(line), env=here)

@@ -102,7 +102,8 @@ def _spawn(setup: LocalSetup, port: int | None, *, lifeline: bool) -> "tuple[Run
     its log if it does not start.
     """
     setup.prepare_directory()
-    command = [sys.executable, "-m", "omnyshell.cli.local.server"]
+    # -P: nothing is imported from the directory in which the user happens to be.
+    command = [sys.executable, "-P", "-m", "omnyshell.cli.local.server"]
     command += [f"--port={port}"] if port is not None else []
     command += ["--lifeline"] if lifeline else []
     causes, told = os.pipe()

@@ -19,7 +19,7 @@ LOOK_PERIOD = 0.25
 """Seconds between looks at what the user chose."""
 
 RETRY_PERIOD = 10.0
-"""Seconds until an address is tried again that this machine does not have: it may be on its way to its network."""
+"""Seconds between looks whether this machine has the address: it may be on its way to its network, or to another."""
 
 LOOPBACK_ALONE = "the hub listens on the loopback alone"
 
@@ -85,7 +85,8 @@ class LocalHub:
         while True:
             await asyncio.sleep(LOOK_PERIOD)
             now = stamp_of(place)
-            if now != seen or (self.running.trouble and loop.time() - tried > RETRY_PERIOD):
+            is_due = loop.time() - tried > RETRY_PERIOD and (self.running.trouble or self.running.host != LOCALHOST)
+            if now != seen or is_due:
                 seen, tried = now, loop.time()
                 try:
                     await self._follow()

@@ -91,7 +91,8 @@ class LocalNode:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         self._child = os.posix_spawn(
             sys.executable,
-            [sys.executable, "-m", "omnyshell.cli.local.node"],
+            # -P: nothing is imported from the directory in which the user happens to be.
+            [sys.executable, "-P", "-m", "omnyshell.cli.local.node"],
             without_secrets(os.environ),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

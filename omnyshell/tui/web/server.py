@@ -47,7 +47,7 @@ class ConsoleServer(Server):
             templates_path=PAGE,
         )
         self.gate = gate
-        self._command = [sys.executable, "-c", START, *words, "--client-only"]
+        self._command = [sys.executable, "-P", "-c", START, *words, "--client-only"]
         self._consoles: set[ServedConsole] = set()
 
     async def application(self) -> web.Application:

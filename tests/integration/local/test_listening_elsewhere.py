@@ -140,6 +140,23 @@ async def test_an_address_that_is_away_leaves_the_loopback_and_is_listened_on_wh
         assert setup.running() == hub.running
 
 
+async def test_an_address_that_goes_away_is_said_and_taken_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = LocalSetup(tmp_path)
+    monkeypatch.setattr(local_hub, "RETRY_PERIOD", 0.01)
+    async with serving(setup) as hub:
+        await listen(setup, ELSEWHERE)
+        monkeypatch.setattr(local_hub, "can_bind", lambda _places: False)
+        await until(lambda: hub.running.host == "localhost")
+        assert "no address of this machine now" in hub.running.trouble
+        assert not await is_reached(setup, hub, ELSEWHERE)
+        monkeypatch.undo()
+        monkeypatch.setattr(local_hub, "RETRY_PERIOD", 0.01)
+        await until(lambda: hub.running.host == ELSEWHERE)
+        assert (hub.running.trouble, await is_reached(setup, hub, ELSEWHERE)) == ("", True)
+
+
 async def test_a_port_that_is_taken_there_is_said_and_the_loopback_goes_on(tmp_path: Path) -> None:
     setup = LocalSetup(tmp_path)
     async with serving(setup) as hub:

@@ -1,6 +1,6 @@
-"""What a terminal in the console costs: a scrolling log, the way from a key to its echo, ctrl+c under a flood.
+"""What a terminal in the console costs: a scrolling log, the way from a key to its echo, ctrl+c under a flood, panes.
 
-    python -m bench.console_terminal [scroll] [echo] [flood]
+    python -m bench.console_terminal [scroll] [echo] [flood] [panes]
 
 The console runs in a pseudo-terminal of this process, with a hub and a node of its own in processes of their own, so
 that its processor time can be read from outside.
@@ -23,6 +23,9 @@ from pathlib import Path
 
 COLUMNS, LINES = 120, 40
 MARK = "@"
+PANES = ((1, 0), (4, 0), (9, 0), (2, 1), (4, 1), (9, 1), (9, 8))
+"""How many panes are measured, and how many of them show a flood."""
+
 
 
 class Screen:
@@ -139,6 +142,35 @@ def measure_flood(screen: Screen, rounds: int = 5) -> None:
     print(f"ctrl+c under `yes`: worst {1000 * max(times):.0f} ms, median {1000 * statistics.median(times):.0f} ms")
 
 
+def measure_panes(env: dict[str, str], count: int, floods: int, rounds: int = 40) -> None:
+    """From a key to its echo in one of several panes, while others show a flood."""
+    screen = console(env)
+    for number in range(count - 1):
+        screen.type("\x1ds" if number % 2 == 0 else "\x1dv")
+        screen.shows(rb"ready> ")
+        screen.quiet()
+        screen.type("\x1d ")
+        screen.quiet()
+        screen.forget()
+    for _ in range(floods):
+        screen.type("yes 0123456789\r")
+        time.sleep(0.3)
+        screen.type("\x1d\t")
+        time.sleep(0.3)
+    screen.type("cat\r")
+    time.sleep(2)
+    times = []
+    for number in range(rounds):
+        letter = "bcfjkq"[number % 6]
+        screen.forget()
+        start = time.perf_counter()
+        screen.type(letter)
+        times.append(screen.shows(letter.encode()) - start)
+        time.sleep(0.02 + 0.013 * (number % 5))
+    told(f"{count} panes, {floods} of them flooded", times)
+    screen.close()
+
+
 def told(name: str, times: list[float]) -> float:
     times = sorted(times)
     middle = statistics.median(times)
@@ -152,6 +184,10 @@ def main() -> None:
         shell = Path(home, "sh")
         shell.write_text("#!/bin/sh\nPS1='ready> ' exec /bin/sh -i\n")
         shell.chmod(0o755)
+        settings = Path(home, "config", "console.toml")
+        settings.parent.mkdir()
+        # Each console begins with the overview.
+        settings.write_text('layout = "forgotten"\n')
         env = {
             **os.environ,
             "OMNYSHELL_HOME": home,
@@ -169,6 +205,9 @@ def main() -> None:
             if "flood" in wanted:
                 measure_flood(screen)
             screen.close()
+            if "panes" in wanted:
+                for count, floods in PANES:
+                    measure_panes(env, count, floods)
             if "echo" in wanted:
                 node = subprocess.run(
                     [here("omnyshell"), "nodes", "list"], env=env, check=True, capture_output=True, text=True

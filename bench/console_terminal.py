@@ -27,7 +27,6 @@ PANES = ((1, 0), (4, 0), (9, 0), (2, 1), (4, 1), (9, 1), (9, 8))
 """How many panes are measured, and how many of them show a flood."""
 
 
-
 class Screen:
     """A program in a pseudo-terminal, whose output is read by a thread."""
 

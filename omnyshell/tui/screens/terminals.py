@@ -8,7 +8,6 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from omnyshell.errors import OmnyShellException
-from omnyshell.ids import matches_ref
 from omnyshell.model.live import Part
 from omnyshell.tui import messages
 from omnyshell.tui.actions.live import detached_of
@@ -109,7 +108,10 @@ class TerminalsScreen(Screen[None]):
     def attach(self, node_id: str, ref: str) -> TerminalPane:
         """Attach a session; if it is attached here already, show its tab."""
         for pane in self._terminals():
-            if pane.is_live and pane.node_id == node_id and ref and matches_ref(pane.session_id, ref):
+            is_held = pane.attachment.phase is Phase.HELD
+            if (pane.is_live or is_held) and pane.has_session(node_id, ref):
+                if is_held:
+                    pane.restart()
                 self._activate(pane)
                 return pane
         return self.open(OpenSpec(node_id=node_id, session_ref=ref))

@@ -10,7 +10,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from omnyshell.errors import OmnyShellException
-from omnyshell.ids import short_id
+from omnyshell.ids import matches_ref, short_id
 from omnyshell.model.live import session_key
 from omnyshell.model.sessions import PtySpec, SessionState
 from omnyshell.services.client.session import RemoteSession
@@ -146,6 +146,11 @@ class TerminalPane(TabPane):
         if not name or not self.spec.has_terminal or self.attachment.phase in over:
             return None
         return SessionRef(self.node_id, name)
+
+    def has_session(self, node_id: str, ref: str) -> bool:
+        """Whether its session, which goes on, is the one of that name."""
+        own = self.ref
+        return own is not None and own.node_id == node_id and matches_ref(own.session_id, ref)
 
     @property
     def is_live(self) -> bool:

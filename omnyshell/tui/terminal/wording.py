@@ -56,5 +56,5 @@ def _how_it_ended(status: ExitStatus | None) -> str:
 def with_keys(words: str, key: str, does: str) -> Text:
     """Return words with the key that does something about it, and the one that closes the pane."""
     return Text.assemble(
-        words, "   ", (f" {key} ", "bold reverse"), f" {does}   ", (" enter ", "bold reverse"), " closes the tab"
+        words, "   ", (f" {key} ", "bold reverse"), f" {does}   ", (" enter ", "bold reverse"), " closes it"
     )

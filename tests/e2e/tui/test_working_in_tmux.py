@@ -147,5 +147,9 @@ def test_a_killed_hub_costs_no_byte_and_a_killed_console_no_session(machines: Ma
         assert "1 session was detached and goes on." in left
         assert is_restored(terminal)
         assert "detached" in machines.omnyshell("sessions", "list", "n1")
+
+        # The terminals were in front, so that they are again.
+        terminal.type("clear; " + START, "Enter")
+        terminal.shows("said=meanwhile.")
     finally:
         terminal.close()

@@ -44,11 +44,12 @@ async def test_tabs_panes_names_sizes_and_focus_are_as_they_were(certificates: C
             await run(first, "echo one''-one", "one-one")
             second = await shell(app)
             await run(second, "echo two''-two", "two-two")
-            third = await shell(app)
-            await run(third, "exit", "")
-            await until(lambda: third.attachment.phase is Phase.EXITED)
-            await pilot.press("enter", LEADER, "r", "ctrl+u", *"work", "enter", LEADER, "s")
-            await are_live(app, 3)
+            over = await shell(app)
+            await run(over, "exit", "")
+            await until(lambda: over.attachment.phase is Phase.EXITED)
+            await pilot.press("enter", LEADER, "r", *"work", "enter")
+            await shell(app)
+            await pilot.press(LEADER, "2", LEADER, "m", "2")
             await pilot.press(LEADER, "H", "H", "escape")
             layout = app.terminals._layout
             before = [(tab.name, tab.tree.weights if len(tab.panes) > 1 else None) for tab in layout.tabs]
@@ -97,7 +98,8 @@ async def test_what_others_have_is_not_taken_without_a_word(certificates: Certif
                 await pilot.pause()
                 assert "attached elsewhere" in str(pane.query_one("#notice").render())
                 assert not held.has_ended
-                await pilot.press("r")
+                # As `r` does, so does whoever chooses the session elsewhere in the console.
+                assert app.terminals.attach("n1", info.session_id) is pane
                 await are_live(app, 1)
 
 

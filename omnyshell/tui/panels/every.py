@@ -18,7 +18,7 @@ P = TypeVar("P", bound=Panel[Any])
 def with_commands(panel: type[P], own: Own) -> type[P]:
     """Return the panel's class, with a key for each command of the user's own."""
     made = [
-        Binding(command.key, f"own('{command.name}')", command.name, tooltip=command.about)
+        Binding(command.key, f"own('{command.name}')", command.name, tooltip="A command of your own")
         for command in own.commands_of(panel.NAME.lower())
         if command.key
     ]

@@ -214,7 +214,7 @@ def _field_test(term: Term, field: FilterField[Any] | Moment[Any]) -> Test:
             _is_label(key.casefold(), value.casefold(), wanted) for key, value in field.read(item, now).items()
         )
     if "*" in wanted or "?" in wanted:
-        return lambda item, now: fnmatchcase(field.read(item, now).casefold(), wanted)
+        return lambda item, now: _matches(field.read(item, now).casefold(), wanted)
     return lambda item, now: wanted in field.read(item, now).casefold()
 
 
@@ -234,7 +234,12 @@ def _moment_test(term: Term, field: Moment[Any]) -> Test:
 def _is_label(key: str, label: str, wanted: str) -> bool:
     """A label's key must be the whole key, and its value the whole value: `env=prod` is not `env=production`."""
     wanted_key, has_value, wanted_label = wanted.partition("=")
-    return fnmatchcase(key, wanted_key) and (not has_value or fnmatchcase(label, wanted_label))
+    return _matches(key, wanted_key) and (not has_value or _matches(label, wanted_label))
+
+
+def _matches(text: str, pattern: str) -> bool:
+    """Whether a text is what a pattern says, in which only `*` and `?` stand for anything."""
+    return fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
 def _number_test(term: Term, field: Number[Any]) -> Test:

@@ -11,6 +11,7 @@ from textual.widgets import Log
 
 from omnyshell.model.live import LiveNode
 from omnyshell.tui.app import ConsoleApp
+from omnyshell.tui.dialogs.copying import CopyDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.own.output import OutputScreen
 from omnyshell.tui.preferences.command import OwnCommand, Template
@@ -54,16 +55,18 @@ async def test_what_rows_say_is_text_or_refused(tmp_path: Path, monkeypatch: pyt
     ]
     async with console(snapshot(nodes), own=OWN) as (app, pilot):
         await pilot.press("P")
-        assert isinstance(app.screen, OutputScreen)
+        await until(lambda: isinstance(app.screen, OutputScreen))
         await until(lambda: "exit code 0" in str(app.screen.query_one(Log).border_subtitle))
         assert output(app)[0] == "['$(touch owned); `touch owned` | touch owned', '--at=linux/x64'] prod"
         await pilot.press("escape")
         for words in ("begins with a dash", "has characters", "label.env has characters", "has no host"):
             await pilot.press("down", "P")
+            await until(lambda words=words: words in str([one.message for one in app._notifications][-1:]))
             assert app.screen is app.overview
-            assert words in [one.message for one in app._notifications][-1]
         # All or nothing, where several are meant.
+        told = len(app._notifications)
         await pilot.press("a", "P")
+        await until(lambda: len(app._notifications) > told)
         assert app.screen is app.overview
     assert list(tmp_path.iterdir()) == []
 
@@ -73,7 +76,7 @@ async def test_one_asks_another_needs_a_terminal_and_all_are_typed_too() -> None
     async with console(snapshot(nodes), own=OWN) as (app, pilot):
         assert "show" in [binding.description for _, binding, *_ in app.screen.active_bindings.values()]
         await pilot.press("a", "colon", *"sure", "enter")
-        assert isinstance(app.screen, Question)
+        await until(lambda: isinstance(app.screen, Question))
         await pilot.press("tab", "enter") if app.focused.id == "cancel" else await pilot.press("enter")
         await until(lambda: isinstance(app.screen, OutputScreen))
         await until(lambda: "2 of 2 ended with 0" in str(app.screen.query_one(Log).border_subtitle))
@@ -81,3 +84,13 @@ async def test_one_asks_another_needs_a_terminal_and_all_are_typed_too() -> None
         await check_picture(app, "own-output")
         await pilot.press("escape", "colon", *"alone", "enter")
         await until(lambda: "needs the terminal" in str([one.message for one in app._notifications]))
+
+
+async def test_what_a_user_wrote_is_no_markup() -> None:
+    own = Own(commands=(command("find", "grep", "[/b", "{node}", key="P", confirm=True),))
+    async with console(snapshot([node("web-1", labels={"env": "[/x]"})]), own=own) as (app, pilot):
+        await pilot.hover("KeyFooter", offset=(90, 0))
+        await pilot.press("colon", *"find", "escape", "P")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.press("escape", "slash", *"label:env=", "tab", "enter", "y")
+        await until(lambda: isinstance(app.screen, CopyDialog))

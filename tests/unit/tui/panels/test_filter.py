@@ -53,6 +53,8 @@ def shown(text: str) -> list[str]:
         ("label:env=prod*", ["web-1", "DB-1"]),
         ("label:role", ["web-1"]),
         ("label:rol", []),
+        ("label:env=pr[o]d", []),
+        ("node:[w]eb*", []),
         ("-node:web", ["DB-1"]),
         ("-web", ["DB-1"]),
         ("state:online label:env", ["web-1"]),

@@ -26,7 +26,7 @@ from omnyshell.tui.colours import sheet
 from omnyshell.tui.colours.depth import Depth
 from omnyshell.tui.colours.looks import Looks
 from omnyshell.tui.colours.reduction import Reduction, keep_colours
-from omnyshell.tui.colours.shipped import DARK
+from omnyshell.tui.colours.shipped import VARIABLES
 from omnyshell.tui.dialogs.invite import InviteDialog, WantedInvite
 from omnyshell.tui.dialogs.labels import LabelsDialog
 from omnyshell.tui.dialogs.line import LineDialog
@@ -34,9 +34,6 @@ from omnyshell.tui.dialogs.lock import LockDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog, TunnelSpec
-from omnyshell.tui.fan_out.dialog import CommandDialog
-from omnyshell.tui.fan_out.runs import Job
-from omnyshell.tui.fan_out.screen import FanOutScreen
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.hub_places import Place, local_place
 from omnyshell.tui.inside import own_driver
@@ -139,7 +136,7 @@ class ConsoleApp(OwnApp):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The variables that the console's themes define in addition to Textual's."""
-        return DARK.theme("dark", Depth.TRUE).variables
+        return VARIABLES
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return Textual's filters, and the reduction to the terminal's colours in place of those that it replaces."""
@@ -250,7 +247,9 @@ class ConsoleApp(OwnApp):
     def _leave_if_meant(self, next_place: Place | None = None) -> None:
         """Leave, after asking where somebody loses something."""
         own_node = self.place.own_node if self.place is not None else ""
-        running = sum(not run.is_over for at in self.screen_stack if isinstance(at, FanOutScreen) for run in at.runs)
+        from omnyshell.tui.fan_out.asking import running_in
+
+        running = running_in(self.screen_stack)
         ends = leaving.what_leaving_ends(own_node, self.hub.state, self.terminals.live_terminals, running)
 
         def leave(is_meant: bool | None) -> None:
@@ -408,17 +407,11 @@ class ConsoleApp(OwnApp):
 
     def on_fan_out(self, message: messages.FanOut) -> None:
         """Ask for a command, and run it on nodes."""
-        node_ids = message.node_ids
-        if message.command and len(node_ids) == 1:
-            self.push_screen(FanOutScreen(self.hub, Job(message.command), node_ids, self.clock))
-            return
+        # Imported late, as below: the first frame needs none of it.
+        from omnyshell.tui.fan_out.asking import ask_and_run
 
-        def run(job: Job | None) -> None:
-            if job is not None:
-                self.push_screen(FanOutScreen(self.hub, job, node_ids, self.clock))
-
-        if node_ids:
-            self.push_screen(CommandDialog(node_ids, message.command), run)
+        if message.node_ids:
+            ask_and_run(self, self.hub, message, self.clock)
 
     def on_ask_for_invite(self, _message: messages.AskForInvite) -> None:
         """Ask whom to invite, and show the line to paste."""

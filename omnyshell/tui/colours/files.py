@@ -46,9 +46,8 @@ def _true_shades(base: Shades, given: Mapping[str, Colour]) -> Shades:
     return mixed(**{**basic, **given})
 
 
-def _with(base: Shades, given: Mapping[str, Colour]) -> Shades:
-    values: dict[str, Any] = {role: getattr(base, role) for role in ROLES}
-    return Shades(**{**values, **given})
+def _with(base: Shades, given: Mapping[str, Any]) -> Shades:
+    return base._replace(**given)
 
 
 def _colours(file: TomlFile, name: str, read: Callable[[object], Colour]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A theme's colours for one depth, and the variables of Textual's style sheets that are made of them."""
 
-from dataclasses import dataclass, fields
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from textual.color import Color
 from textual.theme import Theme
@@ -13,8 +13,7 @@ Colour = str | int
 """`#rrggbb`, one of `NAMES`, or a number of the 256."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shades:
+class Shades(NamedTuple):
     """What a theme's colours are for.
 
     The grounds are `background`, `surface` of tables and dialogs, `panel` of bars and fields, and those of rows:
@@ -70,7 +69,7 @@ _OTHERWISE: Final = {
     "bar_text": "foreground",
     **{f"bar_{role}": role for role in ("muted", "primary", "accent", "success", "warning", "error")},
 }
-ROLES: Final = tuple(field.name for field in fields(Shades))
+ROLES: Final = Shades._fields
 
 _TEXTUALS: Final = (
     *("primary", "secondary", "accent", "success", "warning", "error", "foreground"),

@@ -165,3 +165,6 @@ FJORD: Final = Family(
 
 FAMILIES: Final = {"dark": DARK, "light": LIGHT, "contrast": CONTRAST, "ember": EMBER, "fjord": FJORD}
 """By the names that users choose them with."""
+
+VARIABLES: Final = DARK.theme("dark", Depth.TRUE).variables
+"""Each theme has these, besides Textual's own."""

@@ -103,7 +103,8 @@ class Panel(Vertical, Generic[T]):
             self.panel = panel
 
     def __init__(self, state: HubState, clock: Clock) -> None:
-        super().__init__(id=self.NAME.lower())
+        # As nothing is known yet: a class that comes later has all in the panel styled again.
+        super().__init__(id=self.NAME.lower(), classes="-empty")
         self.state = state
         self._clock = clock
         self.rows: Rows[T] = Rows(self.COLUMNS, self.key_of, clock, self.FIELDS)

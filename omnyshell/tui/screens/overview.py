@@ -121,6 +121,8 @@ class OverviewScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out header, panels, details and footer."""
+        # Before anything is there that would have to be styled again.
+        self._arrange(self.app.size)
         yield self.header
         yield self._tabs
         with Vertical(id="body"):

@@ -48,7 +48,8 @@ def spawn(*words: str, env: dict[str, str]) -> "subprocess.Popen[str]":
 
 @contextmanager
 def serving(certificates: Certificates, folder: Path) -> Iterator[System]:
-    env = {**os.environ, "OMNYSHELL_HOME": str(folder)}
+    # What the tester's own shells do at their start is theirs, and may take a minute.
+    env = {**os.environ, "OMNYSHELL_HOME": str(folder), "HOME": str(folder)}
     grants = folder / "grants"
     grants.write_text("# who\nadmin:admin-token:admin\nbox:box-token:node\ndev:dev-token:developer\n")
     (folder / "box.token").write_text("box-token\n")

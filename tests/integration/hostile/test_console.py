@@ -22,6 +22,7 @@ from omnyshell.protocol.messages import ControlMessage, admin
 from omnyshell.services.client.live.state import Link
 from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.hub_places import RemoteHub
+from omnyshell.tui.keeping.file import layout_file
 from omnyshell.tui.settings import ConsoleSettings
 
 pytestmark = pytest.mark.timeout(180)
@@ -148,4 +149,6 @@ async def test_whatever_a_hub_says_is_shown_without_harm(
         hostile.instead = {"session.open": m.SessionRejected, "tunnel.open.request": m.TunnelRejected}
         hostile.instead |= {name: admin.AdminResult for name in ANSWERS if name.startswith("admin.")}
     await walk(hostile, certificates)
-    assert set(before.changes()) <= {bound_hubs_file(), *bound_hubs_file().parents}
+    layout = layout_file(hostile.url, "ann")
+    own = {path for file in (bound_hubs_file(), layout, layout.with_suffix(".lock")) for path in (file, *file.parents)}
+    assert set(before.changes()) <= own

@@ -1,5 +1,6 @@
 """What tests of the console's overview look at, and do again and again."""
 
+from support.stack import until
 from textual.pilot import Pilot
 
 from omnyshell.tui.app import ConsoleApp
@@ -23,5 +24,9 @@ async def filtered(pilot: Pilot[int], text: str) -> None:
 
 
 async def settled(pilot: Pilot[int]) -> None:
-    """Wait until what has changed is drawn."""
+    """Wait until what has changed is drawn: the overview looks a moment later, of which a busy machine makes more."""
+    app = pilot.app
+    assert isinstance(app, ConsoleApp)
     await pilot.pause(0.12)
+    await until(lambda: app.overview._next_look is None)
+    await pilot.pause()

@@ -148,6 +148,9 @@ class LiveNode(WireObject, kw_only=True):
 class OwnRights(WireObject, kw_only=True):
     """What a subscriber may do, beside what its nodes say."""
 
+    principal: Annotated[str, PRINCIPAL]
+    """Who it is."""
+
     roles: Annotated[tuple[str, ...], ROLES] = ()
     """Its roles."""
 

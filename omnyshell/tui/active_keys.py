@@ -8,14 +8,16 @@ from textual.app import App
 from textual.dom import DOMNode
 from textual.screen import Screen
 
+from omnyshell.tui.judged import Judged
 from omnyshell.tui.keys import Context, Key, keys_of
+from omnyshell.tui.tasks import refuse
 
 Active = dict[Key, DOMNode]
 """The keys in the table's order, each with whose action it is."""
 
 
 def active_keys(screen: Screen[Any]) -> Active:
-    """Return the keys that have an effect where the focus is.
+    """Return the keys that have an effect where the focus is, those too that only say why they have none.
 
     A screen says by `AFTER_LEADER` which ones follow its leader. Those of the app have one everywhere.
     """
@@ -23,7 +25,6 @@ def active_keys(screen: Screen[Any]) -> Active:
     active = {
         (bound.binding.key, bound.binding.action, bound.binding.description, bound.binding.tooltip): bound.node
         for bound in screen.active_bindings.values()
-        if bound.enabled
     }
     found: Active = {}
     for key in keys_of(*Context):
@@ -39,7 +40,10 @@ def active_keys(screen: Screen[Any]) -> Active:
 
 
 async def do_key(key: Key, node: DOMNode | App[Any]) -> None:
-    """Do what a key does, without asking whether it would be heeded now."""
+    """Do what a key does, without asking whether it would be heeded now; or say why the user may not."""
+    if isinstance(node, Judged) and (why := node.refusal(key.action)):
+        refuse(node, why)
+        return
     _, name, parameters = parse(key.action)
     result = getattr(node, f"action_{name}")(*parameters)
     if isawaitable(result):

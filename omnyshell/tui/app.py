@@ -369,12 +369,14 @@ class ConsoleApp(OwnApp):
 
     def on_attach_session(self, message: messages.AttachSession) -> None:
         """Attach a session, and go to it."""
-        self.terminals.attach(message.session.node_id, message.session.session_id)
+        session = message.session
+        self.terminals.attach(session.node_id, session.session_id, session.owner)
         self.switch_mode("terminals")
 
     def on_watch_session(self, message: messages.WatchSession) -> None:
         """Watch a session."""
-        self.terminals.watch_session(message.session.node_id, message.session.session_id)
+        session = message.session
+        self.terminals.watch_session(session.node_id, session.session_id, session.owner)
         self.switch_mode("terminals")
 
     def on_open_command(self, message: messages.OpenCommand) -> None:

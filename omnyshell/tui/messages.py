@@ -14,6 +14,8 @@ class SessionRef:
 
     node_id: str
     session_id: str
+    owner: str = ""
+    """Whose it is; "" for the user's own."""
 
 
 class OpenShell(Message):

@@ -16,8 +16,11 @@ from omnyshell.tui import messages
 from omnyshell.tui.active_keys import active_keys
 from omnyshell.tui.colours.folder import theme_names
 from omnyshell.tui.commands import all_commands
+from omnyshell.tui.judged import Judged
 from omnyshell.tui.keys import Key
+from omnyshell.tui.rights import Need, ref_of, why_not
 from omnyshell.tui.settings import ConsoleSettings
+from omnyshell.tui.tasks import refuse
 
 SOURCES: Final = 500
 """The most nodes and sessions that are offered; the panels' filters find the rest."""
@@ -29,6 +32,12 @@ class Command(NamedTuple):
     title: str
     help: str
     run: IgnoreReturnCallbackType
+    is_refused: bool = False
+
+    @property
+    def shown(self) -> Content:
+        """The title, dimmed where it may not be done."""
+        return Content.styled(self.title, "dim") if self.is_refused else Content(self.title)
 
 
 class ConsolePalette(Provider):
@@ -37,7 +46,7 @@ class ConsolePalette(Provider):
     async def discover(self) -> Hits:
         """Offer the actions, before anything is typed."""
         for command in self._actions():
-            yield DiscoveryHit(Content(command.title), command.run, command.title, command.help)
+            yield DiscoveryHit(command.shown, command.run, command.title, command.help)
 
     async def search(self, query: str) -> Hits:
         """Offer what matches: all words in title and help, in any order, or else letters of the title."""
@@ -45,13 +54,14 @@ class ConsolePalette(Provider):
         for command in [*self._actions(), *self._lines(), *self._places()]:
             score = max(worth(query, command.title, command.help), matcher.match(command.title) / 2)
             if score:
-                yield Hit(score, Content(command.title), command.run, command.title, command.help)
+                yield Hit(score, command.shown, command.run, command.title, command.help)
 
     def _actions(self) -> Iterable[Command]:
         """The actions of the keys that hold where the palette was opened."""
         for key, node in active_keys(self.screen).items():
             if key.listed and key.action not in _MOVES and not key.action.startswith("cursor"):
-                yield Command(key.text, _help(key), partial(self.app.run_action, key.action, node))
+                why = node.refusal(key.action) if isinstance(node, Judged) else ""
+                yield self._unless(why, key.text, _help(key), partial(self.app.run_action, key.action, node))
 
     def _lines(self) -> Iterable[Command]:
         """What the `:` line does without an argument, where no key does it; and themes."""
@@ -76,18 +86,26 @@ class ConsolePalette(Provider):
             return
         for node in list(state.nodes.values())[:SOURCES]:
             if node.is_online:
-                opening = messages.OpenShell(node.node_id)
-                yield Command(
-                    printable(f"Shell: {node.node_id}"), "Open a shell", partial(self.app.post_message, opening)
-                )
+                opening = partial(self.app.post_message, messages.OpenShell(node.node_id))
+                why = why_not(Need.SHELL, node, state)
+                yield self._unless(why, printable(f"Shell: {node.node_id}"), "Open a shell", opening)
         for session in list(state.sessions.values())[:SOURCES]:
             if session.mode is SessionMode.SHELL:
-                ref = messages.SessionRef(session.node_id, session.session_id)
+                ref = ref_of(session, state)
                 what = f" {session.command}" if session.command else ""
                 title = f"Attach: {session.short_id} on {session.node_id}{what} ({session.principal})"
                 attaching = partial(self.app.post_message, messages.AttachSession(ref))
-                # Textual reads the help as markup, so it must not contain text chosen by others.
-                yield Command(printable(title), "One attached elsewhere is taken over", attaching)
+                why = why_not(Need.SHELL, session, state)
+                yield self._unless(why, printable(title), "One attached elsewhere is taken over", attaching)
+
+    def _unless(self, why: str, title: str, help_: str, run: IgnoreReturnCallbackType) -> Command:
+        """Return a command; one that is refused says why instead.
+
+        Textual reads the help as markup, so it must not contain text chosen by others.
+        """
+        if not why:
+            return Command(title, help_, run)
+        return Command(title, "You may not: enter says why", partial(refuse, self.app, why), is_refused=True)
 
 
 def worth(query: str, title: str, about: str) -> float:

@@ -42,6 +42,11 @@ async def _guarded(owner: DOMNode, work: Coroutine[Any, Any, None], what: str) -
         tell(owner, f"{what} failed", f"This is a mistake in OmnyShell. {where()} says more.")
 
 
+def refuse(owner: DOMNode, why: str) -> None:
+    """Say why the user may not do something."""
+    owner.app.notify(printable(why, LONGEST_TOLD), title="Not allowed", severity="warning", markup=False)
+
+
 def tell(owner: DOMNode, title: str, text: str) -> None:
     """Show an error as a toast; its text is not read as markup."""
     owner.app.notify(printable(text, LONGEST_TOLD), title=title, severity="error", markup=False)

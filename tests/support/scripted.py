@@ -10,7 +10,7 @@ from omnyshell.errors import OmnyShellException
 from omnyshell.model.nodes import NodeDescriptor, PlatformInfo
 from omnyshell.model.sessions import DetachedSessionInfo, SessionState
 from omnyshell.protocol.extensions import OF_HUB
-from omnyshell.protocol.messages import AuthOk
+from omnyshell.protocol.messages import AuthOk, SessionDetached
 from omnyshell.services.client.node_sessions import SessionScreen
 from omnyshell.services.client.session import OutputChunk
 from omnyshell.services.client.states import ExitStatus, LinkState
@@ -38,6 +38,8 @@ class ScriptedSession:
         self.on_state: Callable[[LinkState], None] = lambda _state: None
         self.is_suspended = self.has_ended = False
         self.lost_by: OmnyShellException | None = None
+        self.detached: SessionDetached | None = None
+        self.owner = ""
         self.input = b""
         self.sizes: list[tuple[int, int]] = []
         self.taken = 0
@@ -101,6 +103,9 @@ class ScriptedClient:
         names = sorted({node for node, _ in self.screens})
         return tuple(NodeDescriptor(node_id=name, platform=PlatformInfo(os="linux", arch="x64")) for name in names)
 
+    def sessions_of(self, node_id: str, owner: str = "") -> "ScriptedRequests":
+        return ScriptedRequests(self, node_id)
+
     async def list_sessions(self, node_id: str) -> tuple[DetachedSessionInfo, ...]:
         return tuple(
             DetachedSessionInfo(
@@ -128,3 +133,20 @@ class ScriptedClient:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+class ScriptedRequests:
+    """Requests about the sessions of one node, whoever they belong to."""
+
+    def __init__(self, client: ScriptedClient, node_id: str) -> None:
+        self._client = client
+        self._node_id = node_id
+
+    async def peek(self, session_ref: str, etag: str = "") -> SessionScreen:
+        return await self._client.peek(self._node_id, session_ref, etag=etag)
+
+    async def detach(self, session_ref: str) -> str:
+        return session_ref[:8]
+
+    async def list(self) -> tuple[DetachedSessionInfo, ...]:
+        return await self._client.list_sessions(self._node_id)

@@ -27,6 +27,10 @@ ON_NODE = Option("node", "node of the session; may be left out", "NODE", optiona
 SESSION = Option(
     "session", "session to use, by its id or what it begins with; alone it is enough", "SESSION", optional=True
 )
+OTHERS = (
+    Option("--all", "sessions of everybody, where you may reach them", kind="flag"),
+    Option("--of", "sessions of this principal", "PRINCIPAL"),
+)
 ESCAPE = Option("--escape", "what begins an escape, as ~ or ^B; none for none", "CHAR", default="~")
 LINES_ABOVE = Option("--history", "print so many of the lines above the screen first", "N", "int")
 LINES_OF_SESSION = Option("--history", "of a session, print so many of the lines above its screen first", "N", "int")
@@ -131,19 +135,19 @@ COMMANDS: tuple[Command, ...] = (
         ("sessions", "list"),
         "list your sessions, on a node or everywhere",
         "sessions.sessions:list_sessions",
-        (ON_NODE, JSON, *ACCESS),
+        (ON_NODE, *OTHERS, JSON, *ACCESS),
     ),
     Command(
         ("sessions", "peek"),
         "print the screen of a session, also of one that ended a few minutes ago",
         "sessions.sessions:peek",
-        (ON_NODE, SESSION, LINES_ABOVE, JSON, *ACCESS),
+        (ON_NODE, SESSION, LINES_ABOVE, *OTHERS, JSON, *ACCESS),
     ),
     Command(
         ("sessions", "resume"),
         "take up a session in this terminal, also from another one that has it",
         "sessions.sessions:resume",
-        (ON_NODE, SESSION, LINES_ABOVE, ESCAPE, *ACCESS),
+        (ON_NODE, SESSION, LINES_ABOVE, ESCAPE, *OTHERS, *ACCESS),
         more="terminal.escapes:help_text",
     ),
     Command(
@@ -154,6 +158,7 @@ COMMANDS: tuple[Command, ...] = (
             NODE,
             Option("session", "session to detach; the only attached one if not given", "SESSION", optional=True),
             Option("--timeout", "end it when it has been detached for so long, as 90s, 30m or 12h", "DURATION"),
+            *OTHERS,
             JSON,
             *ACCESS,
         ),
@@ -162,7 +167,7 @@ COMMANDS: tuple[Command, ...] = (
         ("sessions", "kill"),
         "end a session and everything that runs in it",
         "sessions.sessions:kill",
-        (Option("node", "node of the session, or the session alone", "NODE"), SESSION, JSON, *ACCESS),
+        (Option("node", "node of the session, or the session alone", "NODE"), SESSION, *OTHERS, JSON, *ACCESS),
     ),
     Command(
         ("tunnel", "open"),

@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import Coroutine
+from typing import TYPE_CHECKING
 
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.loop import run
@@ -20,6 +21,7 @@ from omnyshell.guardian import Guardian, guarding
 from omnyshell.ids import short_id
 from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode
 from omnyshell.options.values import parse_pairs
+from omnyshell.printable import printable
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
@@ -28,6 +30,9 @@ from omnyshell.services.client.states import LinkState
 from omnyshell.services.dial import HubAccess
 from omnyshell.terminal.state.tracker import ModeTracker
 from omnyshell.terminal.text.terminals import widths_here
+
+if TYPE_CHECKING:
+    from omnyshell.cli.sessions.finding import Place
 
 FORWARDED_VARIABLES = ("COLORTERM",)
 """Variables beside TERM that describe this terminal to programs on the node."""
@@ -64,9 +69,10 @@ def connect(options: argparse.Namespace) -> int:
             sessions = named(find(access), options.node)
             if not sessions:
                 raise
-            node, ref = choose(sessions, options.node)
-            complain(f"omnyshell: no node '{options.node}' is connected; this is session {short_id(ref)} on {node}")
-            return run(resume_session(access, node, ref, guardian, history, escape))
+            place = choose(sessions, options.node)
+            is_it = f"this is session {short_id(place.ref)} on {place.node}"
+            complain(f"omnyshell: no node '{options.node}' is connected; {is_it}")
+            return run(resume_session(access, place, guardian, history, escape))
 
 
 async def run_session(
@@ -85,8 +91,7 @@ async def run_session(
 
 async def resume_session(
     access: HubAccess,
-    node: str,
-    ref: str,
+    place: "Place",
     guardian: Guardian | None = None,
     history: int = 0,
     escape: int | None = ord(DEFAULT),
@@ -94,13 +99,14 @@ async def resume_session(
     """Resume a session, and show it in the same way, after `history` of the lines above its screen."""
     async with OmnyShellClient(_config(access)) as client:
         spec = _terminal_here()
-        session = await client.resume(node, ref, pty=spec)
+        session = await client.resume(place.node, place.ref, pty=spec, owner=place.owner)
         if not history:
             return await _show(client, session, guardian, escape, _room_above(session, spec))
         # Imported by those that use it: the command starts fast without.
         from omnyshell.cli.sessions.history import lines_above, scrolled_out
 
-        rows = await lines_above(client, node, session.id, end=session.history_end, count=history, columns=spec.cols)
+        here = place._replace(ref=session.id)
+        rows = await lines_above(client, here, end=session.history_end, count=history, columns=spec.cols)
         return await _show(client, session, guardian, escape, scrolled_out(rows, spec.rows))
 
 
@@ -380,7 +386,9 @@ class _Show:
             return self._stdin.judge((await self._session.wait()).shell_code)
         except OmnyShellException as exc:
             if exc.code == DETACHED:
-                _say("detached; " + self._how_to_resume())
+                told = self._session.detached
+                who = f"{printable(told.taken_by)} took it from here" if told and told.taken_by else "detached"
+                _say(f"{who}; {self._how_to_resume()}")
                 return 0
             if exc.code in (CloseReason.CLIENT_CLOSED, CloseReason.CLIENT_DISCONNECTED):
                 return FAILURE

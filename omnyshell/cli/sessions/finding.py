@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.output import complain, format_table
@@ -13,16 +14,35 @@ from omnyshell.cli.ground.prompts import can_ask
 from omnyshell.durations import format_duration
 from omnyshell.errors import ConfigException
 from omnyshell.ids import matches_ref
+from omnyshell.model.principals import ADMIN_ROLE
 from omnyshell.model.sessions import DetachedSessionInfo, SessionState
+from omnyshell.protocol.extensions import OTHERS_SESSIONS
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.everywhere import FoundSessions, sessions_everywhere
 from omnyshell.services.dial import HubAccess
 
+HEADER_OF_EVERYBODY = ("NODE", "SESSION", "OWNER", "STATE", "AGE", "EXPIRES", "COMMAND", "DIRECTORY")
 HEADER = ("NODE", "SESSION", "STATE", "AGE", "EXPIRES", "COMMAND", "DIRECTORY")
 
-Place = tuple[str, str]
-"""A node's id, and what names a session there."""
+EVERYBODY = None
+"""In place of an owner."""
+
+
+class Place(NamedTuple):
+    """A session, as requests name it."""
+
+    node: str
+    ref: str
+    owner: str = ""
+    """Whose it is; "" for the user's own."""
+
+
+def whose(options: argparse.Namespace) -> str | None:
+    """Whose sessions a command is about: "" for the user's own, None for everybody's."""
+    if options.all and options.of:
+        raise ConfigException("'--all' and '--of' exclude each other")
+    return EVERYBODY if options.all else options.of or ""
 
 
 def place_of(options: argparse.Namespace) -> Place:
@@ -30,21 +50,37 @@ def place_of(options: argparse.Namespace) -> Place:
 
     Raises `ConfigException` where that is none, or one of several and nobody can be asked.
     """
-    if options.session is not None:
-        return options.node, options.session
-    found = find(access_from(options))
-    return choose(_meant(found, options.node), options.node)
+    owner = whose(options)
+    is_placed = options.session is not None
+    if is_placed and owner is not EVERYBODY:
+        return Place(options.node, options.session, owner)
+    node, word = (options.node, options.session) if is_placed else (None, options.node)
+    found = find(access_from(options), owner, node, word)
+    place = choose(named(found, word) if is_placed else _meant(found, word), word)
+    # What is advised about a refusal speaks of the node.
+    options.node = place.node
+    return place
 
 
-def find(access: HubAccess) -> FoundSessions:
-    """Return one's sessions on all nodes, and say which nodes did not answer."""
+def find(access: HubAccess, owner: str | None = "", node: str | None = None, word: str | None = None) -> FoundSessions:
+    """Return somebody's sessions on all nodes, or on one, and say which nodes did not answer, or refused.
+
+    Where none of the user's own begins with `word`, and the user is an administrator, they are everybody's.
+    """
 
     async def ask() -> FoundSessions:
         async with OmnyShellClient(ClientConfig(access=access, reconnect_timeout=0)) as client:
-            return await sessions_everywhere(client)
+            known = [one for one in await client.list_nodes() if node in (None, one.node_id)]
+            found = await sessions_everywhere(client, known, owner=owner)
+            is_admin = ADMIN_ROLE in client.identity.roles and OTHERS_SESSIONS in client.hub_features
+            if owner == "" and word and is_admin and not _meant(found, word):
+                return await sessions_everywhere(client, known, owner=EVERYBODY)
+            return found
 
     found = asyncio.run(ask())
     tell_silent(found)
+    if owner != "" and found.refused:
+        complain(f"omnyshell: you may not look at sessions of others on {', '.join(found.refused)}")
     return found
 
 
@@ -63,7 +99,7 @@ def choose(candidates: Sequence[DetachedSessionInfo], word: str | None) -> Place
         text = f"no session begins with '{word}', and no node of that name has one" if word else "there is no session"
         raise ConfigException(f"{text}; `omnyshell sessions list` shows yours")
     one = candidates[0] if len(candidates) == 1 else _chosen(candidates, word)
-    return one.node_id, one.session_id
+    return Place(one.node_id, one.session_id, one.owner_user_id)
 
 
 def row(session: DetachedSessionInfo, now: datetime) -> tuple[str, ...]:
@@ -78,6 +114,12 @@ def row(session: DetachedSessionInfo, now: datetime) -> tuple[str, ...]:
         session.current_command or "-",
         session.current_cwd or "-",
     )
+
+
+def row_of_everybody(session: DetachedSessionInfo, now: datetime) -> tuple[str, ...]:
+    """Its cells below `HEADER_OF_EVERYBODY`."""
+    node, short, *rest = row(session, now)
+    return (node, short, session.owner_user_id or "-", *rest)
 
 
 def _meant(found: FoundSessions, word: str | None) -> list[DetachedSessionInfo]:

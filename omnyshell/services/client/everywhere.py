@@ -1,4 +1,4 @@
-"""One's sessions on all nodes that one may use, by a question to each."""
+"""Sessions on all nodes that one may use, by a question to each."""
 
 import asyncio
 from collections.abc import Iterable
@@ -26,9 +26,17 @@ class FoundSessions(NamedTuple):
     silent: tuple[str, ...]
     """The ids of nodes that did not answer: what they have is not known."""
 
+    refused: tuple[str, ...] = ()
+    """The ids of nodes where one may not look at them."""
 
-async def sessions_everywhere(client: OmnyShellClient, nodes: Iterable[NodeDescriptor] | None = None) -> FoundSessions:
+
+async def sessions_everywhere(
+    client: OmnyShellClient, nodes: Iterable[NodeDescriptor] | None = None, *, owner: str | None = ""
+) -> FoundSessions:
     """Ask each of the nodes, or all that are connected; raises as `OmnyShellClient.list_nodes` does.
+
+    The sessions are one's own, or those of `owner`, or for None everybody's; for others it raises also as
+    `OmnyShellClient.sessions_of`.
 
     A hub with `rights` lists the nodes that the principal may use, by roles or grants. Of an older one those are not
     asked that its roles do not reach, as each refusal would be audited. Where one may not look, one has nothing to see.
@@ -36,22 +44,31 @@ async def sessions_everywhere(client: OmnyShellClient, nodes: Iterable[NodeDescr
     known = await client.list_nodes() if nodes is None else nodes
     found: list[DetachedSessionInfo] = []
     silent: list[str] = []
+    refused: list[str] = []
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def ask(node_id: str) -> None:
         async with turns:
             try:
-                found.extend(await client.list_sessions(node_id))
+                found.extend(await _ask(client, node_id, owner))
             except OmnyShellException as exc:
                 if not client.is_connected:
                     raise
-                if exc.code != ErrorCodes.NOT_AUTHORIZED:
-                    silent.append(node_id)
+                (refused if exc.code == ErrorCodes.NOT_AUTHORIZED else silent).append(node_id)
 
     await asyncio.gather(*(ask(node.node_id) for node in _usable(client, known)))
     return FoundSessions(
-        tuple(sorted(found, key=lambda one: (one.node_id, one.created_at, one.session_id))), tuple(sorted(silent))
+        tuple(sorted(found, key=lambda one: (one.node_id, one.created_at, one.session_id))),
+        tuple(sorted(silent)),
+        tuple(sorted(refused)),
     )
+
+
+async def _ask(client: OmnyShellClient, node_id: str, owner: str | None) -> tuple[DetachedSessionInfo, ...]:
+    if owner == "":
+        return await client.list_sessions(node_id)
+    there = client.sessions_of(node_id, owner or "")
+    return await (there.list_everyones() if owner is None else there.list())
 
 
 def _usable(client: OmnyShellClient, known: Iterable[NodeDescriptor]) -> list[NodeDescriptor]:

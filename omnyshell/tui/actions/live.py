@@ -19,6 +19,7 @@ from omnyshell.tui.advice import advice
 from omnyshell.tui.dialogs.tunnel import TunnelSpec
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.messages import SessionRef
+from omnyshell.tui.rights import is_admin
 
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ async def detach_sessions(hub: HubLink, refs: Sequence[SessionRef]) -> None:
     """Detach sessions from their clients, and leave them running. Raises as `kill_sessions` does."""
 
     async def detach(ref: SessionRef) -> None:
-        await hub.client.detach_session(ref.node_id, ref.session_id)
+        await hub.client.sessions_of(ref.node_id, ref.owner).detach(ref.session_id)
 
     await _each(refs, detach, lambda ref: session_name(hub, ref))
 
@@ -139,12 +140,15 @@ class _Administration:
 
 async def _kill(hub: HubLink, admin: _Administration, ref: SessionRef) -> None:
     session = hub.state.sessions.get(f"{ref.node_id}/{ref.session_id}")
-    if session is None or (session.principal == hub.principal and session.mode is SessionMode.SHELL):
-        await hub.client.kill_session(ref.node_id, ref.session_id)
+    is_shell = session is None or session.mode is SessionMode.SHELL
+    owner = session.principal if session is not None else ref.owner or hub.principal
+    is_mine = owner == hub.principal
+    # An admin ends what a node does not know by its owner, and what is somebody else's at a hub of any version.
+    may_administer = hub.state.own is None or is_admin(hub.state)
+    if (is_mine and is_shell) or not may_administer:
+        await hub.client.sessions_of(ref.node_id, owner).kill(ref.session_id)
         return
-    await admin.do(
-        SessionEnd(request_id="", session_ref=ref.session_id, node_id=ref.node_id, principal=session.principal)
-    )
+    await admin.do(SessionEnd(request_id="", session_ref=ref.session_id, node_id=ref.node_id, principal=owner))
 
 
 async def _each(items: Sequence[T], act: Callable[[T], Awaitable[None]], name: Callable[[T], str]) -> None:

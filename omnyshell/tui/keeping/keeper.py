@@ -105,8 +105,8 @@ def _tab(tab: Tab[TabPane], describe: Callable[[TabPane], KeptPane | None]) -> K
 
 
 def _pane(pane: TabPane, *, named: bool) -> KeptPane | None:
-    """Return what is kept of a pane; None for one that has no session that goes on."""
+    """Return what is kept of a pane; None for one that has no session of the user's that goes on."""
     ref = pane.ref if isinstance(pane, TerminalPane | WatchPane) else None
-    if ref is None or not SESSION_ID.fits(ref.session_id):
+    if ref is None or ref.owner or not SESSION_ID.fits(ref.session_id):
         return None
     return KeptPane(ref.node_id, ref.session_id, one_line(pane.what) if named else "", isinstance(pane, WatchPane))

@@ -17,6 +17,7 @@ from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.fields import Number, Quantity, Text
 from omnyshell.tui.panels.panel import Panel
+from omnyshell.tui.rights import is_admin
 
 _OUTCOMES = {
     "ok": Cell("✓ ok", Tone.GOOD),
@@ -129,6 +130,8 @@ class AuditPanel(Panel[AuditRecord]):
 
     def empty_text(self) -> str:
         """What there would be."""
+        if self._is_own:
+            return "No records of yours yet. Those of others are shown to admins alone."
         return "No records yet. Logins, sessions and tunnels show here as they come."
 
     def unknown_text(self) -> str:
@@ -163,7 +166,13 @@ class AuditPanel(Panel[AuditRecord]):
     def extra(self) -> list[str]:
         """Whether it follows or is paused."""
         waiting = self.state.version(self.PART) - self._version
-        return [f"‖ paused, {waiting} new"] if self.is_paused else []
+        whose = ["yours alone"] if self._is_own else []
+        return [*whose, f"‖ paused, {waiting} new"] if self.is_paused else whose
+
+    @property
+    def _is_own(self) -> bool:
+        """Whether the hub shows the user's own records, and says that there are others."""
+        return self.state.own is not None and not is_admin(self.state)
 
     def identify(self, item: AuditRecord) -> tuple[str, str]:
         """What one copies first."""

@@ -58,6 +58,8 @@ def of_session(session: LiveSession, now: datetime) -> Details:
         ("state", session.state.value),
         ("node", session.node_id),
         ("owner", session.principal),
+        ("taken by", session.taken_by),
+        ("watched by", ", ".join(session.watched_by)),
         ("mode", session.mode.value),
         ("command", session.command),
         ("directory", session.cwd),

@@ -19,6 +19,7 @@ from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.fields import Labels, Number, Quantity, Text, natural
 from omnyshell.tui.panels.panel import Panel
+from omnyshell.tui.rights import is_admin
 
 CONTEST_SHOWN = 900.0
 """Seconds for which a node shows that another process took its id."""
@@ -149,6 +150,7 @@ class NodesPanel(Panel[LiveNode]):
         Text("principal", "for admins: whose node id it is", lambda node, _: node.principal),
     )
     SORTED_BY = 1
+    SEVERAL = frozenset({"fan_out"})
 
     def key_of(self, item: LiveNode) -> str:
         """What identifies an item."""
@@ -172,6 +174,8 @@ class NodesPanel(Panel[LiveNode]):
 
     def empty_text(self) -> str:
         """What to do if there is no node."""
+        if self.state.own is not None and not is_admin(self.state):
+            return "There is no node that you may use. An admin of this hub gives rights on nodes."
         return "No nodes yet. Press i to invite one."
 
     def describe(self, item: LiveNode) -> details.Details:
@@ -197,7 +201,7 @@ class NodesPanel(Panel[LiveNode]):
 
     def action_fan_out(self) -> None:
         """Run a command on all selected nodes."""
-        self.post_message(messages.FanOut(tuple(node.node_id for node in self.rows.chosen())))
+        self.post_message(messages.FanOut(tuple(node.node_id for node in self.allowed("fan_out"))))
 
     def action_open_tunnel(self) -> None:
         """Open a tunnel to a target reachable from the node."""

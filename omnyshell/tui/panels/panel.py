@@ -15,6 +15,9 @@ from omnyshell.model.live import Part
 from omnyshell.printable import printable, sentence
 from omnyshell.services.client.live.state import HubState, Link, Source
 from omnyshell.tui import messages
+from omnyshell.tui.judged import Judged
+from omnyshell.tui.keys import Context
+from omnyshell.tui.needs import need_of
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.copying import fields_of
 from omnyshell.tui.panels.fields import FilterField
@@ -23,7 +26,9 @@ from omnyshell.tui.panels.rows import Rows
 from omnyshell.tui.panels.table import LiveTable
 from omnyshell.tui.preferences.command import OwnCommand
 from omnyshell.tui.preferences.own import Own
+from omnyshell.tui.rights import why_none, why_not
 from omnyshell.tui.suggestions import Suggestions
+from omnyshell.tui.tasks import refuse
 from omnyshell.tui.widgets.completing import CompletingField
 
 if TYPE_CHECKING:
@@ -39,8 +44,11 @@ class Look(NamedTuple):
     cursor: str
 
 
-class Panel(Vertical, Generic[T]):
+class Panel(Judged, Vertical, Generic[T]):
     """The base of all panels. A subclass defines the rows and the actions of keys."""
+
+    SEVERAL: ClassVar[frozenset[str]] = frozenset()
+    """The actions on all selected rows, not on the one under the cursor alone."""
 
     PART: ClassVar[Part]
     NAME: ClassVar[str]
@@ -184,8 +192,9 @@ class Panel(Vertical, Generic[T]):
         self.show()
 
     def show(self) -> None:
-        """Draw changes: rows, ages, the title."""
+        """Draw changes: rows, ages, the title, and what may be done."""
         self._say()
+        self.judge()
         self.table.show()
 
     def _say(self) -> None:
@@ -366,7 +375,37 @@ class Panel(Vertical, Generic[T]):
     def on_live_table_opened(self, event: LiveTable.Opened) -> None:
         """A second click does the same."""
         event.stop()
-        self.action_open()
+        if why := self.refusal("open"):
+            refuse(self, why)
+        else:
+            self.action_open()
+
+    def on_live_table_moved(self, _event: LiveTable.Moved) -> None:
+        """Judge what may be done to the row."""
+        self.judge()
+
+    # Rights
+
+    @property
+    def judged_context(self) -> Context:
+        """The keys of this panel."""
+        return Context(self.NAME)
+
+    def refusal(self, action: str) -> str:
+        """Return why an action is refused for the row, or for all selected rows; "" if nothing is against it."""
+        current = self.rows.current
+        one = [current] if current is not None else []
+        items = self.rows.chosen() if action in self.SEVERAL else one
+        return why_none(need_of(self.judged_context, action), items, self.state)
+
+    def allowed(self, action: str) -> list[T]:
+        """Return the chosen rows to which an action may be done; why not to the others is told."""
+        need, chosen = need_of(self.judged_context, action), self.rows.chosen()
+        reasons = [why_not(need, item, self.state) for item in chosen]
+        if any(reasons):
+            left_out = sum(map(bool, reasons))
+            refuse(self, f"{next(filter(None, reasons))} {left_out} of {len(chosen)} are left out.")
+        return [item for item, why in zip(chosen, reasons, strict=True) if not why]
 
     # Order
 

@@ -19,6 +19,7 @@ from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.fields import Number, Quantity, Text, natural
 from omnyshell.tui.panels.panel import Panel
+from omnyshell.tui.rights import Need, ref_of, why_nowhere
 
 ANSWER_TIME = 1.5
 """Seconds in which an online node reports its detached sessions to the hub."""
@@ -35,9 +36,13 @@ _STATES = {
 
 _AWAY = Cell("◌ away", Tone.DIM)
 
+_SEEN = "◉"
+"""In place of the sign of a state: somebody else looks at the session, or has it."""
+
 
 def _state(session: LiveSession, _now: datetime) -> Cell:
-    return _AWAY if session.away else _STATES[session.state]
+    state = _AWAY if session.away else _STATES[session.state]
+    return Cell(_SEEN + state.text[1:], Tone.WARN) if session.watched_by or session.taken_by else state
 
 
 def _text(text: str) -> Cell:
@@ -161,6 +166,7 @@ class SessionsPanel(Panel[LiveSession]):
         ),
     )
     SORTED_BY = 2
+    SEVERAL = frozenset({"detach", "kill"})
 
     def __init__(self, state: HubState, clock: Clock) -> None:
         super().__init__(state, clock)
@@ -185,6 +191,8 @@ class SessionsPanel(Panel[LiveSession]):
 
     def empty_text(self) -> str:
         """What to do if there is no session. Detached ones are shown once their nodes have answered."""
+        if why := why_nowhere(Need.WATCH, self.state):
+            return f"Sessions are not shown to you. {why}"
         now = self._clock.monotonic()
         if any(now - since < ANSWER_TIME for since in self._online_since.values()):
             return "Looking for sessions…"
@@ -205,21 +213,21 @@ class SessionsPanel(Panel[LiveSession]):
             text = f"{printable(item.short_id)} runs a command and has no terminal; only shells attach"
             self.notify(text, severity="warning", markup=False)
             return
-        self.post_message(messages.AttachSession(_ref(item)))
+        self.post_message(messages.AttachSession(ref_of(item, self.state)))
 
     def action_watch(self) -> None:
         """Watch without attaching."""
         if self.rows.current is not None:
-            self.post_message(messages.WatchSession(_ref(self.rows.current)))
+            self.post_message(messages.WatchSession(ref_of(self.rows.current, self.state)))
 
     def action_detach(self) -> None:
         """Detach all selected sessions from their clients."""
-        self.post_message(messages.DetachSessions(tuple(map(_ref, self.rows.chosen()))))
+        self.post_message(messages.DetachSessions(self._refs("detach")))
 
     def action_kill(self) -> None:
         """End all selected sessions."""
-        self.post_message(messages.KillSessions(tuple(map(_ref, self.rows.chosen()))))
+        self.post_message(messages.KillSessions(self._refs("kill")))
 
-
-def _ref(session: LiveSession) -> SessionRef:
-    return SessionRef(session.node_id, session.session_id)
+    def _refs(self, action: str) -> tuple[SessionRef, ...]:
+        """What requests name the chosen sessions by, as far as an action may be done to them."""
+        return tuple(ref_of(session, self.state) for session in self.allowed(action))

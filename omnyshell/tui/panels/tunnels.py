@@ -15,6 +15,7 @@ from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.fields import Number, Quantity, Text
 from omnyshell.tui.panels.panel import Panel
+from omnyshell.tui.rights import Need, why_not
 
 
 def _public(tunnel: LiveTunnel) -> str:
@@ -41,6 +42,7 @@ class TunnelsPanel(Panel[LiveTunnel]):
     """Which ports of the hub lead where."""
 
     PART = Part.TUNNELS
+    SEVERAL = frozenset({"close_tunnels"})
     NAME = "Tunnels"
     NUMBER = 3
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.TUNNELS, Context.TABLE)
@@ -133,7 +135,8 @@ class TunnelsPanel(Panel[LiveTunnel]):
 
     def empty_text(self) -> str:
         """What to do where there is no tunnel."""
-        return "No tunnels. Press t to open one."
+        why = why_not(Need.EXPOSE_ANYWHERE, None, self.state)
+        return f"No tunnels. {why}" if why else "No tunnels. Press t to open one."
 
     def describe(self, item: LiveTunnel) -> details.Details:
         """All that is known of a tunnel."""
@@ -153,4 +156,4 @@ class TunnelsPanel(Panel[LiveTunnel]):
 
     def action_close_tunnels(self) -> None:
         """Close all that is selected."""
-        self.post_message(messages.CloseTunnels(tuple(tunnel.tunnel_id for tunnel in self.rows.chosen())))
+        self.post_message(messages.CloseTunnels(tuple(tunnel.tunnel_id for tunnel in self.allowed("close_tunnels"))))

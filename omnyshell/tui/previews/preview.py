@@ -43,6 +43,7 @@ class Preview(Container):
         self._interval = refresh
         self._due = asyncio.Event()
         self._snapshot: Snapshot | None = None
+        self._refusal = ""
         self._view = TerminalView(Emulator(1, 1))
         self._title = Static(markup=False)
 
@@ -62,11 +63,12 @@ class Preview(Container):
         yield self._title
         yield self._view
 
-    def show_session(self, ref: SessionRef | None) -> None:
-        """Show another session; None for none."""
-        if ref == self.ref:
+    def show_session(self, ref: SessionRef | None, refusal: str = "") -> None:
+        """Show another session; None for none, and `refusal` if it may not be shown: why."""
+        if (ref, refusal) == (self.ref, self._refusal):
             return
         self._snapshot = Snapshot(ref) if ref is not None else None
+        self._refusal = refusal
         self._view.show_emulator(Emulator(1, 1))
         self._tell()
         self._due.set()
@@ -106,7 +108,7 @@ class Preview(Container):
     def _tell(self) -> None:
         snapshot = self._snapshot
         if snapshot is None:
-            self._title.update("No session selected")
+            self._title.update(self._refusal or "No session selected")
             return
         parts = [snapshot.ref.node_id, short_id(snapshot.ref.session_id)]
         if snapshot.error:

@@ -56,7 +56,7 @@ class Snapshot:
         if isinstance(self.refusal, AuthorizationException) or time.monotonic() < self._again_at:
             return False
         try:
-            found = await client.peek(self.ref.node_id, self.ref.session_id, etag=self._etag)
+            found = await client.sessions_of(self.ref.node_id, self.ref.owner).peek(self.ref.session_id, self._etag)
         except OmnyShellException as exc:
             return self._failed(exc)
         self.refusal, self._pause = None, 1.0

@@ -17,9 +17,12 @@ from omnyshell.ids import short_id
 from omnyshell.terminal import Emulator
 from omnyshell.tui.advice import advice
 from omnyshell.tui.context import ConsoleContext
+from omnyshell.tui.judged import Judged
 from omnyshell.tui.keys import Context, bindings, label_of
 from omnyshell.tui.messages import AttachSession, SessionRef
+from omnyshell.tui.needs import need_of
 from omnyshell.tui.previews.snapshots import Snapshot
+from omnyshell.tui.rights import why_not
 from omnyshell.tui.tasks import start_task, tell
 from omnyshell.tui.terminal.commands import leader_name
 from omnyshell.tui.terminal.tab import TabMark, TabPane, one_line
@@ -34,7 +37,7 @@ def _keys() -> str:
     return f"{attach} attaches it   arrows and pages move   {close} closes"
 
 
-class WatchView(TerminalView, can_focus=True):
+class WatchView(Judged, TerminalView, can_focus=True):
     """A screen that is only watched; keys scroll it, or are the console's."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.WATCH)
@@ -46,9 +49,17 @@ class WatchView(TerminalView, can_focus=True):
             super().__init__()
             self.attach = attach
 
-    def __init__(self, screen: Emulator, takes: Callable[[events.Key], bool]) -> None:
+    judged_context = Context.WATCH
+
+    def __init__(self, screen: Emulator, takes: Callable[[events.Key], bool], why_not: Callable[[str], str]) -> None:
+        """`why_not` returns why an action is refused, or ""."""
         super().__init__(screen)
         self._takes = takes
+        self._why_not = why_not
+
+    def refusal(self, action: str) -> str:
+        """Return why an action is refused."""
+        return self._why_not(action)
 
     def on_key(self, event: events.Key) -> None:
         """Pass keys to an open prompt, and handle the leader."""
@@ -95,7 +106,7 @@ class WatchPane(TabPane):
         self._answers = answers
         self._lead = lead
         self._leader = leader_name(context.settings.leader)
-        self._view = WatchView(self.snapshot.screen, self._takes)
+        self._view = WatchView(self.snapshot.screen, self._takes, self._why_not)
         self._legend = Static()
 
     def compose(self) -> ComposeResult:
@@ -151,6 +162,7 @@ class WatchPane(TabPane):
             await asyncio.sleep(INTERVAL)
 
     async def _look(self) -> None:
+        self._view.judge()
         try:
             changed = await self.snapshot.fetch(self._port.client)
         except OmnyShellException as exc:
@@ -170,6 +182,14 @@ class WatchPane(TabPane):
         else:
             words = "Watching; nothing you type is sent."
         self._legend.update(Text.assemble((words, "bold"), f"   {_keys()}"))
+
+    @property
+    def subject(self) -> SessionRef:
+        """The session, as rights are judged by it."""
+        return self.snapshot.ref
+
+    def _why_not(self, action: str) -> str:
+        return why_not(need_of(Context.WATCH, action), self.subject, self._port.hub.state)
 
     def _takes(self, key: events.Key) -> bool:
         if self._answers(key):

@@ -14,13 +14,15 @@ from textual.widget import Widget
 
 from omnyshell.clock import Clock
 from omnyshell.ids import short_id
-from omnyshell.model.live import LiveNode, Part
+from omnyshell.model.live import LiveItem, LiveNode, LiveSession, Part
+from omnyshell.model.live_figures import LiveMetrics
 from omnyshell.printable import printable
 from omnyshell.services.client.live.state import Change, HubState
 from omnyshell.tui import messages
 from omnyshell.tui.context import ConsoleContext
+from omnyshell.tui.judged import Judged
 from omnyshell.tui.keys import Context, bindings
-from omnyshell.tui.messages import SessionRef
+from omnyshell.tui.needs import need_of
 from omnyshell.tui.panels.audit import AuditPanel
 from omnyshell.tui.panels.details import of_principal
 from omnyshell.tui.panels.details_pane import DetailsPane
@@ -31,6 +33,7 @@ from omnyshell.tui.panels.sessions import SessionsPanel
 from omnyshell.tui.panels.table import LiveTable
 from omnyshell.tui.panels.tunnels import TunnelsPanel
 from omnyshell.tui.previews.preview import Preview
+from omnyshell.tui.rights import Need, is_other, ref_of, why_not
 from omnyshell.tui.widgets.footer import KeyFooter
 from omnyshell.tui.widgets.header import HubHeader
 from omnyshell.tui.widgets.panel_tabs import PanelTabs
@@ -49,7 +52,7 @@ class Place(NamedTuple):
     looks: dict[str, Look]
 
 
-class OverviewScreen(Screen[None]):
+class OverviewScreen(Judged, Screen[None]):
     """The hub's state, live. Draws nothing while another screen is shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.OVERVIEW)
@@ -161,14 +164,23 @@ class OverviewScreen(Screen[None]):
             self._next_look = self.set_timer(SHORTEST_PERIOD, self._look)
 
     def _noticed(self, change: Change) -> None:
-        """Notify the user that two processes use one node id: work there may reach either of them."""
+        """Notify the user that two processes use one node id, or that somebody else looks at a session of theirs."""
         before, after = change.before, change.after
+        if isinstance(after, LiveSession) and not is_other(after.principal, self.state):
+            self._watchers_changed(before, after)
         if not isinstance(after, LiveNode) or not is_contested(after, self._clock.now()):
             return
         if not isinstance(before, LiveNode) or before.displaced_at != after.displaced_at:
             text = f"Two processes use this node id: {after.displaced}. Give one of them another id."
             title = f"{printable(after.node_id)} was displaced"
             self.notify(printable(text), title=title, severity="warning", markup=False)
+
+    def _watchers_changed(self, before: LiveItem | LiveMetrics | None, after: LiveSession) -> None:
+        known = before.watched_by if isinstance(before, LiveSession) else ()
+        new = [who for who in after.watched_by if who not in known]
+        if new:
+            text = f"{', '.join(new)} watches your session {after.short_id} on {after.node_id}."
+            self.notify(printable(text), title="Watched", severity="warning", markup=False)
 
     def _look(self) -> None:
         self._next_look = None
@@ -192,8 +204,24 @@ class OverviewScreen(Screen[None]):
         if self.has_class("-details"):
             self._show_details()
         if self.has_class("-preview"):
-            session = self.sessions.rows.current
-            self.preview.show_session(SessionRef(session.node_id, session.session_id) if session is not None else None)
+            self._show_preview()
+        self.judge()
+
+    def _show_preview(self) -> None:
+        session = self.sessions.rows.current
+        why = why_not(Need.WATCH, session, self.state)
+        self.preview.show_session(ref_of(session, self.state) if session is not None and not why else None, why)
+
+    @property
+    def judged_context(self) -> Context:
+        """The keys of the overview itself."""
+        return Context.OVERVIEW
+
+    def refusal(self, action: str) -> str:
+        """Return why an action is refused; a preview that is open can be closed."""
+        if action == "toggle_preview" and self.has_class("-preview"):
+            return ""
+        return why_not(need_of(Context.OVERVIEW, action), self.sessions.rows.current, self.state)
 
     @property
     def _is_shown(self) -> bool:

@@ -12,9 +12,13 @@ from omnyshell.model.live import Part
 from omnyshell.tui import messages
 from omnyshell.tui.actions.live import detached_of
 from omnyshell.tui.context import ConsoleContext
+from omnyshell.tui.judged import Judged
+from omnyshell.tui.keys import Context
 from omnyshell.tui.messages import SessionRef
+from omnyshell.tui.needs import need_of
 from omnyshell.tui.previews.watch import WatchPane
-from omnyshell.tui.tasks import start_task
+from omnyshell.tui.rights import ref_of, why_not
+from omnyshell.tui.tasks import refuse, start_task
 from omnyshell.tui.terminal import signs
 from omnyshell.tui.terminal.attachment import Phase
 from omnyshell.tui.terminal.bringing import offers
@@ -39,7 +43,7 @@ REPEATED = 2.0
 NO_ROOM = "There is no room for another pane here"
 
 
-class TerminalsScreen(Screen[None]):
+class TerminalsScreen(Judged, Screen[None]):
     """Holds all sessions that are attached or watched in this console."""
 
     DEFAULT_CSS = """
@@ -105,7 +109,7 @@ class TerminalsScreen(Screen[None]):
     def _new_watch(self, ref: SessionRef) -> WatchPane:
         return WatchPane(ref, self._port, answers=self._strip.press, lead=self._lead)
 
-    def attach(self, node_id: str, ref: str) -> TerminalPane:
+    def attach(self, node_id: str, ref: str, owner: str = "") -> TerminalPane:
         """Attach a session; if it is attached here already, show its tab."""
         for pane in self._terminals():
             is_held = pane.attachment.phase is Phase.HELD
@@ -114,11 +118,11 @@ class TerminalsScreen(Screen[None]):
                     pane.restart()
                 self._activate(pane)
                 return pane
-        return self.open(OpenSpec(node_id=node_id, session_ref=ref))
+        return self.open(OpenSpec(node_id=node_id, session_ref=ref, owner=owner))
 
-    def watch_session(self, node_id: str, ref: str) -> WatchPane:
+    def watch_session(self, node_id: str, ref: str, owner: str = "") -> WatchPane:
         """Watch a session without attaching to it."""
-        pane = self._new_watch(SessionRef(node_id, ref))
+        pane = self._new_watch(SessionRef(node_id, ref, owner))
         self._layout.add(pane)
         self._mount(pane)
         return pane
@@ -224,7 +228,7 @@ class TerminalsScreen(Screen[None]):
     def _hub_changed(self, parts: frozenset[Part]) -> None:
         """Follow what runs in the panes, and take up what waits for a node that is back."""
         if Part.SESSIONS in parts and self.is_current:
-            self._head()
+            self._show_tabs()
         if Part.NODES in parts and self._memory is not None:
             self._memory.nodes_changed()
 
@@ -276,13 +280,27 @@ class TerminalsScreen(Screen[None]):
                 pane.key_typed(key, None)
             return
         found = command_of(key)
-        if found is not None:
+        if found is not None and not self._is_refused(found.action):
             start_task(self, self._run(found.action), found.text)
 
     async def _run(self, action: str) -> None:
         """Run what moves panes on the deck, and the rest here."""
         name = action.partition("(")[0]
         await (self._deck if hasattr(self._deck, f"action_{name}") else self).run_action(action)
+
+    judged_context = Context.TERMINAL
+
+    def refusal(self, action: str) -> str:
+        """Return why the user may not do something with the active pane's session, or on its node."""
+        pane, need = self._layout.active, need_of(Context.TERMINAL, action) or need_of(Context.PANES, action)
+        return why_not(need, pane.subject, self._port.hub.state) if pane is not None else ""
+
+    def _is_refused(self, action: str) -> bool:
+        """Whether the user may not do it; says why."""
+        why = self.refusal(action)
+        if why:
+            refuse(self, why)
+        return bool(why)
 
     def action_next(self) -> None:
         """Go to the next tab."""
@@ -328,7 +346,9 @@ class TerminalsScreen(Screen[None]):
             if isinstance(brings, TabPane):
                 self._bring(brings)
             else:
-                self._place(self._new_pane(OpenSpec(node_id=brings.node_id, session_ref=brings.session_id)))
+                ref = ref_of(brings, self._port.hub.state)
+                spec = OpenSpec(node_id=ref.node_id, session_ref=ref.session_id, owner=ref.owner)
+                self._place(self._new_pane(spec))
 
         if offered:
             self._strip.ask(Menu("Bring here", [offer.choice for offer in offered.values()], bring))
@@ -416,7 +436,7 @@ class TerminalsScreen(Screen[None]):
     def action_kill(self) -> None:
         """End the session, after asking."""
         pane = self._active_terminal()
-        if pane is None or not pane.is_live:
+        if pane is None or not pane.is_live or self._is_refused("kill"):
             return
         if pane.attachment.phase is Phase.WAITING:
             what = f"{one_line(pane.node_id)} is offline" if pane.attachment.waits_for_node else "The hub is lost"
@@ -425,12 +445,24 @@ class TerminalsScreen(Screen[None]):
 
         def decide(key: str) -> None:
             if key == "y":
-                pane.attachment.kill()
+                self._end(pane)
 
         tab = self._layout.tab
         name = tab.name if tab is not None and len(tab.panes) == 1 and tab.name else pane.label
         question = f"End '{name}' with everything that runs in it?"
         self._strip.ask(Menu(question, [Choice("y", "End it"), Choice("n", "Leave it")], decide, is_question=True))
+
+    def _end(self, pane: TerminalPane) -> None:
+        """End what is attached. Closing what was taken over would only leave it."""
+        session = pane.attachment.session
+        if session is not None and session.owner:
+            start_task(self, self._end_others(pane, session.owner), "Ending a session")
+        else:
+            pane.attachment.kill()
+
+    async def _end_others(self, pane: TerminalPane, owner: str) -> None:
+        await self._port.client.sessions_of(pane.node_id, owner).kill(pane.session_id)
+        pane.attachment.kill()
 
     def action_signal(self) -> None:
         """Choose a signal for the program."""

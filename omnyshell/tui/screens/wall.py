@@ -19,9 +19,12 @@ from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.everywhere import sessions_everywhere
 from omnyshell.tui import messages
 from omnyshell.tui.context import ConsoleContext
+from omnyshell.tui.judged import Judged
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import SessionRef
+from omnyshell.tui.needs import need_of
 from omnyshell.tui.previews.preview import Preview
+from omnyshell.tui.rights import why_not
 from omnyshell.tui.tasks import start_task
 from omnyshell.tui.widgets.footer import KeyFooter
 
@@ -42,7 +45,7 @@ async def detached_sessions(client: OmnyShellClient) -> list[SessionRef]:
     return [SessionRef(info.node_id, info.session_id) for info in found.sessions if info.state is SessionState.DETACHED]
 
 
-class WallScreen(Screen[None]):
+class WallScreen(Judged, Screen[None]):
     """A page of previews, as many as fit; only what is seen is fetched."""
 
     DEFAULT_CSS = """
@@ -69,6 +72,12 @@ class WallScreen(Screen[None]):
         yield self._words
         yield self._page
         yield KeyFooter()
+
+    judged_context = Context.WALL
+
+    def refusal(self, action: str) -> str:
+        """Return why an action is refused for the selected session."""
+        return why_not(need_of(Context.WALL, action), self.selected, self._port.hub.state)
 
     @property
     def selected(self) -> SessionRef | None:
@@ -125,6 +134,7 @@ class WallScreen(Screen[None]):
             cell.show_session(ref)
             cell.set_class(first + at == self._selected, "-selected")
         self._words.update(self._summary(first, len(page)))
+        self.judge()
 
     def _measure(self) -> None:
         width, height = self.size.width, max(1, self.size.height - 2)
@@ -198,5 +208,5 @@ class WallScreen(Screen[None]):
             if event.widget is not None and cell in event.widget.ancestors_with_self:
                 size = self._columns * self._rows
                 await self._select(self._selected // size * size + at)
-                if event.chain == 2:
+                if event.chain == 2 and not self.refusal("attach"):
                     self.action_attach()

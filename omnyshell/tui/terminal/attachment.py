@@ -24,7 +24,7 @@ _ABORT: Final = b"\x18\x1b\\"
 _LINES_END_IN_LF: Final = b"\x1b[20h"
 """LNM on: a command without a terminal ends its lines with LF alone."""
 
-_FINAL: Final = frozenset((ErrorCodes.NOT_AUTHORIZED, "not_found", "ambiguous"))
+_FINAL: Final = frozenset((ErrorCodes.NOT_AUTHORIZED, ErrorCodes.BAD_REQUEST, "not_found", "ambiguous"))
 """Refusals that trying again does not change."""
 
 Opener = Callable[[PtySpec], Awaitable[RemoteSession]]
@@ -120,6 +120,12 @@ class Attachment:
     def is_over(self) -> bool:
         """Whether the session is over."""
         return self.phase in OVER
+
+    @property
+    def taken_by(self) -> str:
+        """The principal that took the session from here, or detached it, if that is another one; "" otherwise."""
+        detached = self.session.detached if self.session is not None else None
+        return detached.taken_by if detached is not None else ""
 
     @property
     def refusal(self) -> OmnyShellException | None:

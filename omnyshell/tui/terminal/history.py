@@ -18,7 +18,8 @@ async def fetch_above(
     """
     scrollback = screen.scrollback
     cleared = scrollback.cleared
-    async for part in client.history(session.node_id, session.id, end, scrollback.limit - len(scrollback)):
+    theirs = client.sessions_of(session.node_id, session.owner)
+    async for part in theirs.history(session.id, end, scrollback.limit - len(scrollback)):
         if scrollback.cleared != cleared or not scrollback.prepend(drawn(part, screen.columns).pages()):
             return
         changed()

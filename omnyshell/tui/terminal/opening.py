@@ -24,6 +24,9 @@ class OpenSpec:
     node_id: str
     command: str = ""
     session_ref: str = ""
+    owner: str = ""
+    """Whose session it is; "" for the user's own."""
+
     cwd: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     pty: bool = True
@@ -51,7 +54,7 @@ class OpenSpec:
         """Open it. Raises what `OmnyShellClient.open_session` and `resume` raise."""
         pty = PtySpec(term=TERM, cols=size.cols, rows=size.rows, widths=WIDTHS)
         if self.session_ref:
-            return await client.resume(self.node_id, self.session_ref, pty=pty)
+            return await client.resume(self.node_id, self.session_ref, pty=pty, owner=self.owner)
         cwd = self.cwd or None
         if not self.command:
             return await client.open_shell(self.node_id, pty=pty, env={**COLOURS, **self.env}, cwd=cwd)

@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from omnyshell.errors import OmnyShellException
 from omnyshell.ids import matches_ref, short_id
-from omnyshell.model.live import session_key
+from omnyshell.model.live import LiveSession, session_key
 from omnyshell.model.sessions import PtySpec, SessionState
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.terminal import Bell, ClipboardWrite, Emulator, Event, TitleChanged
@@ -116,7 +116,7 @@ class TerminalPane(TabPane):
     @property
     def what(self) -> str:
         """What runs in the foreground, as the hub says; else the title, or what was opened."""
-        live = self._port.hub.state.sessions.get(session_key(self.node_id, self.session_id))
+        live = self._live
         return (live.command if live is not None else "") or self.emulator.title or self.spec.what
 
     @property
@@ -125,6 +125,21 @@ class TerminalPane(TabPane):
         if self.attachment.phase is Phase.LIVE and self.terminal.copy_mode is not None:
             return "copy mode"
         return STATES[self.attachment.phase]
+
+    @property
+    def _live(self) -> LiveSession | None:
+        """The session, as the hub says."""
+        return self._port.hub.state.sessions.get(session_key(self.node_id, self.session_id))
+
+    @property
+    def watched_by(self) -> tuple[str, ...]:
+        """Which others look at the session, as the hub says."""
+        return self._live.watched_by if self._live is not None else ()
+
+    @property
+    def subject(self) -> SessionRef:
+        """Its node and session, as rights are judged by them."""
+        return SessionRef(self.node_id, self.session_id, self.spec.owner)
 
     @property
     def mark(self) -> TabMark:
@@ -145,7 +160,7 @@ class TerminalPane(TabPane):
         name = self.session_id or self.spec.session_ref
         if not name or not self.spec.has_terminal or self.attachment.phase in over:
             return None
-        return SessionRef(self.node_id, name)
+        return SessionRef(self.node_id, name, self.spec.owner)
 
     def has_session(self, node_id: str, ref: str) -> bool:
         """Whether its session, which goes on, is the one of that name."""
@@ -229,7 +244,7 @@ class TerminalPane(TabPane):
     def restart(self) -> None:
         """Run it again, or resume it if it goes on without this console."""
         if self.attachment.phase is Phase.TAKEN:
-            self.spec = OpenSpec(node_id=self.node_id, session_ref=self.session_id)
+            self.spec = OpenSpec(node_id=self.node_id, session_ref=self.session_id, owner=self.spec.owner)
         elif self.spec.session_ref and self.attachment.phase is Phase.EXITED:
             self.spec = OpenSpec(node_id=self.node_id)
         size = (self.emulator.columns, self.emulator.lines)
@@ -309,16 +324,17 @@ class TerminalPane(TabPane):
     async def _find_out_who(self) -> None:
         """Find out whether a session that was detached here is attached elsewhere."""
         try:
-            found = await self._port.client.list_sessions(self.node_id)
+            found = await self._port.client.sessions_of(self.node_id, self.spec.owner).list()
         except OmnyShellException:
             return
         state = next((info.state for info in found if info.session_id == self.session_id), None)
         if self.attachment.phase is not Phase.TAKEN or state is None:
             return
+        who = one_line(self.attachment.taken_by)
         if state in (SessionState.ATTACHED, SessionState.OPEN):
-            words = "Another terminal took it over."
+            words = f"{who or 'Another terminal'} took it over."
         else:
-            words = "Detached from elsewhere; it goes on."
+            words = f"{f'{who} detached it' if who else 'Detached from elsewhere'}; it goes on."
         self._notice(with_keys(words, "r", "takes it back"))
 
     def _help(self, work: Coroutine[None, None, None]) -> None:

@@ -37,6 +37,7 @@ def label(tab: Tab[TabPane], *, is_active: bool) -> TabLabel:
     name = tab.name or tab.active.label
     if len(marks) > 1:
         name = f"{name} [{len(marks)}{' zoomed' if tab.zoomed else ''}{' ALL' if tab.all_keys else ''}]"
+    name = " ".join(filter(None, (name, tab.active.watchers)))
     return TabLabel(name, max(marks, key=list(TabMark).index).value, is_active=is_active)
 
 
@@ -58,7 +59,7 @@ def headings(tab: Tab[TabPane], hidden: int) -> dict[TabPane, Words | None]:
 
 
 def _state(tab: Tab[TabPane], pane: TabPane, getting: list[TerminalPane], hidden: int) -> str:
-    state = pane.state
+    state = "  ".join(filter(None, (pane.watchers, pane.state)))
     if tab.all_keys:
         state = f"KEYS GO TO ALL {len(getting)}" if pane in getting else f"{state}, gets no keys"
     if hidden:

@@ -6,9 +6,12 @@ from textual.containers import Container
 from textual.message import Message
 from textual.widget import Widget
 
+from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.terminal.heading import Heading
 
 MOST_TITLE = 40
+MOST_WATCHERS = 20
+"""Characters of a tab's name, and of the names of who looks at it."""
 
 
 class TabMark(StrEnum):
@@ -42,9 +45,24 @@ class TabPane(Container):
         self.heading = Heading()
 
     @property
+    def subject(self) -> SessionRef:
+        """Its node and session, as rights are judged by them."""
+        return SessionRef(self.node_id, "")
+
+    @property
     def label(self) -> str:
         """Its name, as it may be displayed."""
         return one_line(self.own_name)
+
+    @property
+    def watched_by(self) -> tuple[str, ...]:
+        """Which others look at the session."""
+        return ()
+
+    @property
+    def watchers(self) -> str:
+        """What is shown beside the name of a session that others look at."""
+        return f"◉ {one_line(', '.join(self.watched_by), MOST_WATCHERS)}" if self.watched_by else ""
 
     @property
     def own_name(self) -> str:

@@ -33,7 +33,8 @@ def notice(attachment: Attachment, node_id: str, name: str) -> Text:
     if phase is Phase.EXITED:
         return with_keys(_how_it_ended(attachment.ending.status), "r", "runs it again")
     if phase is Phase.TAKEN:
-        return with_keys("The session was taken from here.", "r", "takes it back")
+        by = f" by {one_line(attachment.taken_by)}" if attachment.taken_by else ""
+        return with_keys(f"The session was taken from here{by}.", "r", "takes it back")
     if phase is Phase.FAILED:
         return with_keys(one_line(str(attachment.ending.error), LONGEST_NOTICE), "r", "tries again")
     return Text()

@@ -93,9 +93,9 @@ class KeyFooter(Widget):
         self.tooltip = face.more or None if face is not None else None
 
     def on_click(self, event: events.Click) -> None:
-        """Press the key."""
+        """Press the key; one that is dimmed says why."""
         face = self._face_at(event.x - self.styles.padding.left)
-        if face is not None and face.enabled:
+        if face is not None:
             self.app.simulate_key(face.key)
 
 

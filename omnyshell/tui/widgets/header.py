@@ -51,6 +51,9 @@ def sparkline(values: Iterable[float]) -> str:
 
 SPARKS = 16
 
+MOST_ROLES = 24
+"""Characters of roles beside the user's name."""
+
 
 class HubHeader(Widget):
     """Shows a state and the name of its hub; `tell` it whenever something may have changed."""
@@ -103,7 +106,7 @@ class HubHeader(Widget):
         if self._hub:
             words.append((self._hub, "bold"))
         if self._who:
-            words.append((self._who, ""))
+            words.append((f"{self._who}{self._roles()}", ""))
         if state.link is Link.UP and state.round_trip is not None:
             words.append((f"rtt {milliseconds(state.round_trip)}", "$bar-muted"))
         if state.metrics is not None:
@@ -112,6 +115,11 @@ class HubHeader(Widget):
         counts = ((online, "node"), (len(state.sessions), "session"), (len(state.tunnels), "tunnel"))
         words.append((" ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts), "$bar-muted"))
         return words
+
+    def _roles(self) -> str:
+        """The user's roles, where the hub says them and they are short."""
+        roles = ", ".join(self._state.own.roles) if self._state.own is not None else ""
+        return f" ({printable(roles)})" if 0 < len(roles) <= MOST_ROLES else ""
 
     def _link(self) -> str:
         state = self._state

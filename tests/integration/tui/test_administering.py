@@ -25,7 +25,7 @@ from omnyshell.tui.dialogs.labels import LabelsDialog
 from omnyshell.tui.dialogs.line import LineDialog
 from omnyshell.tui.dialogs.lock import LockDialog
 from omnyshell.tui.dialogs.question import Question
-from omnyshell.tui.dialogs.tunnel import TunnelDialog
+from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.screens.access import AccessScreen
 from omnyshell.tui.widgets.paste_line import PasteLine
 
@@ -125,14 +125,14 @@ async def test_labels_of_the_hub_are_set_from_the_panel_of_nodes(certificates: C
 async def test_what_the_role_does_not_allow_is_told_with_what_to_do(certificates: Certificates, tmp_path: Path) -> None:
     async with console(certificates, tmp_path, principal="dev") as (app, pilot, client):
         session = await client.open_shell("n1", pty=PtySpec())
-        await pilot.press("u")
-        await until(lambda: isinstance(app.screen, AccessScreen))
-        await until(lambda: "ask an admin" in str(app.screen.query_one("#note", Static).content))
-        await pilot.press("escape", "i")
-        await until(lambda: isinstance(app.screen, InviteDialog))
-        await pilot.press("enter")
-        await until(lambda: "ask an admin" in complaint(app))
-        await pilot.press("escape")
+        await until(lambda: app.hub.state.own is not None)
+        asked = len(app.hub.state.audit)
+        for key in ("u", "i", "R", "l", "L"):
+            app.clear_notifications()
+            await pilot.press(key)
+            await until(lambda: "It takes the role admin, and you have developer" in toasts(app))
+            assert app.screen is app.overview
+        assert len(app.hub.state.audit) == asked, "nobody was asked"
         # One of somebody else, named by its id.
         app.post_message(messages.KillSessions((messages.SessionRef("n1", session.id),)))
         await until(lambda: isinstance(app.screen, Question))
@@ -153,18 +153,22 @@ async def test_somebody_with_few_rights_sees_what_it_may_use_and_is_told_what_it
     async with console(certificates, tmp_path, "n2", principal="dev", grants=grants) as (app, pilot, client):
         assert {node.node_id for node in await client.list_nodes()} == {"n1", "n2"}
         assert set(app.hub.state.nodes) == {"n1"}
-        await pilot.press("t")
-        await until(lambda: isinstance(app.screen, TunnelDialog))
-        for node_id, where in (("n1", "'n1'"), ("", "your own machine")):
-            await fill(pilot, node=node_id, port="80")
-            await pilot.press("enter")
-            takes = f"open a public port on {where}: it takes the role admin (you have developer)"
-            await until(lambda takes=takes: takes in complaint(app))
-            # A right is no matter of one field.
-            assert not app.screen.query(".problem.-shown")
-        await pilot.press("escape", "1", "enter")
-        denied = "Not authorized to open a shell on 'n1': grant 1 denies it"
-        await until(lambda: any(denied in note.message for note in app._notifications))
+        await until(lambda: bool(app.hub.state.nodes["n1"].denied))
+        told = {
+            "t": "open public ports on n1: it takes the role admin, and you have developer; an admin of this hub can",
+            "enter": "open or take up shells on n1: grant 1 denies it to the role developer; an admin of this hub can",
+        }
+        for key, why in told.items():
+            await pilot.press("1", key)
+            await until(lambda why=why: why in toasts(app))
+            assert app.screen is app.overview
+        sentence = "Sessions are not shown to you. You may not look at sessions on n1: grant 1 denies it"
+        await until(lambda: app.overview.sessions.empty_text().startswith(sentence))
+        await pilot.press("3", "t")
+        await until(lambda: "open public ports anywhere" in toasts(app))
+        # What is allowed is done: a command takes one of two rights.
+        await pilot.press("1", "c")
+        await until(lambda: isinstance(app.screen, SessionDialog))
 
 
 def shown(app: ConsoleApp) -> str:

@@ -51,7 +51,8 @@ FULL_SESSION = SESSION | BYTES | {
 }  # fmt: skip
 LACKING = {"right": "expose", "allowed": False, "why": "it is a right of its own", "needed": ["admin"]}
 NODE_APART = NODE | {"denied": [LACKING]}
-OWN = {"roles": ["dev"], "denied": [LACKING]}
+ME = {"principal": "ann"}
+OWN = ME | {"roles": ["dev"], "denied": [LACKING]}
 FULL_TUNNEL = TUNNEL | CONNECTIONS | BYTES | {
     "gone": True, "publicHost": "h", "secure": True, "protocol": "http", "rateIn": 1, "rateOut": 2,
 }  # fmt: skip
@@ -68,7 +69,7 @@ MINIMAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("events.snapshot", SNAPSHOT | {"first": True, "last": True}, FULL_SNAPSHOT | {"first": True, "last": True}),
     ("events.snapshot", SNAPSHOT | {"nodes": [NODE]}, FULL_SNAPSHOT | {"nodes": [NODE]}),
     ("events.snapshot", SNAPSHOT | {"metrics": {"startedAt": TS}}, FULL_SNAPSHOT | {"metrics": METRICS}),
-    ("events.snapshot", SNAPSHOT | {"own": {}}, FULL_SNAPSHOT | {"own": {"roles": []}}),
+    ("events.snapshot", SNAPSHOT | {"own": ME}, FULL_SNAPSHOT | {"own": ME | {"roles": []}}),
     ("events.snapshot", SNAPSHOT | {"own": OWN}, FULL_SNAPSHOT | {"own": OWN}),
     ("events.delta", UPDATE, UPDATE),
     ("events.delta", UPDATE | {"own": OWN}, UPDATE | {"own": OWN}),

@@ -86,7 +86,7 @@ class Viewer:
 
     def own(self) -> OwnRights:
         """Return its present rights beside those on nodes."""
-        return OwnRights(roles=self.roles, denied=self.denied(LOCAL_EXPOSER))
+        return OwnRights(principal=self.principal, roles=self.roles, denied=self.denied(LOCAL_EXPOSER))
 
     @property
     def scope(self) -> Scope:

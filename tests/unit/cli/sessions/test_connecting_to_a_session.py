@@ -9,6 +9,8 @@ import pytest
 from omnyshell.cli.sessions import connect, finding
 from omnyshell.errors import ConfigException, ErrorCodes, SessionRejectedException
 
+PLACE = finding.Place("db-1", "4721c3f6")
+
 
 def options(history: int | None) -> SimpleNamespace:
     return SimpleNamespace(node="4721c3f6", rest=[], env=[], cwd=None, escape="~", history=history)
@@ -26,7 +28,7 @@ def _resumed(monkeypatch: pytest.MonkeyPatch) -> Mock:
         "resume_session": resumed,
     }.items():
         monkeypatch.setattr(connect, name, value)
-    for name, found in {"find": Mock(), "named": Mock(), "choose": Mock(return_value=("db-1", "4721c3f6"))}.items():
+    for name, found in {"find": Mock(), "named": Mock(), "choose": Mock(return_value=PLACE)}.items():
         monkeypatch.setattr(finding, name, found)
     return resumed
 
@@ -35,7 +37,7 @@ def _resumed(monkeypatch: pytest.MonkeyPatch) -> Mock:
 def test_it_has_the_lines_above_its_screen_first(history: int | None, lines: int, resumed: Mock) -> None:
     assert connect.connect(options(history)) == 0
     access = connect.access_from(options(history))
-    resumed.assert_called_once_with(access, "db-1", "4721c3f6", None, lines, ord("~"))
+    resumed.assert_called_once_with(access, PLACE, None, lines, ord("~"))
 
 
 @pytest.mark.usefixtures("resumed")

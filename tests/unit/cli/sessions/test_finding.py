@@ -1,6 +1,7 @@
 """Which session a word means, or none, and what is said where that is open."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -35,7 +36,9 @@ def _nobody_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def meant(word: str | None, found: FoundSessions = FOUND) -> tuple[str, str]:
-    return choose(finding._meant(found, word), word)
+    place = choose(finding._meant(found, word), word)
+    assert place.owner == "ann", "whose it is goes along"
+    return place.node, place.ref
 
 
 @pytest.mark.parametrize(
@@ -100,3 +103,18 @@ def test_a_node_cannot_list_a_session_whose_id_is_taken_for_the_name_of_another_
 def test_nodes_that_did_not_answer_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     finding.tell_silent(FoundSessions((), ("n7", "n8")))
     assert "no answer from n7, n8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "whose"), [({}, ""), ({"all": True}, None), ({"of": "bob"}, "bob"), ({"of": "bob", "all": True}, "wrong")]
+)
+def test_whose_sessions_are_meant(given: dict[str, object], whose: str | None) -> None:
+    options = SimpleNamespace(**{"all": False, "of": None, "node": "n1", "session": "s"} | given)
+    if whose == "wrong":
+        with pytest.raises(ConfigException, match="exclude each other"):
+            finding.whose(options)
+        return
+    assert finding.whose(options) == whose
+    if whose is not None:
+        # With its node and its owner nothing has to be looked for.
+        assert finding.place_of(options) == ("n1", "s", whose)

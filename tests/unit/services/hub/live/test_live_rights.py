@@ -59,7 +59,7 @@ def test_each_node_says_what_the_subscriber_lacks_there(hub: MemoryHub, who: str
 
 def test_a_subscriber_is_told_its_roles_and_what_it_may_do_at_home(hub: MemoryHub) -> None:
     (own,) = told_own(hub, follows(hub, "dev"))
-    assert own.roles == ("developer",)
+    assert (own.principal, own.roles) == ("dev", ("developer",))
     assert [(one.right, one.needed) for one in own.denied] == [("expose", ("admin",))]
     (of_admin,) = told_own(hub, follows(hub, "admin"))
     assert (of_admin.roles, of_admin.denied) == (("admin",), ())

@@ -1,0 +1,107 @@
+"""The right that the action of each key takes, or none. A test fails for an action that is not declared here."""
+
+from collections.abc import Mapping
+
+from omnyshell.tui.keys import Context
+from omnyshell.tui.rights import Need
+
+_MOVES = ("cursor", "select")
+
+
+def _none(*actions: str) -> dict[str, Need | None]:
+    return dict.fromkeys(actions)
+
+
+NEEDS: Mapping[Context, Mapping[str, Need | None]] = {
+    Context.EVERYWHERE: _none(
+        "show_help",
+        "command_palette",
+        "show_overview",
+        "show_terminals",
+        "show_wall",
+        "show_settings",
+        "choose_hub",
+        "quit_console",
+        "command_line",
+    ),
+    Context.OVERVIEW: {
+        **_none("show_panel", "next_panel", "previous_panel", "zoom", "toggle_details", "go_back"),
+        "toggle_preview": Need.WATCH,
+        "show_access": Need.ADMIN,
+    },
+    Context.TABLE: _none("filter", "select_all", "clear", "sort_next", "sort_reverse", "columns", "copy", *_MOVES),
+    Context.NODES: {
+        "open": Need.SHELL,
+        "command": Need.SESSION,
+        "fan_out": Need.EXEC,
+        "open_tunnel": Need.EXPOSE,
+        "invite": Need.ADMIN,
+        "revoke": Need.ADMIN,
+        "labels": Need.ADMIN,
+        "lock": Need.ADMIN,
+    },
+    Context.SESSIONS: {"open": Need.SHELL, "watch": Need.WATCH, "detach": Need.WATCH, "kill": Need.KILL},
+    Context.TUNNELS: {**_none("open"), "open_tunnel": Need.EXPOSE_ANYWHERE, "close_tunnels": Need.OWNER},
+    Context.AUDIT: {**_none("open", "pause"), "revoke": Need.ADMIN, "acknowledge": Need.ADMIN},
+    Context.TERMINAL: {
+        **_none(
+            "detach",
+            "next",
+            "previous",
+            "overview",
+            "copy_mode",
+            "search",
+            "signal",
+            "rename",
+            "help",
+            "go_to_tab",
+            "command_line",
+        ),
+        # What one has attached ends by being closed; what was taken over is only left by that.
+        "kill": Need.END,
+        "new_shell": Need.SHELL,
+    },
+    Context.PANES: {
+        **_none(
+            "all_keys",
+            "arrange",
+            "break_out",
+            "bring",
+            "even",
+            "focus",
+            "focus_next",
+            "resize",
+            "rotate",
+            "swap",
+            "zoom",
+        ),
+        "split": Need.SHELL,
+        # With several panes it goes to another one: it is judged where it ends something.
+        "up_or_kill": None,
+    },
+    Context.COPY: _none("copy", "move", "search", "swap", "leave", "select"),
+    Context.WATCH: {**_none("move", "page", "close"), "attach": Need.SHELL},
+    Context.WALL: {
+        **_none("go", "turn", "back", "copy"),
+        "attach": Need.SHELL,
+        "watch": Need.WATCH,
+        "kill": Need.KILL,
+    },
+    Context.FORM: _none("close"),
+    Context.COLUMNS: _none("close", "cursor", "move", "reset", "save", "show_or_hide"),
+    Context.FIELDS: _none("close", "copy", "cursor"),
+    Context.OUTPUT: _none("close"),
+    Context.LINE: _none("copy", "write", "close"),
+    Context.FAN_OUT: _none("group", "cancel", "close"),
+    Context.ACCESS: {
+        **_none("close", "copy", "command_line", *_MOVES),
+        "revoke": Need.ADMIN,
+        "invite": Need.ADMIN,
+        "lock": Need.ADMIN,
+    },
+}
+
+
+def need_of(context: Context, action: str) -> Need | None:
+    """Return what an action of a key takes, with or without its parameters."""
+    return NEEDS[context].get(action.partition("(")[0])

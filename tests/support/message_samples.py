@@ -21,6 +21,7 @@ _CANDIDATES: tuple[Any, ...] = (
     "hub_u",
     "sha256:" + "0" * 64,
     {"startedAt": "2026-01-02T03:04:05.678Z"},
+    {"principal": "ann"},
 )
 
 

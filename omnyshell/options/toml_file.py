@@ -43,7 +43,7 @@ class TomlFile:
             self.data: dict[str, Any] = tomllib.loads(text)
         except OSError as exc:
             raise ConfigException(f"cannot read {path}: {exc.strerror}") from exc
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise ConfigException(f"{path} is not TOML: {exc}") from exc
         self._lines = text.splitlines()
 

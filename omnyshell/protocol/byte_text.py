@@ -63,6 +63,15 @@ def has_bytes(request: SessionRequest) -> bool:
     return any("\0" in text for text in texts)
 
 
+_LONGEST_SPELLING = 12
+"""Characters that stand for one on the wire: four bytes that are a character together."""
+
+
+def shown_start(text: str, most: int) -> str:
+    """Return what `shown` does for a text, or for so much of its start that it is more than `most` characters."""
+    return shown(text[: _LONGEST_SPELLING * (most + 1)])[: most + 1]
+
+
 def shown(text: str) -> str:
     r"""Return a text, of the wire or as Python holds it, for people: with `\xff` for a byte that is no UTF-8."""
     if text.isascii() and "\0" not in text:

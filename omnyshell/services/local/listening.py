@@ -8,6 +8,7 @@ import msgspec
 
 from omnyshell.errors import ConfigException, Remedy
 from omnyshell.hosts import LOCALHOST, LOOPBACK, canonical_host, is_loopback, is_name_or_address
+from omnyshell.model.tunnels import MAX_PORT
 from omnyshell.security.files import read_private, write_private
 from omnyshell.services.local.addresses import machine_addresses
 from omnyshell.transport.bound_sockets import can_bind
@@ -61,9 +62,13 @@ def read_listening(directory: Path) -> Listening:
     if text is None:
         return Listening()
     try:
-        return msgspec.json.decode(text, type=Listening)
-    except msgspec.MsgspecError as exc:
+        found = msgspec.json.decode(text, type=Listening)
+    except (msgspec.MsgspecError, RecursionError) as exc:
         raise ConfigException(f"{path} is damaged").advising(Remedy.CHOOSE_ADDRESS) from exc
+    # An empty host would be every address of the machine, which nobody said.
+    if not is_name_or_address(found.host) or not (found.port is None or 0 < found.port <= MAX_PORT):
+        raise ConfigException(f"{path} is damaged").advising(Remedy.CHOOSE_ADDRESS)
+    return found
 
 
 def write_listening(directory: Path, listening: Listening) -> None:

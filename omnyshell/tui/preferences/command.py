@@ -19,10 +19,29 @@ LONGEST_VALUE: Final = 4_096
 _PLACE: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 _SHELLS: Final = frozenset(
-    ("ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "mksh", "sh", "tcsh", "yash", "zsh")
+    ("ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "mksh", "nu", "pwsh", "rbash", "sh", "tcsh", "yash", "zsh")
 )
-_SCRIPT: Final = re.compile(r"-[A-Za-z]*c[A-Za-z]*")
+_SCRIPT: Final = re.compile(r"-[A-Za-z]*[cC].*|--(?:init-)?command\b.*", re.DOTALL)
 """Options of shells with the one whose argument is a script."""
+
+_TAKES_VALUE: Final = re.compile(r"[-+][A-Za-z]*[oO][A-Za-z]*|--rcfile|--init-file")
+"""Options of shells behind which a value follows, as in `-euo pipefail`."""
+
+_CODE: Final[Mapping[str, re.Pattern[str]]] = {
+    **dict.fromkeys(("flock", "runuser", "script", "su"), re.compile(r"-[A-Za-z]*c.*|--command\b.*", re.DOTALL)),
+    **dict.fromkeys(("pypy", "python"), re.compile(r"-[A-Za-z]*c.*", re.DOTALL)),
+    **dict.fromkeys(("lua", "perl", "ruby"), re.compile(r"-[A-Za-z0-9]*[eE].*", re.DOTALL)),
+    "env": re.compile(r"-[A-Za-z]*S.*|--split-string\b.*", re.DOTALL),
+    "node": re.compile(r"-[A-Za-z]*[ep].*|--(?:eval|print)\b.*", re.DOTALL),
+    "php": re.compile(r"-[A-Za-z]*[rBRE].*", re.DOTALL),
+}
+"""Other programs, and their options with the one whose argument is obeyed, by a shell or by themselves."""
+
+_PERMUTING: Final = ("flock", "runuser", "script", "su")
+"""Those of them that take options behind other arguments too."""
+
+_PREFIXES: Final = ("doas", "env", "nice", "nohup", "setsid", "sudo", "timeout")
+"""Programs behind which another one is named; elsewhere its name may be any word."""
 
 Values = Callable[[str], str]
 """Returns what a field of the row is, "" for nothing."""
@@ -71,7 +90,8 @@ class Template:
         """Return the text with the row's fields in it.
 
         Raises `FieldException` for a control character or another that cannot be shown, for a text that is too long,
-        and in an argument for nothing at all, and for what would begin it with a dash, as an option does.
+        and in an argument for nothing at all, and for what would begin it with a dash, as an option does, or with a
+        plus sign, behind which editors and pagers are told what to do.
         """
         filled = [
             _checked(part.field, values(part.field), is_argument=is_argument, is_first=not at)
@@ -98,8 +118,9 @@ def _checked(field: str, value: str, *, is_argument: bool, is_first: bool) -> st
         raise FieldException(f"{field} is longer than {LONGEST_VALUE} characters")
     if is_argument and not value:
         raise FieldException(f"this row has no {field}")
-    if is_argument and is_first and value.startswith("-"):
-        raise FieldException(f"{field} begins with a dash, which programs take for an option: {shown}")
+    if is_argument and is_first and value.startswith(("-", "+")):
+        what = "a dash" if value[0] == "-" else "a plus sign"
+        raise FieldException(f"{field} begins with {what}, which programs take for an option: {shown}")
     return value
 
 
@@ -152,27 +173,45 @@ class OwnCommand:
 
 
 def _refuse_scripts(argv: tuple[Template, ...]) -> None:
-    """Refuse fields in what a shell would read as its script: wherever one is given a script, as also behind `env`."""
+    """Refuse fields in what a shell would read as its script: wherever one is given a script, as also behind `env`.
+
+    So are those in what other programs are told to do by an option.
+    """
     texts = ["".join(part for part in template.parts if isinstance(part, str)) for template in argv]
     for at, text in enumerate(texts):
-        if text.rpartition("/")[2] in _SHELLS:
-            script = _script_of(texts, at + 1, is_program=at == 0)
-            if script is not None and argv[script].fields:
-                raise ConfigException(
-                    f"{{{argv[script].fields[0]}}} would be part of a shell's script, and rows say what others want: "
-                    'give it behind the script, as ["sh", "-c", "echo \\"$1\\"", "sh", "{...}"]'
-                )
+        name = text.rpartition("/")[2].rstrip("-.0123456789")
+        obeyed = _obeyed_by_shell(texts, at + 1, is_program=at == 0) if name in _SHELLS else []
+        if name in _CODE and (at == 0 or texts[0].rpartition("/")[2] in _PREFIXES):
+            obeyed = _obeyed_by_option(texts, at + 1, _CODE[name], is_permuting=name in _PERMUTING)
+        field = next((field for place in obeyed for field in argv[place].fields), None)
+        if field is not None:
+            raise ConfigException(
+                f"{{{field}}} would be part of a shell's script, or of what {name} obeys, and rows say what others "
+                'want: give it behind the script, as ["sh", "-c", "echo \\"$1\\"", "sh", "{...}"]'
+            )
 
 
-def _script_of(texts: list[str], start: int, *, is_program: bool) -> int | None:
-    """The argument that a shell takes for its script or the name of one; None where it gets none.
+def _obeyed_by_shell(texts: list[str], start: int, *, is_program: bool) -> list[int]:
+    """The arguments that a shell takes for its options, their values, and its script or the name of one.
 
     Elsewhere than at the beginning a shell's name may be any word, unless it is told to run a script.
     """
-    is_told = is_program
+    is_told, is_value = is_program, False
     for at in range(start, len(texts)):
         is_option = texts[at].startswith(("-", "+"))
         is_told = is_told or (is_option and _SCRIPT.fullmatch(texts[at]) is not None)
-        if not is_option:
-            return at if is_told else None
-    return None
+        if not (is_option or is_value):
+            return list(range(start, at + 1)) if is_told else []
+        is_value = is_option and _TAKES_VALUE.fullmatch(texts[at]) is not None
+    return list(range(start, len(texts))) if is_told else []
+
+
+def _obeyed_by_option(texts: list[str], start: int, option: re.Pattern[str], *, is_permuting: bool) -> list[int]:
+    """The options that say what to do, as far as it is within them, and the arguments behind them."""
+    found: list[int] = []
+    for at in range(start, len(texts)):
+        if option.fullmatch(texts[at]) is not None:
+            found += (at, at + 1)
+        elif not (is_permuting or texts[at].startswith("-") or texts[at - 1].startswith("-")):
+            break
+    return [at for at in found if at < len(texts)]

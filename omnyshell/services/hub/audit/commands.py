@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from omnyshell.protocol.byte_text import shown
+from omnyshell.protocol.byte_text import shown_start
 from omnyshell.services.hub.audit.secrets import mask_line, mask_words, program_of
 from omnyshell.services.hub.ground.audit_settings import AuditedCommands
 
@@ -18,7 +18,7 @@ def audited_command(command: str | None, args: Sequence[str], kept: AuditedComma
     if kept is AuditedCommands.NONE or not (command or args):
         return ""
     if not args:
-        return _of_line(shown((command or "")[: LONGEST_COMMAND + 1]), kept)
+        return _of_line(shown_start(command or "", LONGEST_COMMAND), kept)
     return _of_words([command, *args] if command else args, kept)
 
 
@@ -31,7 +31,7 @@ def _of_words(words: Sequence[str], kept: AuditedCommands) -> str:
         words = words[:1]
     read, length = [], 0
     for word in words:
-        read.append(shown(word[: LONGEST_COMMAND + 1]))
+        read.append(shown_start(word, LONGEST_COMMAND))
         length += len(read[-1]) + 1
         if length > LONGEST_COMMAND:
             break

@@ -172,9 +172,7 @@ class EventsService:
         """Tell a subscription of nodes' vitals from now on, or no longer."""
         for member in self._subscribers:
             if member.receiver is peer and member.subscription.id == ask.subscription_id:
-                member.subscription.look(looks=ask.looks)
-                for node_id in self._vitals.known():
-                    member.subscription.mark_vitals(node_id)
+                member.subscription.look(self._vitals.known(), looks=ask.looks)
 
     def _remove(self, applies: Callable[[Subscriber], bool]) -> None:
         if self._subscribers.remove(applies):

@@ -77,10 +77,11 @@ class SessionEntry:
         counted = self._carried(self.route_id)
         return counted is not None and self._rates.sample(*counted, seconds)
 
-    def watch(self, session_ref: str, watcher: str, *, is_watching: bool) -> None:
-        """Note that a principal looks at it, or does so no more."""
+    def watch(self, session_ref: str, watcher: str, *, is_watching: bool) -> bool:
+        """Note that a principal looks at it, or does so no more; return whether that is news."""
         (self.watchers.add if is_watching else self.watchers.discard)((session_ref, watcher))
-        self.item.watched_by = tuple(sorted({who for _, who in self.watchers}))
+        before, self.item.watched_by = self.item.watched_by, tuple(sorted({who for _, who in self.watchers}))
+        return self.item.watched_by != before
 
     def describe(self) -> LiveSession:
         """The present state of the session."""
@@ -213,8 +214,8 @@ class LiveSessions:
         """Note who begins or ceases to look at a session."""
         for key, entry in self._entries.items():
             is_owners = (entry.node_id, entry.principal) == (event.node_id, event.principal)
-            if is_owners and matches_ref(entry.item.session_id, event.session_ref):
-                entry.watch(event.session_ref, event.watcher, is_watching=event.is_watching)
+            is_meant = is_owners and matches_ref(entry.item.session_id, event.session_ref)
+            if is_meant and entry.watch(event.session_ref, event.watcher, is_watching=event.is_watching):
                 self._mark(Part.SESSIONS, key, entry.principal, None)
 
     def node_gone(self, node_id: str) -> None:

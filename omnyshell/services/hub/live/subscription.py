@@ -6,7 +6,7 @@ pieces, with every item marked as changed; later changes follow in deltas.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -85,6 +85,9 @@ class Subscription:
         self._sequence = 0
         self._changed: dict[tuple[Part, str], LiveItem | None] = {}
         self._counted: dict[tuple[Part, str], None] = {}
+        self._owed_vitals: Collection[str] = ()
+        """The nodes whose vitals are to be told, as the subscriber looks anew."""
+
         self._told: set[tuple[Part, str]] = set()
         """The items sent to a viewer that may not see everything; it is told only of the end of these."""
 
@@ -105,6 +108,7 @@ class Subscription:
             or self._snapshot is not None
             or self._changed
             or self._counted
+            or self._owed_vitals
             or self._records
             or self._has_metrics
             or self._owes_rights
@@ -127,11 +131,13 @@ class Subscription:
         if not self._has_lagged and part in self.parts and self._may_see(part, key, owner):
             self._counted[part, key] = None
 
-    def look(self, *, looks: bool) -> None:
-        """Tell of nodes' vitals from now on, or no longer."""
+    def look(self, known: Collection[str], *, looks: bool) -> None:
+        """Tell of nodes' vitals from now on, or no longer.
+
+        `known` are the nodes of which some are known, as they change. It takes no time, however many those are.
+        """
+        self._owed_vitals = known if looks else ()
         self.looks = looks
-        if not looks:
-            self._counted = {key: None for key in self._counted if key[0] is not Part.NODES}
 
     def mark_vitals(self, node_id: str) -> None:
         """Mark the vitals of a node as changed."""
@@ -194,6 +200,7 @@ class Subscription:
     def _forget(self) -> None:
         self._changed.clear()
         self._counted.clear()
+        self._owed_vitals = ()
         self._records.clear()
         self._has_metrics = False
         self._snapshot = None
@@ -306,9 +313,13 @@ class Subscription:
             self._told.add((part, key))
 
     def _take_counted(self, content: "_Content") -> None:
+        self._counted |= dict.fromkeys((Part.NODES, node_id) for node_id in self._owed_vitals)
+        self._owed_vitals = ()
         while self._counted and not content.is_full:
             key = next(iter(self._counted))
             del self._counted[key]
+            if key[0] is Part.NODES and not self.looks:
+                continue
             counted = self._source.traffic(*key, self.viewer)
             if counted is not None:
                 content.add_traffic(counted)

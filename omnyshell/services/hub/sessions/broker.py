@@ -127,15 +127,9 @@ class HubBroker:
         node.peer.send(node_request(request, route), route.node_channel)
 
     def close_from_client(self, route: SessionRoute, message: ChannelClose) -> None:
-        """The client closes: tell the node, ahead of data that still waits.
-
-        Leaving what was taken over does not end it: that is its owner's, and takes another right.
-        """
-        if route.is_others and message.reason == CloseReason.CLIENT_CLOSED:
-            message = ChannelClose(reason=CloseReason.CLIENT_DISCONNECTED)
+        """The client closes: tell the node, ahead of data that still waits."""
         route.client.discard(route.client_channel)
-        self._end_at_node(route, message)
-        self._finish(route, message.reason)
+        self._finish(route, self._leave_at_node(route, message).reason)
 
     def detach(self, route: SessionRoute, message: SessionDetachRequest) -> None:
         """The client detaches: ask the node, which answers on the channel."""
@@ -190,6 +184,7 @@ class HubBroker:
     def exited(self, route: SessionRoute) -> None:
         """Note that the program of an open session has ended."""
         route.step("session's program ended")
+        route.has_exited = True
         self._kept.ended(route.session.node_id, route.session.id)
 
     def close_from_node(self, route: SessionRoute, message: ChannelClose) -> None:
@@ -235,7 +230,7 @@ class HubBroker:
         close = ChannelClose(reason=CloseReason.ERROR, message=why)
         route.client.discard(route.client_channel)
         route.client.send_in_order(close, route.client_channel)
-        self._end_at_node(route, close)
+        self._leave_at_node(route, close)
         self._finish(route, CloseReason.ERROR)
 
     def end(self, route: SessionRoute, reason: str, text: str) -> None:
@@ -274,7 +269,7 @@ class HubBroker:
         late = [route for route in self._router if not route.is_open and now >= route.open_deadline]
         for route in late:
             # The node may still start the session; the close tells it not to keep it.
-            self._end_at_node(route, ChannelClose(reason=CloseReason.ERROR, message="Opened too late"))
+            self._leave_at_node(route, ChannelClose(reason=CloseReason.ERROR, message="Opened too late"))
             self._reject_route(route, ErrorCodes.TIMEOUT, f"The node {route.session.node_id} did not answer")
 
     # The rest
@@ -325,6 +320,17 @@ class HubBroker:
         why = SessionRejectedException(text, code=reason)
         whose = f"of {route.session.principal}" if route.is_others else ""
         self._reject(route.client, route.client_channel, route.session.node_id, why, route.audited_command, whose)
+
+    def _leave_at_node(self, route: SessionRoute, close: ChannelClose) -> ChannelClose:
+        """Tell the node that the client has a session no longer; return what it was told.
+
+        Leaving what was taken over does not end it, whatever the client did: that is its owner's, and takes another
+        right.
+        """
+        if route.is_others and not route.has_exited:
+            close = ChannelClose(reason=CloseReason.CLIENT_DISCONNECTED)
+        self._end_at_node(route, close)
+        return close
 
     def _end_at_node(self, route: SessionRoute, close: ChannelClose) -> None:
         route.node.discard(route.node_channel)

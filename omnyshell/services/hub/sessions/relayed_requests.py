@@ -23,6 +23,7 @@ from omnyshell.protocol.messages import (
     NodeSessionScreenResponse,
     SessionScreenRequest,
 )
+from omnyshell.protocol.messages.history import NodeSessionHistoryResponse
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.quota import Pool, Quota
@@ -152,14 +153,12 @@ class RelayedRequests:
             return
         self._forget(message.request_id, pending)
         step(logger, "answer passed on", peer=pending.client.id, node_id=pending.request.node_id, request=pending.id)
+        self._note_look(pending, message)
         if isinstance(message, NodeSessionScreenResponse):
             if HISTORY not in pending.shared:
                 message.history_end = None
             if SCREEN_ETAG not in pending.shared:
                 message.etag, message.same, message.exit_code = None, False, None
-            if message.ok and pending.is_others:
-                who = pending.client.principal.id
-                self._watchers.looked(pending.request.node_id, pending.owner, pending.request.session_ref, who)
             if message.same:
                 # The screen is unchanged, so the audit has a record of this view already.
                 pending.client.send(pending.kind.tell(message, pending))
@@ -174,6 +173,13 @@ class RelayedRequests:
         else:
             self._record(pending.kind, pending.client, pending.request, "ok")
         pending.client.send(pending.kind.tell(message, pending))
+
+    def _note_look(self, pending: _Pending, message: Any) -> None:
+        """Note that a client is shown what is, or was, on the screen of a session of somebody else."""
+        if isinstance(message, NodeSessionScreenResponse | NodeSessionHistoryResponse) and message.ok:
+            asked = pending.request
+            if pending.is_others:
+                self._watchers.looked(asked.node_id, pending.owner, asked.session_ref, pending.client.principal.id)
 
     def enforce(self, applies: "Callable[[_Pending], bool]" = lambda _: True) -> None:
         """Check pending requests again, after rights have changed; refuse those that are no longer allowed."""

@@ -72,6 +72,8 @@ class SessionRoute:
     to_client: SendCredit = field(default_factory=SendCredit)
     bytes_in: int = 0
     bytes_out: int = 0
+    has_exited: bool = False
+    """Whether the node has said that the program ended."""
 
     @property
     def is_resume(self) -> bool:

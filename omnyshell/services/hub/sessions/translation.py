@@ -1,7 +1,7 @@
 """What a session's messages become on their way between client and node."""
 
 from omnyshell.model.sessions import SessionMode
-from omnyshell.protocol.byte_text import shown
+from omnyshell.protocol.byte_text import shown_start
 from omnyshell.protocol.extensions import HISTORY, INTERACTIVE, LEADER_ONLY, WIDE_WINDOW, WIDTHS
 from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionOpened, SessionOpen, SessionOpened
 from omnyshell.services.hub.sessions.route import SessionRoute
@@ -12,12 +12,13 @@ SHOWN_NAME_LENGTH = 255
 
 def shown_command(request: SessionOpen) -> str:
     """Return the command of a request, for display."""
-    words = request.command or ""
+    words = shown_start(request.command or "", SHOWN_NAME_LENGTH)
     for word in request.args:
         if len(words) > SHOWN_NAME_LENGTH:
             break
-        words += f" {word}" if words else word
-    return shown(words[:SHOWN_NAME_LENGTH])
+        said = shown_start(word, SHOWN_NAME_LENGTH)
+        words += f" {said}" if words else said
+    return words[:SHOWN_NAME_LENGTH]
 
 
 def node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:

@@ -71,7 +71,8 @@ def test_a_choice_is_kept_and_a_damaged_one_says_how_it_is_mended(tmp_path: Path
     chosen = Listening("10.0.0.7", 8443, "a")
     write_listening(tmp_path, chosen)
     assert read_listening(tmp_path) == chosen
-    for text in ("", "{", '{"host": 3}', "[]"):
+    of_wrong_form = ("", "{", '{"host": 3}', "[]", "[" * 10_000)
+    for text in (*of_wrong_form, '{"host": ""}', '{"host": "a..b"}', '{"host": "x", "port": 0}'):
         (tmp_path / "listening.json").write_text(text)
         with pytest.raises(ConfigException, match=r"listening\.json is damaged") as damaged:
             read_listening(tmp_path)

@@ -47,6 +47,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("filters = 1", "line 1: 'filters' is a table"),
+        ("a = " + "[" * 20_000, "is not TOML"),
         ('[filters]\n\nprod = "envv:prod"', "line 3: 'prod' is no filter of any panel: no field \"envv\""),
         ("[filters]\nprod = 1", "line 2: 'prod' must be a filter"),
         ('[filters]\n"a b" = "x"', "line 2: 'a b' is no name of a filter"),

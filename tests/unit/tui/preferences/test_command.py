@@ -27,6 +27,7 @@ def filled(text: str, value: str) -> str:
     "value",
     [
         "-oProxyCommand=touch /tmp/owned",
+        "+!touch /tmp/owned",
         "--help",
         "-",
         "a\nb",
@@ -75,7 +76,7 @@ def test_a_filled_argument_is_the_value_in_its_place_or_there_is_none(value: str
     try:
         result = filled(text, value)
     except FieldException:
-        assert not value or not value.isprintable() or value.startswith("-") or len(value) > 4096
+        assert not value or not value.isprintable() or value.startswith(("-", "+")) or len(value) > 4096
         return
     assert result == before + value + after
     assert "\0" not in result
@@ -136,3 +137,46 @@ def test_a_program_gets_what_was_filled_in() -> None:
     run = command(sys.executable, "-c", "import sys; print(sys.argv[1])", "{node}").on(lambda _: hostile)
     done = subprocess.run(run.argv, check=True, capture_output=True, text=True, timeout=20)
     assert done.stdout == f"{hostile}\n"
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("bash", "-euo", "pipefail", "-c", "echo {node}"),
+        ("bash", "-ceuo", "pipefail", "echo {node}"),
+        ("bash", "-o", "posix", "-c", "{node}"),
+        ("sudo", "/bin/bash", "-euo", "pipefail", "-c", "{node}"),
+        ("bash", "--rcfile={node}"),
+        ("bash", "--init-file", "{node}"),
+        ("bash-5.2", "-c", "{node}"),
+        ("rbash", "-c", "{node}"),
+        ("fish", "--command={node}"),
+        ("fish", "-c{node}"),
+        ("fish", "--init-command", "{node}"),
+        ("su", "-", "operator", "-c", "{node}"),
+        ("su", "--command={node}"),
+        ("env", "-S", "sh -c {node}"),
+        ("python3.11", "-Ic", "{node}"),
+        ("perl", "-ne", "{node}"),
+        ("node", "--eval={node}"),
+        ("sudo", "perl", "-I", "lib", "-e", "{node}"),
+    ],
+)
+def test_no_option_has_a_shell_or_an_interpreter_obey_a_field(argv: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigException, match="rows say what others want"):
+        command(*argv)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("bash", "-euo", "pipefail", "-c", 'echo "$1"', "bash", "{node}"),
+        ("python3", "-c", "import sys", "{node}"),
+        ("env", "A=b", "prog", "{node}"),
+        ("su", "-c", "uptime", "operator", "{node}"),
+        ("python3", "tool.py", "-c", "{node}"),
+        ("omnyshell", "node", "-p", "{node}"),
+    ],
+)
+def test_a_field_behind_a_script_is_its_argument(argv: tuple[str, ...]) -> None:
+    assert command(*argv).on(lambda _: "$(id)").argv[-1] == "$(id)"

@@ -69,3 +69,18 @@ def test_whatever_is_asked_is_kept_in_a_bounded_length(
     command: str | None, args: list[str], kept: AuditedCommands
 ) -> None:
     assert len(audited_command(command, args, kept)) <= LONGEST_COMMAND + 3
+
+
+SPELLED = "\0c3\0a9"
+"""A character, spelled as its bytes, of which a client may send as many as it likes."""
+
+
+@pytest.mark.parametrize("count", [1, 20, 170, 171, 600, 1020, 1100])
+def test_nothing_is_cut_off_without_being_told(count: int) -> None:
+    for line in (
+        audited_command(f"echo {SPELLED * count}; rm -rf x", (), FULL),
+        audited_command("echo", (SPELLED * count, "; rm -rf x"), FULL),
+    ):
+        assert "rm -rf x" in line or line.endswith("..."), line
+        assert "\0" not in line
+        assert len(line) <= LONGEST_COMMAND + 3

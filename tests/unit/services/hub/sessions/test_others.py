@@ -18,11 +18,17 @@ from omnyshell.protocol.messages.events import (
     EventsDelta,
     EventsSnapshot,
     EventsSubscribe,
+    EventsUnsubscribe,
     EventsUpdate,
     NodeLiveSessionsRequest,
     NodeLiveSessionsResponse,
 )
-from omnyshell.protocol.messages.history import SessionHistoryRequest, SessionHistoryResponse
+from omnyshell.protocol.messages.history import (
+    NodeSessionHistoryRequest,
+    NodeSessionHistoryResponse,
+    SessionHistoryRequest,
+    SessionHistoryResponse,
+)
 
 NEEDED = ("watch", "shell", "exec", "kill", "others")
 CHOICES = [chosen for size in range(len(NEEDED) + 1) for chosen in combinations(NEEDED, size)]
@@ -169,9 +175,9 @@ def test_ones_own_detach_and_a_client_that_does_not_know_the_word_are_told_no_na
     assert old.hears(m.SessionDetached, 1).taken_by == ""
 
 
-@pytest.mark.parametrize("reason", [CloseReason.CLIENT_CLOSED, CloseReason.CLIENT_DISCONNECTED, None])
+@pytest.mark.parametrize("reason", [*CloseReason, "made up", None])
 def test_what_was_taken_over_goes_on_without_the_one_who_took_it(
-    hub: MemoryHub, node: MemoryPeer, reason: CloseReason | None
+    hub: MemoryHub, node: MemoryPeer, reason: str | None
 ) -> None:
     dev, admin = hub.logs_in("dev"), hub.logs_in("admin")
     before, session_id = shell(hub, dev, node)
@@ -182,6 +188,34 @@ def test_what_was_taken_over_goes_on_without_the_one_who_took_it(
         admin.says(m.ChannelClose(reason=reason), 9)
     assert node.hears(m.ChannelClose, channel).reason == CloseReason.CLIENT_DISCONNECTED
     assert audited(hub, "session.close") == [("session.close", "ok", "admin", "shell of dev")]
+
+
+def test_breaking_the_rules_ends_no_session_of_somebody_else(hub: MemoryHub, node: MemoryPeer) -> None:
+    dev, admin = hub.logs_in("dev"), hub.logs_in("admin")
+    before, session_id = shell(hub, dev, node)
+    channel = take_over(hub, admin, node, session_id, before)
+    for _ in range(5):
+        admin.sends(9, bytes(60_000))
+    assert admin.hears(m.ChannelClose, 9).reason == CloseReason.ERROR
+    assert node.hears(m.ChannelClose, channel).reason == CloseReason.CLIENT_DISCONNECTED
+
+
+def test_a_node_that_answers_too_late_keeps_what_was_to_be_taken_over(hub: MemoryHub, node: MemoryPeer) -> None:
+    admin = hub.logs_in("admin")
+    admin.says(m.SessionOpen(node_id="n1", mode="shell", resume_session_id=ABSENT, owner="dev"), 9)
+    channel, _ = node.hears_at(m.NodeSessionOpen)
+    hub.passes(31)
+    assert admin.hears(m.SessionRejected, 9).reason == "timeout"
+    assert node.hears(m.ChannelClose, channel).reason == CloseReason.CLIENT_DISCONNECTED
+
+
+def test_the_end_of_its_program_is_confirmed_by_whoever_has_it(hub: MemoryHub, node: MemoryPeer) -> None:
+    dev, admin = hub.logs_in("dev"), hub.logs_in("admin")
+    before, session_id = shell(hub, dev, node)
+    channel = take_over(hub, admin, node, session_id, before)
+    node.says(m.ChannelExit(exit_code=0), channel)
+    admin.says(m.ChannelClose(reason=CloseReason.NORMAL), 9)
+    assert node.hears(m.ChannelClose, channel).reason == CloseReason.NORMAL
 
 
 def test_who_may_not_have_it_any_more_leaves_it_to_its_owner(hub: MemoryHub, node: MemoryPeer) -> None:
@@ -314,6 +348,8 @@ def look(hub: MemoryHub, who: MemoryPeer, node: MemoryPeer, session_id: str, *, 
     named = {"request_id": "r", "node_id": "n1", "session_ref": session_id, "owner": "dev"}
     if history:
         who.says(SessionHistoryRequest(**named))
+        if asked := node.heard(NodeSessionHistoryRequest):
+            node.says(NodeSessionHistoryResponse(request_id=asked[-1].request_id, ok=True, lines="", count=0))
         return
     who.says(m.SessionScreenRequest(**named, etag=""))
     asked = node.hears(m.NodeSessionScreenRequest)
@@ -344,6 +380,30 @@ def test_the_owner_sees_who_watches_and_who_has_it(hub: MemoryHub, node: MemoryP
     assert (left.taken_by, left.state, left.watched_by) == ("", SessionState.DETACHED, ())
 
 
+def test_the_owner_sees_who_reads_what_was_above_the_screen(hub: MemoryHub, node: MemoryPeer) -> None:
+    owner, dev, admin = subscribes(hub), hub.logs_in("dev"), hub.logs_in("admin")
+    _, session_id = shell(hub, dev, node)
+    look(hub, admin, node, session_id, history=True)
+    assert seen(hub, owner).watched_by == ("admin",)
+
+
+def test_who_watched_before_the_live_state_began_anew_is_seen_all_the_same(hub: MemoryHub, node: MemoryPeer) -> None:
+    dev, admin = hub.logs_in("dev"), hub.logs_in("admin")
+    _, session_id = shell(hub, dev, node)
+    admin.says(EventsSubscribe(subscription_id="s", parts=("sessions",)))
+    admin.says(EventsUnsubscribe(subscription_id="s"))
+    hub.passes(9)
+    look(hub, admin, node, session_id)
+    hub.passes(2)
+    admin.says(EventsSubscribe(subscription_id="t", parts=("sessions",)))
+    for _ in range(2):
+        look(hub, admin, node, session_id)
+        hub.passes(2)
+    owner = subscribes(hub)
+    look(hub, admin, node, session_id)
+    assert seen(hub, owner).watched_by == ("admin",)
+
+
 def test_a_subscriber_that_does_not_know_the_words_is_not_told_them(hub: MemoryHub, node: MemoryPeer) -> None:
     owner, dev, admin = subscribes(hub, OLD), hub.logs_in("dev"), hub.logs_in("admin")
     before, session_id = shell(hub, dev, node)
@@ -359,4 +419,5 @@ def test_ones_own_looks_are_no_news(hub: MemoryHub, node: MemoryPeer) -> None:
     look(hub, dev, node, session_id)
     assert seen(hub, owner).watched_by == ()
     look(hub, dev, node, session_id, history=True)
-    assert not dev.heard(SessionHistoryResponse)
+    assert dev.hears(SessionHistoryResponse).ok
+    assert seen(hub, owner).watched_by == ()

@@ -111,7 +111,7 @@ class ConsoleApp(OwnApp):
         self._client_only = client_only
         self._needs_passphrase = needs_passphrase
         self._came_from = self.DEFAULT_MODE
-        self._keys = KeyOrder(self, super().on_event, self._stays)
+        self._keys = KeyOrder(self, super().on_event, self._stays, self.terminals.arrive)
         self.looks = Looks(self, depth)
         self._wrong = [*wrong, *self.use_theme(settings.theme)]
         self._add_modes()

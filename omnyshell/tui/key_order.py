@@ -25,7 +25,8 @@ class KeyOrder:
     """Holds keys and pastes back until earlier ones have taken effect.
 
     `dispatch` passes an event on; `stays` tells whether the next event will go to the same widget in any case, so that
-    there is no need to wait.
+    there is no need to wait; `arrive` waits for what is on its way to the screen, and will have the
+    focus there, and returns whether there was any.
     """
 
     def __init__(
@@ -33,10 +34,12 @@ class KeyOrder:
         app: App[Any],
         dispatch: Callable[[events.Event], Awaitable[None]],
         stays: Callable[[events.Event], bool],
+        arrive: Callable[[], Awaitable[bool]],
     ) -> None:
         self._app = app
         self._dispatch = dispatch
         self._stays = stays
+        self._arrive = arrive
         self._held: deque[events.Event] = deque()
         self._settling: asyncio.Task[None] | None = None
 
@@ -64,15 +67,20 @@ class KeyOrder:
     async def _settle(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(LONGEST):
-                for _ in range(ROUNDS):
-                    if await self._round():
-                        break
+                await self._rounds()
+                if await self._arrive():
+                    await self._rounds()
         # Passed on within the app's message handling, not from this task.
         self._app.call_later(self._settled)
 
     async def _settled(self) -> None:
         self._settling = None
         await self._hand_on()
+
+    async def _rounds(self) -> None:
+        for _ in range(ROUNDS):
+            if await self._round():
+                break
 
     async def _round(self) -> bool:
         """Let all widgets from the focus up to the app handle their queued messages; return whether none are left."""

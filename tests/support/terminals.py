@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from support.stack import DEADLINE, Certificates, access, until
+from textual import events
 from textual.pilot import Pilot
 
 from omnyshell.services.dial import HubAccess
@@ -96,6 +97,12 @@ async def run(pane: TerminalPane, line: str, done: str) -> str:
 
 
 LEADER = "ctrl+right_square_bracket"
+
+
+def burst(app: ConsoleApp, *keys: str) -> None:
+    """Press keys without waiting for any of them."""
+    for key in keys:
+        app.post_message(events.Key(key, key if len(key) == 1 else None))
 
 
 def notices(app: ConsoleApp) -> str:

@@ -142,7 +142,12 @@ class Doing:
         text = self._console.overview.panel.look.filter.strip()
         if not text:
             raise CommandError("No filter is set: set one with / or :filter, and save it then")
-        return lambda: save_filter(settings_file(), self._console.settings.own, rest, text)
+
+        def do() -> None:
+            save_filter(settings_file(), self._console.settings.own, rest, text)
+            self._console.notify(f"@{rest} is {text}", title="Saved", markup=False)
+
+        return do
 
     def do_forget(self, rest: str) -> Prepared:
         """Drop a saved filter."""

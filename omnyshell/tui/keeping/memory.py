@@ -1,5 +1,7 @@
 """Tabs and panes over the end of the console: what was left is shown again, what changes is kept."""
 
+import asyncio
+
 from textual.timer import Timer
 
 from omnyshell.tui.context import ConsoleContext
@@ -36,6 +38,8 @@ class Memory:
         self._keeper = Keeper(*whose)
         self._saving: Timer | None = None
         self._is_closed = False
+        self._is_shown = asyncio.Event()
+        self._is_shown.set()
 
     async def begin(self, *, is_wanted: bool) -> Kept | None:
         """Return what was kept, for `show`; where that is not wanted, forget it. Raises `ConfigException`."""
@@ -47,9 +51,22 @@ class Memory:
         """Make the panes again, once, now that they are looked at."""
         kept = self._keeper.take()
         if kept is not None:
+            self._is_shown.clear()
             start_task(self._deck, self._show(kept), "Taking up the terminals")
 
+    async def shown(self) -> bool:
+        """Wait for the panes that are being made again, whether they come or not; return whether there were any."""
+        comes = not self._is_shown.is_set()
+        await self._is_shown.wait()
+        return comes
+
     async def _show(self, kept: Kept) -> None:
+        try:
+            await self._put(kept)
+        finally:
+            self._is_shown.set()
+
+    async def _put(self, kept: Kept) -> None:
         self._deck.say(LOOKING)
         here = {pane.ref for pane in self._terminals() if pane.ref is not None}
         found = await restored(self._port.client, kept, self._makers, here)

@@ -307,10 +307,11 @@ class Panel(Judged, Vertical, Generic[T]):
         self._apply(event.value, is_typed=self._filter.has_focus)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Keep the filter, and go back to the rows."""
+        """Keep the filter, and go back to the rows; one that is wrong is still written."""
         event.stop()
         self.set_filter(event.value)
-        self.table.focus()
+        if not self._filter_error:
+            self.table.focus()
 
     def _open_filter(self, *, is_open: bool) -> None:
         self._filter.set_class(is_open, "-open")

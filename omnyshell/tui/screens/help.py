@@ -1,6 +1,6 @@
 """The help: every key, from the table of keys, and the language of filters."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from rich.cells import cell_len
 from rich.console import Group, RenderableType
@@ -15,6 +15,10 @@ from textual.widgets import Static
 
 from omnyshell.tui.keys import USUAL_LEADER, Context, Key, bindings, sections
 from omnyshell.tui.panels.filter import LANGUAGE
+
+
+TOGETHER: Final = {Context.TERMINAL: (Context.PANES, Context.COPY)}
+"""What is also said first where the keys of one context are."""
 
 
 class HelpScreen(ModalScreen[None]):
@@ -81,7 +85,8 @@ class HelpScreen(ModalScreen[None]):
 
 
 def _blocks(first: Context, leader: str) -> list[tuple[str, list[tuple[str, str]]]]:
-    ordered = sorted(sections(), key=lambda section: section[0] is not first)
+    near = (first, *TOGETHER.get(first, ()))
+    ordered = sorted(sections(), key=lambda section: section[0] not in near)
     blocks = [(context.replace(USUAL_LEADER, leader), [_words(key) for key in members]) for context, members in ordered]
     return [*blocks, ("Filters", list(LANGUAGE))]
 

@@ -179,6 +179,10 @@ class TerminalsScreen(Judged, Screen[None]):
         for pane in self._terminals():
             pane.terminal.has_keyboard(gained=pane.terminal.has_focus)
 
+    async def arrive(self) -> bool:
+        """Wait for the terminals that are taken up, where they are looked at; return whether there were any."""
+        return self._memory is not None and self.is_current and await self._memory.shown()
+
     def on_screen_suspend(self) -> None:
         """Note that no terminal is visible any more."""
         for pane in self._terminals():

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from support.stack import Certificates, connected_client, hub_config, running_node, stack, until
-from support.terminals import LEADER, console_at, notices, run, shell, shows
+from support.terminals import LEADER, burst, console_at, notices, run, shell, shows
 from textual.pilot import Pilot
 
 from omnyshell import OmnyShellHub, PtySpec
@@ -140,3 +140,15 @@ async def test_a_file_that_is_wrong_is_told_and_replaced_and_who_wants_none_has_
             assert panes(app) == []
             await shell(app)
         assert not kept.exists()
+
+
+async def test_what_follows_f3_is_for_the_terminals_that_come_back(certificates: Certificates, tmp_path: Path):
+    async with stack(certificates, tmp_path) as (hub, _, _):
+        async with console_at(certificates, hub.port) as (app, pilot):
+            await shell(app)
+            await pilot.press(LEADER, "o")
+        async with console_at(certificates, hub.port) as (app, _):
+            await until(lambda: "A terminal waits: f3" in notices(app))
+            burst(app, "f3", LEADER, "s")
+            await until(lambda: len(panes(app)) == 2)
+            assert len(app.terminals._layout.tabs) == 1

@@ -4,20 +4,12 @@ import pytest
 from support.console import console, node, snapshot
 from support.scripted import ScriptedClient, ScriptedSession
 from support.stack import until
-from support.terminals import LEADER
-from textual import events
+from support.terminals import LEADER, burst
 
 from omnyshell.model.sessions import PtySpec
-from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.dialogs.invite import InviteDialog
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.widgets.field import Field
-
-
-def burst(app: ConsoleApp, *keys: str) -> None:
-    """Press keys without waiting for any of them."""
-    for key in keys:
-        app.post_message(events.Key(key, key if len(key) == 1 else None))
 
 
 @pytest.fixture(name="session")

@@ -270,6 +270,10 @@ async def test_a_bad_filter_is_explained_and_shows_nothing() -> None:
         assert "node: wants a value" in text_of(app)
         await pilot.press("enter")
         assert nodes.shown == []
+        # One that is wrong is still written: what follows corrects it, and is no command.
+        await pilot.press(*"web-2", "enter")
+        assert [one.node_id for one in nodes.shown] == ["web-2"]
+        assert not isinstance(app.focused, Input)
 
 
 async def test_who_drops_a_filter_of_the_audit_follows_again_or_stays_where_the_cursor_was_put() -> None:

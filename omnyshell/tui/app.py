@@ -8,7 +8,6 @@ from textual import events
 from textual.app import SystemCommand
 from textual.driver import Driver
 from textual.filter import LineFilter
-from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widget import AwaitMount
 
@@ -150,19 +149,6 @@ class ConsoleApp(OwnApp):
         """Return none: the console's commands come from the table of keys."""
         return ()
 
-    def notify(
-        self,
-        message: str,
-        *,
-        title: str = "",
-        severity: SeverityLevel = "information",
-        timeout: float | None = None,
-        markup: bool = True,
-    ) -> None:
-        """Show a notice over those before, for as long as it takes to read."""
-        text = notices.notice(message, title)
-        super().notify(text, severity=severity, timeout=timeout or notices.seconds_for(text), markup=markup)
-
     # From start to end
 
     def on_load(self) -> None:
@@ -174,7 +160,7 @@ class ConsoleApp(OwnApp):
         """Connect, or ask for a hub."""
         self.set_interval(REVIVE_PERIOD, self._revive)
         for text in self._wrong:
-            self.notify(printable(text), severity="warning", markup=False)
+            self.tell_in_turn(printable(text), severity="warning")
         if self.place is not None:
             self._begin(self.place)
         else:
@@ -188,9 +174,7 @@ class ConsoleApp(OwnApp):
         access = await self._access(place)
         self.hub.use(access)
         if place.trouble:
-            self.notify(
-                printable(place.trouble), title="Others do not reach this hub", severity="warning", markup=False
-            )
+            self.tell_in_turn(f"Others do not reach this hub: {printable(place.trouble)}", severity="warning")
         url = str(access.address)
         self.overview.header.name_hub(url if place.label == url else f"{place.label} {url}", "")
         await self.hub.run()
@@ -221,13 +205,13 @@ class ConsoleApp(OwnApp):
         try:
             kept = await self.terminals.remember(hub, self.hub.principal, is_wanted=self.settings.layout == KEPT)
         except ConfigException as exc:
-            self.notify(f"Tabs and panes are not kept as you left them: {exc}", severity="warning", markup=False)
+            self.tell_in_turn(f"Tabs and panes are not kept as you left them: {exc}", severity="warning")
             return
         if kept is not None and kept.in_front and self.screen is self.overview:
             self.switch_mode("terminals")
         elif kept is not None:
             count = len(kept.panes)
-            self.notify(f"{count} terminals are as you left them: f3" if count > 1 else "A terminal waits: f3")
+            self.tell_in_turn(f"{count} terminals are as you left them: f3" if count > 1 else "A terminal waits: f3")
 
     def _ask_for_hub(self, why: str, *, asks_at_once: bool = False) -> None:
         screen = LoginScreen(self._wanted, why, offers_local=not self._client_only, asks_at_once=asks_at_once)

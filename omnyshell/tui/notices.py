@@ -1,6 +1,11 @@
 """What the console tells beside, in the topmost lines, where nothing is typed: the newest lies over the others."""
 
+from functools import partial
+from time import monotonic
 from typing import Final
+
+from textual.app import App
+from textual.notifications import SeverityLevel
 
 SHORTEST: Final = 5.0
 """Seconds that a notice stays at least."""
@@ -26,3 +31,34 @@ def notice(message: str, title: str) -> str:
 def seconds_for(text: str) -> float:
     """Return how long a notice stays."""
     return max(SHORTEST, len(text) / READ_IN_A_SECOND)
+
+
+class TellingApp(App[int]):
+    """The part of the application that tells."""
+
+    _told_until = 0.0
+    """When the last of what is told in turn has been read, on the monotonic clock."""
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Show a notice over those before, for as long as it takes to read."""
+        text = notice(message, title)
+        super().notify(text, severity=severity, timeout=timeout or seconds_for(text), markup=markup)
+
+    def tell_in_turn(self, message: str, *, severity: SeverityLevel = "information") -> None:
+        """Show a notice that nobody's key asked for, once those before it that came in this way have been read."""
+        now = monotonic()
+        begins = max(now, self._told_until)
+        self._told_until = begins + seconds_for(message)
+        show = partial(self.notify, message, severity=severity, markup=False)
+        if begins > now:
+            self.set_timer(begins - now, show)
+        else:
+            show()

@@ -139,13 +139,14 @@ class Doing:
 
     def do_save(self, rest: str) -> Prepared:
         """Keep the present filter."""
-        text = self._console.overview.panel.look.filter.strip()
+        panel = self._console.overview.panel
+        text = panel.look.filter.strip()
         if not text:
             raise CommandError("No filter is set: set one with / or :filter, and save it then")
 
         def do() -> None:
             save_filter(settings_file(), self._console.settings.own, rest, text)
-            self._console.notify(f"@{rest} is {text}", title="Saved", markup=False)
+            panel.notify(f"@{rest} is {text}", title="Saved", markup=False)
 
         return do
 

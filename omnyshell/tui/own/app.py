@@ -4,8 +4,6 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from textual.app import App
-
 from omnyshell.clock import Clock
 from omnyshell.errors import ConfigException
 from omnyshell.printable import printable
@@ -14,6 +12,7 @@ from omnyshell.tui.dialogs.columns import ColumnsDialog
 from omnyshell.tui.dialogs.copying import CopyDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.hub_link import HubLink
+from omnyshell.tui.notices import TellingApp
 from omnyshell.tui.own.output import OutputScreen
 from omnyshell.tui.own.running import run_in_terminal
 from omnyshell.tui.own.saving import save_columns
@@ -25,7 +24,7 @@ from omnyshell.tui.tasks import start_task, tell
 from omnyshell.tui.terminal.clipboard import copy_out
 
 
-class OwnApp(App[int]):
+class OwnApp(TellingApp):
     """The part of the application that is about what is the user's own."""
 
     settings: ConsoleSettings

@@ -16,7 +16,6 @@ from textual.widgets import Static
 from omnyshell.tui.keys import USUAL_LEADER, Context, Key, bindings, sections
 from omnyshell.tui.panels.filter import LANGUAGE
 
-
 TOGETHER: Final = {Context.TERMINAL: (Context.PANES, Context.COPY)}
 """What is also said first where the keys of one context are."""
 

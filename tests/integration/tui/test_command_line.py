@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from support.console import a_day_at_work, console, delta, node
 from support.pictures import check_picture
+from support.terminals import notices
 from textual.pilot import Pilot
 
 from omnyshell.tui import messages
@@ -160,6 +161,7 @@ async def test_the_line_completes_recalls_says_what_is_wrong_and_does(
     assert [one.node_id for one in app.overview.nodes.rows.shown] == ["build-mac", "db-1", "web-1", "web-2"]
     await pilot.press("colon", *"save on", "enter")
     assert read_own(tmp_path / "config" / "console.toml").filters == {"on": "state:online"}
+    assert "Saved: @on is state:online" in notices(app)
     await pilot.press("colon", *"sort -heard", "enter", "colon", *"columns node heard", "enter")
     assert app.overview.nodes.table.render_line(0).text.split() == ["NODE", "HEARD↓"]
     await pilot.press("colon", "up", "up")

@@ -45,10 +45,10 @@ async def panes(opened: Opened, count: int, width: int = 120, height: int = 40) 
         app.hub._client = ScriptedClient()
         app.terminals.open(OpenSpec(node_id="web-1"))
         app.switch_mode("terminals")
-        await pilot.pause()
+        await live(app, pilot, 1)
         for number in range(1, count):
             await pilot.press(LEADER, "s" if number % 2 else "v")
-        await live(app, pilot, count)
+            await live(app, pilot, number + 1)
         yield app, pilot, app.terminals._layout.panes
 
 

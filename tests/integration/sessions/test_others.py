@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from support.stack import Certificates, connected_client, stack, until
+from support.stack import DEADLINE, Certificates, connected_client, stack, until
 
 from omnyshell import OmnyShellClient, SessionMode
 from omnyshell.errors import (
@@ -99,7 +99,10 @@ async def test_a_lost_hub_is_waited_for_in_a_session_of_somebody_else(certificat
         taken = Screen(await admin.resume("n1", mine.session.id, pty=SIZE, owner="dev"))
         await mine.ends()
         assert admin.take_up_again()
-        await until(lambda: taken.session.is_suspended)
+        async with asyncio.timeout(DEADLINE):
+            # Between two looks of `until` it may have been taken up again already.
+            while not taken.session.is_suspended:
+                await asyncio.sleep(0)
         await until(lambda: not taken.session.is_suspended)
         await taken.session.write(b"echo st''ill\r")
         await taken.shows(b"still")

@@ -8,7 +8,7 @@ import msgspec
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.audit import AuditRecord
-from omnyshell.model.live import LiveItem, LiveNode, LivePeer, LiveTunnel, Part
+from omnyshell.model.live import LiveItem, LiveNode, LivePeer, LiveSession, LiveTunnel, Part
 from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.model.sessions import SessionState
 from omnyshell.model.vitals import MachineVitals, NodeVitals
@@ -225,8 +225,16 @@ class LiveView:
         if viewer.sees_session(entry.principal, entry.node_id):
             is_told_all = OTHERS_SESSIONS in viewer.features or not (item.taken_by or item.watched_by)
             return item if is_told_all else msgspec.structs.replace(item, taken_by="", watched_by=())
-        hidden = {"gone": True, "state": SessionState.CLOSED, "reason": ErrorCodes.NOT_AUTHORIZED.value}
-        return msgspec.structs.replace(item, **hidden)
+        return LiveSession(
+            session_id=item.session_id,
+            node_id=item.node_id,
+            principal=item.principal,
+            mode=item.mode,
+            state=SessionState.CLOSED,
+            created_at=item.created_at,
+            gone=True,
+            reason=ErrorCodes.NOT_AUTHORIZED.value,
+        )
 
     def _tunnel(self, tunnel_id: str, viewer: Viewer) -> LiveTunnel | None:
         known = self._tunnels.get(tunnel_id)

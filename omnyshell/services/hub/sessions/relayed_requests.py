@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeVar
 
 from omnyshell.clock import Clock
@@ -35,6 +36,7 @@ from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
 from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.sessions.acts import Acts
 from omnyshell.services.hub.sessions.looks import Looks
 from omnyshell.services.hub.sessions.request_kinds import (
     LOOKS,
@@ -119,6 +121,7 @@ class RelayedRequests:
         self._of_principal: Counter[str] = Counter()
         self._looks = Looks(clock)
         self._watchers = Watchers(bus, clock)
+        self._acts = Acts(clock)
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -164,6 +167,9 @@ class RelayedRequests:
                 pending.client.send(pending.kind.tell(message, pending))
                 return
         ok = getattr(message, "ok", True)
+        if ok and isinstance(pending.request, DetachedSessionKillRequest | ActiveSessionDetachRequest):
+            ref = getattr(message, "short_id", None) or pending.request.session_ref
+            self._acts.note(pending.request.node_id, pending.owner, ref, pending.client.principal.id)
         if ok and isinstance(message, NodeDetachedSessionKillResponse):
             asked = pending.request
             self._bus.publish(KillEvent(asked.node_id, pending.owner, asked.session_ref))
@@ -193,18 +199,19 @@ class RelayedRequests:
                 self._deny(pending.kind, pending.client, pending.request, *why)
 
     def acting_on(self, session: Session) -> Iterator[str]:
-        """Yield the principals that are having a session ended or detached now."""
+        """Yield the principals that are having a session ended or detached now, or were told just now that it is."""
         at_node = (
             pending
             for pending in self._pending.values()
             if pending.request.node_id == session.node_id and pending.owner == session.principal
         )
-        return (
+        now = (
             pending.client.principal.id
             for pending in at_node
             if isinstance(pending.request, DetachedSessionKillRequest | ActiveSessionDetachRequest)
             and _means(pending.request.session_ref, session)
         )
+        return chain(now, self._acts.on(session))
 
     def client_gone(self, client: Peer) -> None:
         """Drop the pending requests of a client whose connection ended."""
@@ -221,6 +228,7 @@ class RelayedRequests:
         """Fail overdue requests; `now` on the monotonic clock."""
         self._give_up(lambda pending: now >= pending.deadline)
         self._watchers.expire(now)
+        self._acts.expire(now)
 
     def _why_not(self, client: Peer, request: Any, node: ReachableNode) -> tuple[Action, str] | None:
         """The right that is missing, and the reason; None if the client has all rights that the request needs."""

@@ -1,6 +1,7 @@
 """How this machine is: what the standard library knows of it, and what psutil adds where it is installed."""
 
 import asyncio
+import logging
 import os
 import shutil
 import threading
@@ -18,6 +19,8 @@ from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.vitals import NodeVitalsRequest, NodeVitalsResponse
 
 Read = Callable[[], MachineVitals]
+
+logger = logging.getLogger("omnyshell.node")
 
 
 def read_vitals() -> MachineVitals:
@@ -69,7 +72,8 @@ def _fact(text: str) -> str:
 class VitalsAnswers:
     """Answers a hub's questions about this machine, each from a thread, as a file system may block.
 
-    While one is being answered, others are not: the hub asks again.
+    While one is being answered, others are not: the hub asks again. What cannot be read at all is answered by nothing
+    that is known.
     """
 
     def __init__(self, read: Read = read_vitals) -> None:
@@ -88,7 +92,11 @@ class VitalsAnswers:
             reply(NodeVitalsResponse(request_id=ask.request_id, vitals=vitals))
 
         def work() -> None:
-            vitals = self._read()
+            try:
+                vitals = self._read()
+            except Exception:
+                logger.exception("how this machine is cannot be read")
+                vitals = MachineVitals()
             with suppress(RuntimeError):
                 # The loop may have ended meanwhile.
                 loop.call_soon_threadsafe(finish, vitals)

@@ -29,6 +29,7 @@ from omnyshell.protocol.messages.history import (
     SessionHistoryRequest,
     SessionHistoryResponse,
 )
+from omnyshell.services.hub.live.viewer import Viewer
 
 NEEDED = ("watch", "shell", "exec", "kill", "others")
 CHOICES = [chosen for size in range(len(NEEDED) + 1) for chosen in combinations(NEEDED, size)]
@@ -328,6 +329,43 @@ def test_a_node_that_cannot_list_everyones_lists_one_owners(hub: MemoryHub) -> N
     assert [told.owner_user_id for told in admin.hears(m.DetachedSessionsResponse).sessions] == ["dev"]
 
 
+def test_who_detached_it_once_is_not_told_when_its_owner_does(hub: MemoryHub, node: MemoryPeer) -> None:
+    dev, admin = hub.logs_in("dev"), hub.logs_in("admin")
+    channel, session_id = shell(hub, dev, node)
+    admin.says(m.ActiveSessionDetachRequest(request_id="r", node_id="n1", session_ref="", owner="dev"))
+    asked = node.hears(m.NodeActiveSessionDetach)
+    node.says(m.NodeSessionDetached(session_id=session_id), channel)
+    node.says(m.NodeActiveSessionDetachResponse(request_id=asked.request_id, ok=True, short_id=session_id[:8]))
+    hub.passes(1)
+    dev.says(m.SessionOpen(node_id="n1", mode="shell", resume_session_id=session_id), 2)
+    again, _ = node.hears_at(m.NodeSessionOpen)
+    node.says(m.NodeSessionOpened(session_id=session_id), again)
+    dev.says(m.SessionDetachRequest(), 2)
+    node.says(m.NodeSessionDetached(session_id=session_id), again)
+    assert dev.hears(m.SessionDetached, 2).taken_by == ""
+
+
+@pytest.mark.parametrize("kind", ["kill", "detach"])
+def test_the_owner_is_told_who_did_it_though_the_node_answers_before(
+    hub: MemoryHub, node: MemoryPeer, kind: str
+) -> None:
+    dev, admin = hub.logs_in("dev"), hub.logs_in("admin")
+    channel, session_id = shell(hub, dev, node)
+    named = {"request_id": "r", "node_id": "n1", "session_ref": session_id[:8], "owner": "dev"}
+    if kind == "kill":
+        admin.says(m.DetachedSessionKillRequest(**named))
+        asked = node.hears(m.NodeDetachedSessionKillRequest)
+        node.says(m.NodeDetachedSessionKillResponse(request_id=asked.request_id, ok=True))
+        node.says(m.ChannelClose(reason=CloseReason.NODE_CLOSED, message="elsewhere"), channel)
+        assert dev.hears(m.ChannelClose, 1).message == "admin ended this session"
+        return
+    admin.says(m.ActiveSessionDetachRequest(**named))
+    asked = node.hears(m.NodeActiveSessionDetach)
+    node.says(m.NodeActiveSessionDetachResponse(request_id=asked.request_id, ok=True, short_id=session_id[:8]))
+    node.says(m.NodeSessionDetached(session_id=session_id), channel)
+    assert dev.hears(m.SessionDetached, 1).taken_by == "admin"
+
+
 # What the owner sees of it
 
 
@@ -402,6 +440,19 @@ def test_who_watched_before_the_live_state_began_anew_is_seen_all_the_same(hub: 
     owner = subscribes(hub)
     look(hub, admin, node, session_id)
     assert seen(hub, owner).watched_by == ("admin",)
+
+
+def test_whoever_may_not_see_it_any_more_is_told_its_end_and_nothing_new(
+    hub: MemoryHub, node: MemoryPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, dev, admin = subscribes(hub), hub.logs_in("dev"), hub.logs_in("admin")
+    before, session_id = shell(hub, dev, node)
+    assert seen(hub, owner).session_id == session_id
+    monkeypatch.setattr(Viewer, "sees_session", lambda *_: False)
+    take_over(hub, admin, node, session_id, before)
+    told = seen(hub, owner)
+    assert (told.session_id, told.gone) == (session_id, True)
+    assert (told.taken_by, told.address, told.command, told.cwd) == ("", "", "", "")
 
 
 def test_a_subscriber_that_does_not_know_the_words_is_not_told_them(hub: MemoryHub, node: MemoryPeer) -> None:

@@ -70,3 +70,20 @@ async def test_a_question_is_answered_from_a_thread_and_a_second_one_not_beside_
         answers.answer(NodeVitalsRequest(request_id="c"), lambda said: told.put_nowait(encode_control(said)))
         assert b'"c"' in await told.get()
     assert told.empty()
+
+
+async def test_what_cannot_be_read_once_is_read_again(caplog: pytest.LogCaptureFixture) -> None:
+    told = asyncio.Queue[bytes]()
+    found: list[MachineVitals] = []
+
+    def read() -> MachineVitals:
+        return found.pop()
+
+    answers = VitalsAnswers(read)
+    async with asyncio.timeout(10):
+        answers.answer(NodeVitalsRequest(request_id="a"), lambda said: told.put_nowait(encode_control(said)))
+        assert await told.get() == b'{"t":"node.vitals.response","d":{"requestId":"a","vitals":{}}}'
+        found.append(MachineVitals(cpus=2))
+        answers.answer(NodeVitalsRequest(request_id="b"), lambda said: told.put_nowait(encode_control(said)))
+        assert b'"cpus":2' in await told.get()
+    assert "cannot be read" in caplog.text

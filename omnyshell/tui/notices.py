@@ -1,4 +1,4 @@
-"""What the console tells beside, in the topmost lines, where nothing is typed: the newest lies over the others."""
+"""What the console tells beside, in the topmost lines, where nothing is typed: the newest in place of the others."""
 
 from functools import partial
 from time import monotonic
@@ -6,6 +6,7 @@ from typing import Final
 
 from textual.app import App
 from textual.notifications import SeverityLevel
+from textual.widgets._toast import ToastRack
 
 SHORTEST: Final = 5.0
 """Seconds that a notice stays at least."""
@@ -13,10 +14,14 @@ SHORTEST: Final = 5.0
 READ_IN_A_SECOND: Final = 15
 """Characters of a notice that people read in a second, beside what else they do."""
 
+SOON: Final = 0.1
+"""Seconds by which a notice is there, or gone after its end."""
+
 CSS: Final = """
 ToastRack { dock: top; align: right top; margin: 0; height: 3; overflow: hidden; }
-/* All in one place. */
+/* All in one place, where a shorter one leaves nothing of the others beside it. */
 ToastHolder { position: absolute; }
+ToastHolder.-covered { display: none; }
 Toast { width: auto; max-width: 100%; height: auto; max-height: 3; margin: 0; padding: 0 1; background: $panel; }
 /* Below the line of tabs a program writes, and somebody types. */
 TerminalsScreen Toast { max-height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
@@ -50,7 +55,17 @@ class TellingApp(App[int]):
     ) -> None:
         """Show a notice over those before, for as long as it takes to read."""
         text = notice(message, title)
-        super().notify(text, severity=severity, timeout=timeout or seconds_for(text), markup=markup)
+        stays = timeout or seconds_for(text)
+        super().notify(text, severity=severity, timeout=stays, markup=markup)
+        for change in (0, stays):
+            self.set_timer(change + SOON, self._show_newest)
+
+    def _show_newest(self) -> None:
+        # Near the end there is no screen any more.
+        racks = self.screen.query(ToastRack) if self.screen_stack else ()
+        for rack in racks:
+            for holder in rack.children:
+                holder.set_class(holder is not rack.children[-1], "-covered")
 
     def tell_in_turn(self, message: str, *, severity: SeverityLevel = "information") -> None:
         """Show a notice that nobody's key asked for, once those before it that came in this way have been read."""

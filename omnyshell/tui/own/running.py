@@ -19,6 +19,7 @@ OUTPUT_LIMIT: Final = 64 * 1024
 PATIENCE: Final = 2.0
 """Seconds that a program gets to end after SIGTERM."""
 
+POLL: Final = 0.02
 _CHUNK: Final = 4_096
 
 
@@ -66,13 +67,27 @@ async def _pass_on(process: asyncio.subprocess.Process, show: Callable[[bytes], 
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End a program and what is left of its session."""
+    """End a program and what is left of its session, which may outlive it."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
+        if not _signal_all(process, number):
+            break
         with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), PATIENCE)
-            return
+            async with asyncio.timeout(PATIENCE):
+                await process.wait()
+                # Nothing tells when the others have ended; those that are killed have.
+                while number == signal.SIGTERM and _signal_all(process, 0):  # noqa: ASYNC110
+                    await asyncio.sleep(POLL)
+                return
+    await process.wait()
+
+
+def _signal_all(process: asyncio.subprocess.Process, number: int) -> bool:
+    """Send a signal to a program's session; return whether anything of it is there."""
+    try:
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 async def run_in_terminal(app: App[Any], invocations: Sequence[Invocation], read_line: Callable[[], object]) -> None:

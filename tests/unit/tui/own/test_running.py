@@ -40,8 +40,12 @@ async def test_what_is_not_there_is_said() -> None:
         await run_in_background(Invocation(("no-such-program-here",), {}), print)
 
 
-async def test_leaving_ends_the_program_and_what_it_started() -> None:
-    script = "import os,sys,time; os.fork(); print(os.getpid(), flush=True); time.sleep(60)"
+@pytest.mark.parametrize("is_stubborn", [False, True])
+async def test_leaving_ends_the_program_and_what_it_started(is_stubborn: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("omnyshell.tui.own.running.PATIENCE", 0.2)
+    ignores = "pid or signal.signal(15, signal.SIG_IGN); " if is_stubborn else ""
+    leaves = "pid or os.closerange(0, 3); " if is_stubborn else ""
+    script = f"import os,signal,time; pid = os.fork(); {ignores}print(os.getpid(), flush=True); {leaves}time.sleep(60)"
     shown: list[bytes] = []
     both = asyncio.Event()
 

@@ -1,9 +1,9 @@
 """What a node says of its machine while somebody looks (docs/extensions.md#vitals)."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
-from omnyshell.model.grammars import COUNT, FACT, NODE_ID
-from omnyshell.model.schema import OMIT, WireObject
+from omnyshell.model.grammars import COUNT, FACT, NODE_ID, SESSION_ID
+from omnyshell.model.schema import FREE, OMIT, WireObject
 
 LOAD_UNIT = 100
 """Loads travel as hundredths."""
@@ -84,6 +84,38 @@ class NodeVitals(WireObject, kw_only=True):
     def counters(self) -> dict[str, MachineVitals]:
         """The vitals, by the name that they have in the item."""
         return {"vitals": self.vitals}
+
+
+class SessionProcess(WireObject, kw_only=True):
+    """A process of a session."""
+
+    session_id: Annotated[str, SESSION_ID]
+    """The session."""
+
+    pid: Annotated[int, COUNT]
+    """Its id."""
+
+    parent: Annotated[int, OMIT, COUNT] = 0
+    """The id of its parent."""
+
+    user: Annotated[str, OMIT, FACT] = ""
+    """Who runs it."""
+
+    command: Annotated[str, OMIT, FREE] = ""
+    """Its command line; its name in brackets where it has none. Likely secrets are hidden."""
+
+    cpu_millis: Annotated[int, OMIT, COUNT] = 0
+    """Milliseconds of processor time that it has taken."""
+
+    memory: Annotated[int, OMIT, COUNT] = 0
+    """Bytes of memory that it takes."""
+
+
+class NodeProcesses(NamedTuple):
+    """Processes of sessions on a node; `left_out` counts those that had no place."""
+
+    found: tuple[SessionProcess, ...]
+    left_out: int = 0
 
 
 def _share(used: int | None, total: int | None) -> float | None:

@@ -130,6 +130,7 @@ OF_CLIENT = frozenset(
         SCREEN_ETAG,
         TUNNEL_EOF,
         CLIPBOARD_AUDIT,
+        VITALS,
         WIDE_WINDOW,
     }
 )

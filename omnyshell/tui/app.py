@@ -61,6 +61,9 @@ REVIVE_PERIOD = 1.0
 SCREENS = ("overview", "terminals", "wall")
 """Between which one goes to and fro."""
 
+NODE_PAGE = "node-page"
+"""The id of a node's page."""
+
 LEAVE_TIMEOUT = 5.0
 """Seconds that detaching and closing may take before the console ends anyway."""
 
@@ -128,7 +131,7 @@ class ConsoleApp(OwnApp):
         screens: tuple[Callable[[], Screen[None]], ...] = (
             lambda: self.overview,
             lambda: self.terminals,
-            lambda: WallScreen(self),
+            lambda: WallScreen(self, self.clock),
         )
         for mode, make in zip(SCREENS, screens, strict=True):
             self.add_mode(mode, make)
@@ -299,8 +302,14 @@ class ConsoleApp(OwnApp):
 
         start_task(self, do_line(self, line), "The command")
 
+    @property
+    def _has_node_page(self) -> bool:
+        return self.current_mode == "overview" and self.screen.id == NODE_PAGE
+
     def action_show_overview(self) -> None:
         """Go to the overview."""
+        if self._has_node_page:
+            self.pop_screen()
         self.switch_mode("overview")
 
     def action_show_terminals(self) -> None:
@@ -315,6 +324,8 @@ class ConsoleApp(OwnApp):
         """Show the keys."""
         if not isinstance(self.screen, HelpScreen):
             first = {"terminals": Context.TERMINAL, "wall": Context.WALL}.get(self.current_mode)
+            if self._has_node_page:
+                first = Context.NODE
             self.push_screen(HelpScreen(first or Context(self.overview.panel.NAME), self.settings.leader))
 
     def action_show_settings(self) -> None:
@@ -345,6 +356,18 @@ class ConsoleApp(OwnApp):
         self._leave_if_meant()
 
     # Messages
+
+    def on_open_node(self, message: messages.OpenNode) -> None:
+        """Open the page of a node."""
+        # Imported when it is first opened: the console's start does not need it.
+        from omnyshell.tui.screens.node import NodeScreen
+
+        own = self.settings.own
+        self.push_screen(NodeScreen(message.node_id, self.hub, self.overview, self.clock, own, id=NODE_PAGE))
+
+    def on_go_to(self, message: messages.GoTo) -> None:
+        """Go where a record leads that was shown elsewhere than in the overview."""
+        self.overview.on_go_to(message)
 
     def on_open_shell(self, message: messages.OpenShell) -> None:
         """Open a shell on a node, and go to it."""
@@ -491,6 +514,10 @@ class ConsoleApp(OwnApp):
         """Go to the screen from which one came; terminals that are left without any lead on to the overview."""
         is_of_use = self._came_from != "terminals" or self.terminals.has_tabs
         self.switch_mode(self._came_from if is_of_use else "overview")
+
+    def on_look_at_vitals(self, message: messages.LookAtVitals) -> None:
+        """Ask for nodes' vitals while they are shown."""
+        self.hub.look(looks=message.looks)
 
     def on_show_overview(self, _message: messages.ShowOverview) -> None:
         """Go to the overview."""

@@ -1,5 +1,6 @@
 """How the console writes times, sizes and rates: briefly, in a width that does not jump."""
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -18,8 +19,17 @@ CHARACTERS_A_CELL = 8
 _SOON = 600
 """Seconds before an expiry from which on it is shown as a warning."""
 
+LOAD_FLOOR = 2.0
+RATE_FLOOR = 16 * 1024.0
+"""What the full height of a sparkline stands for at least, so that a machine or session that idles is a flat line."""
+
+LEVELS = "▁▂▃▄▅▆▇█"
+
 _TEN, _THOUSAND = 9.95, 999.5
 """Limits above which a rounded number would get another digit."""
+
+_TIGHT, _FULL = 85, 95
+"""Percent of memory or disk from which on they are a warning, and worse."""
 
 _UNITS = ("B", "K", "M", "G", "T")
 
@@ -55,7 +65,11 @@ def remaining(until: datetime | None, now: datetime) -> float | None:
 
 def age(since: datetime | None, now: datetime) -> Cell:
     """How long ago that was."""
-    seconds = elapsed(since, now)
+    return duration(elapsed(since, now))
+
+
+def duration(seconds: float | None) -> Cell:
+    """Return how long something takes."""
     return Cell(format_duration(seconds)) if seconds is not None else Cell(NOTHING, Tone.DIM)
 
 
@@ -89,6 +103,36 @@ def rate(bytes_a_second: float) -> Cell:
     return Cell(f"{size(bytes_a_second)}/s", Tone.ACCENT)
 
 
+def load(value: float | None, cpus: int | None) -> Cell:
+    """Return a load; one that is above the number of processors is a warning."""
+    if value is None:
+        return Cell(NOTHING, Tone.DIM)
+    text = f"{value:.2f}" if value < _TEN else f"{value:.0f}"
+    return Cell(text, Tone.PLAIN if value <= (cpus or value) else Tone.WARN)
+
+
+def share(percent: float | None) -> Cell:
+    """Return how much of something is used; little room is a warning."""
+    if percent is None:
+        return Cell(NOTHING, Tone.DIM)
+    tone = Tone.BAD if percent >= _FULL else Tone.WARN if percent >= _TIGHT else Tone.PLAIN
+    return Cell(f"{percent:.0f}%", tone)
+
+
+def cpu(percent: float | None) -> Cell:
+    """Return how much of a processor something takes; what takes nearly all of one stands out."""
+    if percent is None:
+        return Cell(NOTHING, Tone.DIM)
+    text = f"{percent:.1f}%" if percent < _TEN else f"{percent:.0f}%"
+    return Cell(text, Tone.WARN if percent >= _TIGHT else Tone.PLAIN if percent else Tone.DIM)
+
+
+def meter(percent: float, length: int = 10) -> str:
+    """Return a bar that is filled to a share."""
+    filled = round(length * percent / 100)
+    return "█" * filled + "░" * (length - filled)
+
+
 def milliseconds(seconds: float | None) -> str:
     """Return a short duration: `0.4 ms`, `12 ms`, `1.5 s`."""
     if seconds is None:
@@ -97,6 +141,12 @@ def milliseconds(seconds: float | None) -> str:
         return f"{seconds:.1f} s"
     value = seconds * 1000
     return f"{value:.1f} ms" if value < _TEN else f"{value:.0f} ms"
+
+
+def spark(values: Collection[float], floor: float) -> str:
+    """Return a bar for each value. The full height is that of the greatest of them, and of `floor` at least."""
+    top = max(floor, *values) if values else floor
+    return "".join(LEVELS[min(len(LEVELS) - 1, int(max(0.0, value) / top * len(LEVELS)))] for value in values)
 
 
 def stamp(moment: datetime | None) -> str:

@@ -19,7 +19,7 @@ from omnyshell.tui.settings import SAME_AS
 FIXED: Final = (Context.COPY, Context.FORM, Context.LINE)
 """Contexts whose keys are those of all forms and of vi, and stay."""
 
-_PANELS: Final = (Context.NODES, Context.SESSIONS, Context.TUNNELS, Context.AUDIT)
+_PANELS: Final = (Context.NODES, Context.SESSIONS, Context.TUNNELS, Context.AUDIT, Context.PROCESSES)
 _TABLES: Final = (Context.OVERVIEW, Context.TABLE)
 _AFTER_LEADER: Final = (Context.TERMINAL, Context.PANES)
 

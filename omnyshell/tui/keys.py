@@ -16,9 +16,12 @@ class Context(StrEnum):
     OVERVIEW = "Overview"
     TABLE = "Tables"
     NODES = "Nodes"
+    NODE = "A node's page"
+    MACHINE = "The machine on a node's page"
     SESSIONS = "Sessions"
     TUNNELS = "Tunnels"
     AUDIT = "Audit"
+    PROCESSES = "Processes"
     TERMINAL = f"Terminals: after {USUAL_LEADER}"
     PANES = f"Panes of a tab: after {USUAL_LEADER}"
     COPY = "Copy mode"
@@ -153,7 +156,8 @@ KEYS: tuple[Key, ...] = (
         footer=False,
     ),
     Key(Context.OVERVIEW, "backspace", "go_back", "Back", "Back to where `g` was pressed", footer=False),
-    Key(Context.NODES, "enter", "open", "Shell", "Open a shell on the node"),
+    Key(Context.NODES, "enter", "open", "Open", "The node's page: its machine, sessions, tunnels, audit and processes"),
+    Key(Context.NODES, "o,shift+enter", "shell", "Shell", "Open a shell on the node", shown="o"),
     Key(Context.NODES, "c", "command", "Command", "Open a session: command, directory, environment, terminal or not"),
     Key(Context.NODES, "x", "fan_out", "Run", "Run a command on all selected nodes"),
     Key(Context.NODES, "i", "invite", "Invite", "Invite a node or a person: shows the line to paste"),
@@ -170,6 +174,25 @@ KEYS: tuple[Key, ...] = (
         footer=False,
     ),
     Key(Context.NODES, "t", "open_tunnel", "Tunnel", "Open a tunnel to something beside the node", footer=False),
+    Key(Context.MACHINE, "enter", "shell", "Shell", "Open a shell on the node"),
+    Key(Context.NODE, "o,enter,shift+enter", "shell", "Shell", "Open a shell on the node", shown="o", footer=False),
+    Key(Context.NODE, "c", "command", "Command", "Open a session: command, directory, environment, terminal or not"),
+    Key(Context.NODE, "x", "fan_out", "Run", "Run a command on the node"),
+    Key(Context.NODE, "t", "open_tunnel", "Tunnel", "Open a tunnel to something beside the node"),
+    Key(Context.NODE, "l", "labels", "Labels", "Set the hub's labels of the node", footer=False),
+    Key(Context.NODE, "L", "lock", "Lock", "Lock the node: nobody may do anything there", footer=False),
+    Key(Context.NODE, "R", "revoke", "Revoke", "Revoke what the node logs in with, after asking", footer=False),
+    Key(Context.NODE, "1", "show_part('node')", "Node", "Go to a part of the page", shown="1…5", footer=False),
+    Key(Context.NODE, "2", "show_part('sessions')", "Sessions", footer=False, listed=False),
+    Key(Context.NODE, "3", "show_part('tunnels')", "Tunnels", footer=False, listed=False),
+    Key(Context.NODE, "4", "show_part('audit')", "Audit", footer=False, listed=False),
+    Key(Context.NODE, "5", "show_part('processes')", "Processes", footer=False, listed=False),
+    Key(Context.NODE, "tab", "next_part", "Next part", footer=False),
+    Key(Context.NODE, "shift+tab", "previous_part", "Previous part", footer=False),
+    Key(Context.NODE, "z", "zoom", "Zoom", "Give the part the whole screen, or back", footer=False),
+    Key(Context.NODE, "d", "toggle_details", "Details", "All that is known of the row", footer=False),
+    Key(Context.NODE, "escape,q", "close", "Back", "Back to where it was opened"),
+    Key(Context.PROCESSES, "enter", "open", "Attach", "Attach the session that the process belongs to"),
     Key(Context.SESSIONS, "enter", "open", "Attach", "Attach; one attached elsewhere is taken over"),
     Key(Context.SESSIONS, "w", "watch", "Watch", "Look on without attaching"),
     Key(

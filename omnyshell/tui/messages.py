@@ -18,6 +18,14 @@ class SessionRef:
     """Whose it is; "" for the user's own."""
 
 
+class OpenNode(Message):
+    """Open the page of a node."""
+
+    def __init__(self, node_id: str) -> None:
+        super().__init__()
+        self.node_id = node_id
+
+
 class OpenShell(Message):
     """Open an interactive shell on a node."""
 
@@ -139,6 +147,14 @@ class CopyField(Message):
     def __init__(self, fields: tuple[tuple[str, str], ...]) -> None:
         super().__init__()
         self.fields = fields
+
+
+class LookAtVitals(Message):
+    """Have nodes say how their machines are from now on, or no longer."""
+
+    def __init__(self, *, looks: bool) -> None:
+        super().__init__()
+        self.looks = looks
 
 
 class ShowOverview(Message):

@@ -12,6 +12,16 @@ def _none(*actions: str) -> dict[str, Need | None]:
     return dict.fromkeys(actions)
 
 
+_OF_NODES: Mapping[str, Need | None] = {
+    "shell": Need.SHELL,
+    "command": Need.SESSION,
+    "fan_out": Need.EXEC,
+    "open_tunnel": Need.EXPOSE,
+    "revoke": Need.ADMIN,
+    "labels": Need.ADMIN,
+    "lock": Need.ADMIN,
+}
+
 NEEDS: Mapping[Context, Mapping[str, Need | None]] = {
     Context.EVERYWHERE: _none(
         "show_help",
@@ -31,15 +41,16 @@ NEEDS: Mapping[Context, Mapping[str, Need | None]] = {
     },
     Context.TABLE: _none("filter", "select_all", "clear", "sort_next", "sort_reverse", "columns", "copy", *_MOVES),
     Context.NODES: {
-        "open": Need.SHELL,
-        "command": Need.SESSION,
-        "fan_out": Need.EXEC,
-        "open_tunnel": Need.EXPOSE,
+        "open": None,
         "invite": Need.ADMIN,
-        "revoke": Need.ADMIN,
-        "labels": Need.ADMIN,
-        "lock": Need.ADMIN,
+        **_OF_NODES,
     },
+    Context.NODE: {
+        **_none("show_part", "next_part", "previous_part", "zoom", "toggle_details", "close"),
+        **_OF_NODES,
+    },
+    Context.MACHINE: {"shell": Need.SHELL},
+    Context.PROCESSES: {"open": Need.SHELL},
     Context.SESSIONS: {"open": Need.SHELL, "watch": Need.WATCH, "detach": Need.WATCH, "kill": Need.KILL},
     Context.TUNNELS: {**_none("open"), "open_tunnel": Need.EXPOSE_ANYWHERE, "close_tunnels": Need.OWNER},
     Context.AUDIT: {**_none("open", "pause"), "revoke": Need.ADMIN, "acknowledge": Need.ADMIN},

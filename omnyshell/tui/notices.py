@@ -6,7 +6,6 @@ from typing import Final
 
 from textual.app import App
 from textual.notifications import SeverityLevel
-from textual.widgets._toast import ToastRack
 
 SHORTEST: Final = 5.0
 """Seconds that a notice stays at least."""
@@ -62,7 +61,7 @@ class TellingApp(App[int]):
 
     def _show_newest(self) -> None:
         # Near the end there is no screen any more.
-        racks = self.screen.query(ToastRack) if self.screen_stack else ()
+        racks = self.screen.query("ToastRack") if self.screen_stack else ()
         for rack in racks:
             for holder in rack.children:
                 holder.set_class(holder is not rack.children[-1], "-covered")

@@ -15,6 +15,7 @@ from omnyshell.model.live_figures import LiveMetrics
 from omnyshell.model.nodes import NodeCapabilities, PlatformInfo
 from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.model.tunnels import TunnelProtocol
+from omnyshell.model.vitals import MachineVitals
 from omnyshell.protocol.messages.events import EventsDelta, EventsSnapshot
 from omnyshell.services.client.live.state import HubState, Link
 from omnyshell.services.dial import HubAccess
@@ -23,6 +24,7 @@ from omnyshell.tui.colours.depth import Depth
 from omnyshell.tui.preferences.own import Own
 from omnyshell.tui.settings import ConsoleSettings
 
+GIB = 1024**3
 NOW = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
 
 
@@ -61,6 +63,24 @@ def node(node_id: str, **changes: Any) -> LiveNode:
         "last_heard_at": NOW - timedelta(seconds=4),
     }
     return LiveNode(**values | changes)
+
+
+def vitals(load: int = 42, memory: float = 0.37, disk: float = 0.61, **changes: Any) -> MachineVitals:
+    """A machine with 8 processors and 32 GiB of memory; `load` in hundredths."""
+    values: dict[str, Any] = {
+        "os": "Debian GNU/Linux 13 (trixie)",
+        "kernel": "6.12.43+deb13-amd64",
+        "uptime_seconds": 38 * 86_400,
+        "cpus": 8,
+        "load1": load,
+        "load5": load + 11,
+        "load15": load + 7,
+        "memory_total": 32 * GIB,
+        "memory_used": int(32 * GIB * memory),
+        "disk_total": 200 * GIB,
+        "disk_used": int(200 * GIB * disk),
+    }
+    return MachineVitals(**values | changes)
 
 
 def session(number: int, node_id: str = "web-1", **changes: Any) -> LiveSession:
@@ -107,11 +127,23 @@ def metrics(**changes: Any) -> LiveMetrics:
 def a_day_at_work() -> EventsSnapshot:
     """A hub with a bit of everything."""
     nodes = [
-        node("web-1", sessions=3),
-        node("web-2", sessions=1, latency_micros=2_300),
+        node("web-1", sessions=3, vitals=vitals()),
+        node("web-2", sessions=1, latency_micros=2_300, vitals=vitals(1_230, 0.91, uptime_seconds=5_400)),
         node("web-10", state=NodePresence.OFFLINE, last_heard_at=NOW - timedelta(hours=2), latency_micros=None),
-        node("db-1", labels={"env": "prod", "role": "db", "allow-roles": "dba"}, latency_micros=12_700, sessions=2),
-        node("build-mac", platform=PlatformInfo(os="macos", arch="arm64"), labels={"env": "dev"}, display_name="CI"),
+        node(
+            "db-1",
+            labels={"env": "prod", "role": "db", "allow-roles": "dba"},
+            latency_micros=12_700,
+            sessions=2,
+            vitals=vitals(310, 0.64, 0.97),
+        ),
+        node(
+            "build-mac",
+            platform=PlatformInfo(os="macos", arch="arm64"),
+            labels={"env": "dev"},
+            display_name="CI",
+            vitals=vitals(7, memory_total=None, memory_used=None),
+        ),
         node("laptop", platform=None, labels={}, state=NodePresence.OFFLINE, last_heard_at=None, latency_micros=None),
     ]
     sessions = [

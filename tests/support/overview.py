@@ -16,6 +16,21 @@ def toasts(app: ConsoleApp) -> str:
     return "\n".join(notification.message for notification in app._notifications)
 
 
+def caught(app: ConsoleApp, kind: type | tuple[type, ...]) -> list:
+    """Collect messages of a kind that reach the app."""
+    found: list = []
+    original = app.post_message
+
+    def keep(message: object) -> bool:
+        if isinstance(message, kind):
+            found.append(message)
+            return True
+        return original(message)
+
+    app.post_message = keep
+    return found
+
+
 async def filtered(pilot: Pilot[int], text: str) -> None:
     """Filter the panel that is worked in."""
     await pilot.press("slash")

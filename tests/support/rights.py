@@ -42,6 +42,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "node.sessions.detach.request": {"message": NODE_SAYS},
     "node.sessions.screen.request": {"message": NODE_SAYS},
     "node.sessions.history.request": {"message": NODE_SAYS},
+    "node.sessions.processes.request": {"message": NODE_SAYS},
 }
 
 
@@ -67,7 +68,7 @@ async def answer_for_ever(node: RawPeer, *, opens: bool = False) -> None:
 async def answering_node(
     certificates: Certificates, hub: OmnyShellHub, node_id: str = "n1", **extra: Any
 ) -> AsyncIterator[RawPeer]:
-    features = ("rights", "resume-offset", "events", "history")
+    features = ("rights", "resume-offset", "events", "history", "vitals")
     async with registered(certificates, hub.port, node_id, features=features, **extra) as node:
         await node.say("node.capabilities", {"features": ["exec", "shell", "detach", "tunnel"]})
         await node.still_there()
@@ -93,7 +94,14 @@ OPENINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "a shell resumed by default": ("shell", {"resumeSessionId": SESSION}),
     "a command resumed": ("exec", {"mode": "exec", "resumeSessionId": SESSION, "offsets": True}),
 }
-QUESTIONS = {"list": "watch", "screen": "watch", "history": "watch", "detach": "watch", "kill": "kill"}
+QUESTIONS = {
+    "list": "watch",
+    "screen": "watch",
+    "history": "watch",
+    "processes": "watch",
+    "detach": "watch",
+    "kill": "kill",
+}
 
 
 async def may_open(client: RawPeer, request: dict[str, Any], channel: int) -> tuple[bool, str]:
@@ -155,4 +163,4 @@ async def told_live(client: RawPeer) -> list[str]:
             return nodes
 
 
-CLIENT = ("rights", "resume-offset", "events", "history", "admin")
+CLIENT = ("rights", "resume-offset", "events", "history", "vitals", "admin")

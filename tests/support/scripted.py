@@ -97,6 +97,7 @@ class ScriptedClient:
         self.hub_features = OF_HUB
         self.identity = AuthOk(principal="ann", roles=("admin",), session_token="")
         self.exits: dict[str, int] = {}
+        self.commands: dict[str, str] = {}
         self.asked = 0
 
     async def list_nodes(self, labels: Mapping[str, str] | None = None) -> tuple[NodeDescriptor, ...]:
@@ -114,7 +115,10 @@ class ScriptedClient:
                 node_id=node,
                 owner_user_id="ann",
                 created_at=datetime(2026, 3, 14, tzinfo=UTC),
+                detached_at=datetime(2026, 3, 14, 14, 40, tzinfo=UTC),
+                expires_at=datetime(2026, 3, 15, 14, 40, tzinfo=UTC),
                 state=SessionState.DETACHED,
+                current_command=self.commands.get(ref),
             )
             for node, ref in self.screens
             if node == node_id

@@ -16,7 +16,8 @@ from omnyshell.errors import (
     SessionRejectedException,
 )
 from omnyshell.model.sessions import DetachedSessionInfo
-from omnyshell.protocol.extensions import HISTORY, OTHERS_SESSIONS, SCREEN_ETAG
+from omnyshell.model.vitals import NodeProcesses
+from omnyshell.protocol.extensions import HISTORY, OTHERS_SESSIONS, SCREEN_ETAG, VITALS
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
     ActiveSessionDetachResponse,
@@ -151,6 +152,24 @@ class NodeSessionRequests:
         self._link().codec.learn(reader.MESSAGES)
         while (request := reader.next_request()) is not None:
             yield reader.take(await self._ask(request, reader.ANSWER))
+
+    async def processes(self) -> NodeProcesses:
+        """Return what runs in the asker's own sessions, and in everyone's where it may see others'.
+
+        Raises as `kill` does, and `SessionRejectedException` where hub or node do not tell.
+        """
+        # Imported by those that use it: looking at a screen does not need it.
+        from omnyshell.protocol.messages import vitals
+
+        connection = self._link()
+        connection.require(VITALS)
+        connection.codec.learn(vitals.MESSAGES)
+        request = vitals.SessionProcessesRequest(request_id="", node_id=self._node_id)
+        answer: vitals.SessionProcessesResponse = await self._ask(request, vitals.SessionProcessesResponse)
+        check_outcome(answer, self._node_id, "look at sessions")
+        if len(answer.processes) > vitals.MOST_PROCESSES:
+            raise ProtocolException("has more than a node may tell of", field="processes")
+        return NodeProcesses(answer.processes, answer.left_out)
 
 
 def check_outcome(answer: Outcome, node_id: str, what: str) -> None:

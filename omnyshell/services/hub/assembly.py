@@ -49,6 +49,7 @@ from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
 from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
 from omnyshell.services.hub.sessions.kept_judge import KeptSessionJudge
+from omnyshell.services.hub.sessions.processes import SessionProcesses
 from omnyshell.services.hub.sessions.relay import Relay
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.sessions.router import SessionRouter
@@ -154,6 +155,9 @@ class HubServices:
             bus=self._bus,
         )
         self.questions = NodeQuestions(self._clock, self._config.new_id)
+        self._processes = SessionProcesses(
+            nodes=self._nodes, policy=self._policy, questions=self.questions, audit=self._audit, clock=self._clock
+        )
         self.kept_judge = KeptSessionJudge(
             nodes=self._nodes,
             routes=self._sessions,
@@ -288,6 +292,7 @@ class HubServices:
             tunnels=self._tunnels,
             events=self.events,
             clipboards=self._clipboards,
+            processes=self._processes,
         )
 
     def _make_table(self) -> MessageTable:
@@ -296,6 +301,7 @@ class HubServices:
             client_service=self._client_service,
             broker=self.broker,
             relayed=self.requests,
+            processes=self._processes,
             tunnels=self._tunnels,
             metrics=self._metrics,
             events=self.events,

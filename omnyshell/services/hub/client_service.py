@@ -16,6 +16,7 @@ from omnyshell.services.hub.nodes.listing import list_response
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
+from omnyshell.services.hub.sessions.processes import SessionProcesses
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 
@@ -38,6 +39,7 @@ class ClientService:
         tunnels: TunnelBroker,
         events: EventsService,
         clipboards: ClipboardNotes,
+        processes: SessionProcesses,
     ) -> None:
         self._nodes = nodes
         self._policy = policy
@@ -46,11 +48,13 @@ class ClientService:
         self._tunnels = tunnels
         self._events = events
         self._clipboards = clipboards
+        self._processes = processes
 
     def left(self, peer: Peer) -> None:
         """End the sessions, tunnels, requests and subscriptions of a connection. Idempotent."""
         self._events.left(peer)
         self._clipboards.left(peer)
+        self._processes.left(peer)
         self._broker.client_gone(peer)
         self._requests.client_gone(peer)
         self._tunnels.exposer_gone(peer)

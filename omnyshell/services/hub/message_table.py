@@ -45,7 +45,12 @@ from omnyshell.protocol.messages.clipboard import SessionClipboard
 from omnyshell.protocol.messages.events import EventsSubscribe, EventsUnsubscribe, NodeLiveSessionsResponse
 from omnyshell.protocol.messages.extending import extension_messages
 from omnyshell.protocol.messages.history import NodeSessionHistoryResponse, SessionHistoryRequest
-from omnyshell.protocol.messages.vitals import NodeVitalsResponse, VitalsLook
+from omnyshell.protocol.messages.vitals import (
+    NodeSessionProcessesResponse,
+    NodeVitalsResponse,
+    SessionProcessesRequest,
+    VitalsLook,
+)
 from omnyshell.services.hub.admin.access_answers import AccessAnswers
 from omnyshell.services.hub.admin.service import AdminService
 from omnyshell.services.hub.client_service import ClientService
@@ -54,6 +59,7 @@ from omnyshell.services.hub.live.service import EventsService
 from omnyshell.services.hub.node_service import NodeService
 from omnyshell.services.hub.peers.handlers import Handlers, MessageTable, to_owner, whole_table
 from omnyshell.services.hub.sessions.broker import HubBroker
+from omnyshell.services.hub.sessions.processes import SessionProcesses
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 
@@ -78,6 +84,7 @@ def message_table(
     client_service: ClientService,
     broker: HubBroker,
     relayed: RelayedRequests,
+    processes: SessionProcesses,
     tunnels: TunnelBroker,
     metrics: HubMetrics,
     events: EventsService,
@@ -107,6 +114,7 @@ def message_table(
         NodeSessionHistoryResponse: node_service.answered,
         NodeLiveSessionsResponse: node_service.answered,
         NodeVitalsResponse: node_service.answered,
+        NodeSessionProcessesResponse: node_service.answered,
     }
     of_clients: Handlers = {
         NodeListRequest: client_service.list_nodes,
@@ -131,6 +139,7 @@ def message_table(
         EventsSubscribe: events.subscribe,
         EventsUnsubscribe: events.unsubscribe,
         VitalsLook: events.look,
+        SessionProcessesRequest: processes.ask,
         AccessRequest: access.asked,
         AiConfigRequest: client_service.configure_ai,
         HttpProxyRequest: client_service.proxy_http,

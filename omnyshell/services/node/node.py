@@ -59,6 +59,7 @@ from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.processes.local_backend import LocalBackend
 from omnyshell.services.node.screens.shell_screens import ShellScreens
 from omnyshell.services.node.sessions.answers import Reply, SessionAnswers
+from omnyshell.services.node.sessions.process_answers import ProcessAnswers
 from omnyshell.services.node.sessions.registry import NodeSessions
 from omnyshell.services.node.vitals.machine import VitalsAnswers
 from omnyshell.transport.backoff import STABLE_AFTER, Backoff, DisplacedBackoff
@@ -125,6 +126,7 @@ class OmnyShellNode:
             NodeRegistered: self._registered_as,
             ProtocolError: self._error_received,
             vitals_messages.NodeVitalsRequest: partial(self._answer, VitalsAnswers().answer),
+            vitals_messages.NodeSessionProcessesRequest: partial(self._answer, ProcessAnswers(self._sessions).answer),
             **{request: partial(self._answer, answer) for request, answer in answers.handlers.items()},
         }
         self._backoff = Backoff()

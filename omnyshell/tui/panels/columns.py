@@ -15,6 +15,9 @@ T = TypeVar("T")
 GAP = 2
 """Cells between two columns."""
 
+TREND_LENGTH = 10
+"""Values that a trend in a table shows, a cell each."""
+
 RISING, FALLING = "↑", "↓"
 """Whether the least or the most comes first, beside the title of the column that orders the rows."""
 
@@ -27,6 +30,8 @@ class Column(Generic[T]):
     greatest useful one. `field` is what filters call the column's value. `sort` returns the value that orders rows,
     None for an unknown one; by default the field orders them, or else the cell's text. `falls` puts the greatest first.
     In a narrow table, columns with the lowest `keep` are left out first. `keep_end` cuts a long text at its beginning.
+    `trend` makes a column of a trend, whose cells the panel draws: it returns the value that the full height stands for
+    at least. `about` says what a column without a field shows.
     """
 
     title: str
@@ -39,6 +44,8 @@ class Column(Generic[T]):
     keep_end: bool = False
     sort: Callable[[T], Any] | None = None
     falls: bool = False
+    trend: Callable[[T], float] | None = None
+    about: str = ""
 
     @property
     def name(self) -> str:
@@ -59,6 +66,21 @@ class Column(Generic[T]):
         if self.field is not None:
             return self.field.order
         return lambda item, now: natural(self.cell(item, now).text)
+
+
+def trend_column(about: str, value: Callable[[T], float | None], floor: Callable[[T], float], keep: int) -> Column[T]:
+    """Return the column of a trend of `value`, which orders the rows too; `floor` as `Column.trend` says."""
+    return Column(
+        "TREND",
+        TREND_LENGTH,
+        lambda *_: Cell(""),
+        keep=keep,
+        right=True,
+        sort=value,
+        falls=True,
+        trend=floor,
+        about=about,
+    )
 
 
 class Placed(NamedTuple):

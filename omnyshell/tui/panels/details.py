@@ -8,8 +8,9 @@ from omnyshell.durations import format_duration
 from omnyshell.hosts import host_and_port
 from omnyshell.model.audit import AuditRecord
 from omnyshell.model.live import LiveNode, LiveSession, LiveTunnel
+from omnyshell.model.vitals import MachineVitals, SessionProcess
 from omnyshell.services.client.live.state import HubState
-from omnyshell.tui.formats import milliseconds, size, stamp
+from omnyshell.tui.formats import meter, milliseconds, size, stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,13 @@ def _details(title: str, *lines: tuple[str, str]) -> Details:
     return Details(title, tuple((name, text) for name, text in lines if text))
 
 
-def of_node(node: LiveNode, now: datetime) -> Details:
-    """What is known of a node."""
+def of_node(node: LiveNode, now: datetime, trend: str = "") -> Details:
+    """What is known of a node; `trend` draws its load."""
     platform, capabilities = node.platform, node.capabilities
     return _details(
         f"Node {node.node_id}",
         ("state", "online" if node.is_online else "offline"),
+        *(_of_vitals(node.vitals, trend) if node.vitals is not None and node.is_online else ()),
         ("locked", node.locked),
         ("name", node.display_name),
         ("host", platform.hostname if platform is not None else ""),
@@ -48,6 +50,40 @@ def of_node(node: LiveNode, now: datetime) -> Details:
         ("shells", ", ".join(capabilities.shells) if capabilities is not None else ""),
         ("can", ", ".join(capabilities.features) if capabilities is not None else ""),
         ("uid", node.uid),
+    )
+
+
+def _of_vitals(vitals: MachineVitals, trend: str) -> tuple[tuple[str, str], ...]:
+    load = " ".join(f"{each:.2f}" for each in vitals.loads)
+    cpus = f", {vitals.cpus} processor{'s' if vitals.cpus > 1 else ''}" if load and vitals.cpus else ""
+    uptime = format_duration(vitals.uptime_seconds) if vitals.uptime_seconds is not None else ""
+    return (
+        ("load", load + cpus),
+        ("", trend),
+        ("memory", _used(vitals.memory_used, vitals.memory_total, vitals.memory_share)),
+        ("disk", _used(vitals.disk_used, vitals.disk_total, vitals.disk_share)),
+        ("uptime", uptime),
+        ("system", vitals.os),
+        ("kernel", vitals.kernel),
+    )
+
+
+def _used(used: int | None, total: int | None, percent: float | None) -> str:
+    if used is None or total is None or percent is None:
+        return ""
+    return f"{meter(percent)} {percent:.0f}%, {size(used)} of {size(total)}"
+
+
+def of_process(process: SessionProcess) -> Details:
+    """What is known of a process."""
+    return _details(
+        f"Process {process.pid}",
+        ("command", process.command),
+        ("user", process.user),
+        ("parent", str(process.parent)),
+        ("processor", f"{process.cpu_millis / 1000:.1f} s"),
+        ("memory", size(process.memory)),
+        ("session", process.session_id),
     )
 
 

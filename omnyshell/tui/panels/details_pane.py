@@ -12,6 +12,8 @@ from omnyshell.tui.panels.details import Details
 class DetailsPane(VerticalScroll, can_focus=True):
     """Shows `Details`, or says that there are none."""
 
+    NAME = "details"
+
     DEFAULT_CSS = """
     DetailsPane {
         border: round $line;
@@ -24,7 +26,7 @@ class DetailsPane(VerticalScroll, can_focus=True):
     """
 
     def __init__(self) -> None:
-        super().__init__(id="details")
+        super().__init__(id=self.NAME)
         self._lines = Static(markup=False)
         self._shown: Details | None = None
 

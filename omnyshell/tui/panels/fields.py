@@ -36,6 +36,9 @@ class Quantity(StrEnum):
     SIZE = "size"
     """Bytes, or bytes a second."""
 
+    SHARE = "share"
+    """Percent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Text(Generic[T]):

@@ -24,6 +24,7 @@ LANGUAGE = (
     ("sessions:3", "rows whose number is this one"),
     ("age:>5m", "times: more than so much, in ms s m h d; likewise `<`, `>=` and `<=`"),
     ("rate:>1M", "sizes: more than so much, in B K M G"),
+    ("memory:>80%", "shares: more than so much, in %"),
     ("since:1h", "no older than that; also `14:30`, the last one there was, and `2026-03-14`, `2026-03-14T14:30`"),
     ("until:1h", "no younger than that"),
     ("-node:web-1", "rows for which the term does not hold"),
@@ -50,13 +51,14 @@ _UNITS: Mapping[Quantity, Mapping[str, float]] = {
     Quantity.COUNT: {},
     Quantity.TIME: {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0},
     Quantity.SIZE: {"B": 1.0, "K": 1024.0, "M": 1024.0**2, "G": 1024.0**3},
+    Quantity.SHARE: {"%": 1.0},
 }
-_EXAMPLES = {Quantity.COUNT: ">10", Quantity.TIME: ">5m", Quantity.SIZE: ">1M"}
+_EXAMPLES = {Quantity.COUNT: ">10", Quantity.TIME: ">5m", Quantity.SIZE: ">1M", Quantity.SHARE: ">80%"}
 _TERM = re.compile(r'(-?)(?:([A-Za-z][A-Za-z_]*):)?("[^"]*"?|[^\s"]\S*|)')
 _NO_TEXT = re.compile(r"[\s:=]|^[-@]")
 """What makes more than a text of a value that is not in quotation marks."""
 
-_NUMBER = re.compile(r"(>=|<=|>|<|)\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*)")
+_NUMBER = re.compile(r"(>=|<=|>|<|)\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*|%)")
 
 
 class FilterError(ValueError):

@@ -8,18 +8,35 @@ from typing import ClassVar
 from msgspec.structs import replace
 from textual.binding import BindingType
 
+from omnyshell.clock import Clock
 from omnyshell.model.admin import LockKind
 from omnyshell.model.live import LiveNode, Part, Scope
+from omnyshell.model.vitals import MachineVitals
 from omnyshell.printable import printable
-from omnyshell.services.client.live.state import Source
+from omnyshell.services.client.live.state import HubState, Source
 from omnyshell.tui import messages
-from omnyshell.tui.formats import NOTHING, Cell, Tone, age, elapsed, milliseconds, state_word
+from omnyshell.tui.formats import (
+    LOAD_FLOOR,
+    NOTHING,
+    Cell,
+    Tone,
+    age,
+    duration,
+    elapsed,
+    load,
+    milliseconds,
+    share,
+    state_word,
+)
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.panels import details
-from omnyshell.tui.panels.columns import Column
+from omnyshell.tui.panels.columns import Column, trend_column
 from omnyshell.tui.panels.fields import Labels, Number, Quantity, Text, natural
 from omnyshell.tui.panels.panel import Panel
 from omnyshell.tui.rights import is_admin
+
+NO_VITALS = MachineVitals()
+SHARE = Quantity.SHARE
 
 CONTEST_SHOWN = 900.0
 """Seconds for which a node shows that another process took its id."""
@@ -50,6 +67,23 @@ def _sessions(node: LiveNode, _now: datetime) -> int | None:
 def _sessions_cell(node: LiveNode, now: datetime) -> Cell:
     count = _sessions(node, now)
     return Cell(str(count) if count is not None else NOTHING, Tone.PLAIN if count else Tone.DIM)
+
+
+def _vitals(node: LiveNode) -> MachineVitals:
+    """How the node's machine is; that of one that is away is not known."""
+    return (node.vitals if node.is_online else None) or NO_VITALS
+
+
+def _host(node: LiveNode) -> str:
+    """The address that a node comes from, without the port, which means nothing to anybody."""
+    address = node.address
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
+
+
+def _version(node: LiveNode) -> str:
+    return node.platform.agent_version if node.platform is not None else ""
 
 
 def _name(node: LiveNode) -> str:
@@ -132,6 +166,73 @@ class NodesPanel(Panel[LiveNode]):
             right=True,
         ),
         Column(
+            "LOAD",
+            5,
+            lambda node, _: load(_vitals(node).load, _vitals(node).cpus),
+            Number("load", "load of the machine over one minute", lambda node, _: _vitals(node).load),
+            keep=38,
+            right=True,
+            falls=True,
+        ),
+        trend_column(
+            "how its load was in the last ten reports",
+            lambda node: _vitals(node).load,
+            lambda node: max(LOAD_FLOOR, float(_vitals(node).cpus or 0)),
+            keep=26,
+        ),
+        Column(
+            "MEMORY",
+            6,
+            lambda node, _: share(_vitals(node).memory_share),
+            Number("memory", "share of its memory that is used", lambda node, _: _vitals(node).memory_share, SHARE),
+            keep=37,
+            right=True,
+            falls=True,
+        ),
+        Column(
+            "DISK",
+            4,
+            lambda node, _: share(_vitals(node).disk_share),
+            Number(
+                "disk",
+                "share that is used of the disk with the home directory of the node's user",
+                lambda node, _: _vitals(node).disk_share,
+                SHARE,
+            ),
+            keep=36,
+            right=True,
+            falls=True,
+        ),
+        Column(
+            "UPTIME",
+            6,
+            lambda node, _: duration(_vitals(node).uptime_seconds),
+            Number(
+                "uptime",
+                "for how long the machine has been running",
+                lambda node, _: _vitals(node).uptime_seconds,
+                Quantity.TIME,
+            ),
+            keep=34,
+            right=True,
+        ),
+        Column(
+            "ADDRESS",
+            13,
+            lambda node, _: Cell(_host(node)),
+            Text("address", "for admins: where it comes from", lambda node, _: _host(node)),
+            most=39,
+            keep=30,
+        ),
+        Column(
+            "VERSION",
+            7,
+            lambda node, _: Cell(_version(node)),
+            Text("version", "of the node's software", lambda node, _: _version(node)),
+            most=12,
+            keep=28,
+        ),
+        Column(
             "NAME",
             8,
             lambda node, _: Cell(_name(node)),
@@ -151,6 +252,20 @@ class NodesPanel(Panel[LiveNode]):
     )
     SORTED_BY = 1
     SEVERAL = frozenset({"fan_out"})
+
+    def __init__(self, state: HubState, clock: Clock) -> None:
+        super().__init__(state, clock)
+        self._noted: dict[str, MachineVitals | None] = {}
+        """The vitals of nodes whose load the trends have."""
+
+    def sample(self) -> None:
+        """Note the load of each report that is new."""
+        nodes = self.state.nodes
+        for key, node in nodes.items():
+            if node.vitals is not None and node.vitals is not self._noted.get(key) and node.vitals.load is not None:
+                self.trends.note(key, node.vitals.load)
+        self._noted = {key: node.vitals for key, node in nodes.items()}
+        self.trends.keep(nodes)
 
     def key_of(self, item: LiveNode) -> str:
         """What identifies an item."""
@@ -187,7 +302,14 @@ class NodesPanel(Panel[LiveNode]):
         return "NODE", item.node_id
 
     def open(self, item: LiveNode) -> None:
+        """Open the node's page."""
+        self.post_message(messages.OpenNode(item.node_id))
+
+    def action_shell(self) -> None:
         """Open a shell."""
+        item = self.rows.current
+        if item is None:
+            return
         if not item.is_online:
             text = f"{printable(item.node_id)} is not connected; it shows here as online when it is"
             self.notify(text, severity="warning", markup=False)

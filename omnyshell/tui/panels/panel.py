@@ -1,6 +1,7 @@
 """A panel of the overview: a live table with its filter, its order, and a title with its state."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from textual.app import ComposeResult
@@ -24,6 +25,7 @@ from omnyshell.tui.panels.fields import FilterField
 from omnyshell.tui.panels.filter import FilterError, parse, predicate
 from omnyshell.tui.panels.rows import Rows
 from omnyshell.tui.panels.table import LiveTable
+from omnyshell.tui.panels.trends import Trends
 from omnyshell.tui.preferences.command import OwnCommand
 from omnyshell.tui.preferences.own import Own
 from omnyshell.tui.rights import why_none, why_not
@@ -42,6 +44,17 @@ class Look(NamedTuple):
 
     filter: str
     cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartOf(Generic[T]):
+    """A part of all items, which a panel shows alone."""
+
+    has: Callable[[T], bool]
+    """Whether an item belongs to it."""
+
+    hidden: frozenset[str]
+    """The titles of columns in which all of them say the same."""
 
 
 class Panel(Judged, Vertical, Generic[T]):
@@ -110,14 +123,21 @@ class Panel(Judged, Vertical, Generic[T]):
             super().__init__()
             self.panel = panel
 
-    def __init__(self, state: HubState, clock: Clock) -> None:
+    def __init__(
+        self, state: HubState, clock: Clock, *, part: PartOf[T] | None = None, trends: Trends | None = None
+    ) -> None:
+        """`part` says which items are shown, where that is not all; `trends` are those of another panel."""
         # As nothing is known yet: a class that comes later has all in the panel styled again.
         super().__init__(id=self.NAME.lower(), classes="-empty")
         self.state = state
         self._clock = clock
-        self.rows: Rows[T] = Rows(self.COLUMNS, self.key_of, clock, self.FIELDS)
-        self.rows.sort(self.SORTED_BY, is_reversed=self.REVERSED)
-        self.table: LiveTable[T] = LiveTable(self.COLUMNS, self.rows, clock)
+        self._part = part
+        self.trends = trends or Trends()
+        hidden = part.hidden if part is not None else frozenset()
+        self.columns = [column for column in self.trends.bound(self.COLUMNS) if column.title not in hidden]
+        self.rows: Rows[T] = Rows(self.columns, self.key_of, clock, self.FIELDS)
+        self.rows.sort(self._usual_order(), is_reversed=self.REVERSED)
+        self.table: LiveTable[T] = LiveTable(self.columns, self.rows, clock)
         self._filter = CompletingField(self.suggest, placeholder=self._filter_hint(), classes="filter", compact=True)
         self._error = Static(classes="error", markup=False)
         self._empty = Static(classes="empty", markup=False)
@@ -134,6 +154,13 @@ class Panel(Judged, Vertical, Generic[T]):
         """Take over the user's filters, which may become more, and the columns that the user chose."""
         self._own = own
         self.table.choose(own.columns.get(self.NAME.lower(), ()))
+
+    def _usual_order(self) -> int | None:
+        """The column that orders rows at first: its place among those that there are."""
+        if self.SORTED_BY is None:
+            return None
+        title = self.COLUMNS[self.SORTED_BY].title
+        return next((at for at, column in enumerate(self.columns) if column.title == title), 0)
 
     # What a subclass says
 
@@ -179,12 +206,15 @@ class Panel(Judged, Vertical, Generic[T]):
         version = self.version()
         if version != self._version:
             self._version = version
-            self.rows.put(self.items())
+            self.rows.put(self.items() if self._part is None else filter(self._part.has, self.items()))
         self.show()
 
     def version(self) -> int:
         """A number that increases with each change of the items."""
         return self.state.version(self.PART)
+
+    def sample(self) -> None:
+        """Note values for trends; called once a second, shown or not."""
 
     def tick(self) -> None:
         """Draw what time alone has changed: ages, and which rows a filter for ages shows."""
@@ -278,6 +308,11 @@ class Panel(Judged, Vertical, Generic[T]):
         """Write a filter."""
         self._open_filter(is_open=True)
         self._filter.focus()
+
+    @property
+    def has_filter(self) -> bool:
+        """Whether there is a filter, or one is being written."""
+        return self._filter.has_class("-open")
 
     def action_clear(self) -> None:
         """Clear the selection; if there is none, go back to where one came from, or drop the filter."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.binding import BindingType
 
@@ -12,11 +12,11 @@ from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.printable import printable
 from omnyshell.services.client.live.state import HubState, Link
 from omnyshell.tui import messages
-from omnyshell.tui.formats import NOTHING, Cell, Tone, age, elapsed, left, rate, remaining, state_word
+from omnyshell.tui.formats import NOTHING, RATE_FLOOR, Cell, Tone, age, elapsed, left, rate, remaining, state_word
 from omnyshell.tui.keys import Context, bindings, label_of
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.panels import details
-from omnyshell.tui.panels.columns import Column
+from omnyshell.tui.panels.columns import Column, trend_column
 from omnyshell.tui.panels.fields import Number, Quantity, Text, natural
 from omnyshell.tui.panels.panel import Panel
 from omnyshell.tui.rights import Need, ref_of, why_nowhere
@@ -156,6 +156,7 @@ class SessionsPanel(Panel[LiveSession]):
             right=True,
             falls=True,
         ),
+        trend_column("how its rate was in the last ten seconds", _rate, lambda _: RATE_FLOOR, keep=20),
     )
     FIELDS = (
         Number(
@@ -168,8 +169,8 @@ class SessionsPanel(Panel[LiveSession]):
     SORTED_BY = 2
     SEVERAL = frozenset({"detach", "kill"})
 
-    def __init__(self, state: HubState, clock: Clock) -> None:
-        super().__init__(state, clock)
+    def __init__(self, state: HubState, clock: Clock, **settings: Any) -> None:
+        super().__init__(state, clock, **settings)
         self._online_since: dict[str, float] = {}
         """When each online node was first seen online, on the monotonic clock."""
 
@@ -189,6 +190,12 @@ class SessionsPanel(Panel[LiveSession]):
         """What there is now."""
         return self.state.sessions.values()
 
+    def sample(self) -> None:
+        """Note all rates."""
+        for key, session in self.state.sessions.items():
+            self.trends.note_or_drop(key, _rate(session))
+        self.trends.keep(self.state.sessions)
+
     def empty_text(self) -> str:
         """What to do if there is no session. Detached ones are shown once their nodes have answered."""
         if why := why_nowhere(Need.WATCH, self.state):
@@ -196,8 +203,8 @@ class SessionsPanel(Panel[LiveSession]):
         now = self._clock.monotonic()
         if any(now - since < ANSWER_TIME for since in self._online_since.values()):
             return "Looking for sessions…"
-        key = label_of(Context.NODES, "open")
-        return f"No sessions. Choose a node and press {key}: a shell opens here, and shows in this list."
+        key = label_of(Context.NODES, "shell")
+        return f"No sessions. Press {key} on a node: a shell opens here, and shows in this list."
 
     def describe(self, item: LiveSession) -> details.Details:
         """All that is known of a session."""

@@ -9,10 +9,10 @@ from textual.binding import BindingType
 from omnyshell.hosts import host_and_port
 from omnyshell.model.live import LiveTunnel, Part
 from omnyshell.tui import messages
-from omnyshell.tui.formats import Cell, Tone, age, elapsed, rate
+from omnyshell.tui.formats import RATE_FLOOR, Cell, Tone, age, elapsed, rate
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.panels import details
-from omnyshell.tui.panels.columns import Column
+from omnyshell.tui.panels.columns import Column, trend_column
 from omnyshell.tui.panels.fields import Number, Quantity, Text
 from omnyshell.tui.panels.panel import Panel
 from omnyshell.tui.rights import Need, why_not
@@ -109,6 +109,7 @@ class TunnelsPanel(Panel[LiveTunnel]):
             right=True,
             falls=True,
         ),
+        trend_column("how its rate was in the last ten seconds", _rate, lambda _: RATE_FLOOR, keep=20),
         Column(
             "AGE",
             4,
@@ -132,6 +133,12 @@ class TunnelsPanel(Panel[LiveTunnel]):
     def items(self) -> Iterable[LiveTunnel]:
         """What there is now."""
         return self.state.tunnels.values()
+
+    def sample(self) -> None:
+        """Note all rates."""
+        for key, tunnel in self.state.tunnels.items():
+            self.trends.note_or_drop(key, _rate(tunnel))
+        self.trends.keep(self.state.tunnels)
 
     def empty_text(self) -> str:
         """What to do where there is no tunnel."""

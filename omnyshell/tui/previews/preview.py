@@ -70,12 +70,12 @@ class Preview(Container):
         self._snapshot = Snapshot(ref) if ref is not None else None
         self._refusal = refusal
         self._view.show_emulator(Emulator(1, 1))
-        self._tell()
+        self.tell()
         self._due.set()
 
     def on_mount(self) -> None:
         """Begin."""
-        self._tell()
+        self.tell()
         start_task(self, self._look_regularly(), "Looking at a session")
 
     def on_show(self) -> None:
@@ -96,7 +96,7 @@ class Preview(Container):
         if client is not None and await snapshot.fetch(client) and snapshot is self._snapshot:
             if self._view.emulator is not snapshot.screen:
                 self._view.show_emulator(snapshot.screen)
-            self._tell()
+            self.tell()
 
     def _client(self) -> OmnyShellClient | None:
         try:
@@ -105,18 +105,26 @@ class Preview(Container):
             return None
         return client if client.is_connected else None
 
-    def _tell(self) -> None:
-        snapshot = self._snapshot
-        if snapshot is None:
+    def tell(self) -> None:
+        """Say which session it is, and what there is to say of its screen."""
+        ref = self.ref
+        if ref is None:
             self._title.update(self._refusal or "No session selected")
             return
-        parts = [snapshot.ref.node_id, short_id(snapshot.ref.session_id)]
+        parts = [ref.node_id, short_id(ref.session_id), self.condition() or self.title()]
+        self._title.update(Text(one_line("  ".join(filter(None, parts)), 200)))
+
+    def condition(self) -> str:
+        """Why there is no screen, or no more than the last one; "" where nothing is out of the ordinary."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            return ""
         if snapshot.error:
-            parts.append(f"not available: {snapshot.error}")
-        elif snapshot.exit_code is not None:
-            parts.append(describe_exit(snapshot.exit_code))
-        elif not snapshot.is_known:
-            parts.append("...")
-        elif snapshot.screen.title:
-            parts.append(one_line(snapshot.screen.title))
-        self._title.update(Text(one_line("  ".join(parts), 200)))
+            return f"not available: {snapshot.error}"
+        if snapshot.exit_code is not None:
+            return describe_exit(snapshot.exit_code)
+        return "" if snapshot.is_known else "..."
+
+    def title(self) -> str:
+        """The title that the program has set."""
+        return one_line(self.screen_shown.title) if self.screen_shown is not None else ""

@@ -41,8 +41,18 @@ from omnyshell.tui.widgets.panel_tabs import PanelTabs
 SHORTEST_PERIOD = 0.1
 """Seconds between redraws of a state that changes all the time."""
 
+WIDE_WIDTH, MEDIUM_WIDTH, HIGH = 170, 110, 34
+"""Columns from which on details stand beside the panels, and several panels below each other; rows for the latter."""
+
 TICK = 1.0
 """Seconds between redraws of what changes with time alone: ages."""
+
+
+SAMPLE = 0.9 * TICK
+"""Seconds that are between two values of a trend at least."""
+
+AWAY = 30.0
+"""Seconds for which nodes are still asked for their vitals while another screen is shown."""
 
 
 class Place(NamedTuple):
@@ -68,20 +78,16 @@ class OverviewScreen(Judged, Screen[None]):
         &.-preview Preview { display: block; }
         PanelTabs { display: none; }
 
-        &.-wide #panels { layout: horizontal; }
-        &.-wide .half { layout: vertical; }
-        &.-wide #first { width: 3fr; }
-        &.-wide #second { width: 2fr; }
         &.-wide DetailsPane { width: 50; height: 1fr; }
         &.-wide Preview { width: 82; height: 1fr; }
         &.-wide #body { layout: horizontal; }
 
-        &.-medium.-high #panels { layout: vertical; }
-        &.-medium.-high #first { layout: vertical; height: 3fr; }
-        &.-medium.-high #first Panel { width: 1fr; }
-        &.-medium.-high #second { layout: horizontal; height: 2fr; }
+        &.-high #panels { layout: vertical; }
+        &.-high #first { layout: vertical; height: 3fr; }
+        &.-high #first Panel { width: 1fr; }
+        &.-high #second { layout: horizontal; height: 2fr; }
+        &.-high #audit { width: 1fr; }
         &.-medium.-high DetailsPane { height: 14; width: 1fr; }
-        &.-medium.-high #audit { width: 1fr; }
 
         &.-tabbed PanelTabs { display: block; }
         &.-tabbed Panel, &.-tabbed .half { display: none; }
@@ -121,6 +127,12 @@ class OverviewScreen(Judged, Screen[None]):
         self._unwatch: Callable[[], None] = lambda: None
         self._next_look: Timer | None = None
         self._ticker: Timer | None = None
+        self._shown_at = -AWAY
+        """When the overview was last seen to be shown, on the monotonic clock."""
+
+        self._looks = False
+        self._sampled_at = -SAMPLE
+        """When the panels last noted values for trends, on the monotonic clock."""
 
     def compose(self) -> ComposeResult:
         """Lay out header, panels, details and footer."""
@@ -187,12 +199,35 @@ class OverviewScreen(Judged, Screen[None]):
         if self._ticker is not None:
             # Ages are drawn together with other changes, as each frame has its cost.
             self._ticker.reset()
+        self._keep_on()
         if self._is_shown:
             for panel in self.panels.values():
                 panel.take()
             self._say()
 
+    def _look_at_vitals(self) -> None:
+        now = self._clock.monotonic()
+        if self._is_used:
+            self._shown_at = now
+        looks = now - self._shown_at < AWAY
+        if looks != self._looks:
+            self._looks = looks
+            self.post_message(messages.LookAtVitals(looks=looks))
+
+    def _keep_on(self) -> None:
+        """Do what is done shown or not, at each change and each tick: changes put ticks off."""
+        self._look_at_vitals()
+        self._sample()
+
+    def _sample(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._sampled_at >= SAMPLE:
+            self._sampled_at = now
+            for panel in self.panels.values():
+                panel.sample()
+
     def _tick(self) -> None:
+        self._keep_on()
         if self._is_shown:
             for panel in self.panels.values():
                 panel.tick()
@@ -224,8 +259,17 @@ class OverviewScreen(Judged, Screen[None]):
         return why_not(need_of(Context.OVERVIEW, action), self.sessions.rows.current, self.state)
 
     @property
-    def _is_shown(self) -> bool:
+    def _is_used(self) -> bool:
+        """Whether the overview, or what was opened over it, is what the user looks at."""
         return self.is_attached and self.app.current_mode == "overview"
+
+    @property
+    def _is_shown(self) -> bool:
+        """Whether any of it can be seen: dialogs leave that."""
+        if not self._is_used:
+            return False
+        above = self.app.screen_stack[self.app.screen_stack.index(self) + 1 :]
+        return all(screen.is_modal for screen in above)
 
     # Panels
 
@@ -249,7 +293,7 @@ class OverviewScreen(Judged, Screen[None]):
 
     def _arrange(self, size: Size | None = None) -> None:
         width, height = size or self.size
-        is_wide, is_medium, is_high = width >= 170, width >= 110, height >= 34
+        is_wide, is_medium, is_high = width >= WIDE_WIDTH, width >= MEDIUM_WIDTH, height >= HIGH
         is_tabbed = self._is_zoomed or not (is_medium and is_high)
         layout = {"-wide": is_wide, "-medium": is_medium and not is_wide, "-high": is_high, "-tabbed": is_tabbed}
         turned = self._turn()

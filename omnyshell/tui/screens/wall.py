@@ -13,8 +13,9 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Static
 
+from omnyshell.clock import Clock
 from omnyshell.errors import OmnyShellException
-from omnyshell.model.sessions import SessionState
+from omnyshell.model.sessions import DetachedSessionInfo, SessionState
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.everywhere import sessions_everywhere
 from omnyshell.tui import messages
@@ -23,7 +24,7 @@ from omnyshell.tui.judged import Judged
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.needs import need_of
-from omnyshell.tui.previews.preview import Preview
+from omnyshell.tui.previews.tile import WallTile
 from omnyshell.tui.rights import why_not
 from omnyshell.tui.tasks import start_task
 from omnyshell.tui.widgets.footer import KeyFooter
@@ -39,10 +40,10 @@ _CELL_HEIGHT: Final = 13
 _MOST_CELLS: Final = 24
 
 
-async def detached_sessions(client: OmnyShellClient) -> list[SessionRef]:
+async def detached_sessions(client: OmnyShellClient) -> list[DetachedSessionInfo]:
     """Return one's detached sessions on all nodes, sorted. A node that does not answer is left out."""
     found = await sessions_everywhere(client)
-    return [SessionRef(info.node_id, info.session_id) for info in found.sessions if info.state is SessionState.DETACHED]
+    return [info for info in found.sessions if info.state is SessionState.DETACHED]
 
 
 class WallScreen(Judged, Screen[None]):
@@ -54,15 +55,17 @@ class WallScreen(Judged, Screen[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.WALL)
 
-    def __init__(self, context: ConsoleContext) -> None:
+    def __init__(self, context: ConsoleContext, clock: Clock) -> None:
         super().__init__()
         self._port = context
+        self._clock = clock
         self._sessions: list[SessionRef] = []
+        self._infos: dict[SessionRef, DetachedSessionInfo] = {}
         self._selected = 0
         self._columns = self._rows = 1
         self._page = Container(id="page")
         self._words = Static(id="words", markup=False)
-        self._cells: list[Preview] = []
+        self._cells: list[WallTile] = []
         self._due = asyncio.Event()
         self._problem = ""
         self._is_listed = False
@@ -110,12 +113,13 @@ class WallScreen(Judged, Screen[None]):
             self._take(found)
         await self._arrange()
 
-    def _take(self, found: list[SessionRef]) -> None:
+    def _take(self, found: list[DetachedSessionInfo]) -> None:
         kept = self.selected
-        self._sessions = found
-        if kept in found:
-            self._selected = found.index(kept)
-        self._selected = max(0, min(self._selected, len(found) - 1))
+        self._infos = {SessionRef(info.node_id, info.session_id): info for info in found}
+        self._sessions = list(self._infos)
+        if kept in self._infos:
+            self._selected = self._sessions.index(kept)
+        self._selected = max(0, min(self._selected, len(self._sessions) - 1))
 
     async def on_resize(self, _event: events.Resize) -> None:
         """Fit as many as there is room for."""
@@ -132,6 +136,7 @@ class WallScreen(Judged, Screen[None]):
         await self._fit_cells(len(page))
         for at, (cell, ref) in enumerate(zip(self._cells, page, strict=True)):
             cell.show_session(ref)
+            cell.describe(self._infos[ref], self._clock.now())
             cell.set_class(first + at == self._selected, "-selected")
         self._words.update(self._summary(first, len(page)))
         self.judge()
@@ -146,7 +151,7 @@ class WallScreen(Judged, Screen[None]):
     async def _fit_cells(self, count: int) -> None:
         while len(self._cells) > count:
             await self._cells.pop().remove()
-        new = [Preview(self._port, refresh=REFRESH) for _ in range(count - len(self._cells))]
+        new = [WallTile(self._port, refresh=REFRESH) for _ in range(count - len(self._cells))]
         self._cells += new
         if new:
             await self._page.mount(*new)

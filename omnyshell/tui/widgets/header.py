@@ -1,7 +1,6 @@
 """The line at the top: the hub, its state, and its traffic."""
 
 from collections import deque
-from collections.abc import Iterable
 
 from rich.cells import cell_len
 from textual.app import RenderResult
@@ -13,9 +12,7 @@ from omnyshell.durations import format_duration
 from omnyshell.model.live import Part
 from omnyshell.printable import printable
 from omnyshell.services.client.live.state import HubState, Link
-from omnyshell.tui.formats import milliseconds, size
-
-BARS = "▁▂▃▄▅▆▇█"
+from omnyshell.tui.formats import LEVELS, RATE_FLOOR, milliseconds, size, spark
 
 
 class History:
@@ -35,18 +32,8 @@ class History:
         return self._values[-1] if self._values else 0.0
 
     def bars(self) -> str:
-        """The figures as bars, the newest at the right; the highest of them fills its cell."""
-        return sparkline(self._values).rjust(self._length, BARS[0])
-
-
-def sparkline(values: Iterable[float]) -> str:
-    """Return a bar for each value; zero is the lowest bar, and nothing else is."""
-    found = list(values)
-    top = max(found, default=0.0)
-    if top <= 0:
-        return BARS[0] * len(found)
-    steps = len(BARS) - 1
-    return "".join(BARS[0] if value <= 0 else BARS[max(1, round(value / top * steps))] for value in found)
+        """The figures as bars, the newest at the right; a rate that means nothing is a flat line."""
+        return spark(self._values, RATE_FLOOR).rjust(self._length, LEVELS[0])
 
 
 SPARKS = 16
@@ -81,6 +68,13 @@ class HubHeader(Widget):
         """Say which hub it is, and as whom we are there."""
         self._hub, self._who = printable(hub), printable(who)
         self.tell()
+
+    def twin(self) -> "HubHeader":
+        """Return another line of the same hub, for another screen."""
+        made = HubHeader(self._state, self._clock)
+        made._hub, made._who = self._hub, self._who
+        made._relayed, made._metrics_version = self._relayed, self._metrics_version
+        return made
 
     def name_principal(self, who: str) -> None:
         """Say as whom we are there."""

@@ -26,11 +26,11 @@ class PanelTabs(Widget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._counts: dict[str, int] = {}
+        self._counts: dict[str, int | None] = {}
         self._present = ""
 
-    def tell(self, counts: Mapping[str, int], present: str) -> None:
-        """Set the number of rows of each panel, and which one is shown."""
+    def tell(self, counts: Mapping[str, int | None], present: str) -> None:
+        """Set the number of rows of each panel, None for one without rows, and which one is shown."""
         if (dict(counts), present) != (self._counts, self._present):
             self._counts, self._present = dict(counts), present
             self.refresh()
@@ -44,7 +44,8 @@ class PanelTabs(Widget):
         return Content.assemble(*parts)
 
     def _text(self, number: int, name: str) -> str:
-        return f" {number} {name.capitalize()} {self._counts[name]} "
+        count = self._counts[name]
+        return f" {number} {name.capitalize()} {'' if count is None else f'{count} '}"
 
     def on_click(self, event: events.Click) -> None:
         """Choose a name."""

@@ -145,7 +145,7 @@ class RawPage:
 
     def open_shell(self, env: dict[str, str]) -> None:
         self.shows(b"online")
-        self.type("\r")
+        self.type("o")
         until(lambda: sessions(env))
         self.type("echo is-$((6*7))\r")
         self.shows(b"is-42")

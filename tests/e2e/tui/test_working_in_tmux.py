@@ -42,7 +42,7 @@ def is_restored(terminal: Terminal) -> bool:
 
 def open_shell(terminal: Terminal) -> None:
     """A shell on the node under the cursor, with a prompt that is known."""
-    terminal.type("Enter")
+    terminal.type("Enter", "Enter")
     terminal.hides("● online")
     terminal.shows("#" if os.geteuid() == 0 else "$")
     terminal.type("PS1='remote> '; clear; echo in=$((6*7))", "Enter")

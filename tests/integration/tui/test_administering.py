@@ -156,7 +156,7 @@ async def test_somebody_with_few_rights_sees_what_it_may_use_and_is_told_what_it
         await until(lambda: bool(app.hub.state.nodes["n1"].denied))
         told = {
             "t": "open public ports on n1: it takes the role admin, and you have developer; an admin of this hub can",
-            "enter": "open or take up shells on n1: grant 1 denies it to the role developer; an admin of this hub can",
+            "o": "open or take up shells on n1: grant 1 denies it to the role developer; an admin of this hub can",
         }
         for key, why in told.items():
             await pilot.press("1", key)

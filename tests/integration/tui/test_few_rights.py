@@ -58,10 +58,10 @@ async def presses(pilot: Pilot[int], *keys: str) -> str:
 async def test_what_is_not_allowed_is_dimmed_and_says_why(width: int, height: int) -> None:
     async with console(few_rights(), width=width, height=height) as (app, pilot):
         app.hub._client = client = ScriptedClient()
-        await until(lambda: dimmed(app) >= {"open", "command", "fan_out", "invite"})
+        await until(lambda: dimmed(app) >= {"shell", "command", "fan_out", "invite"})
         await check_picture(app, f"overview-few-rights-{width}x{height}")
         told = {
-            "enter": "You may not open or take up shells on build-mac: grant 2 denies it to the role viewer; an admin",
+            "o": "You may not open or take up shells on build-mac: grant 2 denies it to the role viewer; an admin",
             "x": "You may not run commands on build-mac: it takes the role dba or ops, and you have viewer; an admin",
             "c": "You may not open or take up shells on build-mac: grant 2 denies it",
             "t": "You may not open public ports on build-mac: it takes the role admin, and you have viewer",
@@ -115,17 +115,17 @@ async def test_sessions_tunnels_and_the_audit_of_somebody_with_few_rights() -> N
 
 async def test_rights_that_change_are_followed() -> None:
     async with console(few_rights()) as (app, pilot):
-        await until(lambda: "open" in dimmed(app))
+        await until(lambda: "shell" in dimmed(app))
         state = app.hub.state
         state.apply(delta(nodes=(node("build-mac", denied=(NO_OTHERS,)),)))
-        await until(lambda: "open" not in dimmed(app) and "invite" in dimmed(app))
+        await until(lambda: "shell" not in dimmed(app) and "invite" in dimmed(app))
         state.apply(delta(own=OwnRights(principal="ann", roles=("admin",))))
         # The session under the other panel's cursor is on a node where it may not be looked at.
         await until(lambda: dimmed(app) == {"toggle_preview"})
         locked = RightInfo(right="shell", allowed=False, why="the node is locked by root: rebuilt today")
         state.apply(delta(nodes=(node("build-mac", denied=(locked,)),)))
-        await until(lambda: dimmed(app) == {"open", "toggle_preview"})
-        assert "the node is locked by root: rebuilt today" in await presses(pilot, "enter")
+        await until(lambda: dimmed(app) == {"shell", "toggle_preview"})
+        assert "the node is locked by root: rebuilt today" in await presses(pilot, "o")
 
 
 async def test_the_palette_dims_what_is_not_allowed_and_says_why() -> None:

@@ -26,9 +26,9 @@ def _session(monkeypatch: pytest.MonkeyPatch) -> ScriptedSession:
 async def test_what_follows_enter_is_for_the_shell_that_it_opens(session: ScriptedSession):
     async with console(snapshot([node("web-1")])) as (app, _):
         app.hub._client = ScriptedClient()
-        burst(app, "enter", *"ls", "enter")
+        burst(app, "enter", "enter", *"ls", "enter")
         await until(lambda: session.input == b"ls\r")
-        burst(app, *"vi", LEADER, "o", "2", "slash", *"state:open")
+        burst(app, *"vi", LEADER, "o", "escape", "2", "slash", *"state:open")
         await until(lambda: app.overview.sessions._filter.value == "state:open")
         assert app.current_mode == "overview"
         assert session.input == b"ls\rvi"

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from support.console import NOW, a_day_at_work, console, delta, node, record, say, session, snapshot, tunnel
-from support.overview import filtered, settled, text_of, toasts
+from support.overview import caught, filtered, settled, text_of, toasts
 from support.pictures import check_picture
 from support.stack import until
 from textual.widgets import Input
@@ -14,7 +14,6 @@ from omnyshell.model.live_figures import SessionTraffic
 from omnyshell.model.sessions import SessionState
 from omnyshell.services.client.live.state import Link
 from omnyshell.tui import messages
-from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.panels.panel import Look
 from omnyshell.tui.panels.sessions import ANSWER_TIME
 from omnyshell.tui.preferences.own import Own
@@ -22,21 +21,6 @@ from omnyshell.tui.widgets.header import HubHeader
 
 LONG = "long-name-" * 12
 HOSTILE = "\x1b[31mred\x1b[0m [bold]loud[/] \u202egnol"
-
-
-def caught(app: ConsoleApp, kind: type) -> list:
-    """Collect messages of a kind that reach the app."""
-    found: list = []
-    original = app.post_message
-
-    def keep(message: object) -> bool:
-        if isinstance(message, kind):
-            found.append(message)
-            return True
-        return original(message)
-
-    app.post_message = keep
-    return found
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 60)])
@@ -297,7 +281,7 @@ async def test_keys_ask_for_what_the_rows_are_for() -> None:
     async with console(a_day_at_work()) as (app, pilot):
         shells = caught(app, messages.OpenShell)
         attached = caught(app, messages.AttachSession)
-        await pilot.press("enter", "down", "down", "enter")
+        await pilot.press("o", "down", "down", "o")
         assert [message.node_id for message in shells] == ["build-mac"]
         assert "laptop is not connected" in toasts(app)
         await pilot.press("2", "enter")
@@ -322,7 +306,7 @@ async def test_panels_are_reached_by_number_tab_and_mouse() -> None:
 async def test_rows_headings_and_marks_can_be_clicked() -> None:
     async with console(a_day_at_work()) as (app, pilot):
         panel = app.overview.nodes
-        shells = caught(app, messages.OpenShell)
+        pages = caught(app, messages.OpenNode)
         await pilot.click(panel.table, offset=(10, 4))
         assert panel.rows.current.node_id == "web-1"
         await pilot.click(panel.table, offset=(1, 5))
@@ -332,7 +316,7 @@ async def test_rows_headings_and_marks_can_be_clicked() -> None:
         await pilot.click(panel.table, offset=(4, 0))
         assert panel.rows.is_reversed
         await pilot.click(panel.table, offset=(10, 6), times=2)
-        assert len(shells) == 1
+        assert len(pages) == 1
 
 
 async def test_zoom_and_details() -> None:
@@ -446,3 +430,29 @@ async def test_saved_filters_and_chosen_columns_and_tab_in_the_filters_line() ->
         assert panel._filter.value == "@prod state:offline"
         assert [one.node_id for one in panel.rows.shown] == ["web-10"]
         assert "/ label:env=prod state:offline" in text_of(app)
+
+
+async def test_trends_go_on_while_changes_put_ticks_off() -> None:
+    async with console(a_day_at_work()) as (app, pilot):
+        await settled(pilot)
+        overview = app.overview
+        for rate in (9_000, 0, 20_000):
+            app.clock.advance(1)
+            app.hub.state.apply(delta(sessions=(session(1, rate_out=rate),)))
+            overview._look()
+        assert overview.sessions.trends.values(session(1).key) == (2_400, 9_000, 0, 20_000)
+
+
+async def test_nodes_are_asked_for_their_vitals_while_they_are_shown_and_a_while_longer() -> None:
+    async with console(a_day_at_work()) as (app, pilot):
+        await settled(pilot)
+        said: list[bool] = []
+        app.hub.look = lambda *, looks: said.append(looks)
+        app.switch_mode("wall")
+        for _ in range(3):
+            app.clock.advance(12)
+            app.overview._look()
+            await pilot.pause()
+        app.switch_mode("overview")
+        await settled(pilot)
+        assert said == [False, True]

@@ -80,7 +80,7 @@ async def test_help_has_every_key() -> None:
         assert all(key.label in text and (key.more or key.text) in text for key in KEYS if key.listed)
         assert text.startswith("Nodes\n"), "where one comes from is first"
         # What is wrapped goes on below itself.
-        indent = text.index("Open a shell") - text.index("  enter")
+        indent = text.index("The node's page") - text.index("  enter")
         wrapped = next(line for line in help_of(app, 50).splitlines() if "directory, environment" in line)
         assert len(wrapped) - len(wrapped.lstrip()) == indent
         await check_picture(app, "help")

@@ -338,12 +338,16 @@ SCREENS = {
 }
 
 
+COMMANDS = ("htop", "vim code.py", "mc", "git log -p", "top")
+
+
 @pytest.mark.parametrize(
     ("count", "width", "height"), [(0, 80, 24), (1, 80, 24), (5, 80, 24), (5, 120, 40), (5, 200, 60)]
 )
 async def test_the_wall(count: int, width: int, height: int):
     async with console(width=width, height=height) as (app, pilot):
         app.hub._client = client = ScriptedClient(dict(list(SCREENS.items())[:count]))
+        client.commands = dict(zip((ref for _, ref in SCREENS), COMMANDS, strict=True))
         app.switch_mode("wall")
         await pilot.pause()
         wall = app.screen

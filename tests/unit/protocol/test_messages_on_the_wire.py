@@ -19,6 +19,7 @@ TUNNEL = {"tunnelId": "t", "nodeId": "n", "targetPort": 80, "publicPort": 9000, 
 FULL_TUNNEL = TUNNEL | {"ownerUserId": "", "targetHost": "localhost", "publicHost": ""}
 PTY = {"term": "xterm-256color", "cols": 80, "rows": 24}
 SHORT = {"requestId": "r"}
+PROCESS = {"sessionId": UUID, "pid": 7, "parent": 1, "user": "ann", "command": "sh", "cpuMillis": 40, "memory": 4096}
 VITALS = {
     "os": "Debian GNU/Linux 13", "kernel": "6.12", "uptimeSeconds": 0, "cpus": 4, "load1": 52, "load5": 0,
     "load15": 1234, "memoryTotal": 17179869184, "memoryUsed": 0, "diskTotal": 9223372036854775807, "diskUsed": 1,
@@ -154,6 +155,10 @@ MINIMAL: list[tuple[str, int | None, dict[str, Any], dict[str, Any]]] = [
     ("vitals.look", None, {"subscriptionId": "s", "looks": True}, {"subscriptionId": "s", "looks": True}),
     ("node.vitals.request", None, SHORT, SHORT),
     ("node.vitals.response", None, SHORT | {"vitals": {}}, SHORT | {"vitals": {}}),
+    ("sessions.processes.request", None, SHORT | {"nodeId": "n"}, SHORT | {"nodeId": "n"}),
+    ("sessions.processes.response", None, SHORT, SHORT | {"ok": False, "processes": []}),
+    ("node.sessions.processes.request", None, SHORT, SHORT),
+    ("node.sessions.processes.response", None, SHORT, SHORT | {"ok": False, "processes": []}),
     (
         "tunnel.open.request",
         None,
@@ -303,6 +308,9 @@ FULL: list[tuple[str, int | None, dict[str, Any]]] = [
     ("sessions.history.response", None, SHORT | {"ok": True, "lines": "eA0K", "count": 1, "before": 0}),
     ("node.sessions.history.response", None, SHORT | {"ok": True, "lines": "eA0K", "count": 1, "before": 7}),
     ("node.vitals.response", None, SHORT | {"vitals": VITALS}),
+    ("node.sessions.processes.request", None, SHORT | {"principal": "p"}),
+    ("node.sessions.processes.response", None, SHORT | {"ok": True, "processes": [PROCESS], "leftOut": 3}),
+    ("sessions.processes.response", None, SHORT | {"ok": True, "processes": [PROCESS, {"sessionId": UUID, "pid": 1}]}),
     ("session.detach.request", 7, {"timeoutSeconds": 0}),
     ("session.detached", 7, {"sessionId": UUID, "shortId": "s", "expiresAt": TS}),
     ("tunnel.opened", None, SHORT | {"tunnelId": "t", "publicHost": "h", "publicPort": 9, "secure": True}),

@@ -7,8 +7,8 @@ from hypothesis import given, strategies as st
 from rich.cells import cell_len
 
 from omnyshell.durations import format_duration
-from omnyshell.tui.formats import Tone, age, fitted, left, milliseconds, rate, size
-from omnyshell.tui.widgets.header import History, sparkline
+from omnyshell.tui.formats import RATE_FLOOR, Tone, age, fitted, left, milliseconds, rate, size
+from omnyshell.tui.widgets.header import History
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -66,10 +66,9 @@ def test_cut_texts_say_so() -> None:
 
 
 def test_bars() -> None:
-    assert sparkline([]) == ""
-    assert sparkline([0, 0]) == "▁▁"
-    assert sparkline([0, 1, 50, 100]) == "▁▂▅█"
     history = History(4)
     history.add(-3)
-    history.add(8)
-    assert (history.bars(), history.last) == ("▁▁▁█", 8)
+    history.add(900)
+    assert (history.bars(), history.last) == ("▁▁▁▁", 900)
+    history.add(RATE_FLOOR)
+    assert history.bars() == "▁▁▁█"

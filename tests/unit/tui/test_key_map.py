@@ -26,9 +26,9 @@ def test_without_a_file_the_table_is_as_it_is(tmp_path: Path) -> None:
 
 
 def test_keys_are_replaced_where_they_are_named(tmp_path: Path) -> None:
-    keys = read(tmp_path, '[nodes]\nopen = "o"\nfan-out = ["X", "ctrl+x"]\nrevoke = []\n[terminal]\ndetach = "shift+d"')
-    [shell], [run] = found(keys, Context.NODES, "open"), found(keys, Context.NODES, "fan-out")
-    assert (shell.keys, shell.label, shell.action) == ("o", "o", "open")
+    keys = read(tmp_path, '[nodes]\nopen = "O"\nfan-out = ["X", "ctrl+x"]\nrevoke = []\n[terminal]\ndetach = "shift+d"')
+    [page], [run] = found(keys, Context.NODES, "open"), found(keys, Context.NODES, "fan-out")
+    assert (page.keys, page.label, page.action) == ("O", "O", "open")
     assert (run.keys, run.label) == ("X,ctrl+x", "X ctrl+x")
     assert found(keys, Context.NODES, "revoke") == []
     assert found(keys, Context.TERMINAL, "detach")[0].keys == "D"
@@ -73,7 +73,7 @@ def test_keys_are_written_as_people_write_them(key: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('[node]\nopen = "o"', "line 1: there are no keys for 'node'; did you mean 'nodes'?"),
+        ('[nod]\nopen = "o"', "line 1: there are no keys for 'nod'; did you mean 'node'?"),
         ('[copy]\nmove = "x"', "line 1: there are no keys for 'copy'"),
         ('nodes = "x"', "line 1: 'nodes' is a table: begin it with [nodes]"),
         ('[nodes]\n\nopn = "o"', "line 3: [nodes] has nothing named 'opn'; did you mean 'open'?"),
@@ -99,7 +99,7 @@ def test_mistakes_are_named_with_file_line_and_key(tmp_path: Path, text: str, wo
 
 def test_what_binds_keys_binds_those_of_the_file(tmp_path: Path) -> None:
     """In a process of its own, as modules bind keys when they are loaded."""
-    (tmp_path / "keys.toml").write_text('[nodes]\nopen = "o"\n[panes]\nall-keys = "g"')
+    (tmp_path / "keys.toml").write_text('[nodes]\nopen = "O"\n[panes]\nall-keys = "g"')
     program = f"""
 from pathlib import Path
 from omnyshell.tui import keys
@@ -108,7 +108,7 @@ keys.use(read_keys(Path({str(tmp_path / "keys.toml")!r})))
 from omnyshell.tui.panels.nodes import NodesPanel
 from omnyshell.tui.terminal.commands import command_of
 print([b.key for b in NodesPanel.BINDINGS if b.action == "open"], command_of("g").action, command_of("a"))
-print(keys.label_of(keys.Context.NODES, "open"), "`o` | `open`" in keys.as_markdown())
+print(keys.label_of(keys.Context.NODES, "open"), "`O` | `open`" in keys.as_markdown())
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.splitlines() == ["['o'] all_keys None", "o True"]
+    assert done.stdout.splitlines() == ["['O'] all_keys None", "O True"]

@@ -17,6 +17,7 @@ from omnyshell.protocol.messages import (
     TunnelOpenRequest,
 )
 from omnyshell.protocol.messages.history import SessionHistoryRequest
+from omnyshell.protocol.messages.vitals import SessionProcessesRequest
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.audit.log import LONGEST_NAME
 
@@ -25,6 +26,7 @@ RIGHTS_TAKEN: Mapping[type[ControlMessage], tuple[Action, ...]] = {
     DetachedSessionsRequest: (Action.WATCH,),
     SessionScreenRequest: (Action.WATCH,),
     SessionHistoryRequest: (Action.WATCH,),
+    SessionProcessesRequest: (Action.WATCH,),
     ActiveSessionDetachRequest: (Action.WATCH,),
     DetachedSessionKillRequest: (Action.KILL,),
     TunnelOpenRequest: (Action.EXPOSE,),

@@ -97,6 +97,11 @@ class NodeSession:
         return short_id(self.id)
 
     @property
+    def pid(self) -> int | None:
+        """The id of the process that leads it; None if it is none of this machine."""
+        return self._started.pid if self._started is not None else None
+
+    @property
     def is_attached(self) -> bool:
         """Whether a client is attached."""
         return self._end is not None

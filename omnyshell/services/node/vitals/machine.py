@@ -1,10 +1,7 @@
 """How this machine is: what the standard library knows of it, and what psutil adds where it is installed."""
 
-import asyncio
-import logging
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,10 +14,9 @@ from omnyshell.model.vitals import LOAD_UNIT, MachineVitals
 from omnyshell.printable import printable
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.vitals import NodeVitalsRequest, NodeVitalsResponse
+from omnyshell.services.node.vitals.apart import apart
 
 Read = Callable[[], MachineVitals]
-
-logger = logging.getLogger("omnyshell.node")
 
 
 def read_vitals() -> MachineVitals:
@@ -85,20 +81,9 @@ class VitalsAnswers:
         if self._is_reading:
             return
         self._is_reading = True
-        loop = asyncio.get_running_loop()
 
         def finish(vitals: MachineVitals) -> None:
             self._is_reading = False
             reply(NodeVitalsResponse(request_id=ask.request_id, vitals=vitals))
 
-        def work() -> None:
-            try:
-                vitals = self._read()
-            except Exception:
-                logger.exception("how this machine is cannot be read")
-                vitals = MachineVitals()
-            with suppress(RuntimeError):
-                # The loop may have ended meanwhile.
-                loop.call_soon_threadsafe(finish, vitals)
-
-        threading.Thread(target=work, name="vitals", daemon=True).start()
+        apart(self._read, finish, MachineVitals())

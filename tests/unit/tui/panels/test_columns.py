@@ -122,3 +122,13 @@ def test_a_number_of_digits_without_end_is_ordered() -> None:
     shown.put([session(1, command="9" * 5_000), session(2, command="1")])
     shown.sort(next(index for name, index in COLUMNS if name == "Sessions" and column(name, index).title == "COMMAND"))
     assert [one.command[0] for one in shown.shown] == ["1", "9"]
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [("192.0.2.7:40312", "192.0.2.7"), ("192.0.2.7", "192.0.2.7"), ("[2001:db8::7]:40312", "2001:db8::7"),
+     ("2001:db8::7", "2001:db8::7"), ("", "")],
+)  # fmt: skip
+def test_an_address_has_no_port(address: str, shown: str) -> None:
+    column = next(one for one in PANELS["Nodes"].COLUMNS if one.title == "ADDRESS")
+    assert column.cell(node("n1", address=address), NOW).text == shown

@@ -15,6 +15,7 @@ OWN = (
     Text("state", "", lambda row, _: row["state"]),
     Labels("label", "", lambda row, _: row["label"]),
     Number("rate", "", lambda row, _: row["rate"], Quantity.SIZE),
+    Number("memory", "", lambda row, _: row.get("memory"), Quantity.SHARE),
     Number("age", "", lambda row, now: (now - row["since"]).total_seconds(), Quantity.TIME, dates=True),
     Number("count", "", lambda row, _: row["count"]),
 )
@@ -23,8 +24,15 @@ NAMES = [field.name for field in OWN]
 SAVED = {"web": "node:web-*", "busy": "state:online rate:>1K", "wrong": "colour:red"}
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
 
-WEB: dict = {"node": "web-1", "state": "online", "label": {"env": "prod", "role": "web"}, "rate": 2048, "count": 0}
-WEB["since"] = NOW - timedelta(seconds=90)
+WEB: dict = {
+    "node": "web-1",
+    "state": "online",
+    "label": {"env": "prod", "role": "web"},
+    "rate": 2048,
+    "count": 0,
+    "memory": 80.4,
+}
+WEB |= {"since": NOW - timedelta(seconds=90), "memory": 80.4}
 DB: dict = {"node": "DB-1", "state": "offline", "label": {"env": "production"}, "rate": None}
 DB |= {"since": NOW - timedelta(seconds=4000), "count": None}
 
@@ -68,6 +76,11 @@ def shown(text: str) -> list[str]:
         ("rate:2048", ["web-1"]),
         ("rate:2K", ["web-1"]),
         ("rate:>1k", ["web-1"]),
+        ("memory:>80%", ["web-1"]),
+        ("memory:>80", ["web-1"]),
+        ("memory:80%", ["web-1"]),
+        ("memory:>=80.5%", []),
+        ("-memory:>0%", ["DB-1"]),
         ("age:1m", ["web-1"]),
         ("age:1.5m", ["web-1"]),
         ("age:2m", []),
@@ -103,7 +116,10 @@ def test_what_a_filter_shows(text: str, nodes: list[str]) -> None:
     ("text", "words"),
     [
         ("nod:web", "no field \"nod\"; did you mean 'node'?"),
-        ("colour:red", 'no field "colour"; known are age, count, label, node, rate, since, state, until, where'),
+        (
+            "colour:red",
+            'no field "colour"; known are age, count, label, memory, node, rate, since, state, until,',
+        ),
         ("since:", "since: wants a value, as 90s, 5m"),
         ("since:yesterday", "since:yesterday is no time: write 90s"),
         ("since:25:00", "is no time"),
@@ -123,6 +139,7 @@ def test_what_a_filter_shows(text: str, nodes: list[str]) -> None:
         ("count:*", "wants a number, as count:>10"),
         ("count:>5m", 'no unit "m"; count has none'),
         ("age:>5G", 'no unit "G"; age has ms s m h d'),
+        ("memory:>1K", 'no unit "K"; memory has %'),
         ("rate:>5h", 'no unit "h"; rate has B K M G'),
         ("node:>5", 'node is no number; for the text write ">5"'),
         ("label:<x", "label is no number"),

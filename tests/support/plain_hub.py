@@ -38,6 +38,7 @@ from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.takeovers import Takeovers
 from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
 from omnyshell.services.hub.sessions.kept import KeptSessions
+from omnyshell.services.hub.sessions.processes import SessionProcesses
 from omnyshell.services.hub.sessions.relay import Relay, SessionEnd
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
@@ -98,6 +99,10 @@ class PlainHub:
         )
         self.heartbeats = HeartbeatMonitor(30.0)
         self.departed, self.takeovers = DepartedNodes(self.clock), Takeovers(self.clock)
+        questions = NodeQuestions(self.clock, self._new_id)
+        processes = SessionProcesses(
+            nodes=self.registry, policy=policy, questions=questions, audit=audit, clock=self.clock
+        )
         # Nothing is locked here, and nothing outlives its connection.
         no_kept_judge = cast("Any", SimpleNamespace(came=lambda _node: None))
         no_locks = cast("Any", SimpleNamespace(turns_away=lambda _peer, _node_id: False))
@@ -107,7 +112,7 @@ class PlainHub:
             requests=self.requests,
             tunnels=self.tunnels,
             metrics=metrics,
-            questions=NodeQuestions(self.clock, self._new_id),
+            questions=questions,
             kept_judge=no_kept_judge,
             lock_keeper=no_locks,
             heartbeats=self.heartbeats,
@@ -126,12 +131,14 @@ class PlainHub:
             tunnels=self.tunnels,
             events=no_events,
             clipboards=clipboards,
+            processes=processes,
         )
         self.table = message_table(
             node_service=self.node_service,
             client_service=self.client_service,
             broker=self.broker,
             relayed=self.requests,
+            processes=processes,
             tunnels=self.tunnels,
             metrics=metrics,
             events=no_events,

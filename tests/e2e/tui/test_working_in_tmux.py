@@ -86,7 +86,9 @@ def test_from_nothing_to_a_shell_and_back_to_it_after_leaving(terminal: Terminal
     terminal.type("clear; echo kept=$((7*7)); sleep 600", "Enter")
     terminal.shows("\nkept=49")
     terminal.type("C-]", "d")
-    # The only tab is gone, so the overview is shown; small terminals have one panel at a time.
+    # The only tab is gone, so the node's page is shown, then the overview; small terminals have one panel at a time.
+    terminal.shows("esc q Back")
+    terminal.type("q")
     terminal.shows("● online")
     terminal.type("2")
     terminal.shows("◐ detached")

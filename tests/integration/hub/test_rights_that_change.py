@@ -69,7 +69,8 @@ class Watcher:
                 await self.step()
 
 
-@pytest.mark.parametrize("what", QUESTIONS)
+# What is asked of processes is judged again when the node has answered: see the unit tests.
+@pytest.mark.parametrize("what", sorted(QUESTIONS.keys() - {"processes"}))
 async def test_an_answer_behind_the_lost_right_is_for_nobody(certificates: Certificates, what: str) -> None:
     give = grant(roles=["developer"], rights=["*"])
     config = config_of(certificates, [give], "dev:dev-token:developer")

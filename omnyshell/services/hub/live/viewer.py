@@ -44,9 +44,6 @@ class Viewer:
     watches: OfNode = _of_every_node
     """Whether the viewer may see its own sessions on this connected node."""
 
-    connected: OfNode = _of_every_node
-    """Whether a node is connected: of one that is not, nobody knows what may be done there."""
-
     reaches: OfNode = _of_no_node
     """Whether the viewer may watch other principals' sessions on this connected node."""
 
@@ -78,7 +75,6 @@ class Viewer:
             principal.id,
             knows=if_connected(lambda node: policy.may_know(principal, node)),
             watches=watches,
-            connected=lambda node_id: nodes.find(node_id) is not None,
             reaches=lambda node_id: others(node_id) and watches(node_id),
             **told,
         )
@@ -107,12 +103,13 @@ class Viewer:
         return self.is_admin or principal is None or principal == self.principal
 
     def sees_session(self, owner: str, node_id: str) -> bool:
-        """Tell whether a principal's session on a node may be seen; one's own also while the node is away."""
+        """Tell whether a principal's session on a node may be seen: on one that is away, by admins alone.
+
+        What others may do there follows from labels that only the node's connection says.
+        """
         if self.is_admin:
             return True
-        if owner == self.principal:
-            return self.watches(node_id) or not self.connected(node_id)
-        return self.reaches(node_id)
+        return self.watches(node_id) if owner == self.principal else self.reaches(node_id)
 
     def may_hear_the_end(self, item: LiveItem) -> bool:
         """Tell whether the end of an item may be sent to a viewer that was not sent the item before."""

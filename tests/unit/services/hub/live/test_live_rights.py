@@ -11,7 +11,6 @@ from omnyshell.model.live import LiveNode, OwnRights
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.extensions import EVENTS, OF_LIVE_FEED
 from omnyshell.protocol.messages.events import EventsDelta, EventsSnapshot, EventsSubscribe, EventsUpdate
-from omnyshell.services.hub.live.viewer import Viewer
 
 LISTED = {"allow-roles": "developer,ops"}
 
@@ -107,10 +106,3 @@ def test_grants_that_are_read_anew_are_followed_and_what_is_the_same_is_not_told
     assert len(told_own(hub, admin)) == 1, "an admin's own rights are the same"
     assert {one.right for one in node_of(hub, admin).denied} == {"shell"}
     assert len(updates(hub, admin)) == before + 1
-
-
-@pytest.mark.parametrize("is_connected", [True, False])
-@pytest.mark.parametrize("owner", ["ann", "bob"])
-def test_one_s_own_session_stays_in_view_while_its_node_is_away(owner: str, is_connected: bool) -> None:
-    viewer = Viewer("ann", watches=lambda _: False, connected=lambda _: is_connected)
-    assert viewer.sees_session(owner, "n1") is (owner == "ann" and not is_connected)

@@ -13,10 +13,7 @@ from support.tmux import OMNYSHELL, Terminal
 
 from omnyshell.security.keys import Ed25519PrivateKey
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
-    pytest.mark.timeout(120),
-]
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,6 @@ from support.version_0_1_0 import NEW, Person, Site, built_once, until
 
 from omnyshell import Ed25519PrivateKey
 
-pytestmark = pytest.mark.timeout(240)
-
 WATCHED = 12.0
 """Seconds in which two that fight would take the id from each other about five times."""
 

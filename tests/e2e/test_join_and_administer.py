@@ -15,9 +15,6 @@ import pytest
 from support.commands import run_text, start_command
 from support.stack import Certificates
 
-pytestmark = pytest.mark.timeout(180)
-"""Many commands in a row, each a process of its own."""
-
 PATH = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
 DEADLINE = 30.0

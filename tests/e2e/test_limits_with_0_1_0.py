@@ -7,8 +7,6 @@ import pytest
 from support.stack import Certificates
 from support.version_0_1_0 import NEW, Person, Site, built_once, until
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture(scope="module", name="old")
 def _old(tmp_path_factory: pytest.TempPathFactory) -> Path:

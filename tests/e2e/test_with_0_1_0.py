@@ -15,11 +15,7 @@ from support.stack import Certificates
 from support.tmux import Terminal
 from support.version_0_1_0 import DEADLINE, NEW, Person, Site, built_once, until
 
-pytestmark = [
-    pytest.mark.timeout(240),
-    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
-]
-"""Many commands in a row, each a process of its own."""
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
 MIXED = [who for who in itertools.product(("old", "new"), repeat=3) if set(who) == {"old", "new"}]
 """Hub, node, client."""

@@ -275,7 +275,8 @@ class OmnyShellHub:
             peer.close(CLOSE_HUB_STOPPING, "hub stopping")
         if self._peers:
             try:
-                await asyncio.wait_for(self._all_gone.wait(), STOP_TIMEOUT)
+                async with asyncio.timeout(STOP_TIMEOUT):
+                    await self._all_gone.wait()
             except TimeoutError:
                 endpoint.abort_all()
                 await asyncio.sleep(0)

@@ -137,7 +137,8 @@ async def _runs(name: str) -> bool:
     except OSError:
         return False
     try:
-        return await asyncio.wait_for(process.wait(), PROBE_TIMEOUT) == 0
+        async with asyncio.timeout(PROBE_TIMEOUT):
+            return await process.wait() == 0
     except TimeoutError:
         process.kill()
         await process.wait()

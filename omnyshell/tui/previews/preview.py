@@ -89,7 +89,8 @@ class Preview(Container):
                 await self._look(self._snapshot)
             self._due.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._due.wait(), self._interval)
+                async with asyncio.timeout(self._interval):
+                    await self._due.wait()
 
     async def _look(self, snapshot: Snapshot) -> None:
         client = self._client()

@@ -101,7 +101,8 @@ class WallScreen(Judged, Screen[None]):
                 await self._list()
             self._due.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._due.wait(), LISTING)
+                async with asyncio.timeout(LISTING):
+                    await self._due.wait()
 
     async def _list(self) -> None:
         try:
@@ -111,7 +112,7 @@ class WallScreen(Judged, Screen[None]):
         else:
             self._problem, self._is_listed = "", True
             self._take(found)
-        await self._arrange()
+        self._arrange()
 
     def _take(self, found: list[DetachedSessionInfo]) -> None:
         kept = self.selected
@@ -121,11 +122,11 @@ class WallScreen(Judged, Screen[None]):
             self._selected = self._sessions.index(kept)
         self._selected = max(0, min(self._selected, len(self._sessions) - 1))
 
-    async def on_resize(self, _event: events.Resize) -> None:
+    def on_resize(self, _event: events.Resize) -> None:
         """Fit as many as there is room for."""
-        await self._arrange()
+        self._arrange()
 
-    async def _arrange(self) -> None:
+    def _arrange(self) -> None:
         """Show the page that the selected session is on."""
         if not self.is_mounted:
             return
@@ -133,7 +134,7 @@ class WallScreen(Judged, Screen[None]):
         size = self._columns * self._rows
         first = self._selected // size * size
         page = self._sessions[first : first + size]
-        await self._fit_cells(len(page))
+        self._fit_cells(len(page))
         for at, (cell, ref) in enumerate(zip(self._cells, page, strict=True)):
             cell.show_session(ref)
             cell.describe(self._infos[ref], self._clock.now())
@@ -148,13 +149,13 @@ class WallScreen(Judged, Screen[None]):
         wanted = math.ceil(count / self._columns)
         self._rows = max(1, min(height // _CELL_HEIGHT, wanted, _MOST_CELLS // self._columns))
 
-    async def _fit_cells(self, count: int) -> None:
+    def _fit_cells(self, count: int) -> None:
         while len(self._cells) > count:
-            await self._cells.pop().remove()
+            self._cells.pop().remove()
         new = [WallTile(self._port, refresh=REFRESH) for _ in range(count - len(self._cells))]
         self._cells += new
         if new:
-            await self._page.mount(*new)
+            self._page.mount(*new)
         styles = self._page.styles
         styles.grid_size_columns, styles.grid_size_rows = self._columns, self._rows
 
@@ -169,18 +170,18 @@ class WallScreen(Judged, Screen[None]):
         page = f", {first + 1} to {first + shown} on this page" if shown < count else ""
         return Text(f"{count} detached session{'s' if count > 1 else ''}{page}")
 
-    async def action_go(self, across: int, down: int) -> None:
+    def action_go(self, across: int, down: int) -> None:
         """Select a neighbour."""
-        await self._select(self._selected + across + down * self._columns)
+        self._select(self._selected + across + down * self._columns)
 
-    async def action_turn(self, pages: int) -> None:
+    def action_turn(self, pages: int) -> None:
         """Go to another page."""
-        await self._select(self._selected + pages * self._columns * self._rows)
+        self._select(self._selected + pages * self._columns * self._rows)
 
-    async def _select(self, number: int) -> None:
+    def _select(self, number: int) -> None:
         if self._sessions:
             self._selected = max(0, min(number, len(self._sessions) - 1))
-            await self._arrange()
+            self._arrange()
 
     def action_attach(self) -> None:
         """Attach the selected session."""
@@ -207,11 +208,11 @@ class WallScreen(Judged, Screen[None]):
         """Go back to where one came from."""
         self.post_message(messages.GoBack())
 
-    async def on_click(self, event: events.Click) -> None:
+    def on_click(self, event: events.Click) -> None:
         """Select what was clicked; a second click attaches it."""
         for at, cell in enumerate(self._cells):
             if event.widget is not None and cell in event.widget.ancestors_with_self:
                 size = self._columns * self._rows
-                await self._select(self._selected // size * size + at)
+                self._select(self._selected // size * size + at)
                 if event.chain == 2 and not self.refusal("attach"):
                     self.action_attach()

@@ -30,9 +30,6 @@ from omnyshell.ids import FIRST_HUB_CHANNEL_AT_CLIENT
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.messages import ControlMessage, admin, events
 
-pytestmark = pytest.mark.timeout(180)
-"""Hundreds of commands in a row."""
-
 MANY = 1_000
 """Items in a list where one was expected."""
 

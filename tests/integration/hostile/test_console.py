@@ -25,7 +25,7 @@ from omnyshell.tui.hub_places import RemoteHub
 from omnyshell.tui.keeping.file import layout_file
 from omnyshell.tui.settings import ConsoleSettings
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 CONTROLS, MARKUP = HOSTILE_TEXTS[:2]
 TAGS = re.findall(r"\[[^]]*\]|[^[]+", MARKUP)

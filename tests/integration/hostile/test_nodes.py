@@ -36,8 +36,6 @@ from omnyshell.cli.main import run
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.messages import ControlMessage, admin as admin_messages
 
-pytestmark = pytest.mark.timeout(180)
-
 LONG = 10_000
 """Characters of a value that is sent once for a whole message, and not for each of its fields."""
 

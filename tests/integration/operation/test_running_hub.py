@@ -364,7 +364,6 @@ async def hub_process(
             await within(asyncio.to_thread(process.wait))
 
 
-@pytest.mark.timeout(180)
 async def test_sighup_reloads_under_a_hundred_busy_sessions(
     certificates: Certificates, tmp_path: Path, hub_process: tuple["subprocess.Popen[str]", int, Path]
 ) -> None:

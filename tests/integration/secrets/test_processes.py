@@ -15,10 +15,7 @@ from support.stack import Certificates
 
 from omnyshell.security.keys import Ed25519PrivateKey
 
-pytestmark = [
-    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc"),
-    pytest.mark.timeout(120),
-]
+pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc")
 
 BIN = Path(sys.executable).parent
 DEADLINE = 30.0

@@ -81,7 +81,8 @@ class NodeSessions:
             session.stop()
         try:
             if self._sessions:
-                await asyncio.wait_for(self._all_ended.wait(), CLOSE_TIMEOUT)
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    await self._all_ended.wait()
         except TimeoutError:
             for session in list(self._sessions.values()):
                 session.kill_now()

@@ -26,6 +26,18 @@ def _escape(char: str) -> str:
     return "".join(f"\\u{units[start : start + 2].hex()}" for start in range(0, len(units), 2))
 
 
+def escaped(text: str, longest: int) -> str:
+    """Return text from a peer for a record: what is not printable is spelled out, and no more than `longest` is kept.
+
+    So it says what was there (a line break is backslash and n, as in Python) and no terminal obeys it. What is cut ends
+    in three full stops beyond that.
+    """
+    kept = text[:longest]
+    if not kept.isprintable():
+        kept = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in kept)
+    return kept if len(kept) <= longest >= len(text) else f"{kept[:longest]}..."
+
+
 def printable(text: str, longest: int = LONGEST) -> str:
     """Return text from a peer without control characters, which a terminal would obey, cut at `longest` characters.
 

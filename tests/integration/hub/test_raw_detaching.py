@@ -40,6 +40,9 @@ async def pair(
         yield client, box
 
 
+INFO_OF_ANOTHER = {"sessionId": "deadbeef-0000-4000-8000-000000000000", "shortId": "deadbeef"}
+
+
 def audited(hub: OmnyShellHub, action: str) -> list[tuple[str, str]]:
     return [(record.principal, record.outcome) for record in hub.audit if record.action == action]
 
@@ -56,14 +59,15 @@ async def test_a_detach_ends_the_channel_behind_its_last_output(certificates: Ce
             "timeoutSeconds": 60,
         }
         await node.send_data(STDOUT, channel, b"last words")
-        detached = {"sessionId": INFO["sessionId"], "shortId": "s", "expiresAt": TS}
-        await node.say("node.session.detached", detached, channel)
+        id_ = asked["d"]["sessionId"]
+        # Which session it is, is not the node's to say.
+        await node.say("node.session.detached", INFO_OF_ANOTHER | {"expiresAt": TS}, channel)
         # What comes too late reaches nobody.
         await node.say("channel.exit", {"exitCode": 0}, channel)
         await node.say("channel.close", {}, channel)
         assert (await client.hear())[10:] == b"last words"
         told = await client.hear("session.detached")
-        assert (told["c"], told["d"]) == (1, detached)
+        assert (told["c"], told["d"]) == (1, {"sessionId": id_, "shortId": id_[:8], "expiresAt": TS})
         await client.say("channel.close", {"reason": "client_closed"}, 1)
         await client.still_there()
         await node.still_there()
@@ -97,7 +101,7 @@ async def test_a_resume_is_an_open_that_names_a_session(certificates: Certificat
 async def test_offsets_pass_between_peers_that_announced_them(certificates: Certificates, hub: OmnyShellHub) -> None:
     async with pair(certificates, hub, features=("resume-offset",)) as (client, node):
         await client.say(
-            "session.open", {"nodeId": "n1", "resumeSessionId": "s", "offsets": True, "outputOffset": 5}, 1
+            "session.open", {"nodeId": "n1", "resumeSessionId": "0A1B", "offsets": True, "outputOffset": 5}, 1
         )
         asked = await node.hear("node.session.open")
         assert (asked["d"]["offsets"], asked["d"]["outputOffset"]) == (True, 5)
@@ -309,7 +313,7 @@ async def test_a_taken_over_client_that_does_not_read_holds_nobody_up(
     async with pair(certificates, hub) as (client, node):
         channel = await open_session(client, node, mode="shell")
         async with logged_in(certificates, hub.port, "client", "admin") as other:
-            await other.say("session.open", {"nodeId": "n1", "mode": "shell", "resumeSessionId": "s"}, 1)
+            await other.say("session.open", {"nodeId": "n1", "mode": "shell", "resumeSessionId": INFO["sessionId"]}, 1)
             asked = await node.hear("node.session.open")
             await node.say("node.session.detached", {"sessionId": INFO["sessionId"]}, channel)
             await node.say("node.session.opened", {"sessionId": INFO["sessionId"]}, asked["c"])

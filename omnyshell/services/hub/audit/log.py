@@ -7,6 +7,7 @@ from typing import Protocol
 
 from omnyshell.clock import Clock
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
+from omnyshell.printable import escaped
 from omnyshell.services.hub.audit.writer import AuditWriter
 from omnyshell.services.hub.ground.audit_settings import AuditedCommands
 from omnyshell.services.hub.ground.config import HubConfig
@@ -21,6 +22,12 @@ LONGEST_NAME = 128
 
 LONGEST_FIELD = 1024
 """Characters that are kept of a field, as peers choose some."""
+
+EXACT = ("principal", "command")
+"""Fields that are one value each, and are escaped where a record is encoded or shown.
+
+The others are words of several sources, of which none may look like another's.
+"""
 
 logger = logging.getLogger("omnyshell.audit")
 
@@ -146,10 +153,9 @@ class AuditLog:
         return entry
 
     def _entry(self, action: str, outcome: str, fields: dict[str, str]) -> AuditRecord:
-        for name, value in fields.items():
-            if len(value) > LONGEST_FIELD:
-                fields[name] = value[:LONGEST_FIELD] + "..."
-        return AuditRecord(at=self._clock.now(), action=action, outcome=outcome, **fields)
+        """Make a record. Any field may be as a peer has it, so each is made safe here and nowhere else."""
+        kept = {name: kept_field(name, value) for name, value in fields.items()}
+        return AuditRecord(at=self._clock.now(), action=action, outcome=outcome, **kept)
 
     def _keep(self, entry: AuditRecord) -> None:
         if self.writer is not None:
@@ -160,6 +166,13 @@ class AuditLog:
         self._records.append(entry)
         for sink in tuple(self._sinks):
             sink(entry)
+
+
+def kept_field(name: str, value: str) -> str:
+    """Return what a record keeps of a field: no more than `LONGEST_FIELD`, and printable unless it is `EXACT`."""
+    if name not in EXACT:
+        return escaped(value, LONGEST_FIELD)
+    return value if len(value) <= LONGEST_FIELD else f"{value[:LONGEST_FIELD]}..."
 
 
 def log_record(record: AuditRecord) -> None:

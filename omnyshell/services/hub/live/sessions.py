@@ -14,6 +14,7 @@ from omnyshell.model.live import LiveSession, Part, session_key
 from omnyshell.model.live_figures import SessionTraffic
 from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, SessionMode, SessionState
 from omnyshell.services.hub.ground.event_bus import KillEvent, SessionEvent, WatchEvent
+from omnyshell.services.hub.live.away import AwaySessions
 from omnyshell.services.hub.live.rates import Rates
 from omnyshell.services.hub.live.text import clean
 
@@ -22,10 +23,7 @@ MAX_OF_NODE = 1_000
 """The most sessions in one report of a node."""
 
 AWAY_AT_MOST = 86_400.0
-"""Seconds that a session of an offline node is shown whose end its node has not told."""
-
-MAX_AWAY = 10_000
-"""Sessions of offline nodes that are shown in all; beyond it, those that were left first are not."""
+"""Seconds that a session of an offline node is shown at most, whatever end its node has told."""
 
 Mark = Callable[[Part, str, str, LiveSession | None], None]
 """Called with a part, the key and owner of the changed item, and the item's final state if it has ended."""
@@ -122,9 +120,7 @@ class LiveSessions:
         """Tells whether a connected node keeps the shells of lost clients."""
 
         self._is_connected = is_connected
-        self._away: dict[str, None] = {}
-        """The keys of the sessions that were left on nodes which are offline now, in the order in which they were."""
-
+        self._away = AwaySessions()
         self._entries: dict[str, SessionEntry] = {}
         self.unsure: set[str] = set()
         """Nodes that have to be asked about a session's fate; the caller that asks them empties it."""
@@ -194,9 +190,10 @@ class LiveSessions:
         """Merge a node's list of shells, of all principals or of one. `asked_at` is on the monotonic clock."""
         named = set()
         for info in list(infos)[:MAX_OF_NODE]:
-            if 0 < len(info.session_id) <= LONGEST_ID:
+            owner = principal or clean(info.owner_user_id)
+            if owner and 0 < len(info.session_id) <= LONGEST_ID:
                 named.add(session_key(node_id, info.session_id))
-                self._reported(node_id, info, principal or clean(info.owner_user_id))
+                self._reported(node_id, info, owner)
         for key, entry in list(self._entries.items()):
             is_asked = entry.node_id == node_id and principal in (None, entry.principal)
             if is_asked and not entry.route_id and key not in named and entry.since < asked_at:
@@ -233,23 +230,23 @@ class LiveSessions:
         if not entry.item.away:
             entry.item.away, entry.since = True, self._clock.monotonic()
             self._mark(Part.SESSIONS, key, entry.principal, None)
-        self._away[key] = None
-        if len(self._away) > MAX_AWAY:
-            self._finish(next(iter(self._away)), CloseReason.NODE_CLOSED)
+        displaced = self._away.add(key, entry.node_id, entry.principal)
+        if displaced is not None:
+            self._finish(displaced, CloseReason.NODE_CLOSED)
 
     def _forget_old(self) -> None:
         """End what must have ended by now on nodes that are offline."""
         now, since = self._clock.now(), self._clock.monotonic() - AWAY_AT_MOST
-        for key in list(self._away):
+        for key in self._away:
             entry = self._entries[key]
             ends = entry.item.expires_at
-            if entry.since < since if ends is None else ends < now:
+            if entry.since < since or (ends is not None and ends < now):
                 self._finish(key, CloseReason.NODE_CLOSED)
 
     def _carry(self, event: SessionEvent) -> None:
         item = msgspec.structs.replace(event.session)
         before = self._entries.get(item.key)
-        self._away.pop(item.key, None)
+        self._away.discard(item.key)
         self._entries[item.key] = SessionEntry(item, self._clock.monotonic(), self._carried, event.route_id)
         if before is not None and before.route_id != event.route_id:
             known = before.item
@@ -300,7 +297,7 @@ class LiveSessions:
         return entry if entry is not None and entry.route_id == route_id else None
 
     def _finish(self, key: str, reason: str) -> None:
-        self._away.pop(key, None)
+        self._away.discard(key)
         item = self._entries.pop(key).describe()
         item.state, item.gone, item.reason = SessionState.CLOSED, True, clean(reason)
         item.rate_in = item.rate_out = 0
@@ -329,7 +326,7 @@ class LiveSessions:
             self._entries[key] = SessionEntry(item, self._clock.monotonic(), self._carried)
             self._mark(Part.SESSIONS, key, principal, None)
             return
-        self._away.pop(key, None)
+        self._away.discard(key)
         item = entry.item
         told = (item.created_at, item.command, item.cwd, item.detached_at, item.expires_at, item.away)
         item.away = False

@@ -296,7 +296,7 @@ class Subscription:
             final = self._changed.pop(key)
             # The item contains its counters.
             self._counted.pop(key, None)
-            item = final or self._describe(*key)
+            item = self.viewer.shown(final) if final is not None else self._describe(*key)
             if item is None or (final is None and item.gone and not self._has_told(*key)):
                 content.size += LOOK_SIZE
             else:

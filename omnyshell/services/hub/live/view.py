@@ -12,7 +12,6 @@ from omnyshell.model.live import LiveItem, LiveNode, LivePeer, LiveSession, Live
 from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.model.sessions import SessionState
 from omnyshell.model.vitals import MachineVitals, NodeVitals
-from omnyshell.protocol.extensions import OTHERS_SESSIONS
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.inventory.inventory import Inventory, unknown
@@ -223,8 +222,7 @@ class LiveView:
             return None
         item = entry.describe()
         if viewer.sees_session(entry.principal, entry.node_id):
-            is_told_all = OTHERS_SESSIONS in viewer.features or not (item.taken_by or item.watched_by)
-            return item if is_told_all else msgspec.structs.replace(item, taken_by="", watched_by=())
+            return viewer.shown(item)
         return LiveSession(
             session_id=item.session_id,
             node_id=item.node_id,

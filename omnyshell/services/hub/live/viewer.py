@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from omnyshell.model.admin import RightInfo
 from omnyshell.model.live import LiveItem, LiveNode, LiveSession, OwnRights, Part, Scope
 from omnyshell.model.principals import Principal
 from omnyshell.model.tunnels import LOCAL_EXPOSER
-from omnyshell.protocol.extensions import RIGHTS
+from omnyshell.protocol.extensions import OTHERS_SESSIONS, RIGHTS
 from omnyshell.security.authorizer import OWN_MACHINE, Action
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
@@ -110,6 +112,21 @@ class Viewer:
         if self.is_admin:
             return True
         return self.watches(node_id) if owner == self.principal else self.reaches(node_id)
+
+    def shown(self, item: LiveItem) -> LiveItem:
+        """Return an item as it may be shown to a viewer that sees it.
+
+        Where the client of a session is, is for admins and for that client's own principal, as with `peers`; who took
+        it or looks at it is for connections that announced `others-sessions`.
+        """
+        if not isinstance(item, LiveSession):
+            return item
+        hidden: dict[str, Any] = {}
+        if item.address and not self.owns(item.taken_by or item.principal):
+            hidden["address"] = ""
+        if OTHERS_SESSIONS not in self.features and (item.taken_by or item.watched_by):
+            hidden |= {"taken_by": "", "watched_by": ()}
+        return replace(item, **hidden) if hidden else item
 
     def may_hear_the_end(self, item: LiveItem) -> bool:
         """Tell whether the end of an item may be sent to a viewer that was not sent the item before."""

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, SessionRejectedException
-from omnyshell.ids import IdFactory, normal_id
+from omnyshell.ids import IdFactory, matches_ref, normal_id, short_id
 from omnyshell.model.sessions import CloseReason, SessionState
 from omnyshell.protocol.extensions import OTHERS_SESSIONS
 from omnyshell.protocol.limits import SESSION_OPEN_TIMEOUT
@@ -150,7 +150,10 @@ class HubBroker:
 
     def detached(self, route: SessionRoute, message: NodeSessionDetached) -> None:
         """The node has detached a session: tell the client after the last output, and end its channel."""
-        told = SessionDetached(session_id=message.session_id, short_id=message.short_id, expires_at=message.expires_at)
+        # Which session has the channel is known: a node that names another one does not have it resumed.
+        id_ = route.session.id
+        shortened = message.short_id if matches_ref(id_, message.short_id) else short_id(id_)
+        told = SessionDetached(session_id=id_, short_id=shortened, expires_at=message.expires_at)
         taker = self._other_than_client(route, (*self._router.takers_of(route), *self._acting_on(route.session)))
         if OTHERS_SESSIONS in route.client.features:
             told.taken_by = taker
@@ -164,9 +167,10 @@ class HubBroker:
     def opened(self, route: SessionRoute, message: NodeSessionOpened) -> None:
         """The node has started the requested session."""
         session = route.session
-        if message.session_id != route.asked_id and self._is_anothers(message.session_id, session):
+        why = self._why_not_it(route, message.session_id)
+        if why:
             self._end_at_node(route, ChannelClose(reason=CloseReason.ERROR, message="That session is not this one"))
-            self._reject_route(route, ErrorCodes.SESSION_REJECTED, "The node named a session of somebody else")
+            self._reject_route(route, ErrorCodes.SESSION_REJECTED, why)
             return
         session.id = message.session_id
         route.becomes(SessionState.OPEN, "session open")
@@ -287,6 +291,13 @@ class HubBroker:
         """Send the client its last message; return False if that flooded the channel, which has ended the route."""
         route.client.send_in_order(message, route.client_channel)
         return self._router.is_carried(route)
+
+    def _why_not_it(self, route: SessionRoute, named: str) -> str:
+        """Why a node's answer is about another session than the one that was asked for; "" where it may be that."""
+        if route.resumes is not None and not matches_ref(named, route.resumes):
+            return "The node named another session than the one that was asked for"
+        is_anothers = named != route.asked_id and self._is_anothers(named, route.session)
+        return "The node named a session of somebody else" if is_anothers else ""
 
     def _is_anothers(self, session_id: str, session: Session) -> bool:
         """Whether a node named a session that is open at another node, or belongs to another principal."""

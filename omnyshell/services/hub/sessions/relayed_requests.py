@@ -162,7 +162,9 @@ class RelayedRequests:
                 message.history_end = None
             if SCREEN_ETAG not in pending.shared:
                 message.etag, message.same, message.exit_code = None, False, None
+            message.same = message.same and pending.request.etag is not None
             if message.same:
+                message.screen = None
                 # The screen is unchanged, so the audit has a record of this view already.
                 pending.client.send(pending.kind.tell(message, pending))
                 return

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
+from omnyshell.ids import matches_ref, short_id
 from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.protocol.extensions import EVENTS, HISTORY
 from omnyshell.protocol.messages import (
@@ -123,7 +124,7 @@ def _detach_kind() -> RequestKind:
         ),
         NodeActiveSessionDetachResponse,
         lambda said, asked: ActiveSessionDetachResponse(
-            request_id=asked.id, ok=said.ok, short_id=said.short_id, message=said.message
+            request_id=asked.id, ok=said.ok, short_id=_same_short(said.short_id, asked), message=said.message
         ),
         lambda id_, text: ActiveSessionDetachResponse(request_id=id_, message=text),
     )
@@ -181,9 +182,17 @@ def _tell_sessions(said: NodeDetachedSessionsResponse, asked: Asked) -> Detached
     return DetachedSessionsResponse(request_id=asked.id, sessions=mine)
 
 
+def _same_short(named: str | None, asked: Asked) -> str | None:
+    """Return a node's short id if it may be the session that was asked for, which may be longer or shorter."""
+    ref = asked.request.session_ref
+    return named if not named or not ref or matches_ref(named, ref) or matches_ref(ref, named) else None
+
+
 def _placed(sessions: Iterable[DetachedSessionInfo], asked: Asked) -> tuple[DetachedSessionInfo, ...]:
-    """Return them at the node that was asked, whatever it calls itself."""
-    return tuple(replace(info, node_id=asked.request.node_id) for info in sessions)
+    """Return them at the node that was asked, and with their own short ids, whatever it says."""
+    return tuple(
+        replace(info, node_id=asked.request.node_id, short_id=short_id(info.session_id)) for info in sessions
+    )
 
 
 def _tell_screen(said: NodeSessionScreenResponse, asked: Asked) -> SessionScreenResponse:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 from hypothesis import given, strategies as st
 
 from omnyshell import DetachedSessionInfo, SessionMode, SessionState
@@ -203,11 +204,26 @@ def test_what_must_have_ended_meanwhile_is_away_no_more(lasts: int | None, secon
 
 
 def test_no_more_than_so_many_are_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("omnyshell.services.hub.live.sessions.MAX_AWAY", 2)
+    monkeypatch.setattr("omnyshell.services.hub.live.away.MAX_AWAY_OF_NODE", 2)
     hub = Hub()
     hub.report(*(info(str(number)) for number in range(4)))
     hub.live.node_gone("n1")
     assert set(hub.live) == {"n1/2", "n1/3"}
+
+
+def test_a_session_of_nobody_is_none() -> None:
+    hub = Hub()
+    hub.report(structs.replace(info("waiting"), owner_user_id=""))
+    assert len(hub.live) == 0
+
+
+def test_a_far_end_that_a_node_tells_keeps_nothing_longer_than_a_day() -> None:
+    hub = Hub()
+    hub.report(info("waiting", expires_at=datetime(9999, 12, 31, tzinfo=UTC)))
+    hub.live.node_gone("n1")
+    hub.clock.seconds += AWAY_AT_MOST + 10
+    hub.live.sample(1.0, lambda _key, _owner: None)
+    assert len(hub.live) == 0
 
 
 class World:

@@ -88,12 +88,12 @@ def test_the_place_above_the_screen_passes_between_those_that_announced_it(
 ) -> None:
     node, client = hub.registers(), hub.logs_in("admin", features=features)
     request = m.SessionOpen(
-        node_id="n1", mode=SessionMode.SHELL, pty=PtySpec(), resume_session_id="s", history=True, offsets=True
+        node_id="n1", mode=SessionMode.SHELL, pty=PtySpec(), resume_session_id="0a1b", history=True, offsets=True
     )
     client.says(request, 1)
     channel, asked = node.hears_at(m.NodeSessionOpen)
     assert asked.history is passes
-    node.says(m.NodeSessionOpened(session_id=asked.session_id, history_end=41), channel)
+    node.says(m.NodeSessionOpened(session_id="0a1b2c3d-0000-4000-8000-000000000000", history_end=41), channel)
     assert client.hears(m.SessionOpened, 1).history_end == (41 if passes else None)
 
 

@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
+from msgspec import structs
 from support.memory_hub import PLATFORM, MemoryHub, MemoryPeer, memory_hub
 from support.rights import config_of, grant
 from support.stack import Certificates
@@ -462,6 +463,86 @@ def test_a_subscriber_that_does_not_know_the_words_is_not_told_them(hub: MemoryH
     take_over(hub, admin, node, session_id, before)
     told = seen(hub, owner)
     assert (told.taken_by, told.watched_by) == ("", ())
+
+
+def test_where_whoever_has_it_is_is_not_for_its_owner_and_where_the_owner_is_for_no_helper(
+    hub: MemoryHub, node: MemoryPeer
+) -> None:
+    owner, dev = subscribes(hub), hub.logs_in("dev", address="192.0.2.7")
+    helper = hub.logs_in("p-watch-shell-others", address="198.51.100.9")
+    helper.says(EventsSubscribe(subscription_id="s", parts=("sessions",)))
+    boss = hub.logs_in("admin")
+    boss.says(EventsSubscribe(subscription_id="s", parts=("sessions",)))
+    before, session_id = shell(hub, dev, node)
+    assert [seen(hub, one).address for one in (owner, helper, boss)] == ["192.0.2.7", "", "192.0.2.7"]
+    channel = take_over(hub, helper, node, session_id, before)
+    assert [seen(hub, one).address for one in (owner, helper, boss)] == ["", "198.51.100.9", "198.51.100.9"]
+    node.says(m.ChannelClose(reason=CloseReason.NORMAL), channel)
+    ended = [seen(hub, one) for one in (owner, helper, boss)]
+    assert [one.gone for one in ended] == [True] * 3
+    assert [one.address for one in ended] == ["", "198.51.100.9", "198.51.100.9"]
+
+
+def test_an_end_tells_no_words_that_the_subscriber_does_not_know(hub: MemoryHub, node: MemoryPeer) -> None:
+    owner, dev, admin = subscribes(hub, OLD), hub.logs_in("dev"), hub.logs_in("admin")
+    before, session_id = shell(hub, dev, node)
+    look(hub, admin, node, session_id)
+    channel = take_over(hub, admin, node, session_id, before)
+    node.says(m.ChannelClose(reason=CloseReason.NORMAL), channel)
+    told = seen(hub, owner)
+    assert (told.gone, told.taken_by, told.watched_by) == (True, "", ())
+
+
+@pytest.mark.parametrize("named", ["0b0e1f1e", "0B0E-1f1e", ABSENT])
+def test_a_node_takes_up_what_it_was_asked_for_and_nothing_else(hub: MemoryHub, node: MemoryPeer, named: str) -> None:
+    dev = hub.logs_in("dev")
+    for channel, answered in enumerate((ABSENT, ABSENT.replace("0b", "0c", 1), ABSENT.replace("0b0e1f1e", "0b0e1f1f")), 1):
+        dev.says(m.SessionOpen(node_id="n1", mode="shell", resume_session_id=named), channel)
+        at_node, _ = node.hears_at(m.NodeSessionOpen)
+        node.says(m.NodeSessionOpened(session_id=answered), at_node)
+        if channel == 1:
+            assert dev.hears(m.SessionOpened, channel).session_id == ABSENT
+        else:
+            assert dev.hears(m.SessionRejected, channel).reason == "session_rejected"
+            assert node.hears(m.ChannelClose, at_node).reason == CloseReason.ERROR
+
+
+def test_what_a_detach_or_a_list_says_of_another_session_is_not_passed_on(hub: MemoryHub, node: MemoryPeer) -> None:
+    dev = hub.logs_in("dev")
+    channel, session_id = shell(hub, dev, node)
+    dev.says(m.ActiveSessionDetachRequest(request_id="r", node_id="n1", session_ref=session_id[:12]))
+    asked = node.hears(m.NodeActiveSessionDetach)
+    node.says(m.NodeSessionDetached(session_id=ABSENT, short_id=ABSENT[:8]), channel)
+    node.says(m.NodeActiveSessionDetachResponse(request_id=asked.request_id, ok=True, short_id=ABSENT[:8]))
+    told = dev.hears(m.SessionDetached, 1)
+    assert (told.session_id, told.short_id) == (session_id, session_id[:8])
+    assert dev.hears(m.ActiveSessionDetachResponse).short_id is None
+    dev.says(m.DetachedSessionsRequest(request_id="q", node_id="n1"))
+    asked = node.hears(m.NodeDetachedSessionsRequest)
+    lying = structs.replace(info(session_id, "dev"), short_id=ABSENT[:8])
+    node.says(m.NodeDetachedSessionsResponse(request_id=asked.request_id, sessions=(lying,)))
+    assert [one.short_id for one in dev.hears(m.DetachedSessionsResponse).sessions] == [session_id[:8]]
+
+
+def test_a_screen_that_nobody_could_know_is_not_unchanged(hub: MemoryHub, node: MemoryPeer) -> None:
+    dev = hub.logs_in("dev")
+    dev.says(m.SessionScreenRequest(request_id="r", node_id="n1", session_ref=ABSENT))
+    asked = node.hears(m.NodeSessionScreenRequest)
+    node.says(m.NodeSessionScreenResponse(request_id=asked.request_id, ok=True, screen="eA==", same=True))
+    assert not dev.hears(m.SessionScreenResponse).same
+    assert audited(hub, "session.peek") == [("session.peek", "ok", "dev", ABSENT)]
+
+
+def test_a_denial_is_audited_in_words_that_no_terminal_obeys(hub: MemoryHub, node: MemoryPeer) -> None:
+    dev = hub.logs_in("dev")
+    hostile = "\x1b[2J\u202e\n" + "a" * 5_000
+    dev.says(m.SessionScreenRequest(request_id="r", node_id="n1", session_ref=hostile, owner=hostile))
+    dev.says(m.SessionOpen(node_id="n1", resume_session_id=hostile, owner=hostile, command=hostile), 1)
+    assert {record.outcome for record in hub.audited("session.*")} == {"denied", "error"}
+    for record in hub.audited("session.*"):
+        texts = structs.asdict(record)
+        del texts["at"], texts["command"]
+        assert all(text.isprintable() and len(text) <= 1_027 for text in texts.values()), record
 
 
 def test_ones_own_looks_are_no_news(hub: MemoryHub, node: MemoryPeer) -> None:

@@ -55,4 +55,5 @@ class AwaySessions:
         return sum(map(len, self._nodes[node_id].values()))
 
     def _oldest_of(self, node_id: str) -> str:
-        return next(iter(max(self._nodes[node_id].values(), key=len)))
+        most: dict[str, None] = max(self._nodes[node_id].values(), key=len)
+        return next(iter(most))

@@ -190,9 +190,7 @@ def _same_short(named: str | None, asked: Asked) -> str | None:
 
 def _placed(sessions: Iterable[DetachedSessionInfo], asked: Asked) -> tuple[DetachedSessionInfo, ...]:
     """Return them at the node that was asked, and with their own short ids, whatever it says."""
-    return tuple(
-        replace(info, node_id=asked.request.node_id, short_id=short_id(info.session_id)) for info in sessions
-    )
+    return tuple(replace(info, node_id=asked.request.node_id, short_id=short_id(info.session_id)) for info in sessions)
 
 
 def _tell_screen(said: NodeSessionScreenResponse, asked: Asked) -> SessionScreenResponse:

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from msgspec import structs
 from hypothesis import given, strategies as st
+from msgspec import structs
 
 from omnyshell import DetachedSessionInfo, SessionMode, SessionState
 from omnyshell.ids import PrincipalId

@@ -496,7 +496,8 @@ def test_an_end_tells_no_words_that_the_subscriber_does_not_know(hub: MemoryHub,
 @pytest.mark.parametrize("named", ["0b0e1f1e", "0B0E-1f1e", ABSENT])
 def test_a_node_takes_up_what_it_was_asked_for_and_nothing_else(hub: MemoryHub, node: MemoryPeer, named: str) -> None:
     dev = hub.logs_in("dev")
-    for channel, answered in enumerate((ABSENT, ABSENT.replace("0b", "0c", 1), ABSENT.replace("0b0e1f1e", "0b0e1f1f")), 1):
+    others = (ABSENT.replace("0b", "0c", 1), ABSENT.replace("0b0e1f1e", "0b0e1f1f"))
+    for channel, answered in enumerate((ABSENT, *others), 1):
         dev.says(m.SessionOpen(node_id="n1", mode="shell", resume_session_id=named), channel)
         at_node, _ = node.hears_at(m.NodeSessionOpen)
         node.says(m.NodeSessionOpened(session_id=answered), at_node)

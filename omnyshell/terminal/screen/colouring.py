@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Any, Final
 
 from omnyshell.terminal.screen.drawing import Drawing
-from omnyshell.terminal.screen.late import LateStyle, find_direct_colour
+from omnyshell.terminal.screen.late import find_direct_colour, late_style
 from omnyshell.terminal.screen.sgr import DIRECT, effect_of
 from omnyshell.terminal.screen.stretches import (
     Stretch,
@@ -74,7 +74,7 @@ class Colouring(Drawing):
                 if self._joining:
                     self._end_joining()
                 runs = self._rows[cursor.y].runs
-        cursor.style = style = LateStyle(style, sequence, ground)
+        cursor.style = style = late_style(style, sequence, ground)
         if shown:
             end = cursor.x + len(shown)
             if end <= columns and shown.isascii():

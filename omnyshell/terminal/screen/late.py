@@ -7,8 +7,13 @@ overwritten before anybody sees them.
 import re
 from typing import Any, Final
 
+import msgspec
+
 from omnyshell.terminal.screen.stretches import pen_after
-from omnyshell.terminal.screen.style import Style
+from omnyshell.terminal.screen.style import DEFAULT_STYLE, Style
+
+_NO_FIELDS: Final = DEFAULT_STYLE.fields
+_NOTHING: Final[dict[str, Style]] = {}
 
 _VALUE: Final = "(?:[0-9]{1,2}+|[01][0-9][0-9]|2[0-4][0-9]|25[0-5])"
 
@@ -19,43 +24,44 @@ find_direct_colour: Final = re.compile(
 the foreground, 4 for the background), and the text after it."""
 
 
-class LateStyle(Style):
+class LateStyle(Style, gc=False, eq=False):
     """The style of a pen after the last sequences that chose a foreground and a background, each a direct colour.
 
-    It behaves as the style that it stands for, which is found once anything but a further colour is asked of it.
+    It behaves as the style that it stands for, which is found once anything but a further colour is asked of it. Make
+    one with `late_style`.
     """
 
-    __slots__ = ("_background", "_before", "_foreground", "_settled")
-
-    _before: Style
-    _foreground: str
-    _background: str
-
-    def __init__(self, before: Style, sequence: str, ground: str) -> None:
-        self._settled: Style | None = None
-        if type(before) is LateStyle:
-            self._before = before._before
-            self._foreground, self._background = before._foreground, before._background
-        else:
-            self._before = before
-            self._foreground = self._background = ""
-        if ground == "3":
-            self._foreground = sequence
-        else:
-            self._background = sequence
+    before: Style = msgspec.field(default_factory=lambda: DEFAULT_STYLE)
+    foreground: str = ""
+    background: str = ""
+    _settled: Style | None = None
 
     @property
     def settled(self) -> Style:
         """The style itself."""
         if self._settled is None:
-            self._settled = pen_after(self._before, [*filter(None, (self._foreground, self._background))])
+            self._settled = pen_after(self.before, [*filter(None, (self.foreground, self.background))])
             self._fields = self._settled.fields
         return self._settled
 
     def __getattr__(self, name: str) -> Any:
-        # Of what every style has, nothing was set.
+        # What every style has was taken away.
         return getattr(self.settled, name)
 
     def learn(self, sequences: str, style: Style) -> None:
         """Cache the style after sequences."""
         self.settled.learn(sequences, style)
+
+
+def late_style(before: Style, sequence: str, ground: str) -> LateStyle:
+    """Return the style of a pen of `before` after a sequence that chooses a direct colour for a ground, "3" or "4"."""
+    first, foreground, background = before, "", ""
+    if isinstance(before, LateStyle):
+        first, foreground, background = before.before, before.foreground, before.background
+    if ground == "3":
+        foreground = sequence
+    else:
+        background = sequence
+    style = LateStyle(_NO_FIELDS, _NOTHING, None, first, foreground, background)
+    del style._fields, style.transitions
+    return style

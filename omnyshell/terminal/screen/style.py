@@ -7,6 +7,8 @@ of the palette are kept apart from the named colours, because terminals brighten
 
 from typing import Final, NamedTuple
 
+import msgspec
+
 DEFAULT: Final = -1
 INDEXED: Final = 256
 TRUE_COLOUR: Final = 1 << 24
@@ -57,19 +59,17 @@ Fields = tuple[int, int, int, int, int, str]
 Effect = tuple[int | None, int | None, int, int, int | None, int | None]
 
 
-class Style:
+class Style(msgspec.Struct, gc=False, eq=False):
     """An interned look. Make one with `style_of`; compare with `==`.
 
     `transitions` caches the styles that sequences turn this one into. An empty shared one is replaced at the first
-    entry.
+    entry. The garbage collector does not look at styles, of which a screen may have half a million; cycles of them
+    end where `_Registry` forgets them.
     """
 
-    __slots__ = ("_erased", "_fields", "transitions")
-
-    def __init__(self, fields: Fields) -> None:
-        self._fields = fields
-        self.transitions = _NOTHING_LEARNT
-        self._erased: Style | None = None
+    _fields: Fields
+    transitions: dict[str, "Style"]
+    _erased: "Style | None" = None
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Style) and self._fields == other._fields)
@@ -130,13 +130,16 @@ class Style:
         if style is None:
             if len(_styles) >= _MOST_STYLES or (look[-1] and _registry.has_too_many(look[-1])):
                 _registry.forget()
-            style = _styles[look] = Style(look)
+            style = _styles[look] = Style(look, _NOTHING_LEARNT)
         else:
             self.learn(sequence, style)
         return style
 
     def learn(self, sequences: str, style: "Style") -> None:
         """Cache the style after sequences, where these are not too long."""
+        if style is self and _styles.get(self._fields) is not self:
+            # It was forgotten, and nobody would undo the cycle.
+            return
         if 0 < len(sequences) <= _LONGEST_LEARNT:
             if self.transitions is _NOTHING_LEARNT:
                 self.transitions = {}
@@ -165,8 +168,10 @@ class _Registry:
             style.transitions = _NOTHING_LEARNT
 
     def forget(self) -> None:
-        """Forget all styles but the default one."""
+        """Forget all styles but the default one; those that live on lead to newer ones alone, and not to themselves."""
         self.unlearn()
+        for style in _styles.values():
+            style._erased = None
         self._link_text = 0
         _styles.clear()
         _styles[DEFAULT_STYLE.look] = DEFAULT_STYLE
@@ -182,7 +187,7 @@ def style_of(look: Look | Fields) -> Style:
     if style is None:
         if len(_styles) >= _MOST_STYLES or _registry.has_too_many(look[-1]):
             _registry.forget()
-        style = _styles[look] = Style((*look,))
+        style = _styles[look] = Style((*look,), _NOTHING_LEARNT)
     return style
 
 

@@ -1,5 +1,7 @@
 """Screens that cost: whoever draws what a peer sent spends no more than the time it gives."""
 
+import gc
+import sys
 import time
 from collections.abc import Iterator
 
@@ -9,6 +11,7 @@ from omnyshell.terminal import Emulator
 from omnyshell.terminal.following.follower import Follower, draw_for
 from omnyshell.terminal.painting.snapshot import paint, state
 from omnyshell.terminal.screen.links import MOST_LINK_TEXT
+from omnyshell.terminal.screen.style import TRUE_COLOUR, Look, style_of
 from omnyshell.terminal.sequences.functions import CONTROL_SEQUENCES, OTHER_FUNCTIONS
 
 MOST = 99_999_999
@@ -190,3 +193,27 @@ def test_many_laden_rows_are_settled_a_few_at_a_time() -> None:
             screen.go_on(100)
         assert sum(row.is_laden for row in screen.rows) < 40
     assert {line.strip() for line in screen.display} == {"abc"}
+
+
+def test_the_garbage_collector_looks_at_rows_and_not_at_their_cells() -> None:
+    screen = Emulator(200, 40)
+    before = len(gc.get_objects())
+    for n in range(8000):
+        screen.feed(f"\x1b[38;2;{n % 256};{n // 256};7mx".encode())
+    gc.collect()
+    assert len(gc.get_objects()) - before < 1000
+    assert len({style for row in screen.rows for style in row.styles}) == 8000
+    gc.collect()
+    assert len(gc.get_objects()) - before < 1000
+
+
+def test_styles_that_lead_to_themselves_are_freed_when_they_are_forgotten() -> None:
+    style = style_of(Look(bg=TRUE_COLOUR + 77))
+    alone = sys.getrefcount(style_of(Look(fg=TRUE_COLOUR + 77)))
+    assert style.erased is style
+    style.learn("\x1b[99m", style)
+    for n in range(2 * 16384):
+        style_of(Look(fg=TRUE_COLOUR + n, underline=3))
+    assert style.erased is not style
+    style.learn("\x1b[99m", style)
+    assert sys.getrefcount(style) == alone

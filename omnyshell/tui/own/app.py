@@ -18,7 +18,8 @@ from omnyshell.tui.own.running import run_in_terminal
 from omnyshell.tui.own.saving import save_columns
 from omnyshell.tui.own.values import values_of
 from omnyshell.tui.panels.panel import Panel
-from omnyshell.tui.preferences.command import FieldException, Invocation, OwnCommand
+from omnyshell.tui.preferences.command import Invocation, OwnCommand
+from omnyshell.tui.preferences.plain import FieldException
 from omnyshell.tui.settings import ConsoleSettings, settings_file
 from omnyshell.tui.tasks import start_task, tell
 from omnyshell.tui.terminal.clipboard import copy_out

@@ -16,16 +16,14 @@ from omnyshell.tui.panels.every import PANELS
 from omnyshell.tui.panels.fields import Labels, Moment
 from omnyshell.tui.panels.filter import Fields, FilterError, parse, predicate, vocabulary
 from omnyshell.tui.panels.panel import Panel
-from omnyshell.tui.preferences.command import OwnCommand, Template
+from omnyshell.tui.preferences.command import EVERY_ROW, OwnCommand, Template
 from omnyshell.tui.preferences.own import Own
+from omnyshell.tui.preferences.plain import refuse_name
 
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 """What filters and commands of one's own are called."""
 
 NAME_RULE: Final = "a letter, and then at most 31 letters, digits, - or _"
-EVERY_ROW: Final = ("hub", "me")
-"""Fields of each row, for commands: the hub's URL, and who is logged in."""
-
 _KEYS: Final = ("name", "key", "panel", "argv", "environment", "confirm", "in_terminal")
 _KEY: Final = re.compile(r"(?:[A-Za-z]|(?:ctrl\+|alt\+)[a-z0-9]|f(?:[1-9]|1[0-2]))")
 
@@ -118,6 +116,8 @@ def _command(values: Mapping[str, object]) -> OwnCommand:
         for name in environment:
             if not (name.isascii() and name.isidentifier()):
                 raise KeyException(f"'{name}' is no name of a variable", "environment", name)
+            if environment[name].fields:
+                refuse_name(name)
     with _at("argv"):
         command = OwnCommand(
             name=table.text("name", _flaw_of_name),

@@ -1,7 +1,7 @@
 """Commands of one's own on a row: a local program, with the row's fields in its arguments.
 
 No shell ever sees them, as fields are what nodes and other people say. A field fills a place within one argument, is
-never split, and is refused where it would mean more than a text: see `Template.fill`.
+never split, and is refused unless it is plain: see `preferences/plain.py`.
 """
 
 import re
@@ -12,6 +12,14 @@ from typing import Final
 
 from omnyshell.errors import ConfigException
 from omnyshell.printable import printable
+from omnyshell.tui.preferences.plain import (
+    FREE_PREFIX,
+    FieldException,
+    refuse_beginning,
+    refuse_name,
+    refuse_runnable,
+    refuse_unless_plain,
+)
 
 LONGEST_VALUE: Final = 4_096
 """Characters of a field that a command takes; longer ones are refused, as cutting one would change what it says."""
@@ -40,15 +48,14 @@ _CODE: Final[Mapping[str, re.Pattern[str]]] = {
 _PERMUTING: Final = ("flock", "runuser", "script", "su")
 """Those of them that take options behind other arguments too."""
 
-_PREFIXES: Final = ("doas", "env", "nice", "nohup", "setsid", "sudo", "timeout")
+_PREFIXES: Final = ("busybox", "doas", "env", "nice", "nohup", "setsid", "sudo", "timeout", "toybox", "watch", "xargs")
 """Programs behind which another one is named; elsewhere its name may be any word."""
+
+EVERY_ROW: Final = ("hub", "me")
+"""Fields that no row says: the hub's URL, and who is logged in."""
 
 Values = Callable[[str], str]
 """Returns what a field of the row is, "" for nothing."""
-
-
-class FieldException(ConfigException):
-    """What a row says cannot be given to a program; the text says which field, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +93,36 @@ class Template:
         """The fields that it takes."""
         return [part.field for part in self.parts if isinstance(part, Place)]
 
-    def fill(self, values: Values, *, is_argument: bool = True) -> str:
-        """Return the text with the row's fields in it.
+    def argument(self, values: Values) -> str:
+        """Return an argument with the row's fields in it.
 
-        Raises `FieldException` for a control character or another that cannot be shown, for a text that is too long,
-        and in an argument for nothing at all, and for what would begin it with a dash, as an option does, or with a
-        plus sign, behind which editors and pagers are told what to do.
+        Raises `FieldException` for a field that the row does not have, that is not plain (`refuse_unless_plain`), or
+        that would begin the argument as more than a text; and where a whole argument, or what follows `--option=`,
+        begins with a field and is a program or file of this machine.
         """
-        filled = [
-            _checked(part.field, values(part.field), is_argument=is_argument, is_first=not at)
-            if isinstance(part, Place)
-            else part
-            for at, part in enumerate(self.parts)
-        ]
-        return "".join(filled)
+        text, begun = "", []
+        for part in self.parts:
+            if isinstance(part, str):
+                text += part
+                continue
+            value = _field(part.field, values(part.field))
+            if not value:
+                raise FieldException(f"this row has no {part.field}")
+            if not text:
+                refuse_beginning(part.field, value)
+            if not text or text.endswith("="):
+                begun.append((part.field, len(text)))
+            text += value
+        for field, start in begun:
+            refuse_runnable(field, text[start:])
+        return text
+
+    def value(self, values: Values, *, is_free: bool) -> str:
+        """Return the value of a variable; `is_free` allows fields of any printable text. Raises `FieldException`."""
+        return "".join(
+            part if isinstance(part, str) else _field(part.field, values(part.field), is_free=is_free)
+            for part in self.parts
+        )
 
 
 def _part(match: re.Match[str], text: str) -> str | Place:
@@ -110,17 +133,14 @@ def _part(match: re.Match[str], text: str) -> str | Place:
     return Place(match[1])
 
 
-def _checked(field: str, value: str, *, is_argument: bool, is_first: bool) -> str:
-    shown = printable(value, 60)
+def _field(field: str, value: str, *, is_free: bool = False) -> str:
+    """Return a field's value. Raises `FieldException` where it may not be passed; what rows do not say may be."""
     if not value.isprintable():
-        raise FieldException(f"{field} has characters that no program is given from here: {shown}")
+        raise FieldException(f"{field} has characters that no program is given from here: {printable(value, 60)}")
     if len(value) > LONGEST_VALUE:
         raise FieldException(f"{field} is longer than {LONGEST_VALUE} characters")
-    if is_argument and not value:
-        raise FieldException(f"this row has no {field}")
-    if is_argument and is_first and value.startswith(("-", "+")):
-        what = "a dash" if value[0] == "-" else "a plus sign"
-        raise FieldException(f"{field} begins with {what}, which programs take for an option: {shown}")
+    if not is_free and field not in EVERY_ROW:
+        refuse_unless_plain(field, value)
     return value
 
 
@@ -153,6 +173,9 @@ class OwnCommand:
         if self.argv[0].fields:
             raise ConfigException("which program runs cannot come from a row; begin 'argv' with its name or path")
         _refuse_scripts(self.argv)
+        for name, template in self.environment.items():
+            if template.fields:
+                refuse_name(name)
 
     @property
     def about(self) -> str:
@@ -167,8 +190,11 @@ class OwnCommand:
     def on(self, values: Values) -> Invocation:
         """What to run for a row. Raises `FieldException`."""
         return Invocation(
-            tuple(template.fill(values) for template in self.argv),
-            {name: template.fill(values, is_argument=False) for name, template in self.environment.items()},
+            tuple(template.argument(values) for template in self.argv),
+            {
+                name: template.value(values, is_free=name.startswith(FREE_PREFIX))
+                for name, template in self.environment.items()
+            },
         )
 
 
@@ -180,8 +206,9 @@ def _refuse_scripts(argv: tuple[Template, ...]) -> None:
     texts = ["".join(part for part in template.parts if isinstance(part, str)) for template in argv]
     for at, text in enumerate(texts):
         name = text.rpartition("/")[2].rstrip("-.0123456789")
-        obeyed = _obeyed_by_shell(texts, at + 1, is_program=at == 0) if name in _SHELLS else []
-        if name in _CODE and (at == 0 or texts[0].rpartition("/")[2] in _PREFIXES):
+        is_run = at == 0 or texts[0].rpartition("/")[2] in _PREFIXES
+        obeyed = _obeyed_by_shell(texts, at + 1, is_program=is_run) if name in _SHELLS else []
+        if name in _CODE and is_run:
             obeyed = _obeyed_by_option(texts, at + 1, _CODE[name], is_permuting=name in _PERMUTING)
         field = next((field for place in obeyed for field in argv[place].fields), None)
         if field is not None:

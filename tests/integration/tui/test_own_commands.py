@@ -17,11 +17,11 @@ from omnyshell.tui.own.output import OutputScreen
 from omnyshell.tui.preferences.command import OwnCommand, Template
 from omnyshell.tui.preferences.own import Own
 
-SHOW = "import os,sys; print(sys.argv[1:], os.environ['OF'])"
+SHOW = "import os,sys; print(sys.argv[1:], os.environ['OMNYSHELL_ROW_OF'])"
 
 
 def command(name: str, *argv: str, **more: object) -> OwnCommand:
-    of = {"OF": Template.parse("{label.env}")}
+    of = {"OMNYSHELL_ROW_OF": Template.parse("{label.env}")}
     return OwnCommand(name=name, panel="nodes", argv=tuple(map(Template.parse, argv)), environment=of, **more)
 
 
@@ -47,19 +47,29 @@ def output(app: ConsoleApp) -> list[str]:
 async def test_what_rows_say_is_text_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     nodes = [
-        evil(1, "$(touch owned); `touch owned` | touch owned"),
-        evil(2, "-oProxyCommand=touch owned"),
+        evil(1, "web-1.example.org"),
+        evil(2, "-oProxyCommand=x"),
         evil(3, "a\ntouch owned"),
         evil(4, "fine", env="x\x1b]52;c;AA\x07"),
         evil(5, ""),
+        evil(6, "$(touch owned)"),
+        evil(7, "sh"),
     ]
     async with console(snapshot(nodes), own=OWN) as (app, pilot):
         await pilot.press("P")
         await until(lambda: isinstance(app.screen, OutputScreen))
         await until(lambda: "exit code 0" in str(app.screen.query_one(Log).border_subtitle))
-        assert output(app)[0] == "['$(touch owned); `touch owned` | touch owned', '--at=linux/x64'] prod"
+        assert output(app)[0] == "['web-1.example.org', '--at=linux/x64'] prod"
         await pilot.press("escape")
-        for words in ("begins with a dash", "has characters", "label.env has characters", "has no host"):
+        said = (
+            "begins with a dash",
+            "has characters",
+            "label.env has characters",
+            "has no host",
+            "is not one word",
+            "names a",
+        )
+        for words in said:
             await pilot.press("down", "P")
             await until(lambda words=words: words in str([one.message for one in app._notifications][-1:]))
             assert app.screen is app.overview

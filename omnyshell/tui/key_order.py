@@ -14,8 +14,11 @@ from textual import events
 from textual.app import App
 from textual.message_pump import MessagePump
 
-LONGEST = 2.0
-"""Seconds to wait for a key's effect at most."""
+LONGEST = 10.0
+"""Seconds to wait for a key's effect at most: on a machine that is busy with something else it may take that long."""
+
+ARRIVAL = 2.0
+"""Seconds to wait at most for what is on its way to the screen, as nodes may have to answer for it."""
 
 ROUNDS = 8
 """Rounds of message handling to wait for: Textual may queue a message again before it bubbles."""
@@ -65,11 +68,9 @@ class KeyOrder:
                 return
 
     async def _settle(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST):
-                await self._rounds()
-                if await self._arrive():
-                    await self._rounds()
+        await self._rounds()
+        if await self._has_arrived():
+            await self._rounds()
         # Passed on within the app's message handling, not from this task.
         self._app.call_later(self._settled)
 
@@ -77,10 +78,19 @@ class KeyOrder:
         self._settling = None
         await self._hand_on()
 
+    async def _has_arrived(self) -> bool:
+        try:
+            async with asyncio.timeout(ARRIVAL):
+                return await self._arrive()
+        except TimeoutError:
+            return True
+
     async def _rounds(self) -> None:
-        for _ in range(ROUNDS):
-            if await self._round():
-                break
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST):
+                for _ in range(ROUNDS):
+                    if await self._round():
+                        break
 
     async def _round(self) -> bool:
         """Let all widgets from the focus up to the app handle their queued messages; return whether none are left."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from omnyshell import SessionMode
-from omnyshell.errors import OmnyShellException
+from omnyshell.errors import ChannelException, OmnyShellException
 from omnyshell.model.nodes import NodeDescriptor, PlatformInfo
 from omnyshell.model.sessions import DetachedSessionInfo, SessionState
 from omnyshell.protocol.extensions import OF_HUB
@@ -78,6 +78,10 @@ class ScriptedSession:
 
     def abandon(self) -> None:
         self.has_ended = True
+
+    async def detach(self) -> None:
+        await asyncio.sleep(0.02)
+        self.output.put_nowait(ChannelException("detached"))
 
 
 class ScriptedClient:

@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from omnyshell.services.dial import HubAccess
 from omnyshell.tui.app import ConsoleApp
+from omnyshell.tui.keys import character_of
 from omnyshell.tui.settings import ConsoleSettings
 from omnyshell.tui.terminal.attachment import Phase
 from omnyshell.tui.terminal.opening import OpenSpec
@@ -102,7 +103,7 @@ LEADER = "ctrl+right_square_bracket"
 def burst(app: ConsoleApp, *keys: str) -> None:
     """Press keys without waiting for any of them."""
     for key in keys:
-        app.post_message(events.Key(key, key if len(key) == 1 else None))
+        app.post_message(events.Key(key, character_of(key)))
 
 
 def notices(app: ConsoleApp) -> str:

@@ -25,6 +25,7 @@ from omnyshell.tui.previews.snapshots import Snapshot
 from omnyshell.tui.rights import why_not
 from omnyshell.tui.tasks import start_task, tell
 from omnyshell.tui.terminal.commands import leader_name
+from omnyshell.tui.terminal.prompt import Strip
 from omnyshell.tui.terminal.tab import TabMark, TabPane, one_line
 from omnyshell.tui.terminal.view import TerminalView
 
@@ -97,13 +98,13 @@ class WatchPane(TabPane):
         ref: SessionRef,
         context: ConsoleContext,
         *,
-        answers: Callable[[events.Key], bool],
+        strip: Strip,
         lead: Callable[[], None],
     ) -> None:
         super().__init__(ref.node_id)
         self.snapshot = Snapshot(ref)
         self._port = context
-        self._answers = answers
+        self._strip = strip
         self._lead = lead
         self._leader = leader_name(context.settings.leader)
         self._view = WatchView(self.snapshot.screen, self._takes, self._why_not)
@@ -192,12 +193,17 @@ class WatchPane(TabPane):
         return why_not(need_of(Context.WATCH, action), self.subject, self._port.hub.state)
 
     def _takes(self, key: events.Key) -> bool:
-        if self._answers(key):
+        if self._strip.press(key):
             return True
         if key.key == self._leader:
             self._lead()
             return True
         return False
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Give it to an open prompt; the session gets nothing."""
+        event.stop()
+        self._strip.paste(event.text)
 
     def on_watch_view_chosen(self, event: WatchView.Chosen) -> None:
         """Attach the session in place of this view, or close it."""

@@ -19,7 +19,7 @@ from omnyshell.tui.needs import need_of
 from omnyshell.tui.previews.watch import WatchPane
 from omnyshell.tui.rights import ref_of, why_not
 from omnyshell.tui.tasks import refuse, start_task
-from omnyshell.tui.terminal import signs
+from omnyshell.tui.terminal import ending, signs
 from omnyshell.tui.terminal.attachment import Phase
 from omnyshell.tui.terminal.bringing import offers
 from omnyshell.tui.terminal.commands import LEADING, SIGNALS, command_of, leader_choices, leader_name
@@ -28,9 +28,9 @@ from omnyshell.tui.terminal.fair_following import FairFollowing
 from omnyshell.tui.terminal.layout import Layout
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.terminal.pane import TerminalPane
-from omnyshell.tui.terminal.prompt import Choice, LineInput, Menu, Repeated, Strip
+from omnyshell.tui.terminal.prompt import LineInput, Menu, Repeated, Strip
 from omnyshell.tui.terminal.splits import Axis, Direction
-from omnyshell.tui.terminal.tab import TabPane, one_line
+from omnyshell.tui.terminal.tab import TabPane
 from omnyshell.tui.terminal.tabs import TabBar
 
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ class TerminalsScreen(Judged, Screen[None]):
         self._deck = Deck(self._layout, self._arrange)
         self._memory: Memory | None = None
         self._early: list[TabPane] = []
+        self._doing: asyncio.Event | None = None
+        """Set when the last command is done; None where keys do not wait for it any more."""
+
         self._is_ending = False
 
     def compose(self) -> ComposeResult:
@@ -95,19 +98,12 @@ class TerminalsScreen(Judged, Screen[None]):
         return pane
 
     def _new_pane(self, spec: OpenSpec) -> TerminalPane:
-        strip = self._strip
         return TerminalPane(
-            spec,
-            self._port,
-            self._following,
-            ask=strip.ask,
-            answers=strip.press,
-            lead=self._lead,
-            fellows=self._fellows,
+            spec, self._port, self._following, strip=self._strip, lead=self._lead, fellows=self._fellows
         )
 
     def _new_watch(self, ref: SessionRef) -> WatchPane:
-        return WatchPane(ref, self._port, answers=self._strip.press, lead=self._lead)
+        return WatchPane(ref, self._port, strip=self._strip, lead=self._lead)
 
     def attach(self, node_id: str, ref: str, owner: str = "") -> TerminalPane:
         """Attach a session; if it is attached here already, show its tab."""
@@ -180,8 +176,12 @@ class TerminalsScreen(Judged, Screen[None]):
             pane.terminal.has_keyboard(gained=pane.terminal.has_focus)
 
     async def arrive(self) -> bool:
-        """Wait for the terminals that are taken up, where they are looked at; return whether there were any."""
-        return self._memory is not None and self.is_current and await self._memory.shown()
+        """Wait for what a command does, and for terminals that are taken up; return whether there was any of it."""
+        done, self._doing = self._doing, None
+        has_waited = done is not None and not done.is_set()
+        if done is not None:
+            await done.wait()
+        return (self._memory is not None and self.is_current and await self._memory.shown()) or has_waited
 
     def on_screen_suspend(self) -> None:
         """Note that no terminal is visible any more."""
@@ -262,9 +262,18 @@ class TerminalsScreen(Judged, Screen[None]):
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Make a terminal active that got the focus by a click."""
         for pane in self._layout.shown:
-            if pane is not self._layout.active and pane.target is event.widget:
+            # Where another one got the keyboard meanwhile, it keeps it.
+            if pane is not self._layout.active and pane.target is event.widget is self.focused:
                 self._activate(pane)
                 return
+
+    def on_key(self, event: events.Key) -> None:
+        """Give the active pane a key that found no widget, as one that is hidden loses the keyboard."""
+        active = self._layout.active
+        if self.focused is None and active is not None:
+            event.stop()
+            self.set_focus(active.target)
+            active.target.post_message(event)
 
     # Commands after the leader key
 
@@ -285,12 +294,16 @@ class TerminalsScreen(Judged, Screen[None]):
             return
         found = command_of(key)
         if found is not None and not self._is_refused(found.action):
-            start_task(self, self._run(found.action), found.text)
+            self._doing = asyncio.Event()
+            start_task(self, self._run(found.action, self._doing), found.text)
 
-    async def _run(self, action: str) -> None:
+    async def _run(self, action: str, done: asyncio.Event) -> None:
         """Run what moves panes on the deck, and the rest here."""
         name = action.partition("(")[0]
-        await (self._deck if hasattr(self._deck, f"action_{name}") else self).run_action(action)
+        try:
+            await (self._deck if hasattr(self._deck, f"action_{name}") else self).run_action(action)
+        finally:
+            done.set()
 
     judged_context = Context.TERMINAL
 
@@ -442,31 +455,15 @@ class TerminalsScreen(Judged, Screen[None]):
         pane = self._active_terminal()
         if pane is None or not pane.is_live or self._is_refused("kill"):
             return
-        if pane.attachment.phase is Phase.WAITING:
-            what = f"{one_line(pane.node_id)} is offline" if pane.attachment.waits_for_node else "The hub is lost"
-            self.notify(f"{what}: the session can be ended when it is back", severity="warning", markup=False)
+        why = ending.why_not_now(pane)
+        if why:
+            self.notify(why, severity="warning", markup=False)
             return
 
-        def decide(key: str) -> None:
-            if key == "y":
-                self._end(pane)
+        def end() -> None:
+            start_task(self, ending.end(pane, self._port), "Ending a session")
 
-        tab = self._layout.tab
-        name = tab.name if tab is not None and len(tab.panes) == 1 and tab.name else pane.label
-        question = f"End '{name}' with everything that runs in it?"
-        self._strip.ask(Menu(question, [Choice("y", "End it"), Choice("n", "Leave it")], decide, is_question=True))
-
-    def _end(self, pane: TerminalPane) -> None:
-        """End what is attached. Closing what was taken over would only leave it."""
-        session = pane.attachment.session
-        if session is not None and session.owner:
-            start_task(self, self._end_others(pane, session.owner), "Ending a session")
-        else:
-            pane.attachment.kill()
-
-    async def _end_others(self, pane: TerminalPane, owner: str) -> None:
-        await self._port.client.sessions_of(pane.node_id, owner).kill(pane.session_id)
-        pane.attachment.kill()
+        self._strip.ask(ending.question_about(pane, self._layout.tab, end))
 
     def action_signal(self) -> None:
         """Choose a signal for the program."""

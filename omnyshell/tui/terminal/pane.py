@@ -28,12 +28,13 @@ from omnyshell.tui.terminal.fair_following import FairFollowing
 from omnyshell.tui.terminal.history import fetch_above
 from omnyshell.tui.terminal.interactive import TerminalWidget
 from omnyshell.tui.terminal.opening import OpenSpec
-from omnyshell.tui.terminal.prompt import Choice, LineInput, Menu, Prompt
+from omnyshell.tui.terminal.prompt import Choice, LineInput, Menu, Strip
 from omnyshell.tui.terminal.tab import TabMark, TabPane, one_line
 from omnyshell.tui.terminal.wording import LONGEST_NOTICE, STATES, notice, with_keys
 
 _LONGEST_NAMES = 80
 _LABELS_TIMEOUT = 2.0
+_LEAVING = 1.0
 
 
 class Notice(Static):
@@ -70,18 +71,16 @@ class TerminalPane(TabPane):
         context: ConsoleContext,
         following: FairFollowing,
         *,
-        ask: Callable[[Prompt | None], None],
-        answers: Callable[[events.Key], bool],
+        strip: Strip,
         lead: Callable[[], None],
         fellows: "Callable[[TerminalPane], Sequence[TerminalPane]]",
     ) -> None:
-        """`ask` shows a prompt, `answers` gives it a key, `lead` opens the commands; `fellows` get the same keys."""
+        """`strip` has the prompts, and gets keys first; `lead` opens the commands; `fellows` get the same keys."""
         super().__init__(spec.node_id)
         self.spec = spec
         self._port = context
         self._following = following
-        self._ask = ask
-        self._answers = answers
+        self._strip = strip
         self._lead = lead
         self._fellows = fellows
         self._leader = leader_name(context.settings.leader)
@@ -191,6 +190,9 @@ class TerminalPane(TabPane):
     async def leave(self) -> None:
         """Detach the session. Raises `OmnyShellException` where the node does not answer."""
         await self.attachment.detach()
+        if self._work is not None and self.attachment.session is not None:
+            # What is typed next is for the pane that comes to the front by this.
+            await asyncio.wait([self._work], timeout=_LEAVING)
 
     def seen(self) -> None:
         """Clear the marks of unseen output."""
@@ -367,7 +369,7 @@ class TerminalPane(TabPane):
 
     def key_pressed(self, key: events.Key) -> bool:
         """Handle the console's keys: for an open prompt, the leader, and keys after the session's end."""
-        if self._answers(key):
+        if self._strip.press(key):
             return True
         if key.key == self._leader:
             self._lead()
@@ -391,6 +393,8 @@ class TerminalPane(TabPane):
 
     def pasted(self, text: str) -> None:
         """Ask first where several lines would go into a node with the label that the settings name."""
+        if self._strip.paste(text):
+            return
         count = len(text.strip("\r\n").splitlines())
         if count > 1 and self._port.settings.paste_asks_for:
             self._help(self._paste_lines(text, count))
@@ -421,7 +425,7 @@ class TerminalPane(TabPane):
         if labelled & nodes:
             where = one_line(", ".join(sorted(labelled & nodes)), _LONGEST_NAMES)
             into = f"{len(panes)} panes, with " if len(panes) > 1 else ""
-            self._ask(self._paste_question(text, panes, f"Paste {count} lines into {into}{where} ({label})?"))
+            self._strip.ask(self._paste_question(text, panes, f"Paste {count} lines into {into}{where} ({label})?"))
         else:
             self._paste(text, panes)
 
@@ -439,7 +443,7 @@ class TerminalPane(TabPane):
 
     def search_wanted(self) -> None:
         """Ask for the text."""
-        self._ask(LineInput("Search for", lambda text: self.terminal.search(text) if text else None))
+        self._strip.ask(LineInput("Search for", lambda text: self.terminal.search(text) if text else None))
 
     def said(self, text: str) -> None:
         """Tell it in a toast."""

@@ -43,6 +43,9 @@ class Prompt(Protocol):
     def press(self, key: str, character: str | None) -> bool:
         """Handle a key; return whether the strip has to be closed. A choice is reported before that."""
 
+    def paste(self, text: str) -> bool:
+        """Take a paste. What does not is closed by it, and the paste goes on to the terminal."""
+
 
 @dataclass(slots=True)
 class Menu:
@@ -81,6 +84,10 @@ class Menu:
                 break
         return True
 
+    def paste(self, text: str) -> bool:  # noqa: ARG002
+        """Take none: no text that was copied elsewhere answers a question."""
+        return False
+
 
 @dataclass(slots=True)
 class LineInput:
@@ -111,9 +118,18 @@ class LineInput:
             self.value = self.value[:-1]
         elif key == "ctrl+u":
             self.value = ""
-        elif character and character.isprintable() and len(self.value) < _LONGEST_LINE:
-            self.value += character
+        elif character and character.isprintable():
+            self._append(character)
         return key in ("enter", "escape", "ctrl+c")
+
+    def paste(self, text: str) -> bool:
+        """Take the first line."""
+        lines = text.strip("\r\n").splitlines()
+        self._append("".join(filter(str.isprintable, lines[0])) if lines else "")
+        return True
+
+    def _append(self, text: str) -> None:
+        self.value = (self.value + text)[:_LONGEST_LINE]
 
 
 @dataclass(slots=True)
@@ -138,6 +154,10 @@ class Repeated:
         if key in self.keys:
             self.chosen(key)
         return key in self.leaving
+
+    def paste(self, text: str) -> bool:  # noqa: ARG002
+        """Take none."""
+        return False
 
 
 class Strip(Widget):
@@ -165,7 +185,7 @@ class Strip(Widget):
         """Show a prompt in place of what was there, for some seconds or until it is answered; None for nothing."""
         if self._ending is not None:
             self._ending.stop()
-        self._ending = self.set_timer(seconds, lambda: self.ask(None)) if seconds is not None else None
+        self._ending = self.set_timer(seconds, lambda: self._end(prompt)) if seconds is not None else None
         self._prompt = prompt
         self.set_class(prompt is not None, "-shown")
         self.refresh(layout=True)
@@ -179,12 +199,22 @@ class Strip(Widget):
             self.ask(None)
             return False
         if prompt.press(event.key, event.character):
-            # The reported choice may have opened another prompt already.
-            if self._prompt is prompt:
-                self.ask(None)
+            self._end(prompt)
         else:
             self.refresh(layout=True)
         return True
+
+    def paste(self, text: str) -> bool:
+        """Give a paste to the prompt; returns False where it takes none."""
+        prompt = self._prompt
+        is_taken = prompt is not None and prompt.paste(text)
+        self.ask(prompt if is_taken else None)
+        return is_taken
+
+    def _end(self, prompt: Prompt | None) -> None:
+        """Close a prompt, unless another one was opened already: by the choice, or before its time was over."""
+        if self._prompt is prompt:
+            self.ask(None)
 
     def render(self) -> Text:
         """Return what the prompt shows."""

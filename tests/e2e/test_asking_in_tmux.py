@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE
 from support.hub_process import HubProcess
 from support.stack import Certificates
 from support.tmux import OMNYSHELL, Terminal
@@ -159,7 +160,7 @@ def test_the_token_of_an_invite_is_pasted_at_a_prompt(
     invite = subprocess.run(
         [OMNYSHELL, "nodes", "invite", "--id", "box", "--hub", f"wss://127.0.0.1:{hub.port}", "--principal", "admin",
          "--token", "admin-token", "--ca", str(certificates.ca)],
-        capture_output=True, text=True, check=True, timeout=30,
+        capture_output=True, text=True, check=True, timeout=DEADLINE,
     )  # fmt: skip
     assignment, _, command = invite.stdout.strip().partition(" ")
     run(terminal, f"{command} --no-start")

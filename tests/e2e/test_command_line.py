@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from support.commands import OMNYSHELL
-from support.system import DEADLINE, System, running, sleeping, until
+from support.deadline import DEADLINE
+from support.system import System, running, sleeping, until
 
 
 def test_exec_streams_and_exits_with_the_remote_code(system: System) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import run_text
+from support.deadline import DEADLINE
 from support.pki import YEAR, issue, root
 from support.stack import Certificates
 
@@ -16,7 +17,6 @@ from omnyshell.cli.grammar.completion import script_for
 from omnyshell.security.keys import Ed25519PrivateKey
 
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
-DEADLINE = 20.0
 
 
 def test_certificates_and_keys_are_made_and_shown(tmp_path: Path) -> None:

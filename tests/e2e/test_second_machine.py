@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from support.commands import OMNYSHELL, run_text
+from support.deadline import DEADLINE
 
-DEADLINE = 30.0
 ADDRESS = "127.0.0.2"
 """An address beside the loopback's own name, which other machines would dial."""
 

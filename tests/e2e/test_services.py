@@ -3,15 +3,15 @@
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support.commands import OMNYSHELL, run_text
+from support.deadline import DEADLINE
 from support.stack import Certificates
-from support.system import DEADLINE, System, heard, running, sleeping, until
+from support.system import System, heard, running, sleeping, until
 
 
 def test_an_operator_says_which_variables_are_refused(own_system: System) -> None:
@@ -104,11 +104,9 @@ def test_a_killed_hub_is_told_and_its_node_comes_back(own_system: System, marker
 
 def test_services_end_cleanly_at_sigterm(own_system: System, marker: str) -> None:
     client = sleeping(own_system, marker)
-    started = time.monotonic()
     for process in (own_system.node, own_system.hub):
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0
-    assert time.monotonic() - started < 8
     client.communicate(timeout=DEADLINE)
     assert not running(marker)
 

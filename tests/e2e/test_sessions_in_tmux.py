@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import start_command
+from support.deadline import DEADLINE
 from support.machines import Machines
 from support.stack import Certificates
 from support.tmux import Terminal
@@ -201,7 +202,7 @@ def test_exec_waits_for_its_hub_and_loses_nothing(machines: Machines) -> None:
     begun = process.stdout.read(100)
     machines.hub.kill()
     machines.hub.start_and_wait()
-    output, errors = process.communicate(timeout=50)
+    output, errors = process.communicate(timeout=DEADLINE)
     assert begun + output == b"".join(b"%d\n" % number for number in range(1, 3001))
     assert b"the connection to the hub was lost" in errors
     assert process.returncode == 4

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 from support.commands import run_text, start_command
+from support.deadline import DEADLINE
 from support.stack import Certificates
 from support.tunnels import free_range
 
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
-DEADLINE = 20.0
 
 
 class System:

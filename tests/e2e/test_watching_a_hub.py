@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE
 from support.machines import Machines
 from support.stack import Certificates
 from support.tmux import Terminal
@@ -44,7 +45,7 @@ def test_events_are_json_lines_and_go_on_after_the_hub_was_killed(machines: Mach
             assert (opened["nodeId"], opened["command"]) == ("n1", "echo done; sleep 0.5")
             closed = hear("sessions", "closed")
             assert (closed["sessionId"], closed["reason"]) == (opened["sessionId"], "normal")
-            assert run.wait(20) == 0
+            assert run.wait(DEADLINE) == 0
         machines.hub.kill()
         assert "the hub is lost" in following.stderr.readline()
         machines.hub.start_and_wait()
@@ -53,20 +54,20 @@ def test_events_are_json_lines_and_go_on_after_the_hub_was_killed(machines: Mach
         assert hear("nodes", "online")["nodeId"] == "n1"
     finally:
         following.terminate()
-        following.communicate(timeout=20)
+        following.communicate(timeout=DEADLINE)
 
 
 def test_without_follow_events_and_top_print_what_there_is(machines: Machines) -> None:
     for words in (("events",), ("top",)):
         with machines.start(*words) as run:
-            out, err = run.communicate(timeout=20)
+            out, err = run.communicate(timeout=DEADLINE)
             assert (run.returncode, err) == (0, "")
             assert "n1" in out
             assert "\x1b" not in out
     with machines.start("events", "--hub", "wss://127.0.0.1:1") as run:
-        assert (run.wait(20), run.stderr.read().count("\n") if run.stderr else 0) == (255, 1)
+        assert (run.wait(DEADLINE), run.stderr.read().count("\n") if run.stderr else 0) == (255, 1)
     with machines.start("events", "--part", "weather") as run:
-        assert run.wait(20) == 255
+        assert run.wait(DEADLINE) == 255
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
@@ -78,7 +79,7 @@ def test_top_draws_resizes_outlives_the_hub_and_gives_the_terminal_back(machines
         run = machines.start("exec", "n1", "echo busy; sleep 60")
         terminal.shows("echo busy")
         run.terminate()
-        run.communicate(timeout=20)
+        run.communicate(timeout=DEADLINE)
         terminal.hides("echo busy")
         terminal.tmux("resize-window", "-x", "60", "-y", "12")
         screen = terminal.shows("omnyshell top")

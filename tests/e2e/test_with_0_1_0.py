@@ -11,9 +11,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE
 from support.stack import Certificates
 from support.tmux import Terminal
-from support.version_0_1_0 import DEADLINE, NEW, Person, Site, built_once, until
+from support.version_0_1_0 import NEW, Person, Site, built_once, until
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 

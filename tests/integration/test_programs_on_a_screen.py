@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.snapshot import paint, state
 
 COLUMNS, LINES = 80, 24
-DEADLINE = 15.0
 FEATURES = "256,margins,rectfill"
 """What an xterm has, which tmux would ask it for."""
 

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from support import fork_server
+from support.deadline import DEADLINE
 from support.fork_server import NUMBER
 
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
-DEADLINE = 40.0
 
 AT_A_START = ("PYTHON", "LANG", "LC_", "LD_", "TZ")
 """How variables begin that Python reads when it starts: with others than this process has, a program is started."""

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from support.commands import start_command
-from support.stack import DEADLINE, GRANTS, Certificates
+from support.deadline import DEADLINE
+from support.stack import GRANTS, Certificates
 
 
 class OwnedProcess:
@@ -55,7 +56,7 @@ class HubProcess(OwnedProcess):
         command = [*self._command, *(f"--grant-token={grant}" for grant in self.grants)]
         with contextlib.nullcontext() if self.log is None else self.log.open("ab") as log:
             self._process = self.starter(*command, stdout=subprocess.DEVNULL, stderr=log)
-        deadline = time.monotonic() + 2 * DEADLINE
+        deadline = time.monotonic() + DEADLINE
         while not self._listens():
             assert self._process.poll() is None
             assert time.monotonic() < deadline

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvloop
-
-DEADLINE = 10.0
+from support.deadline import DEADLINE
 
 Served = Callable[[Callable[[], None], asyncio.Event], Coroutine[Any, Any, None]]
 """Serves: calls the first argument once it is ready, and returns soon after the second is set."""

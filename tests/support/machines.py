@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 from support.commands import run_text, start_command
+from support.deadline import DEADLINE
 from support.hub_process import HubProcess
-from support.stack import DEADLINE, Certificates
+from support.stack import Certificates
 
 
 class Machines:
@@ -51,7 +52,7 @@ class Machines:
 
     def wait_for_node(self) -> None:
         """Return once the node is on the hub's list."""
-        deadline = time.monotonic() + 2 * DEADLINE
+        deadline = time.monotonic() + DEADLINE
         while "n1" not in self.omnyshell("nodes", "list"):
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -59,5 +60,5 @@ class Machines:
     def close(self) -> None:
         """End both."""
         self._node.terminate()
-        self._node.wait(10)
+        self._node.wait(DEADLINE)
         self.hub.kill()

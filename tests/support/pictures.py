@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
+from support.deadline import DEADLINE
 from support.settling import has_work, settle
 from textual.app import App
 
@@ -22,9 +23,6 @@ from omnyshell.tui.colours.reduction import Reduction
 FOLDER = Path(__file__).parents[2] / "snapshots"
 FAILED = Path(__file__).parents[2] / "snapshots-failed"
 UPDATE = "OMNYSHELL_UPDATE_SNAPSHOTS"
-
-PAINTED_WITHIN = 5.0
-"""Seconds that a busy machine gets to paint what is there."""
 
 FRAME = 1 / 30
 STILL = 8
@@ -66,7 +64,7 @@ async def check_picture(app: App[Any], name: str) -> None:
 
 async def _painted(app: App[Any], expected: str) -> str:
     """Return what the app shows, as soon as that is what is expected, and else once it has settled."""
-    deadline = time.monotonic() + PAINTED_WITHIN
+    deadline = time.monotonic() + DEADLINE
     await settle(app)
     drawn, still = _drawn(app), 0
     while drawn != expected and still < STILL and time.monotonic() < deadline:

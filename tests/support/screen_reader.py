@@ -2,7 +2,7 @@
 
 import asyncio
 
-from support.stack import DEADLINE
+from support.deadline import DEADLINE
 
 from omnyshell import RemoteSession
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.deadline import DEADLINE
+
 from omnyshell import (
     CertGenerator,
     ClientConfig,
@@ -23,9 +25,6 @@ from omnyshell import (
     TokenCredentialProvider,
     TokenGrant,
 )
-
-DEADLINE = 10.0
-"""Seconds any single step of a test may take."""
 
 OPEN_TUNNELS: dict[str, Any] = {"open_local_tunnels": True, "open_node_tunnels": True}
 """A hub's settings for those who open public ports without a right of their own, as version 0.1 let them."""
@@ -60,6 +59,7 @@ def hub_config(certificates: Certificates, **changes: Any) -> HubConfig:
         "tunnel_cert": certificates.tunnel_cert,
         "tunnel_key": certificates.tunnel_key,
         "port": 0,
+        "heartbeat_timeout": 10 * DEADLINE,
         "authenticator": TokenAuthenticator([TokenGrant.parse(grant) for grant in GRANTS]),
     }
     return HubConfig(**settings | changes)

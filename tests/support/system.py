@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.commands import run_command, start_command
+from support.deadline import DEADLINE
 from support.stack import Certificates
-
-DEADLINE = 20.0
 
 
 @dataclass

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from support.stack import DEADLINE, Certificates, access, until
+from support.deadline import DEADLINE
+from support.stack import Certificates, access, until
 from textual import events
 from textual.pilot import Pilot
 

@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from support.deadline import DEADLINE
+
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
-DEADLINE = 20.0
 PROMPTS = ("$", "#", ">")
 """How the prompts of shells end."""
 
@@ -70,7 +71,7 @@ class Terminal:
 
     def hides(self, text: str) -> str:
         """Wait until the text is on the screen no more; returns the screen."""
-        for pause in _pauses(2 * DEADLINE):
+        for pause in _pauses(DEADLINE):
             if text not in (screen := self.tmux("capture-pane", "-p")):
                 return screen
             time.sleep(pause)

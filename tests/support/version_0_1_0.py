@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from support.commands import start_program
+from support.deadline import DEADLINE
 from support.stack import Certificates
 from support.tunnels import free_range
 
@@ -23,7 +24,6 @@ from omnyshell import Ed25519PrivateKey
 
 COMMIT = "f1fd074c128edbc2219d69dd154e5a036b45d9d5"
 REPOSITORY = Path(__file__).resolve().parents[2]
-DEADLINE = 40.0
 NEW = Path(sys.executable).parent
 """Where the program of this checkout is; a version is a directory with `omnyshell` in it."""
 

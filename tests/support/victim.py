@@ -1,7 +1,6 @@
 """Commands of the command line, run in this process, and what they must never do whatever a peer says."""
 
 import json
-import time
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,6 @@ from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.live import feed
 from omnyshell.services.dial import HubAccess
 
-WITHIN = 8.0
-"""Seconds that a command may take, where it waits at most `PATIENCE` for an answer."""
 PATIENCE = 1.0
 SHORTLY = 0.1
 """Seconds to wait for an answer: one that comes, and one that does not or that counts as if it had not."""
@@ -132,9 +129,7 @@ class Victim:
         """Run it, and see that it did no harm; returns its exit code."""
         wait_at_most(waits)
         self._capfd.readouterr()
-        started = time.monotonic()
         code = run(list(self._words))
-        assert time.monotonic() - started < WITHIN, what
         printed = self._capfd.readouterr()
         assert "Traceback" not in printed.err, (what, printed.err[-2000:])
         assert unprintable(printed.err) == [], what

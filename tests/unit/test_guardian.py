@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE
 
 PROGRAM = """
 import os, signal, sys, tty
@@ -24,7 +25,6 @@ with guarding() as guardian:
     {end}
 os.write(1, b"left")
 """
-DEADLINE = 10.0
 
 
 class Pty:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE
 
 import omnyshell
 
@@ -180,5 +181,5 @@ def test_the_client_commands_load_nothing_heavy() -> None:
         "heavy = {'textual', 'rich', 'structlog', 'typer', 'cryptography', 'sqlite3', 'pyte'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=DEADLINE)
     assert shown.stdout.strip() == "[]"

@@ -20,11 +20,11 @@ from urllib.error import HTTPError
 
 import pytest
 from support.commands import run_command
+from support.deadline import DEADLINE
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 BIN = Path(sys.executable).parent
-DEADLINE = 40.0
 DRIVER = shutil.which("chromedriver")
 
 

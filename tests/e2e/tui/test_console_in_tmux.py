@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.tmux import DEADLINE, OMNYSHELL, Terminal
+from support.deadline import DEADLINE
+from support.tmux import OMNYSHELL, Terminal
 
 from omnyshell.paths import state_dir
 from omnyshell.services.local.node_process import LocalNode

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE
 from support.machines import Machines
 from support.stack import Certificates
-from support.tmux import DEADLINE, Terminal
+from support.tmux import Terminal
 
 from omnyshell.services.local.node_process import LocalNode
 from omnyshell.services.local.setup import LocalSetup

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.deadline import DEADLINE
 from support.raw_admin import ADMIN, ask, b64, log_in, try_join
 from support.raw_peer import RawPeer, logged_in, open_session, registered, stranger
 from support.screen_reader import Screen
@@ -119,7 +120,7 @@ async def test_a_role_for_a_time_ends_what_it_allowed_and_nothing_else(
     await ops.say("node.session.opened", {"sessionId": asked["d"]["sessionId"]}, asked["c"])
     await ann.hear("session.opened")
     clock.jump(8 * HOUR)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(DEADLINE):
         closed = await ops.hear("channel.close")
         assert (closed["c"], closed["d"]["reason"]) == (asked["c"], "client_closed")
         # The other one is left to be taken up: its client logs in anew.
@@ -196,7 +197,7 @@ async def test_a_key_for_a_time_ends_its_logins(
     async with stranger(certificates, hub.port) as ann:
         assert (await log_in(ann, "client", "ann", key))["t"] == "auth.ok"
         clock.jump(30 * 86400)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(DEADLINE):
             error = (await ann.hear("error"))["d"]
         assert (error["code"], error["fatal"], "retryAfter" in error) == ("auth_failed", True, False)
     async with stranger(certificates, hub.port) as ann:
@@ -287,7 +288,7 @@ async def test_a_machine_joins_for_a_time(
         await node.say("node.register", {"nodeId": "db-1", "platform": {"os": "linux", "arch": "x64"}})
         await node.hear("node.registered")
         clock.jump(HOUR)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(DEADLINE):
             assert (await node.hear("error"))["d"]["code"] == "auth_failed"
     await until(lambda: not hub.nodes.online())
 
@@ -367,7 +368,7 @@ async def test_a_hub_that_does_not_know_a_request_is_not_waited_for(
     request = AccessRequest(request_id="", node_id="n1")
     async with Hub(hub_config(certificates)) as hub, AdminClient(access(certificates, hub.port, "admin")) as admin:
         with pytest.raises(AdminRequestException, match="this hub is older and does not know this"):
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(DEADLINE):
                 await admin.ask(request, AccessResponse)
 
 

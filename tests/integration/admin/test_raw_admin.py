@@ -10,6 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
+from support.deadline import DEADLINE
 from support.hub_process import hub_process
 from support.raw_admin import ADMIN, ask, b64, log_in, try_join
 from support.raw_peer import RawPeer, logged_in, open_session, registered, stranger
@@ -81,7 +82,7 @@ async def test_a_principal_with_a_token_comes_works_and_goes(certificates: Certi
             await peer.say("auth.request", {"method": "token", "principal": "eve", "token": made["token"]})
             assert (await peer.hear("auth.ok"))["d"]["displayName"] == "Eve"
             channel = await open_session(peer, node)
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(DEADLINE):
                 assert await ask(admin, "admin.principal.revoke", principal="eve") == {"ok": True}
                 closed = await node.hear("channel.close")
                 assert (closed["c"], closed["d"]["reason"]) == (channel, "client_closed")
@@ -375,7 +376,7 @@ async def test_an_invite_expires_and_can_be_revoked(certificates: Certificates, 
         async with logged_in(certificates, hub.port, "client", "admin", ADMIN) as admin:
             return (await ask(admin, "admin.invites.request", "admin.invites.response"))["invites"] == []
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         while not await is_expired():
             await asyncio.sleep(0.1)
     answer, _ = await try_join(certificates, hub.port, "client", short["token"], key)
@@ -464,7 +465,7 @@ async def test_a_shell_that_a_revoked_principal_left_detached_ends(
             while not isinstance(message := await eve.hear(), dict) or message["t"] != "session.detached":
                 pass
         assert len(node._sessions) == 1
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(DEADLINE):
             assert (await ask(admin, "admin.principal.revoke", principal="eve"))["ok"]
             while len(node._sessions):
                 await asyncio.sleep(0.01)
@@ -486,6 +487,6 @@ async def test_a_node_that_was_away_at_a_revocation_ends_the_shells_when_it_is_b
             process.kill()
             process.grants = ("admin:admin-token:admin", "box:box-token:node")
             await process.start()
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(DEADLINE):
                 while len(node._sessions):
                     await asyncio.sleep(0.02)

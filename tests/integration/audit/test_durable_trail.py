@@ -13,6 +13,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from support.deadline import DEADLINE
 from support.stack import until, within
 
 from omnyshell import AuditRecord, OmnyShellException, SystemClock
@@ -344,7 +345,7 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path,
             break
     process.send_signal(signal.SIGKILL)
     acknowledged = ([acknowledged, *process.stdout.read().split()])[-1]
-    process.wait(10)
+    process.wait(DEADLINE)
     process.stdout.close()
     report = verified(tmp_path)
     assert report.findings == ()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from support.deadline import DEADLINE
 from support.pki import issue, root
 from support.stack import Certificates, hub_config, until, within
 
@@ -54,7 +55,7 @@ class Listener:
         for connection in self._open:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        self._thread.join(10)
+        self._thread.join(DEADLINE)
 
     def seqs(self) -> set[object]:
         return {record["seq"] for record in self.records}
@@ -234,7 +235,7 @@ async def test_rsyslog_takes_it_and_the_trail_holds_against_its_file(
         ) as hub:
             for number in range(300):
                 hub.audit.record("session.open", detail=f"no. {number} é\x1b", command="ls \x00" * 100)
-            await until(lambda: out.exists() and out.read_bytes().count(b'"session.open"') >= 300, 20)
+            await until(lambda: out.exists() and out.read_bytes().count(b'"session.open"') >= 300)
         lines = out.read_bytes().splitlines()
     finally:
         process.terminate()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE
 from support.stack import Certificates, access, hub_config, read_page, until
 
 from omnyshell import AuditRecord, AuthorizationException, ConfigException, OmnyShellHub, SystemClock
@@ -164,7 +165,7 @@ async def run(certificates: Certificates, directory: Path, count: int = 0) -> tu
     """Have a hub run for a moment and write some records; returns its readiness, and the gaps that it names."""
     async with OmnyShellHub(hub_config(certificates, state_dir=directory)) as hub:
         assert hub.audit.check is not None
-        await hub.audit.check.wait(10)
+        await hub.audit.check.wait(DEADLINE)
         for number in range(count):
             hub.audit.record("session.open", principal="eve", detail=f"no. {number}")
         return await ready(certificates, hub), list(hub.audit.gaps)

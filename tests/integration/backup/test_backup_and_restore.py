@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.backups import CLOCK, SECRET, QuickPassphrase, archive, back_up, findings, refused, restore, texts
+from support.deadline import DEADLINE
 from support.stack import Certificates, hub_config, until
 
 from omnyshell import (
@@ -104,7 +105,7 @@ async def test_databases_that_part_between_the_copies_are_copied_again(
     restore(tmp_path / "backup", tmp_path / "new")
     async with OmnyShellHub(hub_config(certificates, state_dir=tmp_path / "new")) as hub:
         assert hub.audit.check is not None
-        await hub.audit.check.wait(10)
+        await hub.audit.check.wait(DEADLINE)
         assert hub.audit.gaps == []
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from support.deadline import DEADLINE
 from support.pki import YEAR, Issued, issue, root
 from support.stack import Certificates, access, hub_config, until, within
 
@@ -218,7 +219,7 @@ def answering(answer: Callable[[socket.socket], None]) -> Iterator[int]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield server.getsockname()[1]
-        thread.join(10)
+        thread.join(DEADLINE)
 
 
 def as_ssh(connection: socket.socket) -> None:

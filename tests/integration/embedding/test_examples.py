@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE
 from support.stack import (
     GRANTS,
     Certificates,
@@ -169,7 +170,7 @@ async def test_a_bot_greets_who_comes_and_says_who_leaves(certificates: Certific
             spoken.notify_all()
 
     async def wait_for(text: str) -> None:
-        async with asyncio.timeout(10), spoken:
+        async with asyncio.timeout(DEADLINE), spoken:
             await spoken.wait_for(lambda: text in said)
 
     async with hub_with_nodes(certificates, tmp_path, "db-1") as hub:

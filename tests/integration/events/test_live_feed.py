@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.deadline import DEADLINE
 from support.hub_process import hub_process
 from support.raw_peer import registered
 from support.stack import (
-    DEADLINE,
     Certificates,
     access,
     connected_client,
@@ -58,7 +58,7 @@ async def following(
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def sees(state: HubState, condition: Callable[[], Any], seconds: float = 2 * DEADLINE) -> Any:
+async def sees(state: HubState, condition: Callable[[], Any], seconds: float = DEADLINE) -> Any:
     """Wait until the state is so."""
     changed = asyncio.Event()
     end = state.subscribe(lambda _parts: changed.set())
@@ -171,7 +171,7 @@ async def test_a_hub_that_was_killed_is_found_again_with_what_waits_in_nodes(
         assert (state.age(Part.NODES) or 0) >= 0
         await hub.start()
         await sees(state, lambda: state.link is Link.UP)
-        await sees(state, lambda: state.metrics and state.nodes["n1"].is_online, 60)
+        await sees(state, lambda: state.metrics and state.nodes["n1"].is_online)
         found = await sees(state, lambda: (one := only_session(state)) and one.expires_at and one)
         assert (found.session_id, found.state) == (session.id, SessionState.DETACHED)
         assert len(state.audit) > records

@@ -5,8 +5,9 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from support.deadline import DEADLINE
 from support.raw_peer import STDIN, RawPeer, logged_in, open_session, registered
-from support.stack import DEADLINE, Certificates, hub_config, until
+from support.stack import Certificates, hub_config, until
 
 from omnyshell import OmnyShellHub
 from omnyshell.services.hub.live import service, subscribers
@@ -31,13 +32,13 @@ async def subscribe(peer: RawPeer, *parts: str) -> int:
 
 
 async def round_trip(client: RawPeer, node: RawPeer, channel: int) -> float:
-    """Seconds that a byte takes from the client to the node."""
-    started = time.monotonic()
+    """Seconds of processor time that pass until a byte of the client is at the node; all run in this thread."""
+    started = time.thread_time()
     await client.send_data(STDIN, 1, b"x")
     while not isinstance(await node.hear(), bytes):
         pass
     await node.say("channel.window", {"stream": "stdin", "credit": 1}, channel)
-    return time.monotonic() - started
+    return time.thread_time() - started
 
 
 async def test_one_that_does_not_read_costs_little_hinders_nobody_and_is_told(
@@ -58,7 +59,7 @@ async def test_one_that_does_not_read_costs_little_hinders_nobody_and_is_told(
         assert isinstance(stuck, HubPeer)
         slow.ws.transport.pause_reading()
         most, worst = 0, 0.0
-        async with asyncio.timeout(3 * DEADLINE):
+        async with asyncio.timeout(DEADLINE):
             while not member.subscription._has_lagged:
                 for _ in range(100):
                     hub.audit.record("session.open", principal="admin", session_id="s", detail="x" * 900)

@@ -41,11 +41,11 @@ class JoinHub:
 
     async def join_node(self, *words: str) -> int:
         where = ("node", "join", self.url, "--ca-fingerprint", self.fingerprint, "--token", "t", "--no-start")
-        return await within(asyncio.to_thread(run, [*where, *words]), 30)
+        return await within(asyncio.to_thread(run, [*where, *words]))
 
     async def join_user(self) -> int:
         words = ["login", "--join", self.url, "--ca-fingerprint", self.fingerprint, "--token", "t"]
-        return await within(asyncio.to_thread(run, words), 30)
+        return await within(asyncio.to_thread(run, words))
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from support.deadline import DEADLINE
 from support.declarations import every_message
 from support.file_tree import FileTree
 from support.hostile import (
@@ -239,7 +240,7 @@ def test_what_was_audited_is_printed_and_exported_without_harm(
             assert {"node.register", "session.rejected", "tunnel.rejected", "admin.peer.drop"} <= actions
         assert before.changes() == []
     tls = ssl.create_default_context(cafile=str(certificates.ca))
-    with urllib.request.urlopen(f"https://127.0.0.1:{hub.port}/metrics", context=tls, timeout=10) as page:
+    with urllib.request.urlopen(f"https://127.0.0.1:{hub.port}/metrics", context=tls, timeout=DEADLINE) as page:
         text = page.read().decode()
     assert unprintable(text) == []
     assert list(text_string_to_metric_families(text))

@@ -4,6 +4,7 @@ import asyncio
 import resource
 from pathlib import Path
 
+from support.deadline import DEADLINE
 from support.hub_process import hub_process
 from support.raw_peer import logged_in
 from support.stack import Certificates, within
@@ -21,7 +22,7 @@ async def test_without_descriptors_the_hub_serves_on_and_recovers(certificates: 
             await client.still_there()
         for _, writer in waiting:
             writer.close()
-        async with asyncio.timeout(10), logged_in(certificates, hub.port, "client", "dev") as later:
+        async with asyncio.timeout(DEADLINE), logged_in(certificates, hub.port, "client", "dev") as later:
             await later.still_there()
         await client.still_there()
 

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import os
 import ssl
-import time
 from pathlib import Path
 
 import pytest
@@ -161,10 +160,8 @@ async def test_junk_leaves_the_hub_serving_others(certificates: Certificates, hu
         )
         writer.write((os.urandom(100), b"", b"GET / HTTP/1.1\r\n\r\n", b"\x00\xff" * 50)[kind])
         writers.append(writer)
-    started = time.monotonic()
     async with logged_in(certificates, hub.port, "client", "dev") as client:
         await client.still_there()
-    assert time.monotonic() - started < 1
     for writer in writers:
         writer.transport.abort()
     await until(lambda: hub.connections == 0)

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.deadline import DEADLINE
 from support.raw_peer import RawPeer, logged_in, open_session, registered
 from support.rights import CLIENT, INFO, QUESTIONS, SESSION, answering_node, config_of, grant
-from support.stack import DEADLINE, Certificates, hub_config, running_node, until
+from support.stack import Certificates, hub_config, running_node, until
 
 from omnyshell import OmnyShellHub
 

@@ -99,16 +99,15 @@ async def test_a_flood_is_dealt_with_slowly_and_holds_nobody_up(certificates: Ce
     async with attacked(certificates, quotas=(slow,)) as world:
         flooding = [await attack.begin(world, attack.who) for _ in range(2)]
         ann = await world.client("ann")
-        began, longest = time.monotonic(), 0.0
+        began, answered = time.monotonic(), 0
         waiting = [asyncio.create_task(flood(peer, attack.data * times, attack.answers * times)) for peer in flooding]
         while not all(task.done() for task in waiting):
-            before = time.monotonic()
             await ann.still_there()
-            longest = max(longest, time.monotonic() - before)
+            answered += 1
         await asyncio.gather(*waiting)
         # 80 of them, less what is free and what comes at once, at 60 a second.
         assert time.monotonic() - began >= (80 - 2 * 16 - 15) / 60 - 0.1
-        assert longest < 0.5
+        assert answered >= 3
         assert world.hub._services.quota.refused[Resource.REQUESTS] > 0
 
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -47,17 +46,22 @@ def dial(port: int, source: str) -> socket.socket:
 
 async def silent(port: int, source: str, count: int) -> list[socket.socket]:
     """Connections that say nothing; those that the hub closed at once are not among them."""
-    stay = []
-    for sock in [dial(port, source) for _ in range(count)]:
+    sockets = [dial(port, source) for _ in range(count)]
+    # Far more turns of the loop that is the hub's as well than it takes to accept and refuse them all.
+    for _ in range(20 * count):
+        await asyncio.sleep(0)
+    return [sock for sock in sockets if is_open(sock)]
+
+
+def is_open(sock: socket.socket) -> bool:
+    """Whether the hub has not closed a connection, which is closed here too then."""
+    with contextlib.suppress(ConnectionError):
         try:
-            await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 1), 0.05)
-        except TimeoutError:
-            stay.append(sock)
-            continue
-        except ConnectionError:
-            pass
-        sock.close()
-    return stay
+            sock.recv(1)
+        except BlockingIOError:
+            return True
+    sock.close()
+    return False
 
 
 def cut(sockets: list[socket.socket]) -> None:
@@ -115,7 +119,7 @@ async def test_a_known_address_may_not_have_everything(certificates: Certificate
 
 
 async def test_who_says_nothing_costs_a_socket_and_goes_in_time(certificates: Certificates) -> None:
-    limits = EndpointLimits(tls_timeout=0.3)
+    limits = EndpointLimits(tls_timeout=1.5)
     async with OmnyShellHub(hub_config(certificates, endpoint=limits)) as hub:
         held = [dial(hub.port, ATTACKER) for _ in range(50)]
         await until(lambda: hub.connections == 50)
@@ -160,22 +164,21 @@ async def test_a_thousand_connections_a_second_from_one_address_keep_nobody_else
     sockets: list[socket.socket] = []
 
     async def flood() -> None:
-        began = time.monotonic()
+        # A machine that is slow makes fewer in a second, and has fewer to deal with.
         while len(sockets) < 3000:
-            due = int((time.monotonic() - began) * 1000) - len(sockets)
-            sockets.extend(dial(hub.port, ATTACKER) for _ in range(due))
+            sockets.extend(dial(hub.port, ATTACKER) for _ in range(5))
             await asyncio.sleep(0.005)
 
     try:
         flooding = asyncio.create_task(flood())
-        times = []
+        waited = []
         for number in range(1, 16):
-            began = time.monotonic()
+            before = len(sockets)
             async with coming_from(certificates, hub.port, f"127.1.1.{number}"):
-                times.append(time.monotonic() - began)
+                waited.append(len(sockets) - before)
             await asyncio.sleep(0.1)
         await within(flooding)
     finally:
         cut(sockets)
         hub.kill()
-    assert max(times) < 1
+    assert max(waited) < 1000, "what came before a login, or with it"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.deadline import DEADLINE
 from support.raw_admin import ADMIN, ask, b64, log_in, try_join
 from support.raw_peer import RawPeer, logged_in, stranger
 from support.stack import GRANTS, OPEN_TUNNELS, Certificates, hub_config, running_node, until
@@ -27,8 +28,6 @@ ANN, BOB = "ann:ann-token:developer,ops", "bob:bob-token:developer"
 LOCKS = {"principal": "ann", "role": "ops", "node": "n1"}
 LABELS = {"allow-roles": "developer"}
 FEATURES = ("events", "resume-offset", "rights")
-SOON = 2.0
-"""Seconds within which a lock has ended everything."""
 
 
 @pytest.fixture(autouse=True)
@@ -182,13 +181,13 @@ async def test_a_lock_ends_all_that_is_held_and_nothing_new_comes(
         gone = await HELD[held](ann, node)
         assert not await gone()
         assert (await lock(admin, kind, why="stolen laptop"))["ok"]
-        async with asyncio.timeout(SOON):
+        async with asyncio.timeout(DEADLINE):
             while not await gone():
                 await asyncio.sleep(0.02)
         assert [detail for _, _, detail in actions(hub, "lock.add")] == [f"{kind} {LOCKS[kind]}: stolen laptop"]
         await admin.still_there()
         if kind == "node":
-            await until(lambda: not hub.nodes.online(), SOON)
+            await until(lambda: not hub.nodes.online())
             for who in ("ann", "admin"):
                 assert not await may_open(certificates, hub.port, who)
             listed = await ask(admin, "admin.nodes.request", "admin.nodes.response")
@@ -197,7 +196,7 @@ async def test_a_lock_ends_all_that_is_held_and_nothing_new_comes(
             assert await log_in_by_token(certificates, hub.port, "ann") == "auth.fail"
             assert await may_open(certificates, hub.port, "bob")
         await unlock(admin, kind)
-        await until(lambda: bool(hub.nodes.online()), 5)
+        await until(lambda: bool(hub.nodes.online()))
         assert await may_open(certificates, hub.port, "ann")
 
 
@@ -225,7 +224,7 @@ async def test_neither_edits_nor_restarts_undo_a_lock(certificates: Certificates
 
     async with site(certificates, tmp_path, config) as (hub, _, admin):
         assert (await lock(admin, kind))["ok"]
-        await until(lambda: kind != "node" or not hub.nodes.online(), SOON)
+        await until(lambda: kind != "node" or not hub.nodes.online())
         await is_out(hub)
         file.write_text(line)
         await until(lambda: bool(actions(hub, "hub.reload")))
@@ -272,7 +271,7 @@ async def test_what_a_locked_login_left_in_a_node_that_was_away_ends_when_it_com
             async with logged_in(certificates, again.port, "client", "admin", ADMIN) as admin:
                 assert (await lock(admin, "principal"))["ok"]
             await until(lambda: bool(again.nodes.online()))
-            await until(lambda: sessions(node) == 0, SOON)
+            await until(lambda: sessions(node) == 0)
 
 
 @pytest.mark.parametrize("kind", LOCKS)
@@ -295,7 +294,7 @@ async def test_what_was_left_in_a_node_that_was_away_all_the_time_ends_too(
         assert sessions(node) == 1
         async with OmnyShellHub(replace(config, port=port)) as again:
             await until(lambda: bool(again.nodes.online()))
-            await until(lambda: sessions(node) == 0, SOON)
+            await until(lambda: sessions(node) == 0)
 
 
 async def test_a_lock_for_a_time_ends_by_itself_also_while_no_hub_runs(
@@ -310,7 +309,7 @@ async def test_a_lock_for_a_time_ends_by_itself_also_while_no_hub_runs(
         clock.jump(7201)
         await until(lambda: len(actions(hub, "lock.ended")) == 3)
         assert (await ask(admin, "admin.locks.request", "admin.locks.response"))["locks"] == []
-        await until(lambda: bool(hub.nodes.online()), 5)
+        await until(lambda: bool(hub.nodes.online()))
         assert await may_open(certificates, hub.port, "ann")
         assert (await lock(admin, "principal", ttlSeconds=60))["ok"]
     clock.jump(61)

@@ -17,6 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client.parser import text_string_to_metric_families
 from support.commands import start_command
+from support.deadline import DEADLINE
 from support.raw_peer import STDIN, logged_in, open_session, registered, stranger
 from support.stack import Certificates, connected_client, hub_config, running_node, until, within
 
@@ -195,7 +196,7 @@ async def test_a_revoked_token_ends_its_session_and_connection_within_two_second
         await until(lambda: any(r.action == "hub.reload" and r.outcome == "error" for r in hub.audit))
         await dev.still_there()
         grants.write_text("admin:admin-token:admin\nbox:box-token:node\n")
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(DEADLINE):
             closed = await node.hear("channel.close")
             assert (closed["c"], closed["d"]["reason"]) == (channel, "client_closed")
             assert (await dev.hear("channel.close"))["c"] == 1
@@ -320,7 +321,7 @@ async def test_a_renewed_certificate_is_picked_up_with_no_failed_handshake(tmp_p
                     for _ in range(5):
                         tasks.create_task(handshake(hub.port))
                         await asyncio.sleep(0.02)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             while shown[-1] == shown[0]:
                 await handshake(hub.port)
                 await asyncio.sleep(0.02)
@@ -357,7 +358,7 @@ async def hub_process(
     with process:
         try:
             assert process.stdout is not None
-            line = await within(asyncio.to_thread(process.stdout.readline), 20)
+            line = await within(asyncio.to_thread(process.stdout.readline))
             yield process, int(line.rsplit(":", 1)[1]), config
         finally:
             process.terminate()
@@ -416,7 +417,7 @@ async def test_sighup_names_file_line_and_key_of_a_wrong_value(
     config.write_text(config.read_text() + 'login-limit = "often"\n')
     process.send_signal(signal.SIGHUP)
     log = tmp_path / "log"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         while "not reloaded" not in log.read_text():
             await asyncio.sleep(0.05)
     assert "hub.toml, line 7: 'login-limit': " in log.read_text()
@@ -432,7 +433,7 @@ async def test_records_have_stdout_for_themselves(certificates: Certificates, tm
     with start_command("hub", "start", "--config", str(config), stdout=pipe, stderr=pipe) as process:
         assert process.stderr is not None
         try:
-            line = await within(asyncio.to_thread(process.stderr.readline), 20)
+            line = await within(asyncio.to_thread(process.stderr.readline))
             assert line.startswith(b"hub listens on wss://127.0.0.1:")
         finally:
             process.terminate()

@@ -287,7 +287,7 @@ async def test_pagers_and_editors_of_a_request_do_not_run(
             # Whatever waits for a key gets one that runs a shell, and one that leaves.
             with suppress(ChannelException):
                 await session.write(f"!{ground.evil}\n|{ground.evil}\nv:q\nq".encode())
-            await within(session.wait(), 30)
+            await within(session.wait())
     assert not ground.mark.exists()
 
 

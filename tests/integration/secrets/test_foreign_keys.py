@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE
 
 from omnyshell.errors import ConfigException
 from omnyshell.security.key_files import SSH_CIPHERS, PassphraseException, public_key_of_ssh
@@ -23,7 +24,7 @@ def _cheap_passphrases() -> None:
 
 
 def run(*words: str, data: bytes = b"") -> bytes:
-    return subprocess.run(words, input=data, capture_output=True, check=True, timeout=30).stdout
+    return subprocess.run(words, input=data, capture_output=True, check=True, timeout=DEADLINE).stdout
 
 
 def ssh_key(path: Path, passphrase: str, *more: str, kind: str = "ed25519") -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import start_installed
+from support.deadline import DEADLINE
 from support.hub_process import HubProcess
 from support.stack import Certificates
 
@@ -18,7 +19,6 @@ from omnyshell.security.keys import Ed25519PrivateKey
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc")
 
 BIN = Path(sys.executable).parent
-DEADLINE = 30.0
 BOX_TOKEN, ANN_PASSPHRASE = "token-of-the-box-2718", "passphrase-of-ann-3141"
 SECRETS = (BOX_TOKEN, ANN_PASSPHRASE)
 

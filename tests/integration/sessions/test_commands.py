@@ -32,7 +32,7 @@ async def test_a_command_has_its_own_stdout_stderr_and_exit_code(certificates: C
 async def test_stdin_arrives_whole_and_ends(certificates: Certificates, tmp_path: Path) -> None:
     data = os.urandom(3_000_000)
     async with stack(certificates, tmp_path) as (_, _, client):
-        result = await within(client.execute("n1", args=["cat"], stdin=data), 30)
+        result = await within(client.execute("n1", args=["cat"], stdin=data))
     assert hashlib.sha256(result.stdout).digest() == hashlib.sha256(data).digest()
 
 

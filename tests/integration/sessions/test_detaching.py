@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE
 from support.raw_peer import registered
 from support.screen_reader import Screen
 from support.stack import Certificates, connected_client, hub_config, stack, until, within
@@ -102,7 +103,7 @@ async def test_what_is_printed_while_nobody_looks_is_on_the_screen(certificates:
         async def shown() -> str:
             return text_of((await within(client.peek("n1", session.id))).data, SIZE)
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             while "theend" not in await shown():
                 await asyncio.sleep(0.02)
         assert (await shown()).split()[-3:] == ["29999", "30000", "theend"]
@@ -116,7 +117,7 @@ async def test_a_listing_shows_what_runs_where(certificates: Certificates, tmp_p
         session = await within(
             client.open_session("n1", mode=SessionMode.SHELL, command="cd /usr/lib; sleep 77 | cat", pty=SIZE)
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             while True:
                 (info,) = await client.list_sessions("n1")
                 if info.current_cwd == "/usr/lib":
@@ -125,7 +126,7 @@ async def test_a_listing_shows_what_runs_where(certificates: Certificates, tmp_p
         assert info.current_command is not None
         assert "sleep 77" in info.current_command
         session.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             while await client.list_sessions("n1"):
                 await asyncio.sleep(0.02)
 
@@ -135,7 +136,7 @@ async def test_a_session_that_is_attached_is_taken_over_by_its_owner(
 ) -> None:
     async with stack(certificates, tmp_path) as (hub, _, client), connected_client(certificates, hub.port) as other:
         session, screen = await shell(client)
-        taken = await within(other.resume("n1", session.id, pty=SMALL), 1)
+        taken = await within(other.resume("n1", session.id, pty=SMALL))
         with pytest.raises(ChannelException, match="detached"):
             await screen.rest()
         await taken.write(b"echo mi''ne\n")
@@ -154,7 +155,7 @@ async def test_a_client_that_holds_a_session_and_does_not_read_loses_it_at_once(
         route = next(iter(hub.sessions))
         # It has used up its credit, and what it was sent is stuck.
         await until(lambda: route.to_client.available < 65536)
-        taken = await within(other.resume("n1", session.id, pty=SIZE), 1)
+        taken = await within(other.resume("n1", session.id, pty=SIZE))
         await taken.write(b"\x03")
         await taken.write(b"echo st''ill\n")
         await Screen(taken).shows(b"still")
@@ -247,7 +248,7 @@ async def test_a_client_that_vanishes_leaves_its_shell_detached(certificates: Ce
         async with connected_client(certificates, hub.port, reconnect_timeout=0) as other:
             session, _ = await shell(other)
             other._connection.link.abort()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             while (info := (await client.list_sessions("n1"))[0]).state is not SessionState.DETACHED:
                 await asyncio.sleep(0.02)
         assert info.detached_at is not None
@@ -343,12 +344,12 @@ async def test_a_full_screen_program_is_resumed_at_another_size(
         again = await within(client.resume("n1", session.id, pty=SMALL))
         emulator = Emulator(SMALL.cols, SMALL.rows)
         resumed = Screen(again)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             # It draws itself anew when it hears of the size.
             while not fits(plain_text(emulator), program):
                 emulator.feed((await anext(resumed._chunks)).data)
         await again.write(b":q!\r" if program.startswith("vim") else b"q")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             while "left" not in plain_text(emulator):
                 emulator.feed((await anext(resumed._chunks)).data)
         if program != "top":

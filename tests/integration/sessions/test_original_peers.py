@@ -261,7 +261,7 @@ async def test_an_exec_on_an_original_node_fails_at_once(certificates: Certifica
         session, _ = await original_node_session(client, node, mode=SessionMode.EXEC)
         client._connection.link.abort()
         with pytest.raises(Exception, match="lost"):
-            await within(session.wait(), 2)
+            await within(session.wait())
 
 
 async def test_an_exit_is_an_end_where_no_close_follows(

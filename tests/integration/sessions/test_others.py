@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from support.stack import DEADLINE, Certificates, connected_client, stack, until
+from support.deadline import DEADLINE
+from support.stack import Certificates, connected_client, stack, until
 
 from omnyshell import OmnyShellClient, SessionMode
 from omnyshell.errors import (
@@ -89,7 +90,7 @@ async def test_an_admin_lists_looks_takes_over_and_the_owner_takes_back(certific
 
 
 async def until_state(client: OmnyShellClient, state: SessionState) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         while [info.state for info in await client.list_sessions("n1")] != [state]:
             await asyncio.sleep(0.01)
 

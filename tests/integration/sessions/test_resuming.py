@@ -83,7 +83,7 @@ async def test_a_hub_killed_again_and_again_costs_no_line(certificates: Certific
             hub.kill()
             await until(lambda: all(session.is_suspended or session.has_ended for session in (*shells, *execs)))
             await hub.start()
-        outputs = await within(asyncio.gather(*reading), 40)
+        outputs = await within(asyncio.gather(*reading))
         statuses = [await within(session.wait()) for session in (*shells, *execs)]
     assert [output == expected_lines(lines, b"\r\n") for output in outputs[:3]] == [True] * 3
     assert [output == expected_lines(lines, b"\n") for output in outputs[3:]] == [True] * 3
@@ -116,7 +116,7 @@ async def test_a_connection_that_breaks_costs_no_byte_either_way(
             await until(lambda: peer._connection is not None)
             peer._connection.link.abort()
             await until(lambda: session.is_suspended or session.has_ended)
-        output = await within(reading, 30)
+        output = await within(reading)
         await within(feeding)
     assert len(output) == len(data)
     assert hashlib.sha256(output).digest() == hashlib.sha256(data).digest()

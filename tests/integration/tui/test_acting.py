@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from support.console_over_hub import complaint, console, enrolled, fill
-from support.stack import DEADLINE, Certificates, until
+from support.deadline import DEADLINE
+from support.stack import Certificates, until
 from textual.command import CommandList, CommandPalette
 
 from omnyshell.model.sessions import PtySpec, SessionMode, SessionState

@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 
 from support.console_over_hub import complaint, console, enrolled, fill, toasts
-from support.stack import DEADLINE, Certificates, until
+from support.deadline import DEADLINE
+from support.stack import Certificates, until
 from textual.widgets import Select, Static
 
 from omnyshell.model.admin import InviteKind

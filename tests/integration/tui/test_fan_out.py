@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 
 from support.console_over_hub import console, fill, toasts
-from support.stack import DEADLINE, Certificates, until
+from support.deadline import DEADLINE
+from support.stack import Certificates, until
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable, Static
 

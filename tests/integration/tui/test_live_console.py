@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from support.deadline import DEADLINE
 from support.hub_process import HubProcess
-from support.stack import DEADLINE, Certificates, access, hub_config, until
+from support.stack import Certificates, access, hub_config, until
 from support.terminals import KnownHub
 from textual.pilot import Pilot
 from textual.widgets import Static
@@ -43,7 +44,7 @@ async def this_machine() -> AsyncIterator[tuple[ConsoleApp, ThisMachine]]:
     app = ConsoleApp(ConsoleSettings(), place)
     try:
         async with app.run_test(size=(100, 30)):
-            await until(lambda: any(node.is_online for node in app.hub.state.nodes.values()), 2 * DEADLINE)
+            await until(lambda: any(node.is_online for node in app.hub.state.nodes.values()), DEADLINE)
             yield app, place
     finally:
         await asyncio.to_thread(place.leave)
@@ -165,10 +166,10 @@ async def test_a_console_takes_the_hub_of_one_that_is_left_over() -> None:
         async with this_machine() as (app, second):
             assert second._embedded is None
             await asyncio.to_thread(first.leave)
-            await until(lambda: second._embedded is not None and app.hub.state.link is Link.UP, 3 * DEADLINE)
+            await until(lambda: second._embedded is not None and app.hub.state.link is Link.UP, DEADLINE)
             running = LocalSetup.default().running()
             assert running is not None
-            await until(lambda: [node.is_online for node in app.hub.state.nodes.values()] == [True], 3 * DEADLINE)
+            await until(lambda: [node.is_online for node in app.hub.state.nodes.values()] == [True], DEADLINE)
         assert LocalSetup.default().running() is None
     finally:
         await asyncio.to_thread(first.leave)
@@ -206,7 +207,7 @@ async def test_a_hub_that_goes_and_comes_back(certificates: Certificates, tmp_pa
             await until(lambda: app.hub.state.link is Link.LOST)
             await until(lambda: "lost" in app.overview.header._link())
             await hub.start()
-            await until(lambda: app.hub.state.link is Link.UP and app.hub.client.is_connected, 3 * DEADLINE)
+            await until(lambda: app.hub.state.link is Link.UP and app.hub.client.is_connected, DEADLINE)
     finally:
         hub.kill()
 

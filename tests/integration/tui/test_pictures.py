@@ -1,6 +1,5 @@
 """How pictures are taken and compared: once the console has settled, and no later."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -51,8 +50,6 @@ async def test_a_picture_is_taken_once_it_is_painted_and_known_from_then_on(monk
 async def test_a_picture_that_differs_fails_once_it_is_painted() -> None:
     pictures.FOLDER.mkdir()
     (pictures.FOLDER / "late.svg").write_text("something else", encoding="utf-8")
-    began = time.monotonic()
     with pytest.raises(pytest.fail.Exception, match="late looks different"):
         await check()
-    assert time.monotonic() - began < pictures.PAINTED_WITHIN
     assert "late" in (pictures.FAILED / "late.svg").read_text(encoding="utf-8")

@@ -3,7 +3,8 @@
 import sqlite3
 from pathlib import Path
 
-from support.stack import DEADLINE, Certificates, access, hub_config, until
+from support.deadline import DEADLINE
+from support.stack import Certificates, access, hub_config, until
 
 from omnyshell import OmnyShellHub
 from omnyshell.services.client.live.state import Link
@@ -28,10 +29,10 @@ async def test_the_header_has_a_mark_until_an_admin_acknowledges(certificates: C
     async with OmnyShellHub(config) as hub:
         app = ConsoleApp(ConsoleSettings(), RemoteHub(access(certificates, hub.port, "admin")))
         async with app.run_test(size=(120, 40)) as pilot:
-            await until(lambda: app.hub.state.link is Link.UP and "audit broken" in header(app), 2 * DEADLINE)
+            await until(lambda: app.hub.state.link is Link.UP and "audit broken" in header(app), DEADLINE)
             await pilot.press("4", "A")
             await until(lambda: len(app.screen_stack) > 1)
             await pilot.press("tab", "enter")
-            await until(lambda: hub.audit.gaps == [], 2 * DEADLINE)
-            await until(lambda: "audit broken" not in header(app), 2 * DEADLINE)
+            await until(lambda: hub.audit.gaps == [], DEADLINE)
+            await until(lambda: "audit broken" not in header(app), DEADLINE)
     assert [record.action for record in hub.audit if record.action == "audit.acknowledge"] == ["audit.acknowledge"]

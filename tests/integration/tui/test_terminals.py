@@ -14,6 +14,7 @@ from support.terminals import bottom, console_at, notices, open_terminal, run, s
 from textual.events import Paste
 
 from omnyshell import PtySpec, SessionMode
+from omnyshell.protocol.limits import MAX_CREDIT
 from omnyshell.tui.terminal import signs
 from omnyshell.tui.terminal.attachment import Phase
 from omnyshell.tui.terminal.opening import OpenSpec
@@ -109,10 +110,11 @@ async def test_a_flood_leaves_the_console_alive_and_ctrl_c_stops_it(certificates
         quiet.typed(b"echo still''here\r")
         await shows(quiet, "stillhere")
         assert len(pane.emulator.scrollback) <= 10_000
+        before = pane.emulator.scrolled
         await pilot.press("ctrl+c")
-        start = time.perf_counter()
         await until(lambda: text(pane).rstrip().endswith("ready>"))
-        assert time.perf_counter() - start < 2.0
+        # What the node had read when it came, and may send without being granted more.
+        assert pane.emulator.scrolled - before < MAX_CREDIT // len("the flood goes on\r\n")
 
 
 async def test_a_resumed_session_has_what_scrolled_off(certificates: Certificates, tmp_path: Path):
@@ -155,8 +157,8 @@ async def test_a_lost_hub_is_waited_for_and_no_byte_is_lost(certificates: Certif
         assert "hub is lost" in str(pane.query_one("#notice").render())
         await pilot.press("h", "i", "enter")
         await hub.start()
-        await until(lambda: pane.attachment.phase is Phase.LIVE, 30)
-        await until(lambda: "got hi" in text(pane), 30)
+        await until(lambda: pane.attachment.phase is Phase.LIVE)
+        await until(lambda: "got hi" in text(pane))
         kept = ["".join(pane.terminal.lines.cells(at)).rstrip() for at in range(pane.terminal.lines.last + 1)]
         # What was typed is echoed somewhere between them, maybe before one on its line.
         assert re.findall(r"line \d+", "\n".join(kept)) == [f"line {number}" for number in range(1, 401)]

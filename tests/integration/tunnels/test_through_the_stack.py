@@ -11,6 +11,7 @@ from pathlib import Path
 
 import h11
 import pytest
+from support.deadline import DEADLINE
 from support.stack import Certificates, connected_client, hub_config, running_node, until, within
 from support.tunnels import free_range
 from websockets.asyncio.client import connect as connect_websocket
@@ -86,7 +87,7 @@ async def test_five_hundred_connections_at_once(system: tuple[OmnyShellHub, Omny
 
     async with serving(handle) as port:
         tunnel = await client.open_tunnel("n1", target_port=port)
-        await within(asyncio.gather(*(exchange(tunnel.public_port, os.urandom(20_000)) for _ in range(500))), 50)
+        await within(asyncio.gather(*(exchange(tunnel.public_port, os.urandom(20_000)) for _ in range(500))))
         counters = hub.tunnels.tunnels[0].counters
         await until(lambda: counters.connections_now == 0)
         assert (counters.connections_total, counters.bytes_in) == (500, 500 * 20_000)
@@ -207,7 +208,7 @@ async def test_tls_can_be_half_closed_both_ways(
             incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
             session = tls.wrap_bio(incoming, outgoing, server_hostname="localhost")
             got = b""
-            with socket.create_connection(("127.0.0.1", tunnel.public_port), timeout=10) as sock:
+            with socket.create_connection(("127.0.0.1", tunnel.public_port), timeout=DEADLINE) as sock:
 
                 def step(action: Callable[[], object]) -> object:
                     while True:
@@ -235,7 +236,7 @@ async def test_tls_can_be_half_closed_both_ways(
                         return got
                     got += piece
 
-        got = await within(asyncio.to_thread(exchange_over_tls), 20)
+        got = await within(asyncio.to_thread(exchange_over_tls))
         assert got == hashlib.sha256(data).digest() + data
 
 

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from support.deadline import DEADLINE
+
 CODE = """
 import sys
 from omnyshell.cli.main import defer
@@ -18,4 +20,4 @@ assert distribution("websockets").version
 
 
 def test_a_deferred_module_is_loaded_by_its_first_use() -> None:
-    subprocess.run([sys.executable, "-W", "error", "-c", CODE], check=True, timeout=30)
+    subprocess.run([sys.executable, "-W", "error", "-c", CODE], check=True, timeout=DEADLINE)

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from support.deadline import DEADLINE
 
 from examples import audit_sink
 from omnyshell import AuditRecord
@@ -36,7 +37,7 @@ async def test_what_cannot_be_delivered_is_tried_again_in_order(monkeypatch: pyt
     for each in (record("auth.ok"), record("auth.fail", "denied"), record("lock.add")):
         alarms.take(each)
     delivering = asyncio.create_task(alarms.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         await heard.wait()
     delivering.cancel()
     assert said == ["auth.fail · denied · ann at 192.0.2.1", "lock.add · ok · ann at 192.0.2.1"]
@@ -48,7 +49,7 @@ async def test_a_flood_of_records_costs_bounded_memory_and_the_newest_are_told()
     for number in range(audit_sink.MOST_WAITING + 7):
         alarms.take(record("session.rejected", "denied", str(number)))
     delivering = asyncio.create_task(alarms.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         while len(said) < audit_sink.MOST_WAITING:
             await asyncio.sleep(0)
     delivering.cancel()

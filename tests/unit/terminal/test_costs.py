@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from support.deadline import DEADLINE
 
 from omnyshell.terminal import Emulator
 from omnyshell.terminal.following.follower import Follower, draw_for
@@ -161,7 +162,7 @@ def test_links_are_shown_again_when_the_screen_has_room() -> None:
 
 def test_what_is_drawn_in_time_is_drawn_whole() -> None:
     screen = Emulator(80, 24)
-    for _ in draw_for(screen, b"\x1b[H" + b"word\r\n" * 20_000 + b"\x1b[2J\x1b[Hlast", time.monotonic, 5.0):
+    for _ in draw_for(screen, b"\x1b[H" + b"word\r\n" * 20_000 + b"\x1b[2J\x1b[Hlast", time.monotonic, DEADLINE):
         pass
     assert screen.display[0].rstrip() == "last"
 

@@ -6,6 +6,7 @@ from typing import cast
 from unittest.mock import Mock
 
 import pytest
+from support.deadline import DEADLINE
 
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.frames import DataOpcode
@@ -156,7 +157,7 @@ async def test_a_channel_that_waits_goes_on_when_nobody_types_any_more(monkeypat
     ends.shell.typed()
     assert channel.budget == 0
     ends.told.clear()
-    await asyncio.wait_for(ends.told.wait(), 5)
+    await asyncio.wait_for(ends.told.wait(), DEADLINE)
     assert channel.budget == EXTRA_CREDIT
 
 

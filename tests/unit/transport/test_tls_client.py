@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from support.deadline import DEADLINE
 from support.stack import Certificates, connected_client
 
 from omnyshell import TransportException
@@ -15,7 +16,6 @@ from omnyshell.errors import UntrustedHubException
 from omnyshell.transport.tls import chain_of, client_context, server_context
 from omnyshell.transport.tls_client import TlsClientTransport, connect_tls
 
-DEADLINE = 20.0
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import pytest
 from rich.cells import cell_len
+from support.deadline import DEADLINE
 
 from omnyshell.tui import encoding
 from omnyshell.tui.encoding import plain, settle_encoding
@@ -37,12 +38,12 @@ class Terminal:
     def close(self) -> None:
         """Hang up."""
         os.close(self.slave)
-        self._thread.join(5)
+        self._thread.join(DEADLINE)
         os.close(self._master)
 
     def written(self, screen: io.TextIOWrapper, text: str) -> bytes:
         """What arrives of a text."""
-        self._thread.join(5)
+        self._thread.join(DEADLINE)
         before = b""
         while not before.endswith(b"\x1b[K"):
             before += os.read(self._master, 1024)

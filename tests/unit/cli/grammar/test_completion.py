@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE
 
 from omnyshell.cli.grammar.commands import COMMANDS
 from omnyshell.cli.grammar.completion import script_for
@@ -42,7 +43,7 @@ def test_a_script_has_every_word_that_can_be_typed(shell: str, scripts: dict[str
 
 @pytest.mark.parametrize("shell", [shell for shell in SHELLS if shutil.which(shell)])
 def test_a_script_is_one_that_its_shell_can_read(shell: str, scripts: dict[str, str]) -> None:
-    subprocess.run([shell, "-n"], input=scripts[shell], text=True, check=True, timeout=30)
+    subprocess.run([shell, "-n"], input=scripts[shell], text=True, check=True, timeout=DEADLINE)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -66,6 +67,6 @@ def test_bash_completes_the_words_of_the_console(typed: str, offered: set[str], 
     )
     done = subprocess.run(
         ["bash", "-c", code, "bash", f"omnyshell-console {typed}"],
-        capture_output=True, text=True, timeout=30, check=True, cwd=tmp_path, env=os.environ,
+        capture_output=True, text=True, timeout=DEADLINE, check=True, cwd=tmp_path, env=os.environ,
     )  # fmt: skip
     assert set(done.stdout.split()) == offered

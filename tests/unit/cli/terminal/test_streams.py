@@ -58,7 +58,7 @@ async def test_all_is_written_whether_the_other_programs_wait_or_not(
     data = os.urandom(SIZE // 10 if pair is terminals else SIZE)
     stream = OutputStream(writing)
     at_once = stream.write_at_once(memoryview(data))
-    found, _ = await within(asyncio.gather(read_slowly(reading, len(data)), stream.write(data[at_once:])), 60)
+    found, _ = await within(asyncio.gather(read_slowly(reading, len(data)), stream.write(data[at_once:])))
     assert found == data
     stream.close()
     assert os.get_blocking(writing) is blocks

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.deadline import DEADLINE
 
 from omnyshell.cli.grammar.commands import COMMANDS
 from omnyshell.cli.grammar.parsing import parse
@@ -172,7 +173,7 @@ assert [os.waitpid(writer, 0)[1] for writer in writers] == [0] * len(writers)
 def test_of_many_processes_that_write_at_once_none_loses_what_another_wrote(tmp_path: Path) -> None:
     path = tmp_path / "hubs"
     names = [f"hub-{number}.example" for number in range(8)]
-    subprocess.run([sys.executable, "-c", WRITERS, str(path), *names], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", WRITERS, str(path), *names], check=True, timeout=DEADLINE)
     assert all(HubAddress(name, 1) in BoundHubs(path) for name in names)
 
 

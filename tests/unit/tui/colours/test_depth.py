@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from support.deadline import DEADLINE
 
 from omnyshell.services.local.console_options import COLOURS
 from omnyshell.tui.colours.depth import AUTO, Depth, depth_of
@@ -44,7 +45,8 @@ def test_the_environment_says_the_depth(environment: dict[str, str], depth: Dept
 def test_other_names_are_looked_up_in_terminfo(term: str, depth: Depth) -> None:
     """In a process of its own, as curses opens one terminal in a process."""
     program = f"from omnyshell.tui.colours.depth import *; print(depth_of('auto', {{'TERM': {term!r}}}))"
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
+    words = [sys.executable, "-c", program]
+    found = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE, check=True)
     assert found.stdout.strip() == depth
 
 

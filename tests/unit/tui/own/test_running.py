@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE
 
 from omnyshell.errors import ConfigException
 from omnyshell.tui.own.running import OUTPUT_LIMIT, run_in_background
@@ -18,7 +19,7 @@ def python(script: str, *words: str, **environment: str) -> Invocation:
 
 async def run(invocation: Invocation) -> tuple[bytes, int, bool]:
     shown: list[bytes] = []
-    code, is_cut = await asyncio.wait_for(run_in_background(invocation, shown.append), 20)
+    code, is_cut = await asyncio.wait_for(run_in_background(invocation, shown.append), DEADLINE)
     return b"".join(shown), code, is_cut
 
 
@@ -55,14 +56,14 @@ async def test_leaving_ends_the_program_and_what_it_started(is_stubborn: bool, m
             both.set()
 
     task = asyncio.create_task(run_in_background(python(script), show))
-    await asyncio.wait_for(both.wait(), 20)
+    await asyncio.wait_for(both.wait(), DEADLINE)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     first, second = (int(line) for line in b"".join(shown).split())
     for pid in (first, second):
         # The other one is nobody's child any more, and may be a zombie for a moment.
-        await asyncio.wait_for(_gone(pid), 10)
+        await asyncio.wait_for(_gone(pid), DEADLINE)
 
 
 async def _gone(pid: int) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
+from support.deadline import DEADLINE
 
 from omnyshell.errors import ConfigException
 from omnyshell.tui.preferences.command import OwnCommand, Template
@@ -277,7 +278,7 @@ def test_a_program_gets_what_was_filled_in() -> None:
     values = {"node": "web-1", "command": hostile}
     run = command(sys.executable, "-c", show, "{node}", **{FREE: "{command}"}).on(values.__getitem__)
     done = subprocess.run(
-        run.argv, check=True, capture_output=True, text=True, timeout=20, env={**os.environ, **run.environment}
+        run.argv, check=True, capture_output=True, text=True, timeout=DEADLINE, env={**os.environ, **run.environment}
     )
     assert done.stdout == f"web-1 {hostile}\n"
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from support.deadline import DEADLINE
 from support.scripted import ScriptedSession
 from support.stack import until
 
@@ -45,7 +46,7 @@ class Bench:
 
     async def ends(self, said: OmnyShellException | ExitStatus) -> Phase:
         self.session.output.put_nowait(said)
-        await asyncio.wait_for(self.task, 5)
+        await asyncio.wait_for(self.task, DEADLINE)
         return self.attachment.phase
 
 

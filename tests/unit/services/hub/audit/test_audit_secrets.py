@@ -213,7 +213,7 @@ def test_any_line_is_taken_whole(line: str) -> None:
 )
 def test_no_line_takes_long(part: str) -> None:
     line = (part * 1025)[:1025]
-    before = time.perf_counter()
+    before = time.process_time()
     mask_line(line)
     mask_words([line])
-    assert time.perf_counter() - before < 0.25
+    assert time.process_time() - before < 0.25

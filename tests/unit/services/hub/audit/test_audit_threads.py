@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE
 
 from omnyshell import AuditRecord, ConfigException, SystemClock, TokenAuthenticator
 from omnyshell.security.keys import Ed25519PrivateKey
@@ -100,7 +101,7 @@ def test_a_sink_that_fails_in_whatever_way_gets_its_records_again(
     sink = Sink()
     thread = SinkThread(sink, "SINK")
     thread.put([chain(1, GENESIS, record("hub.start"))])
-    assert sink.took.wait(5)
+    assert sink.took.wait(DEADLINE)
     thread.close()
     assert len(sink.taken) == 1
     assert "AUDIT SINK SINK FAILS, records wait: no such thing as an OSError" in caplog.text
@@ -131,7 +132,7 @@ async def test_a_trail_that_cannot_be_gone_through_for_whatever_reason_is_broken
     store.close()
     audit = AuditLog(CLOCK)
     audit.check = TrailCheck(audit, tmp_path / AUDIT_FILE, Unreadable(has_result=has_result), 1, is_broken=False)
-    await audit.check.wait(5)
+    await audit.check.wait(DEADLINE)
     assert audit.condition == "broken, 1 not acknowledged"
     assert ("record 1 is beyond me" in audit.gaps[0]) == has_result
     assert [one.action for one in audit] == ["audit.broken"]
@@ -144,7 +145,7 @@ async def test_ending_a_check_raises_nothing_of_it(tmp_path: Path, monkeypatch: 
     audit = AuditLog(CLOCK)
     check = TrailCheck(audit, tmp_path / AUDIT_FILE, Unreadable(has_result=True), 0, is_broken=False)
     monkeypatch.setattr(check, "_tell", lambda _found: 1 / 0)
-    await check.wait(5)
+    await check.wait(DEADLINE)
     await check.aclose()
     assert check.is_done
     with suppress(ZeroDivisionError):
@@ -160,7 +161,7 @@ async def life(directory: Path, *sinks: str) -> tuple[str, list[str]]:
     )
     await open_trail(audit, config)
     assert audit.check is not None
-    await audit.check.wait(5)
+    await audit.check.wait(DEADLINE)
     condition, gaps = audit.condition, audit.gaps
     await audit.aclose()
     return condition, gaps

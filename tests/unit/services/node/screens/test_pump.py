@@ -1,12 +1,12 @@
 """What keeps a screen in step with the output."""
 
 import asyncio
-import time
 
 import pytest
+from support.deadline import DEADLINE
 
 from omnyshell.services.node.screens.device_queries import DeviceQuery
-from omnyshell.services.node.screens.pump import REST, Painting, ScreenPump
+from omnyshell.services.node.screens.pump import Painting, ScreenPump
 
 
 class SlowScreen:
@@ -66,7 +66,7 @@ async def test_what_is_done_at_a_point_of_the_output_sees_that_point() -> None:
     pump.at_this_point(look_and_push)
     pump.push(b"e")
     pump.at_this_point(look)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         await room.wait()
     assert seen == [b"", b"ab", b"abc<5x6>d", b"abc<5x6>d!e"]
     pump.close()
@@ -81,7 +81,7 @@ async def test_a_screen_that_breaks_holds_nothing_up(caplog: pytest.LogCaptureFi
     done = asyncio.Event()
     pump.push(b"x")
     pump.at_this_point(done.set)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         await done.wait()
     assert pump.has_room
     assert "could not be followed" in caplog.text
@@ -106,15 +106,15 @@ class SlowFollower:
         return self.slices > 0
 
 
-async def test_a_screen_that_is_behind_does_not_rest_until_it_has_caught_up() -> None:
+async def test_a_screen_that_is_behind_does_not_rest_until_it_has_caught_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("omnyshell.services.node.screens.pump.REST", 100 * DEADLINE)
     follower = SlowFollower(40)
     room = asyncio.Event()
     pump = ScreenPump(follower, on_room=room.set)  # type: ignore[arg-type]
     assert not pump.has_room
     pump.push(b"output")
-    began = time.monotonic()
-    await asyncio.wait_for(room.wait(), 5)
-    while follower.slices:
-        await asyncio.sleep(0)
-    assert time.monotonic() - began < 20 * REST
+    async with asyncio.timeout(DEADLINE):
+        await room.wait()
+        while follower.slices:
+            await asyncio.sleep(0)
     pump.close()

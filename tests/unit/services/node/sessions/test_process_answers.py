@@ -6,6 +6,8 @@ from threading import Event
 from types import SimpleNamespace
 from typing import Any, cast
 
+from support.deadline import DEADLINE
+
 from omnyshell.model.vitals import SessionProcess
 from omnyshell.protocol.messages.vitals import MOST_PROCESSES, NodeSessionProcessesRequest
 from omnyshell.services.node.sessions.process_answers import MOST_AT_ONCE, ProcessAnswers
@@ -30,7 +32,7 @@ class World:
         self.answers.answer(NodeSessionProcessesRequest(**{"request_id": "r"} | fields), self.told.put_nowait)
 
     async def hears(self) -> Any:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             return await self.told.get()
 
 
@@ -53,7 +55,7 @@ async def test_too_many_questions_at_once_are_refused_and_a_failure_takes_no_pla
     go_on = Event()
 
     def fail(_leaders: Mapping[int, str]) -> list[SessionProcess]:
-        go_on.wait(10)
+        go_on.wait(DEADLINE)
         raise OSError
 
     world = World(fail)

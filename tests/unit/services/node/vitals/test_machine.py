@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.deadline import DEADLINE
 
 from omnyshell.model.vitals import MachineVitals
 from omnyshell.protocol.codec import encode_control
@@ -58,14 +59,14 @@ async def test_a_question_is_answered_from_a_thread_and_a_second_one_not_beside_
     go_on, told = Event(), asyncio.Queue[bytes]()
 
     def read() -> MachineVitals:
-        go_on.wait(10)
+        go_on.wait(DEADLINE)
         return MachineVitals(cpus=2)
 
     answers = VitalsAnswers(read)
     for id_ in ("a", "b"):
         answers.answer(NodeVitalsRequest(request_id=id_), lambda said: told.put_nowait(encode_control(said)))
     go_on.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         assert await told.get() == b'{"t":"node.vitals.response","d":{"requestId":"a","vitals":{"cpus":2}}}'
         answers.answer(NodeVitalsRequest(request_id="c"), lambda said: told.put_nowait(encode_control(said)))
         assert b'"c"' in await told.get()
@@ -80,7 +81,7 @@ async def test_what_cannot_be_read_once_is_read_again(caplog: pytest.LogCaptureF
         return found.pop()
 
     answers = VitalsAnswers(read)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         answers.answer(NodeVitalsRequest(request_id="a"), lambda said: told.put_nowait(encode_control(said)))
         assert await told.get() == b'{"t":"node.vitals.response","d":{"requestId":"a","vitals":{}}}'
         found.append(MachineVitals(cpus=2))

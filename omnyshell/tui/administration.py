@@ -1,5 +1,7 @@
 """What the console does to sessions, tunnels, nodes and principals: asks, does it, and says what came of it."""
 
+from collections.abc import Callable
+
 from omnyshell.printable import printable
 from omnyshell.protocol.messages.admin import NodeLabelsSet
 from omnyshell.tui import messages
@@ -10,6 +12,7 @@ from omnyshell.tui.dialogs.line import LineDialog
 from omnyshell.tui.dialogs.lock import LockDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.tunnel import TunnelDialog, TunnelSpec
+from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.own.app import OwnApp
 from omnyshell.tui.screens.access import AccessScreen
 from omnyshell.tui.tasks import start_task
@@ -31,6 +34,16 @@ class AdministeringApp(OwnApp):
         names = [live.session_name(self.hub, ref) for ref in refs]
         title = "End this session?" if len(refs) == 1 else f"End {len(refs)} sessions?"
         self.push_screen(Question(title, "End", names, "What runs there is ended with it, saved or not."), kill)
+
+    def ask_to_take_over(self, ref: SessionRef, answered: Callable[[bool | None], None]) -> None:
+        """Ask, where another person has the session attached, whether it is to be taken; else the answer is yes."""
+        holder = live.other_holder(self.hub, ref)
+        if not holder:
+            answered(True)
+            return
+        consequence = f"{printable(holder)} has it now, and loses it. `w` looks on without taking it."
+        names = [live.session_name(self.hub, ref)]
+        self.push_screen(Question("Take this session over?", "Take over", names, consequence), answered)
 
     def on_detach_sessions(self, message: messages.DetachSessions) -> None:
         """Detach sessions from their clients, and leave them running."""

@@ -367,10 +367,18 @@ class ConsoleApp(AdministeringApp):
         self.switch_mode("terminals")
 
     def on_attach_session(self, message: messages.AttachSession) -> None:
-        """Attach a session, and go to it."""
+        """Attach a session, and go to it; who would take it from another person is asked first."""
         session = message.session
-        self.terminals.attach(session.node_id, session.session_id, session.owner)
-        self.switch_mode("terminals")
+
+        def attach(is_meant: bool | None) -> None:
+            if not is_meant:
+                return
+            self.terminals.attach(session.node_id, session.session_id, session.owner)
+            self.switch_mode("terminals")
+            if message.then is not None:
+                message.then()
+
+        self.ask_to_take_over(session, attach)
 
     def on_watch_session(self, message: messages.WatchSession) -> None:
         """Watch a session."""

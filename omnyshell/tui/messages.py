@@ -1,5 +1,6 @@
 """Requests of widgets to the app. They bubble up to `ConsoleApp`, which turns them into calls."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from textual.message import Message
@@ -43,11 +44,15 @@ class OpenCommand(Message):
 
 
 class AttachSession(Message):
-    """Attach a detached session; one that is attached elsewhere is taken over."""
+    """Attach a session; one that is attached elsewhere is taken over, after asking where another person has it.
 
-    def __init__(self, session: SessionRef) -> None:
+    `then` is called once it is meant.
+    """
+
+    def __init__(self, session: SessionRef, then: Callable[[], object] | None = None) -> None:
         super().__init__()
         self.session = session
+        self.then = then
 
 
 class WatchSession(Message):

@@ -9,7 +9,7 @@ from typing import Final, Self, TypeVar
 from omnyshell.errors import OmnyShellException
 from omnyshell.hosts import host_and_port
 from omnyshell.ids import short_id
-from omnyshell.model.live import LiveSession
+from omnyshell.model.live import LiveSession, session_key
 from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.model.tunnels import LOCAL_EXPOSER
 from omnyshell.protocol.messages.admin import AdminRequest, SessionEnd, TunnelEnd
@@ -19,7 +19,7 @@ from omnyshell.tui.advice import advice
 from omnyshell.tui.dialogs.tunnel import TunnelSpec
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.messages import SessionRef
-from omnyshell.tui.rights import is_admin
+from omnyshell.tui.rights import is_admin, is_other
 
 T = TypeVar("T")
 
@@ -41,6 +41,15 @@ def session_name(hub: HubLink, ref: SessionRef) -> str:
         return name
     what = f": {session.command}" if session.command else ""
     return f"{name}{what} ({session.principal})"
+
+
+def other_holder(hub: HubLink, ref: SessionRef) -> str:
+    """Return which other person has a session attached, as far as is known; "" for none."""
+    session = hub.state.sessions.get(session_key(ref.node_id, ref.session_id))
+    if session is None or session.state is not SessionState.OPEN:
+        return ""
+    holder = session.taken_by or session.principal
+    return holder if is_other(holder, hub.state) else ""
 
 
 def tunnel_name(hub: HubLink, tunnel_id: str) -> str:

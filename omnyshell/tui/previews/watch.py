@@ -209,5 +209,6 @@ class WatchPane(TabPane):
         """Attach the session in place of this view, or close it."""
         event.stop()
         if event.attach:
-            self.post_message(AttachSession(self.snapshot.ref))
-        self.post_message(self.Finished(self))
+            self.post_message(AttachSession(self.snapshot.ref, then=lambda: self.post_message(self.Finished(self))))
+        else:
+            self.post_message(self.Finished(self))

@@ -12,7 +12,12 @@ from textual.pilot import Pilot
 from omnyshell.model.admin import RightInfo
 from omnyshell.model.live import OwnRights, Scope
 from omnyshell.protocol.messages.events import EventsSnapshot
+from omnyshell.tui import messages
+from omnyshell.tui.actions.live import other_holder
 from omnyshell.tui.app import ConsoleApp
+from omnyshell.tui.dialogs.question import Question
+from omnyshell.tui.messages import SessionRef
+from omnyshell.tui.rights import ref_of
 
 ADMIN = RightInfo(right="expose", allowed=False, why="it is a right of its own", needed=("admin",))
 NO_OTHERS = RightInfo(right="others", allowed=False, why="it is more than allow-roles gives", needed=("admin",))
@@ -200,3 +205,37 @@ async def test_who_watches_is_shown_to_the_owner() -> None:
         app.hub.state.apply(delta(sessions=(other,)))
         assert "root watches" not in notices(app)
         pane.attachment.session = None
+
+
+async def test_what_another_person_has_is_taken_over_only_when_that_is_meant() -> None:
+    told = a_day_at_work()
+    theirs = session(2, principal="bob", command="vim <hosts>")
+    told.own = OwnRights(principal="ann", roles=("admin",))
+    told.sessions = (session(1, principal="ann"), theirs)
+    async with console(told, width=120, height=40) as (app, pilot):
+        taken: list[str] = []
+        app.terminals.attach = lambda _node, ref, owner: taken.append(f"{owner} {ref[:8]}")
+        app.switch_mode = lambda _mode: None
+        await pilot.press("2")
+        app.overview.sessions.rows.find(theirs.key)
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, Question))
+        words = "\n".join(str(part.render()) for part in app.screen.query(".text"))
+        assert "vim <hosts> (bob)" in words
+        assert "bob has it now, and loses it." in words
+        await pilot.press("enter")
+        await until(lambda: app.screen is app.overview)
+        assert taken == [], "Enter alone takes nothing"
+        await pilot.press("enter", "tab", "enter")
+        await until(lambda: taken == ["bob 00000002"])
+        # One's own is taken up as ever, wherever it is attached, unless an administrator has it.
+        left = []
+        app.post_message(
+            messages.AttachSession(ref_of(told.sessions[0], app.hub.state), then=lambda: left.append("it"))
+        )
+        await until(lambda: taken[1:] == [" 00000001"])
+        assert left == ["it"]
+        app.hub.state.apply(delta(sessions=(session(1, principal="ann", taken_by="root"),)))
+        assert other_holder(app.hub, SessionRef("web-1", told.sessions[0].session_id)) == "root"
+        app.hub.state.apply(delta(sessions=(session(2, principal="bob", taken_by="ann"),)))
+        assert other_holder(app.hub, SessionRef("web-1", theirs.session_id, "bob")) == ""

@@ -85,10 +85,16 @@ _SHADED: Final = {
     "focus-border": "round",
     "row-resting-style": "none",
     "row-selected-style": "none",
+    "choice-style": "bold",
     "field-hint": "auto 38%",
     "palette-line": "black 50%",
 }
-_FEW: Final = {"focus-border": "heavy", "row-resting-style": "underline", "row-selected-style": "bold"}
+_FEW: Final = {
+    "focus-border": "heavy",
+    "row-resting-style": "underline",
+    "row-selected-style": "bold",
+    "choice-style": "bold underline",
+}
 """What attributes and borders say where shades cannot."""
 
 PREFIX: Final = "omnyshell-"

@@ -19,5 +19,14 @@ CommandList.--visible { border-bottom: hkey $palette-line; }
 CommandList > .option-list--option-highlighted {
     color: $block-cursor-foreground; background: $block-cursor-background; text-style: $block-cursor-text-style;
 }
+Select > SelectCurrent {
+    background: $panel; color: $bar-text;
+    & .arrow { color: $bar-muted; background: transparent; }
+    & Static#label { color: $bar-text; background: transparent; }
+}
+Select:focus > SelectCurrent {
+    background: $block-cursor-background; background-tint: $foreground 0%;
+    & .arrow, & Static#label { color: $block-cursor-foreground; text-style: $choice-style; }
+}
 Input > .input--placeholder, Input > .input--suggestion { color: $field-hint; }
 """

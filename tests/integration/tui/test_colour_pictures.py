@@ -30,7 +30,7 @@ async def test_the_overview_in_each_theme(depth: Depth, themes: tuple[str, ...])
 @each_depth
 async def test_a_form_and_what_asks(depth: Depth) -> None:
     async with console(a_day_at_work(), depth=depth, width=100, height=30) as (app, pilot):
-        await pilot.press("t", "tab", "tab", *"abc", "tab")
+        await pilot.press("t", "tab", *"abc", "tab")
         await check_picture(app, f"colours-{depth}-form")
         await pilot.press("escape", "2", "x")
         await check_picture(app, f"colours-{depth}-question")

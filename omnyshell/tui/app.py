@@ -261,6 +261,8 @@ class ConsoleApp(AdministeringApp):
     async def on_event(self, event: events.Event) -> None:
         """Pass keys on in their order."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            if not self._stays(event):
+                self.drop_seen_notice()
             await self._keys.take(event)
         else:
             await super().on_event(event)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from rich.cells import cell_len, set_cell_size
 
 from omnyshell.durations import format_duration
+from omnyshell.model.live import LiveTunnel
+from omnyshell.model.tunnels import LOCAL_EXPOSER
 from omnyshell.printable import printable
 
 ELLIPSIS = "…"
@@ -178,3 +180,13 @@ def _end(text: str, width: int) -> str:
         start -= 1
         taken += cell_len(text[start])
     return " " * (width - taken) + text[start:]
+
+
+def exposer_name(node_id: str) -> str:
+    """Return what leads to a tunnel's target: a node, or the machine of whoever opened it."""
+    return "(owner)" if node_id == LOCAL_EXPOSER else node_id
+
+
+def tunnel_protocol(tunnel: LiveTunnel) -> str:
+    """Return what a tunnel speaks with the outside."""
+    return f"{tunnel.protocol.value}+tls" if tunnel.secure else tunnel.protocol.value

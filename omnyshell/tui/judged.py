@@ -1,4 +1,4 @@
-"""Keys whose actions take a right: dimmed where it is missing, and then they say why."""
+"""Keys whose actions take a right or a row: dimmed where it is missing, and then they say why."""
 
 from textual import events
 from textual.dom import DOMNode
@@ -8,7 +8,7 @@ from omnyshell.tui.tasks import refuse
 
 
 class Judged(DOMNode):
-    """Beside a widget or screen whose keys are those of `judged_context`.
+    """Beside a widget or screen whose keys are those of `judged_contexts`.
 
     Whoever uses it calls `judge` when something has changed that it goes by: the item, or the rights.
     """
@@ -20,13 +20,18 @@ class Judged(DOMNode):
         """The keys that are judged."""
         raise NotImplementedError
 
+    @property
+    def judged_contexts(self) -> tuple[Context, ...]:
+        """All keys that are judged."""
+        return (self.judged_context,)
+
     def refusal(self, action: str) -> str:
         """Return why an action is refused now; "" if nothing is known to be against it. It asks nobody."""
         raise NotImplementedError
 
     def judge(self) -> None:
         """Judge all keys anew; the line of keys follows if it makes a difference."""
-        actions = {key.action for key in keys_of(self.judged_context)}
+        actions = {key.action for key in keys_of(*self.judged_contexts)}
         found = {action: why for action in actions if (why := self.refusal(action))}
         is_other = found.keys() != self._refusals.keys()
         self._refusals = found
@@ -39,7 +44,7 @@ class Judged(DOMNode):
 
     def on_key(self, event: events.Key) -> None:
         """Say why a key does nothing."""
-        for key in keys_of(self.judged_context):
+        for key in keys_of(*self.judged_contexts):
             if event.key in key.keys.split(",") and (why := self._refusals.get(key.action)):
                 event.stop()
                 refuse(self, why)

@@ -1,4 +1,7 @@
-"""The right that the action of each key takes, or none. A test fails for an action that is not declared here."""
+"""The right that the action of each key takes, or none, and whether it takes a row.
+
+A test fails for an action that is not declared here.
+"""
 
 from collections.abc import Mapping
 
@@ -113,6 +116,25 @@ NEEDS: Mapping[Context, Mapping[str, Need | None]] = {
 }
 
 
+WITHOUT_ROW: Mapping[Context, frozenset[str]] = {
+    Context.TABLE: frozenset(("filter", "clear", "sort_next", "sort_reverse", "columns", "cursor")),
+    Context.NODES: frozenset(("invite",)),
+    Context.SESSIONS: frozenset(),
+    Context.TUNNELS: frozenset(("open_tunnel",)),
+    Context.AUDIT: frozenset(("pause", "acknowledge")),
+    Context.PROCESSES: frozenset(),
+    Context.WALL: frozenset(("go", "turn", "back")),
+    Context.ACCESS: frozenset(("close", "command_line", "invite", "lock", "cursor")),
+}
+"""Where there are rows, the actions that do something without one. All others there are about rows."""
+
+
 def need_of(context: Context, action: str) -> Need | None:
     """Return what an action of a key takes, with or without its parameters."""
     return NEEDS[context].get(action.partition("(")[0])
+
+
+def takes_row(context: Context, action: str) -> bool:
+    """Tell whether an action of a key does nothing where there is no row."""
+    name = action.partition("(")[0]
+    return name in NEEDS[context] and context in WITHOUT_ROW and name not in WITHOUT_ROW[context]

@@ -1,28 +1,36 @@
-"""What the console tells beside, in the topmost lines, where nothing is typed: the newest in place of the others."""
+"""What the console tells beside: the newest alone, in the line of keys, where nothing is read or typed.
+
+A longer one moves what is above it up. Terminals cannot move, as their programs would be resized: theirs is the line of
+tabs, and ends where that does. A key drops what one has had the time to see.
+"""
 
 from functools import partial
 from time import monotonic
 from typing import Final
 
 from textual.app import App
-from textual.notifications import SeverityLevel
+from textual.notifications import Notification, SeverityLevel
 
-SHORTEST: Final = 5.0
-"""Seconds that a notice stays at least."""
+SHORTEST: Final = 4.0
+"""Seconds that a notice stays at least, without a key."""
 
-READ_IN_A_SECOND: Final = 15
-"""Characters of a notice that people read in a second, beside what else they do."""
+READ_IN_A_SECOND: Final = 25
+"""Characters of a notice that people read in a second."""
+
+SEEN_AFTER: Final = 1.0
+"""Seconds after which a key drops a notice."""
 
 SOON: Final = 0.1
 """Seconds by which a notice is there, or gone after its end."""
 
 CSS: Final = """
-ToastRack { dock: top; align: right top; margin: 0; height: 3; overflow: hidden; }
-/* All in one place, where a shorter one leaves nothing of the others beside it. */
-ToastHolder { position: absolute; }
-ToastHolder.-covered { display: none; }
-Toast { width: auto; max-width: 100%; height: auto; max-height: 3; margin: 0; padding: 0 1; background: $panel; }
-/* Below the line of tabs a program writes, and somebody types. */
+/* In the layer of what is on screen, a docked widget takes room from it, and not more than the line of keys does. */
+ToastRack { layer: default; dock: bottom; align: left bottom; margin: 0; height: auto; max-height: 3; }
+ToastRack { overflow: hidden; }
+ToastHolder { display: none; }
+ToastHolder.-newest { display: block; }
+Toast { width: 100%; max-width: 100%; height: auto; max-height: 3; margin: 0; padding: 0 1; background: $panel; }
+TerminalsScreen ToastRack { layer: _toastrack; dock: top; max-height: 1; }
 TerminalsScreen Toast { max-height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
 """
 
@@ -52,7 +60,7 @@ class TellingApp(App[int]):
         timeout: float | None = None,
         markup: bool = True,
     ) -> None:
-        """Show a notice over those before, for as long as it takes to read."""
+        """Show a notice in place of those before, for as long as it takes to read."""
         text = notice(message, title)
         stays = timeout or seconds_for(text)
         super().notify(text, severity=severity, timeout=stays, markup=markup)
@@ -61,10 +69,21 @@ class TellingApp(App[int]):
 
     def _show_newest(self) -> None:
         # Near the end there is no screen any more.
-        racks = self.screen.query("ToastRack") if self.screen_stack else ()
-        for rack in racks:
+        for rack in self.screen.query("ToastRack") if self.screen_stack else ():
+            toasts = [*rack.query("Toast")]
             for holder in rack.children:
-                holder.set_class(holder is not rack.children[-1], "-covered")
+                # One whose notice was dropped stays, without it.
+                holder.set_class(toasts[-1:] == [*holder.children], "-newest")
+            if rack is not self.screen.children[-1]:
+                # Textual puts it below all else in a layer.
+                self.screen.move_child(rack, after=-1)
+
+    def drop_seen_notice(self) -> None:
+        """Drop the newest notice, if it has been on screen long enough to be seen; the one before is shown again."""
+        shown: list[Notification] = list(self._notifications)
+        if shown and shown[-1].timeout - shown[-1].time_left >= SEEN_AFTER:
+            self._unnotify(shown[-1])
+            self.set_timer(SOON, self._show_newest)
 
     def tell_in_turn(self, message: str, *, severity: SeverityLevel = "information") -> None:
         """Show a notice that nobody's key asked for, once those before it that came in this way have been read."""

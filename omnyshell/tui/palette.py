@@ -105,7 +105,7 @@ class ConsolePalette(Provider):
         """
         if not why:
             return Command(title, help_, run)
-        return Command(title, "You may not: enter says why", partial(refuse, self.app, why), is_refused=True)
+        return Command(title, "Not now: enter says why", partial(refuse, self.app, why), is_refused=True)
 
 
 def worth(query: str, title: str, about: str) -> float:

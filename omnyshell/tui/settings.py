@@ -12,7 +12,7 @@ from omnyshell.options.toml_file import read_options
 from omnyshell.options.values import settings
 from omnyshell.paths import config_dir
 from omnyshell.services.local.console_options import COLOURS
-from omnyshell.tui.colours.folder import SHIPPED, is_theme
+from omnyshell.tui.colours.folder import SHIPPED, is_theme_name
 from omnyshell.tui.keys import USUAL_LEADER
 from omnyshell.tui.preferences.file import edited
 from omnyshell.tui.preferences.own import Own
@@ -103,7 +103,7 @@ SETTINGS = (
         "Theme",
         f"how it looks: {', '.join(f'`{name}`' for name in SHIPPED)}, or [a theme of your own](#themes-of-your-own)",
         "text",
-        Check(is_theme, f"one of {', '.join(SHIPPED)}, or the name of a file in themes/"),
+        Check(is_theme_name, f"one of {', '.join(SHIPPED)}, or the name of a file in themes/"),
     ),
     _setting(
         "colors",

@@ -43,8 +43,8 @@ async def _guarded(owner: DOMNode, work: Coroutine[Any, Any, None], what: str) -
 
 
 def refuse(owner: DOMNode, why: str) -> None:
-    """Say why the user may not do something."""
-    owner.app.notify(printable(why, LONGEST_TOLD), title="Not allowed", severity="warning", markup=False)
+    """Say why something is not done: the user may not, or there is nothing to do it to."""
+    owner.app.notify(printable(why, LONGEST_TOLD), severity="warning", markup=False)
 
 
 def tell(owner: DOMNode, title: str, text: str) -> None:

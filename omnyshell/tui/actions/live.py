@@ -17,6 +17,7 @@ from omnyshell.services.client.admin import AdminClient
 from omnyshell.tui.actions.entries import Entry
 from omnyshell.tui.advice import advice
 from omnyshell.tui.dialogs.tunnel import TunnelSpec
+from omnyshell.tui.formats import exposer_name
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.rights import is_admin, is_other
@@ -57,7 +58,7 @@ def tunnel_name(hub: HubLink, tunnel_id: str) -> str:
     tunnel = hub.state.tunnels.get(tunnel_id)
     if tunnel is None:
         return short_id(tunnel_id)
-    target = f"{host_and_port(tunnel.target_host, tunnel.target_port)} on {tunnel.node_id}"
+    target = f"{host_and_port(tunnel.target_host, tunnel.target_port)} on {exposer_name(tunnel.node_id)}"
     return f"{short_id(tunnel_id)}: port {tunnel.public_port} to {target} ({tunnel.principal})"
 
 

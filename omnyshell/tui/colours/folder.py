@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import Final
 
+from omnyshell.errors import ConfigException
+from omnyshell.options.toml_values import instead_of
 from omnyshell.paths import config_dir
 
 SHIPPED: Final = ("dark", "light", "contrast", "ember", "fjord")
@@ -28,6 +30,13 @@ def theme_names() -> list[str]:
     return [*SHIPPED, *own_themes()]
 
 
-def is_theme(name: str) -> bool:
-    """Whether it ships, or has a file."""
-    return name in theme_names()
+def is_theme_name(name: str) -> bool:
+    """Whether a theme may be called so, there or not."""
+    return _NAME.fullmatch(name) is not None
+
+
+def check_theme(name: str) -> None:
+    """Raise `ConfigException` for a theme that neither ships nor has a file."""
+    if name not in theme_names():
+        known = theme_names()
+        raise ConfigException(f"there is no theme '{name}', nor a file {theme_file(name)}{instead_of(name, known)}")

@@ -3,9 +3,10 @@
 from textual.app import App
 
 from omnyshell.errors import ConfigException
+from omnyshell.printable import sentence
 from omnyshell.tui.colours.depth import Depth
 from omnyshell.tui.colours.files import read_theme
-from omnyshell.tui.colours.folder import own_themes, theme_file
+from omnyshell.tui.colours.folder import check_theme, own_themes, theme_file
 from omnyshell.tui.colours.shades import PREFIX
 from omnyshell.tui.colours.shipped import FAMILIES
 
@@ -18,7 +19,8 @@ class Looks:
         self._depth = depth
 
     def use(self, name: str) -> None:
-        """Use a theme by the name that users call it. Raises `ConfigException` if its file is wrong."""
+        """Use a theme by the name that users call it. Raises `ConfigException` if its file is wrong or missing."""
+        check_theme(name)
         family = FAMILIES.get(name) or read_theme(theme_file(name))
         self._app.register_theme(family.theme(name, self._depth))
         if self._app.theme == f"{PREFIX}{name}":
@@ -26,12 +28,12 @@ class Looks:
         self._app.theme = f"{PREFIX}{name}"
 
     def use_or(self, name: str, otherwise: str) -> list[str]:
-        """Use a theme, or one that ships if its file is wrong; returns what is."""
+        """Use a theme, or one that ships if its file is wrong or missing; returns what is."""
         try:
             self.use(name)
         except ConfigException as exc:
             self.use(otherwise)
-            return [str(exc)]
+            return [f"{sentence(str(exc))} {otherwise.capitalize()} is used."]
         return []
 
     def titles(self) -> tuple[dict[str, str], list[str]]:

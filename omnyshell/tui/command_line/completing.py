@@ -10,6 +10,7 @@ from omnyshell.services.client.login_store import CredentialStore
 from omnyshell.tui.colours.folder import theme_names
 from omnyshell.tui.command_line.console import Console
 from omnyshell.tui.commands import OTHER_NAMES, Command, Takes
+from omnyshell.tui.formats import exposer_name
 from omnyshell.tui.panels.details import labels
 from omnyshell.tui.panels.panel import Panel
 from omnyshell.tui.suggestions import NONE, Suggestion, Suggestions
@@ -81,7 +82,7 @@ class Completer:
 
     def _tunnels(self) -> Iterator[Suggestion]:
         for tunnel in self._console.hub.state.tunnels.values():
-            about = f"{tunnel.target_host}:{tunnel.target_port} on {tunnel.node_id}  {tunnel.principal}"
+            about = f"{tunnel.target_host}:{tunnel.target_port} on {exposer_name(tunnel.node_id)}  {tunnel.principal}"
             yield Suggestion(str(tunnel.public_port), printable(about))
 
     def _principals(self) -> Iterator[Suggestion]:

@@ -17,7 +17,7 @@ from omnyshell.options.toml_values import instead_of
 from omnyshell.printable import printable, sentence
 from omnyshell.tui import messages
 from omnyshell.tui.active_keys import Active, do_key
-from omnyshell.tui.colours.folder import theme_names
+from omnyshell.tui.colours.folder import check_theme
 from omnyshell.tui.command_line.console import Console
 from omnyshell.tui.commands import OTHER_NAMES, Command, places
 from omnyshell.tui.dialogs.tunnel import TunnelSpec, port_number, target_host
@@ -298,8 +298,7 @@ class Doing:
 
     def do_theme(self, rest: str) -> Prepared:
         """Use a theme."""
-        if rest not in theme_names():
-            raise CommandError(f"There is no theme '{rest}'{_instead(rest, theme_names())}")
+        _right(lambda: check_theme(rest))
 
         def do() -> None:
             settings = replace(self._console.settings, theme=rest)

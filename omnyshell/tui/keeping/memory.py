@@ -9,7 +9,7 @@ from omnyshell.tui.keeping.form import Kept
 from omnyshell.tui.keeping.keeper import Keeper
 from omnyshell.tui.keeping.restoring import Makers, restored, take_up, words_for
 from omnyshell.tui.tasks import start_task
-from omnyshell.tui.terminal.deck import NOTHING, Deck
+from omnyshell.tui.terminal.deck import Deck
 from omnyshell.tui.terminal.layout import Layout
 from omnyshell.tui.terminal.pane import TerminalPane
 from omnyshell.tui.terminal.tab import TabPane
@@ -73,7 +73,7 @@ class Memory:
         self._layout.put_first(found.tabs, found.shown)
         await self._deck.mount_all(pane for tab in found.tabs for pane in tab.panes)
         self._keeper.follow()
-        self._deck.say(NOTHING)
+        self._deck.say("")
         self._deck.changed()
         if found.gone:
             self._deck.notify(words_for(found.gone), markup=False)

@@ -11,7 +11,7 @@ from omnyshell.ids import short_id
 from omnyshell.model.audit import AuditRecord
 from omnyshell.model.live import Part
 from omnyshell.tui import messages
-from omnyshell.tui.formats import Cell, Tone, elapsed
+from omnyshell.tui.formats import Cell, Tone, elapsed, exposer_name
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column
@@ -87,8 +87,8 @@ class AuditPanel(Panel[AuditRecord]):
         Column(
             "NODE",
             8,
-            lambda record, _: Cell(record.node_id),
-            Text("node", "the node that it was about", lambda record, _: record.node_id),
+            lambda record, _: Cell(exposer_name(record.node_id)),
+            Text("node", "the node that it was about", lambda record, _: exposer_name(record.node_id)),
             most=24,
             keep=70,
         ),

@@ -16,7 +16,9 @@ def fields_of(panel: "Panel[Any]", item: Any, now: datetime) -> Iterator[tuple[s
     found = [panel.identify(item)]
     for name, field in panel.rows.fields.items():
         found += [(titles.get(name, name.upper()), text) for text in _texts(field, item, now)]
-    found += [(name.upper(), text) for name, text in panel.describe(item).lines]
+    named = {title for title, _ in found}
+    details = ((name.upper(), text) for name, text in panel.describe(item).lines)
+    found += [(title, text) for title, text in details if title not in named]
     seen: set[str] = set()
     for title, text in found:
         if text and text not in seen:

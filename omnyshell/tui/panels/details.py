@@ -10,7 +10,7 @@ from omnyshell.model.audit import AuditRecord
 from omnyshell.model.live import LiveNode, LiveSession, LiveTunnel
 from omnyshell.model.vitals import MachineVitals, SessionProcess
 from omnyshell.services.client.live.state import HubState
-from omnyshell.tui.formats import meter, milliseconds, size, stamp
+from omnyshell.tui.formats import exposer_name, meter, milliseconds, size, stamp, tunnel_protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ def of_node(node: LiveNode, now: datetime, trend: str = "") -> Details:
         ("locked", node.locked),
         ("name", node.display_name),
         ("host", platform.hostname if platform is not None else ""),
-        ("platform", f"{platform.os}/{platform.arch}, agent {platform.agent_version}" if platform is not None else ""),
+        ("platform", f"{platform.os}/{platform.arch}" if platform is not None else ""),
+        ("version", platform.agent_version if platform is not None else ""),
         ("labels", labels(node.labels)),
         ("hub labels", labels(node.hub_labels)),
         ("address", node.address),
@@ -117,9 +118,9 @@ def of_tunnel(tunnel: LiveTunnel, now: datetime) -> Details:
         f"Tunnel {tunnel.public_host}:{tunnel.public_port}",
         ("public", f"{tunnel.public_host or 'the hub'}:{tunnel.public_port}"),
         ("target", host_and_port(tunnel.target_host, tunnel.target_port)),
-        ("node", tunnel.node_id),
+        ("node", exposer_name(tunnel.node_id)),
         ("owner", tunnel.principal),
-        ("protocol", f"{tunnel.protocol.value}{' over TLS' if tunnel.secure else ''}"),
+        ("protocol", tunnel_protocol(tunnel)),
         ("opened", _since(tunnel.created_at, now)),
         ("connections", f"{tunnel.connections} now, {tunnel.connections_total} in all"),
         ("in", f"{size(tunnel.bytes_in)}, {size(tunnel.rate_in)}/s"),

@@ -15,6 +15,7 @@ from omnyshell.model.vitals import MachineVitals
 from omnyshell.printable import printable
 from omnyshell.services.client.live.state import HubState, Source
 from omnyshell.tui import messages
+from omnyshell.tui.first_steps import towards_node
 from omnyshell.tui.formats import (
     LOAD_FLOOR,
     NOTHING,
@@ -33,7 +34,6 @@ from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column, trend_column
 from omnyshell.tui.panels.fields import Labels, Number, Quantity, Text, natural
 from omnyshell.tui.panels.panel import Panel
-from omnyshell.tui.rights import is_admin
 
 NO_VITALS = MachineVitals()
 SHARE = Quantity.SHARE
@@ -289,9 +289,7 @@ class NodesPanel(Panel[LiveNode]):
 
     def empty_text(self) -> str:
         """What to do if there is no node."""
-        if self.state.own is not None and not is_admin(self.state):
-            return "There is no node that you may use. An admin of this hub gives rights on nodes."
-        return "No nodes yet. Press i to invite one."
+        return towards_node(self.state)
 
     def describe(self, item: LiveNode) -> details.Details:
         """All that is known of a node."""

@@ -16,19 +16,17 @@ from omnyshell.model.live import Part
 from omnyshell.printable import printable, sentence
 from omnyshell.services.client.live.state import HubState, Link, Source
 from omnyshell.tui import messages
-from omnyshell.tui.judged import Judged
-from omnyshell.tui.keys import Context
-from omnyshell.tui.needs import need_of
+from omnyshell.tui.keys import Context, label_of
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.copying import fields_of
 from omnyshell.tui.panels.fields import FilterField
 from omnyshell.tui.panels.filter import FilterError, parse, predicate
+from omnyshell.tui.panels.judging import JudgedRows
 from omnyshell.tui.panels.rows import Rows
 from omnyshell.tui.panels.table import LiveTable
 from omnyshell.tui.panels.trends import Trends
 from omnyshell.tui.preferences.command import OwnCommand
 from omnyshell.tui.preferences.own import Own
-from omnyshell.tui.rights import why_none, why_not
 from omnyshell.tui.suggestions import Suggestions
 from omnyshell.tui.tasks import refuse
 from omnyshell.tui.widgets.completing import CompletingField
@@ -57,14 +55,10 @@ class PartOf(Generic[T]):
     """The titles of columns in which all of them say the same."""
 
 
-class Panel(Judged, Vertical, Generic[T]):
+class Panel(JudgedRows[T], Vertical):
     """The base of all panels. A subclass defines the rows and the actions of keys."""
 
-    SEVERAL: ClassVar[frozenset[str]] = frozenset()
-    """The actions on all selected rows, not on the one under the cursor alone."""
-
     PART: ClassVar[Part]
-    NAME: ClassVar[str]
     NUMBER: ClassVar[int]
     COLUMNS: Sequence[Column[T]]
     FIELDS: Sequence[FilterField[T]] = ()
@@ -229,7 +223,7 @@ class Panel(Judged, Vertical, Generic[T]):
 
     def _say(self) -> None:
         shown, total = len(self.rows.shown), self.rows.total
-        empty = "" if shown else self._why_empty()
+        empty = "" if shown else self.why_empty()
         said = (shown, total, self.rows.terms, len(self.rows.selected), self._knowledge(), empty, self.extra())
         if said == self._said:
             return
@@ -262,11 +256,12 @@ class Panel(Judged, Vertical, Generic[T]):
             return {Source.LIVE: "live", Source.POLLED: "polled", Source.UNKNOWN: ""}[source]
         return f"as of {format_duration(age)} ago" if age is not None else ""
 
-    def _why_empty(self) -> str:
+    def why_empty(self) -> str:
+        """Return why no row is shown, and what to do about it."""
         if self._filter_error:
-            return "Nothing is shown while the filter is wrong. Press esc to clear it."
+            return f"Nothing is shown while the filter is wrong. {_clearing()}"
         if self.rows.total:
-            return "No row matches the filter. Press esc to clear it."
+            return f"No row matches the filter. {_clearing()}"
         if self.state.source(self.PART) is not Source.UNKNOWN:
             return self.empty_text()
         link = self.state.link
@@ -402,6 +397,8 @@ class Panel(Judged, Vertical, Generic[T]):
         items = self.rows.chosen()
         if items:
             self.post_message(self.OwnWanted(self, command, items))
+        else:
+            refuse(self, self.why_empty())
 
     def action_open(self) -> None:
         """Do the usual action on the row."""
@@ -419,29 +416,6 @@ class Panel(Judged, Vertical, Generic[T]):
     def on_live_table_moved(self, _event: LiveTable.Moved) -> None:
         """Judge what may be done to the row."""
         self.judge()
-
-    # Rights
-
-    @property
-    def judged_context(self) -> Context:
-        """The keys of this panel."""
-        return Context(self.NAME)
-
-    def refusal(self, action: str) -> str:
-        """Return why an action is refused for the row, or for all selected rows; "" if nothing is against it."""
-        current = self.rows.current
-        one = [current] if current is not None else []
-        items = self.rows.chosen() if action in self.SEVERAL else one
-        return why_none(need_of(self.judged_context, action), items, self.state)
-
-    def allowed(self, action: str) -> list[T]:
-        """Return the chosen rows to which an action may be done; why not to the others is told."""
-        need, chosen = need_of(self.judged_context, action), self.rows.chosen()
-        reasons = [why_not(need, item, self.state) for item in chosen]
-        if any(reasons):
-            left_out = sum(map(bool, reasons))
-            refuse(self, f"{next(filter(None, reasons))} {left_out} of {len(chosen)} are left out.")
-        return [item for item, why in zip(chosen, reasons, strict=True) if not why]
 
     # Order
 
@@ -474,3 +448,7 @@ class Panel(Judged, Vertical, Generic[T]):
         self.rows.sort(column, is_reversed=is_reversed)
         self.table.scroll_to_cursor()
         self.table.redraw()
+
+
+def _clearing() -> str:
+    return f"Press {label_of(Context.TABLE, 'clear')} to clear it."

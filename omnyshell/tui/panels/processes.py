@@ -129,8 +129,12 @@ class ProcessesPanel(Panel[ProcessRow]):
         """All that is known of a process."""
         return details.of_process(item.process)
 
-    def refusal(self, action: str) -> str:
-        """Return why an action is refused for the session of the row."""
+    def identify(self, item: ProcessRow) -> tuple[str, str]:
+        """What one copies first."""
+        return "PID", str(item.process.pid)
+
+    def forbids(self, action: str) -> str:
+        """Return why the user may not do it to the session of the row."""
         row = self.rows.current
         return why_not(need_of(Context.PROCESSES, action), self._session(row) if row is not None else None, self.state)
 

@@ -12,8 +12,9 @@ from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.printable import printable
 from omnyshell.services.client.live.state import HubState, Link
 from omnyshell.tui import messages
+from omnyshell.tui.first_steps import towards_shell
 from omnyshell.tui.formats import NOTHING, RATE_FLOOR, Cell, Tone, age, elapsed, left, rate, remaining, state_word
-from omnyshell.tui.keys import Context, bindings, label_of
+from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column, trend_column
@@ -203,8 +204,7 @@ class SessionsPanel(Panel[LiveSession]):
         now = self._clock.monotonic()
         if any(now - since < ANSWER_TIME for since in self._online_since.values()):
             return "Looking for sessions…"
-        key = label_of(Context.NODES, "shell")
-        return f"No sessions. Press {key} on a node: a shell opens here, and shows in this list."
+        return f"No sessions. {towards_shell(self.state)}"
 
     def describe(self, item: LiveSession) -> details.Details:
         """All that is known of a session."""

@@ -9,8 +9,8 @@ from textual.binding import BindingType
 from omnyshell.hosts import host_and_port
 from omnyshell.model.live import LiveTunnel, Part
 from omnyshell.tui import messages
-from omnyshell.tui.formats import RATE_FLOOR, Cell, Tone, age, elapsed, rate
-from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.formats import RATE_FLOOR, Cell, Tone, age, elapsed, exposer_name, rate, tunnel_protocol
+from omnyshell.tui.keys import Context, bindings, label_of
 from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column, trend_column
 from omnyshell.tui.panels.fields import Number, Quantity, Text
@@ -24,10 +24,6 @@ def _public(tunnel: LiveTunnel) -> str:
 
 def _target(tunnel: LiveTunnel) -> str:
     return host_and_port(tunnel.target_host, tunnel.target_port)
-
-
-def _protocol(tunnel: LiveTunnel) -> str:
-    return f"{tunnel.protocol.value}+tls" if tunnel.secure else tunnel.protocol.value
 
 
 def _rate(tunnel: LiveTunnel) -> int:
@@ -69,8 +65,12 @@ class TunnelsPanel(Panel[LiveTunnel]):
         Column(
             "NODE",
             8,
-            lambda tunnel, _: Cell(tunnel.node_id),
-            Text("node", "the node that it leads through", lambda tunnel, _: tunnel.node_id),
+            lambda tunnel, _: Cell(exposer_name(tunnel.node_id)),
+            Text(
+                "node",
+                "the node that it leads through; `(owner)` for its owner's own machine",
+                lambda tunnel, _: exposer_name(tunnel.node_id),
+            ),
             most=28,
             keep=80,
         ),
@@ -85,8 +85,12 @@ class TunnelsPanel(Panel[LiveTunnel]):
         Column(
             "PROTO",
             8,
-            lambda tunnel, _: Cell(_protocol(tunnel)),
-            Text("protocol", "tcp or http, with `+tls` where the hub speaks TLS", lambda tunnel, _: _protocol(tunnel)),
+            lambda tunnel, _: Cell(tunnel_protocol(tunnel)),
+            Text(
+                "protocol",
+                "tcp or http, with `+tls` where the hub speaks TLS",
+                lambda tunnel, _: tunnel_protocol(tunnel),
+            ),
             keep=60,
         ),
         Column(
@@ -143,7 +147,8 @@ class TunnelsPanel(Panel[LiveTunnel]):
     def empty_text(self) -> str:
         """What to do where there is no tunnel."""
         why = why_not(Need.EXPOSE_ANYWHERE, None, self.state)
-        return f"No tunnels. {why}" if why else "No tunnels. Press t to open one."
+        key = label_of(Context.TUNNELS, "open-tunnel")
+        return f"No tunnels. {why or f'Press {key} to open one.'}"
 
     def describe(self, item: LiveTunnel) -> details.Details:
         """All that is known of a tunnel."""

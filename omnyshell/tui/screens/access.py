@@ -25,7 +25,9 @@ from omnyshell.tui.advice import advice
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.formats import NOTHING, Cell, Tone, age, left
 from omnyshell.tui.hub_link import HubLink
-from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.judged import Judged
+from omnyshell.tui.keys import Context, bindings, label_of
+from omnyshell.tui.needs import takes_row
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.rows import Rows
 from omnyshell.tui.panels.table import LiveTable
@@ -33,7 +35,6 @@ from omnyshell.tui.tasks import start_task
 from omnyshell.tui.widgets.footer import KeyFooter
 
 LOADING = "Asking the hub…"
-NOBODY = "Nobody but those that the hub's configuration grants. Press i to invite somebody."
 _TONES = {EntryKind.PRINCIPAL: Tone.STRONG, EntryKind.INVITE: Tone.ACCENT, EntryKind.LOCK: Tone.BAD}
 
 COLUMNS: Sequence[Column[Entry]] = (
@@ -47,7 +48,7 @@ COLUMNS: Sequence[Column[Entry]] = (
 )
 
 
-class AccessScreen(ModalScreen[None]):
+class AccessScreen(Judged, ModalScreen[None]):
     """Asks the hub once it is shown, and again after each change."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.ACCESS)
@@ -74,6 +75,7 @@ class AccessScreen(ModalScreen[None]):
         super().__init__()
         self._hub = hub
         self._clock = clock
+        self._noted = LOADING
         self.rows: Rows[Entry] = Rows(COLUMNS, lambda entry: entry.key, clock)
         # The rows are not sorted, so that a principal's credentials stay below it.
         self.rows.sort(None)
@@ -85,8 +87,14 @@ class AccessScreen(ModalScreen[None]):
             frame.border_title = "Who may use the hub"
             frame.border_subtitle = "esc closes"
             yield self.table
-            yield Static(LOADING, id="note", markup=False)
+            yield Static(self._noted, id="note", markup=False)
         yield KeyFooter()
+
+    judged_context = Context.ACCESS
+
+    def refusal(self, action: str) -> str:
+        """Return why an action has no row."""
+        return self._noted if takes_row(Context.ACCESS, action) and not self.rows.shown else ""
 
     def on_mount(self) -> None:
         """Ask the hub."""
@@ -117,9 +125,11 @@ class AccessScreen(ModalScreen[None]):
         """Show these."""
         self.rows.put(found)
         self.table.redraw()
-        self._note(f"{len(found)} in all, as of {self._clock.now().astimezone():%H:%M:%S}" if found else NOBODY)
+        self._note(f"{len(found)} in all, as of {self._clock.now().astimezone():%H:%M:%S}" if found else nobody())
 
     def _note(self, text: str, *, is_wrong: bool = False) -> None:
+        self._noted = text
+        self.judge()
         note = self.query_one("#note", Static)
         note.update(text)
         note.set_class(is_wrong, "-wrong")
@@ -185,3 +195,9 @@ class AccessScreen(ModalScreen[None]):
     def action_close(self) -> None:
         """Close the list."""
         self.dismiss(None)
+
+
+def nobody() -> str:
+    """Return what is said where the hub knows of nobody."""
+    key = label_of(Context.ACCESS, "invite")
+    return f"Nobody but those that the hub's configuration grants. Press {key} to invite somebody."

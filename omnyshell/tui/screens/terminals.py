@@ -12,6 +12,7 @@ from omnyshell.model.live import Part
 from omnyshell.tui import messages
 from omnyshell.tui.actions.live import detached_of
 from omnyshell.tui.context import ConsoleContext
+from omnyshell.tui.first_steps import towards_terminal
 from omnyshell.tui.judged import Judged
 from omnyshell.tui.keys import Context
 from omnyshell.tui.messages import SessionRef
@@ -60,7 +61,7 @@ class TerminalsScreen(Judged, Screen[None]):
         self._following = FairFollowing()
         self._strip = Strip()
         self._bar = TabBar()
-        self._deck = Deck(self._layout, self._arrange)
+        self._deck = Deck(self._layout, self._arrange, lambda: towards_terminal(context.hub.state))
         self._memory: Memory | None = None
         self._early: list[TabPane] = []
         self._doing: asyncio.Event | None = None
@@ -233,6 +234,8 @@ class TerminalsScreen(Judged, Screen[None]):
         """Follow what runs in the panes, and take up what waits for a node that is back."""
         if Part.SESSIONS in parts and self.is_current:
             self._show_tabs()
+        if not self._layout.tabs:
+            self._deck.show()
         if Part.NODES in parts and self._memory is not None:
             self._memory.nodes_changed()
 

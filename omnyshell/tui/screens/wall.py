@@ -23,7 +23,7 @@ from omnyshell.tui.context import ConsoleContext
 from omnyshell.tui.judged import Judged
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import SessionRef
-from omnyshell.tui.needs import need_of
+from omnyshell.tui.needs import need_of, takes_row
 from omnyshell.tui.previews.tile import WallTile
 from omnyshell.tui.rights import why_not
 from omnyshell.tui.tasks import start_task
@@ -79,7 +79,9 @@ class WallScreen(Judged, Screen[None]):
     judged_context = Context.WALL
 
     def refusal(self, action: str) -> str:
-        """Return why an action is refused for the selected session."""
+        """Return why an action is refused for the selected session, or that there is none."""
+        if self.selected is None and takes_row(Context.WALL, action):
+            return self._summary(0, 0).plain
         return why_not(need_of(Context.WALL, action), self.selected, self._port.hub.state)
 
     @property

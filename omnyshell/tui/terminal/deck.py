@@ -16,7 +16,6 @@ from omnyshell.tui.terminal.layout import Layout
 from omnyshell.tui.terminal.splits import Axis, Border, Direction, Rect
 from omnyshell.tui.terminal.tab import TabPane
 
-NOTHING = "No terminal yet. Choose a node in the overview and press Enter."
 LINE = "\N{BOX DRAWINGS LIGHT VERTICAL}"
 
 
@@ -57,13 +56,16 @@ class Deck(Widget):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"deck--line", "deck--line-active"}
     ALLOW_SELECT = False
 
-    def __init__(self, layout: Layout[TabPane], changed: Callable[[], None]) -> None:
+    def __init__(self, layout: Layout[TabPane], changed: Callable[[], None], advice: Callable[[], str]) -> None:
+        """`advice` says what to do where there is no pane."""
         super().__init__(id="deck")
         self._layout = layout
         self._tiling = _Tiling(layout)
         self.changed = changed
         self._dragged: Border | None = None
-        self._nothing = Static(NOTHING, id="nothing", markup=False)
+        self._advice = advice
+        self._waits_for = ""
+        self._nothing = Static(id="nothing", markup=False)
 
     @property
     def layout(self) -> WidgetLayout:
@@ -77,6 +79,7 @@ class Deck(Widget):
     def show(self) -> None:
         """Follow the layout."""
         self.set_class(not self._layout.tabs, "-empty")
+        self._advise()
         shown = self._layout.tab.panes if self._layout.tab is not None else []
         for pane in self.query_children(TabPane):
             pane.set_class(pane in shown, "-shown")
@@ -85,8 +88,13 @@ class Deck(Widget):
         self._nothing.refresh(layout=True, repaint=False)
 
     def say(self, words: str) -> None:
-        """Say something where there is no pane."""
-        self._nothing.update(words)
+        """Say what is waited for where there is no pane; "" for what to do."""
+        self._waits_for = words
+        self._advise()
+
+    def _advise(self) -> None:
+        if not self._layout.tabs:
+            self._nothing.update(self._waits_for or self._advice())
 
     def on_resize(self) -> None:
         """Tell which panes are on screen now: they may all fit, or no more."""

@@ -44,12 +44,17 @@ async def test_themes(theme: str) -> None:
 
 
 async def test_nothing_yet() -> None:
-    async with console(snapshot()) as (app, _):
+    async with console(snapshot()) as (app, pilot):
         shown = text_of(app)
         assert "No nodes yet." in shown
         assert "No sessions." in shown
         assert "No tunnels." in shown
         await check_picture(app, "overview-empty")
+        for panel in "123":
+            for key in ("y", "space", "x", "enter"):
+                app.clear_notifications()
+                await pilot.press(panel, key)
+                assert app.overview.panel.why_empty() in toasts(app), (panel, key)
 
 
 async def test_sessions_that_wait_in_nodes_are_looked_for() -> None:

@@ -112,6 +112,12 @@ async def test_settings_are_tried_saved_and_loaded() -> None:
     assert ConsoleSettings.load(config_dir() / "console.toml") == app.settings
 
 
+async def test_a_theme_whose_file_is_gone_is_told_and_the_usual_one_taken() -> None:
+    async with console(theme="moss") as (app, _):
+        assert app.current_theme.name == "omnyshell-dark"
+        assert "there is no theme 'moss', nor a file" in next(iter(app._notifications)).message
+
+
 async def test_themes_of_ones_own_are_offered_and_wrong_ones_told() -> None:
     file = theme_file("moss")
     file.parent.mkdir(parents=True)

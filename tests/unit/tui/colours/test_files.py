@@ -7,7 +7,7 @@ import pytest
 from omnyshell.errors import ConfigException
 from omnyshell.tui.colours.depth import Depth
 from omnyshell.tui.colours.files import read_theme
-from omnyshell.tui.colours.folder import is_theme, own_themes, theme_file
+from omnyshell.tui.colours.folder import check_theme, is_theme_name, own_themes, theme_file
 from omnyshell.tui.colours.shipped import DARK, LIGHT, Family
 
 MOSS = """
@@ -66,10 +66,11 @@ def test_themes_are_found_by_their_names(folder: Path) -> None:
     for name in ("moss", "dark", "No Name", "z-9"):
         (folder / f"{name}.toml").write_text("")
     assert own_themes() == ["moss", "z-9"]
-    assert is_theme("moss")
-    assert is_theme("ember")
-    assert not is_theme("pink")
-    assert not is_theme("../moss")
+    for name in ("moss", "ember"):
+        check_theme(name)
+    with pytest.raises(ConfigException, match=r"there is no theme 'mos', nor a file .*/mos.toml; did you mean 'moss'"):
+        check_theme("mos")
+    assert not is_theme_name("../moss")
 
 
 @pytest.mark.parametrize(

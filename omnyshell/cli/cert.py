@@ -9,7 +9,7 @@ from omnyshell.cli.ground.prompts import ask_passphrase, new_passphrase
 from omnyshell.clock import SystemClock
 from omnyshell.errors import CertGeneratorException, ConfigException
 from omnyshell.hosts import LOOPBACK
-from omnyshell.paths import config_dir, user_path
+from omnyshell.paths import config_dir, read_file, user_path
 from omnyshell.security.cert_chain import is_authority, read_chain, system_authorities
 from omnyshell.security.cert_faults import OF_SERVERS, faults_of
 from omnyshell.security.cert_generator import HUB_CERT_FILE, CertGenerator, GeneratedPair
@@ -98,7 +98,7 @@ def keygen(options: argparse.Namespace) -> int:
 def _public_key_in(path: Path, options: argparse.Namespace) -> str:
     """The public key in a file, in base64: from a private key, or from one of OpenSSH's `.pub` files."""
     try:
-        public = public_key_of_ssh(path.read_text(encoding="utf-8", errors="replace"))
+        public = public_key_of_ssh(read_file(path).decode(errors="replace"))
     except OSError as exc:
         raise ConfigException(f"cannot read {path}: {exc.strerror}") from exc
     return public or open_key(path, given_access(vars(options)), ask_passphrase).public_key.to_base64()

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from omnyshell.errors import ConfigException
 from omnyshell.options.option import SWITCH, Option
 from omnyshell.options.toml_values import instead_of, of_kind
+from omnyshell.paths import read_file
 
 _HEADER = re.compile(r"\s*(\[\[?)([^\]]*)\]\]?")
 _KEY = re.compile(r"\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*'))*)\s*=")
@@ -39,7 +40,7 @@ class TomlFile:
         """Read it. Raises `ConfigException` where it cannot be read or is not TOML."""
         self._path = str(path)
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = read_file(Path(path)).decode()
             self.data: dict[str, Any] = tomllib.loads(text)
         except OSError as exc:
             raise ConfigException(f"cannot read {path}: {exc.strerror}") from exc

@@ -13,6 +13,7 @@ from typing import Self
 from omnyshell.errors import AuthException, ConfigException
 from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import Principal
+from omnyshell.paths import read_file
 from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.security.secret_index import SecretIndex
 
@@ -138,7 +139,7 @@ def _by_principal(entries: Iterable[AuthorizedKey]) -> dict[PrincipalId, tuple[A
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return read_file(path).decode("utf-8-sig")
     except OSError as exc:
         raise ConfigException(f"cannot read {path}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from omnyshell.errors import CertGeneratorException
+from omnyshell.paths import read_file
 from omnyshell.security.certificates import spki_of_der
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----")
@@ -183,7 +184,7 @@ def authorities_in(*files: Path) -> Authorities:
 
 def _texts_in(file: Path) -> list[bytes]:
     try:
-        return _CERTIFICATE.findall(file.read_bytes())
+        return _CERTIFICATE.findall(read_file(file))
     except OSError:
         return []
 

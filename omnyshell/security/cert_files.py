@@ -7,6 +7,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from omnyshell.paths import read_file
 from omnyshell.security.cert_chain import path_of
 from omnyshell.security.cert_faults import Fault, use_faults
 
@@ -19,7 +20,7 @@ _DER = b"\x30"
 def why_unusable(cert: Path, key: Path) -> str:
     """Return what is wrong with the two files, and what would be right; "" where they seem right."""
     try:
-        certificates, private = cert.read_bytes(), key.read_bytes()
+        certificates, private = read_file(cert), read_file(key)
     except OSError as exc:
         return f"cannot read {exc.filename}: {exc.strerror}"
     if _CERTIFICATE not in certificates and _CERTIFICATE in private and _PRIVATE_KEY in certificates:

@@ -25,6 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import CertGeneratorException, ConfigException
+from omnyshell.paths import read_file
 from omnyshell.security.cert_chain import extension_of, is_authority
 from omnyshell.security.files import read_private, write_private
 from omnyshell.security.host_names import host_to_general_name
@@ -355,7 +356,7 @@ def _read_key(path: Path) -> ec.EllipticCurvePrivateKey | None:
 def _read_certificate(path: Path) -> tuple[bytes, x509.Certificate]:
     """The file's bytes and its first certificate."""
     try:
-        pem = path.read_bytes()
+        pem = read_file(path)
         return pem, x509.load_pem_x509_certificate(pem)
     except OSError as exc:
         raise CertGeneratorException(f"cannot read {path}: {exc.strerror}") from exc

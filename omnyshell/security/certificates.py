@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from omnyshell.errors import CertGeneratorException
+from omnyshell.paths import read_file
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -78,7 +79,7 @@ class CertificateIdentity:
         from omnyshell.security.cert_files import why_no_certificate
 
         try:
-            data = path.read_bytes()
+            data = read_file(path)
             return cls.from_pem(data)
         except OSError as exc:
             raise CertGeneratorException(f"cannot read {path}: {exc.strerror}") from exc

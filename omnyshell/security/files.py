@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from omnyshell.errors import ConfigException
+from omnyshell.paths import open_file, read_whole
 
 _OTHERS = 0o077
 
@@ -60,9 +61,9 @@ def read_private(path: Path) -> bytes | None:
     says how to mend that.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             mode = os.fstat(file.fileno()).st_mode
-            data = file.read()
+            data = read_whole(file)
     except FileNotFoundError:
         return None
     except OSError as exc:

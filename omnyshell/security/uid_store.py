@@ -12,6 +12,7 @@ from omnyshell.errors import ConfigException, ProtocolException
 from omnyshell.ids import NodeId, is_node_id
 from omnyshell.model.grammars import UID
 from omnyshell.model.schema import WireObject
+from omnyshell.paths import read_file
 from omnyshell.security.files import write_private
 from omnyshell.security.identity import OmnyUid
 
@@ -94,7 +95,7 @@ class UidStore:
     def read(self) -> UidRecord | None:
         """Return what is on record; None before the first start. Raises `ConfigException`."""
         try:
-            data = json.loads(self._path.read_bytes())
+            data = json.loads(read_file(self._path))
             record = UidRecord.from_wire(data if isinstance(data, dict) else {})
             OmnyUid(record.uid)
         except FileNotFoundError:

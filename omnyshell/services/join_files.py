@@ -14,6 +14,7 @@ from pathlib import Path
 
 from omnyshell.errors import ConfigException, Remedy
 from omnyshell.ids import is_node_id, new_id, short_id
+from omnyshell.paths import read_file
 from omnyshell.security.files import write_private
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
@@ -137,7 +138,7 @@ class JoinFiles:
 def _hub_of(settings: Path) -> HubAddress | None:
     """Return the hub that a node's settings name; None where it cannot be read from them."""
     try:
-        return HubAddress.parse(str(tomllib.loads(settings.read_text(encoding="utf-8")).get("hub", "")))
+        return HubAddress.parse(str(tomllib.loads(read_file(settings).decode()).get("hub", "")))
     except (OSError, ValueError, ConfigException):
         return None
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from omnyshell.errors import ConfigException
 from omnyshell.options.toml_file import TomlFile
 from omnyshell.options.values import parse_pairs
+from omnyshell.paths import read_file
 from omnyshell.security.files import write_private
 
 
@@ -69,7 +70,7 @@ def write_settings(
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_file(path).decode()
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as exc:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from omnyshell.errors import ConfigException
+from omnyshell.paths import read_file
 
 _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -37,7 +38,7 @@ def leaf_of_chain(cert: Path) -> bytes:
 def chain_of(cert: Path) -> tuple[bytes, ...]:
     """Return the DER forms of the certificates in a PEM file, at least one. Raises `ConfigException`."""
     try:
-        blocks = _CERTIFICATE.findall(cert.read_text(encoding="latin-1"))
+        blocks = _CERTIFICATE.findall(read_file(cert).decode("latin-1"))
         chain = tuple(ssl.PEM_cert_to_DER_cert(block) for block in blocks)
     except OSError as exc:
         raise ConfigException(f"cannot read {cert}: {exc.strerror}") from exc

@@ -13,7 +13,7 @@ from omnyshell.cli.ground.service import allow_many_descriptors, set_up_logging,
 from omnyshell.cli.ground.strict_files import check_files, strict_modes
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.options.values import read, settings
-from omnyshell.paths import state_dir, user_path
+from omnyshell.paths import read_file, state_dir, user_path
 from omnyshell.security.authenticators import (
     Authenticator,
     CompositeAuthenticator,
@@ -124,7 +124,7 @@ def _metrics_token(options: argparse.Namespace) -> str | None:
 
 def _grants_in(path: Path) -> list[TokenGrant]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_file(path).decode().splitlines()
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigException(f"cannot read the grants in {path}: {exc}") from exc
     grants = []

@@ -12,7 +12,7 @@ from omnyshell.cli.local.down import wait_until
 from omnyshell.cli.local.listening import where_it_listens
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.extras import require
-from omnyshell.paths import logins_file
+from omnyshell.paths import logins_file, open_file, open_own
 from omnyshell.services.client.access import without_secrets
 from omnyshell.services.client.login_store import CredentialStore
 from omnyshell.services.local.listen import listen_from_now_on
@@ -22,6 +22,9 @@ from omnyshell.services.local.setup import LOGIN_NAME, LocalSetup, Running
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 10.0
 LOOK_AT_SERVER = 1.0
+
+LONGEST_LINE = 64 * 1024
+"""Bytes of the end of a log in which its last line is looked for."""
 
 
 def up(options: argparse.Namespace) -> int:
@@ -107,7 +110,7 @@ def _spawn(setup: LocalSetup, port: int | None, *, lifeline: bool) -> "tuple[Run
     command += [f"--port={port}"] if port is not None else []
     command += ["--lifeline"] if lifeline else []
     causes, told = os.pipe()
-    with setup.log_file.open("ab") as log:
+    with os.fdopen(open_own(setup.log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as log:
         server = subprocess.Popen(  # noqa: S603
             [*command, f"--cause-to={told}"],
             pass_fds=(told,),
@@ -139,7 +142,9 @@ def _end(server: "subprocess.Popen[bytes]") -> None:
 
 
 def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    with open_file(log) as file:
+        file.seek(-min(os.fstat(file.fileno()).st_size, LONGEST_LINE), os.SEEK_END)
+        lines = file.read(LONGEST_LINE).decode(errors="replace").strip().splitlines()
     return lines[-1].removeprefix("omnyshell: ") if lines else "it wrote nothing"
 
 

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from omnyshell.errors import ConfigException, Remedy
 from omnyshell.ids import PrincipalId
-from omnyshell.paths import bound_hubs_file, logins_file, user_path
+from omnyshell.paths import bound_hubs_file, logins_file, read_file, user_path
 from omnyshell.security.credentials import CredentialProvider, PublicKeyCredentialProvider, TokenCredentialProvider
 from omnyshell.security.strict_modes import StrictModes
 from omnyshell.services.access_options import ACCESS
@@ -156,7 +156,7 @@ def credentials_from(given: Mapping[str, str], ask: AskPassphrase | None = None)
 def read_token(path: Path) -> str:
     """Return the token in a file. Raises `ConfigException` where it cannot be read or is empty."""
     try:
-        token = path.read_text(encoding="utf-8").strip()
+        token = read_file(path).decode().strip()
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigException(f"cannot read the token from {path}: {exc}") from exc
     if not token:

@@ -88,7 +88,8 @@ class LocalNode:
 
     def _spawn(self) -> None:
         self._setup.prepare_directory()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        # Without O_NONBLOCK, a FIFO in the log's place would be waited for.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
         self._child = os.posix_spawn(
             sys.executable,
             # -P: nothing is imported from the directory in which the user happens to be.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from omnyshell.errors import ConfigException
+from omnyshell.paths import open_own, read_whole
 
 TRIES, READ_TIME = 10, 0.005
 """Attempts to claim the file, and seconds between them: a reader may hold the lock for a moment."""
@@ -43,7 +44,7 @@ class PidFile:
         Raises `ConfigException` if it is taken, or cannot be made.
         """
         try:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = open_own(self.path, os.O_RDWR | os.O_CREAT)
         except OSError as exc:
             raise ConfigException(f"cannot write {self.path}: {exc.strerror}") from exc
         # Readers hold the lock for a moment too.
@@ -60,8 +61,8 @@ class PidFile:
     def _held(self) -> bytes | None:
         """Return the file's contents if a process holds it, else None."""
         try:
-            with self.path.open("rb") as file:
-                return None if _lock(file.fileno(), fcntl.LOCK_SH) else file.read()
+            with os.fdopen(open_own(self.path, os.O_RDONLY), "rb") as file:
+                return None if _lock(file.fileno(), fcntl.LOCK_SH) else read_whole(file)
         except FileNotFoundError:
             return None
         except OSError as exc:
@@ -81,7 +82,7 @@ class PidFile:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock; other processes that want it wait."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = open_own(path, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield

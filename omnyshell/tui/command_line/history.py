@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from omnyshell.errors import ConfigException
-from omnyshell.paths import state_dir
+from omnyshell.paths import read_file, state_dir
 from omnyshell.security.files import changing, write_private
 
 MOST: Final = 500
@@ -13,6 +13,9 @@ MOST: Final = 500
 
 LONGEST: Final = 2_000
 """Characters of a line that is kept."""
+
+MOST_BYTES: Final = MOST * (4 * LONGEST + 1)
+"""Bytes of a file that is read: as many as such lines may take."""
 
 
 def history_file() -> Path:
@@ -54,7 +57,7 @@ class History:
 
     def _read(self) -> list[str]:
         try:
-            text = self._path.read_text(encoding="utf-8", errors="replace")
+            text = read_file(self._path, MOST_BYTES).decode(errors="replace")
         except OSError:
             return []
         return [line for line in text.splitlines() if line.isprintable() and line and len(line) <= LONGEST][-MOST:]

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from omnyshell.errors import ConfigException
-from omnyshell.paths import state_dir
+from omnyshell.paths import open_own, state_dir
 from omnyshell.security.files import make_private_directory, write_private
 from omnyshell.tui.keeping.form import MOST_BYTES
 
@@ -34,7 +34,7 @@ class LayoutFile:
         lock = self.path.with_suffix(".lock")
         try:
             make_private_directory(lock.parent)
-            held = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            held = open_own(lock, os.O_RDWR | os.O_CREAT)
         except OSError as exc:
             raise ConfigException(f"cannot use {lock}: {exc.strerror}") from exc
         if not _is_locked(held):
@@ -46,9 +46,8 @@ class LayoutFile:
     def read(self) -> bytes | None:
         """Return the contents, None where there are none. Raises `ConfigException` where they are not to be trusted."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            with os.fdopen(descriptor, "rb") as file:
-                mode = os.fstat(descriptor).st_mode
+            with os.fdopen(open_own(self.path, os.O_RDONLY), "rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
                 data = file.read(MOST_BYTES + 1)
         except FileNotFoundError:
             return None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from omnyshell.errors import ConfigException
+from omnyshell.paths import read_file
 from omnyshell.security.files import changing, write_private
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def edited(path: Path) -> Iterator[Edit]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_file(path).decode()
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as exc:

@@ -12,6 +12,7 @@ from pathlib import Path
 from omnyshell.clock import Clock
 from omnyshell.errors import ConfigException, Remedy
 from omnyshell.model.schema import write_timestamp
+from omnyshell.paths import read_file
 from omnyshell.security.files import sync_directory, write_private
 from omnyshell.security.sealed_stream import Lock, SealingStream
 from omnyshell.services.hub.audit.offline_notes import SCHEMA, note
@@ -117,7 +118,7 @@ def _copied(directory: Path, sources: Mapping[str, Path], staging: Path) -> dict
         if name in copies:
             continue
         copies[name] = staging / str(number)
-        write_private(copies[name], path.read_bytes())
+        write_private(copies[name], read_file(path))
     return copies
 
 

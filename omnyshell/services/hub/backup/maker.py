@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_private_key
 
 from omnyshell.errors import ConfigException
+from omnyshell.paths import read_file
 from omnyshell.security.certificates import CertificateIdentity
 from omnyshell.security.identity import UidComputer
 from omnyshell.security.length_prefix import length_prefixed
@@ -92,7 +93,7 @@ class BackupSigner:
 
 def _private_key(path: Path) -> "PrivateKeyTypes":
     try:
-        return load_pem_private_key(path.read_bytes(), None)
+        return load_pem_private_key(read_file(path), None)
     except OSError as exc:
         raise ConfigException(f"cannot read {path}: {exc.strerror}") from exc
     except (ValueError, TypeError, UnsupportedAlgorithm) as exc:

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from omnyshell.errors import ConfigException
+from omnyshell.paths import read_file
 
 RESTORED_FILE = "restored.json"
 
@@ -30,7 +31,7 @@ def read_restored(directory: Path) -> str:
     Raises `ConfigException` if the note cannot be read.
     """
     try:
-        data = (directory / RESTORED_FILE).read_bytes()
+        data = read_file(directory / RESTORED_FILE)
     except FileNotFoundError:
         return ""
     except OSError as exc:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from omnyshell.errors import ConfigException, Remedy
+from omnyshell.paths import open_own
 from omnyshell.security.files import make_private_directory
 from omnyshell.services.hub.ground.swap import settle
 from omnyshell.services.hub.ground.unfinished import BACKUPS, remove_unfinished
@@ -22,7 +23,7 @@ class StateLock:
     def __init__(self, directory: Path) -> None:
         try:
             make_private_directory(directory)
-            self._fd = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._fd = open_own(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT)
         except OSError as exc:
             raise ConfigException(f"cannot use the state directory {directory}: {exc.strerror}") from exc
         try:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from omnyshell.errors import ConfigException
+from omnyshell.paths import read_file
 from omnyshell.security.files import make_private_directory, sync_directory, write_private
 
 SWAP_FILE = "swap.json"
@@ -185,7 +186,7 @@ def _write(places: Places, *, is_ready: bool) -> None:
 
 def _read(path: Path) -> _Note | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Note)
+        return msgspec.json.decode(read_file(path), type=_Note)
     except FileNotFoundError:
         return None
     except msgspec.MsgspecError as exc:

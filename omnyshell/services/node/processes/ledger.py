@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from omnyshell.errors import ConfigException
+from omnyshell.paths import open_own, read_file
 from omnyshell.security.files import make_private_directory
 from omnyshell.services.node.processes.process_table import (
     HANG_UP_TIME,
@@ -153,7 +154,7 @@ class ChildLedger:
             os.close(self._fd)
             self._fd = None
         make_private_directory(self._directory)
-        self._fd = os.open(self._path(self._owner), os.O_WRONLY | os.O_CREAT, 0o600)
+        self._fd = open_own(self._path(self._owner), os.O_WRONLY | os.O_CREAT)
         for line in range(LINES_RESERVED):
             self._write_at(line, "")
 
@@ -209,7 +210,7 @@ def _read(path: Path) -> tuple[list[ProcessIdentity], list[str]]:
     """The children in a file, and the pipes of those that were about to be started."""
     children, pipes = [], []
     with suppress(OSError):
-        data = path.read_bytes()
+        data = read_file(path)
         for start in range(0, len(data), LINE_SIZE):
             words = data[start : start + LINE_SIZE].decode(errors="replace").split()
             if words[:1] == ["?"]:

@@ -7,6 +7,7 @@ The second figure is with Python's garbage collector, which comes seldom, and th
 """
 
 import gc
+import math
 import random
 import sys
 import time
@@ -15,7 +16,8 @@ from functools import partial
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.following.follower import Follower
-from omnyshell.terminal.painting.snapshot import paint
+from omnyshell.terminal.painting.lines import painting_lines
+from omnyshell.terminal.painting.snapshot import painting
 
 ROUNDS = 2
 LARGEST = (1000, 500)
@@ -126,13 +128,33 @@ def resizing(size: tuple[int, int], fill: Callable[[int, int], str], to: tuple[i
     return longest
 
 
-def painting(size: tuple[int, int]) -> float:
-    """What it takes to paint a full screen, which is not cut into steps."""
+def painted(size: tuple[int, int], most: float = math.inf) -> float:
+    """The longest step of painting a full screen that nobody has looked at before."""
     screen = Emulator(*size)
     screen.feed(dense(*size).encode())
-    begun = time.thread_time()
-    paint(screen)
-    return time.thread_time() - begun
+    return longest_of_steps(painting(screen, same_size=True, most=most))
+
+
+def painted_history(size: tuple[int, int]) -> float:
+    """The longest step of what is asked of a history by a client."""
+    screen = Emulator(*size, scrollback=HISTORY)
+    screen.feed((dense(*size) + "\n" * size[1]).encode())
+    history = screen.scrollback
+    history.settle()
+
+    def lines() -> Iterator[None]:
+        rows, _ = yield from history.finding_before(history.end, 500)
+        yield from painting_lines(rows, 32 * 1024)
+
+    return longest_of_steps(lines())
+
+
+def longest_of_steps(steps: Iterator[None]) -> float:
+    longest, begun = 0.0, time.thread_time()
+    for _ in steps:
+        longest = max(longest, time.thread_time() - begun)
+        begun = time.thread_time()
+    return max(longest, time.thread_time() - begun)
 
 
 def rows() -> Iterator[tuple[str, Callable[[], float]]]:
@@ -142,8 +164,10 @@ def rows() -> Iterator[tuple[str, Callable[[], float]]]:
         for kind, fill in (("plain", plain), ("dense", dense)):
             yield f"1000x500 {kind}, resized to {to[0]}x{to[1]}", partial(resizing, LARGEST, fill, to)
     yield "200x50, resized to 100x50", partial(resizing, (200, 50), dense, (100, 50))
-    yield "80x24, painted", lambda: painting(USUAL)
-    yield "1000x500 dense, painted", lambda: painting(LARGEST)
+    yield "80x24, painted", lambda: painted(USUAL)
+    yield "1000x500 dense, painted", lambda: painted(LARGEST)
+    yield "1000x500 dense, too large to be peeked at", lambda: painted(LARGEST, 512 * 1024)
+    yield "1000x500 dense, its history painted", lambda: painted_history(LARGEST)
     yield from attacks("80x24", USUAL, dense)
     yield from attacks("1000x500", LARGEST, plain)
     yield from attacks("1000x500 dense", LARGEST, dense)

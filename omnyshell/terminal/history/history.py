@@ -1,7 +1,7 @@
 """The lines that left the main screen at its top, oldest first."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from itertools import takewhile
 from typing import Final, Protocol, overload
 
@@ -9,6 +9,7 @@ from omnyshell.terminal.history.budget import Budget
 from omnyshell.terminal.history.kept_rows import WEIGHT_OF_PAGE, KeptRows, weight_of_row
 from omnyshell.terminal.history.pages import Page, plain_row
 from omnyshell.terminal.screen.rows import Row
+from omnyshell.terminal.screen.work import finished
 
 _HEAVIEST_PAGE: Final = 2 * WEIGHT_OF_PAGE
 """What a page may weigh so that a line is not cut in two, which another width would wrap as such."""
@@ -197,6 +198,10 @@ class History(Sequence[Row]):
         There are more where a line that was wrapped would be cut, at most twice as many. There are none where nothing
         older is kept.
         """
+        return finished(self.finding_before(number, most))
+
+    def finding_before(self, number: int, most: int) -> Generator[None, None, tuple[list[Row], int]]:
+        """Do as `before` does, a page a step; nothing may be appended before the last one."""
         end = max(self._first, min(number, self.end))
         rows = self._newest_rows(0, max(0, end - self._end))
         start = min(end, self._end)
@@ -206,6 +211,7 @@ class History(Sequence[Row]):
             if isinstance(page, Page) and page.start < start:
                 rows[:0] = page.original()[: start - page.start]
                 start = page.start
+                yield
         return _newest(rows, start, most)
 
     def has_before(self, number: int) -> bool:

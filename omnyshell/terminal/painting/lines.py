@@ -1,7 +1,7 @@
 """Rows as lines that any terminal can print, of whatever width, and back."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -14,6 +14,7 @@ from omnyshell.terminal.screen.grid import MOST_COLUMNS, MOST_LINES
 from omnyshell.terminal.screen.reflow import continues, rewrapped
 from omnyshell.terminal.screen.rows import PADDED, Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED, Style, style_of
+from omnyshell.terminal.screen.work import finished
 from omnyshell.terminal.text.layout import LAYOUTS, Layout, is_counted_alike
 
 _allowed: Final = re.compile(
@@ -39,18 +40,27 @@ def newest_lines(
     has no control functions beside these but SGR and OSC 8, and where they are printed EL. The styles of a row that
     would take more bytes than `most` are left out, and then the row.
     """
+    return finished(painting_lines(rows, most, widths, to_edge=to_edge))
+
+
+def painting_lines(
+    rows: Sequence[Row], most: int, widths: Widths = Widths.JOINED, *, to_edge: bool = False
+) -> Generator[None, None, tuple[bytes, int]]:
+    """Do as `newest_lines` does, a row a step; the rows may not change before the last one."""
     lines: list[bytes] = []
     size = 0
     following: Row | None = None
     for row in reversed(rows):
         ends = not row.goes_on if following is None else not continues(row, following)
         following = row
-        forms = (_painted(row, LAYOUTS[widths], ends=ends, to_edge=to_edge), _plain(row))
-        line = next((form for form in forms if len(form) <= most), b"\r\n")
+        line = _painted(row, LAYOUTS[widths], ends=ends, to_edge=to_edge)
+        if len(line) > most:
+            line = plain if len(plain := _plain(row)) <= most else b"\r\n"
         size += len(line)
         if lines and size > most:
             break
         lines.append(line)
+        yield
     return b"".join(reversed(lines)), len(lines)
 
 

@@ -1,7 +1,7 @@
 """Escape sequences that bring another terminal of the same size to what an emulator shows."""
 
-from collections.abc import Sequence
-from itertools import chain, groupby, repeat
+from collections.abc import Generator, Iterator, Sequence
+from itertools import chain, groupby
 from typing import Final
 
 from omnyshell.model.sessions import Widths
@@ -36,6 +36,9 @@ class Painter:
         self._is_sure = True
         self._may_spill = False
         self.parts: list[str] = []
+        self.size = 0
+        """Characters of the rows that were painted."""
+
         self.pen = DEFAULT_STYLE
         self.right = SavedCursor().charset_right
         self._room_for_links = MOST_LINKS
@@ -49,6 +52,14 @@ class Painter:
     def text(self) -> str:
         """All that was collected."""
         return "".join(self.parts)
+
+    def encoding(self) -> Generator[None, None, bytes]:
+        """Encode all that was collected, a row a step."""
+        encoded = []
+        for part in self.parts:
+            encoded.append(part.encode())
+            yield
+        return b"".join(encoded)
 
     def add(self, *parts: str) -> None:
         """Add sequences that leave the pen alone."""
@@ -97,14 +108,20 @@ class Painter:
             self.move(y, 0)
             self.parts.append(f"\x1b#{row.size}")
 
-    def rows(self, rows: Sequence[Row], *, same_size: bool) -> None:
-        """Paint rows onto a blank screen; a terminal of the `same_size` wraps lines where they are wrapped here."""
+    def rows(self, rows: Sequence[Row], *, same_size: bool) -> Iterator[None]:
+        """Paint rows onto a blank screen, a row a step.
+
+        A terminal of the `same_size` wraps lines where they are wrapped here.
+        """
         start, self._is_sure = len(self.parts), True
         begun = 0
         switches = [(start, False)]
-        wrapping = _wraps(rows) if same_size else repeat(False, len(rows))
+        wrapping = (yield from _wraps(rows)) if same_size else [False] * len(rows)
         for y, (row, wraps) in enumerate(zip(rows, wrapping, strict=True)):
+            before = len(self.parts)
             self._row(y, row, begun=begun, wraps=wraps)
+            self._join_since(before)
+            yield
             before = len(self.parts)
             begun = self._wrap(y, row, rows[y + 1]) if wraps else 0
             switches += [(before, True), (len(self.parts), False)] if wraps else []
@@ -112,6 +129,11 @@ class Painter:
             for at, on in reversed(switches):
                 self.parts.insert(at, switch(AUTOWRAP, on=on))
             self.parts.append(switch(AUTOWRAP, on=True) if self._wrapping else "")
+
+    def _join_since(self, start: int) -> None:
+        text = "".join(self.parts[start:])
+        self.parts[start:] = [text]
+        self.size += len(text)
 
     def _row(self, y: int, row: Row, *, begun: int, wraps: bool) -> None:
         """Paint a row whose first columns were painted already where it was `begun`; all of it where it `wraps`."""
@@ -225,8 +247,8 @@ class Painter:
         self.charsets(SavedCursor().charsets, 0, SavedCursor().charset_right)
 
 
-def _wraps(rows: Sequence[Row]) -> list[bool]:
-    """Return for each row whether it is painted as wrapped into the next one, which has to be painted then."""
+def _wraps(rows: Sequence[Row]) -> Generator[None, None, list[bool]]:
+    """Find for each row whether it is painted as wrapped into the next one, which has to be painted then."""
     wraps = [False] * len(rows)
     for y in range(len(rows) - 2, -1, -1):
         row, following = rows[y], rows[y + 1]
@@ -236,6 +258,7 @@ def _wraps(rows: Sequence[Row]) -> list[bool]:
             and (wraps[y + 1] or _extent(following) > 0)
             and _can_wrap(row, following)
         )
+        yield
     return wraps
 
 

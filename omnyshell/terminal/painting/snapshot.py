@@ -1,5 +1,7 @@
 """Snapshots of a screen with its modes and unfinished input: bytes that repaint them, text, or a comparable value."""
 
+import math
+from collections.abc import Generator, Iterator
 from itertools import chain
 from typing import Any, Final
 
@@ -11,6 +13,7 @@ from omnyshell.terminal.painting.titles import titles
 from omnyshell.terminal.screen.editing import ISO
 from omnyshell.terminal.screen.page import Page, SavedCursor
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED
+from omnyshell.terminal.screen.work import finished
 from omnyshell.terminal.state.table import (
     AUTOWRAP,
     CLUSTERS,
@@ -41,15 +44,35 @@ def paint(screen: Emulator, *, again: bool = False, same_size: bool = False) -> 
     an unfinished sequence comes last, so that the live bytes that follow complete it. `again` says that the terminal
     has followed this program before: what was pushed onto a stack is there.
     """
-    is_clustered = CLUSTERS in screen.mode and not _is_of_before(screen)
+    painted = finished(painting(screen, again=again, same_size=same_size))
+    return painted if painted is not None else b""
+
+
+def painting(
+    screen: Emulator, *, again: bool = False, same_size: bool = False, most: float = math.inf
+) -> Generator[None, None, bytes | None]:
+    """Paint as `paint` does, a row a step; stop where there would be more than `most` bytes, and return None.
+
+    The screen may not change before the last step.
+    """
+    is_clustered = CLUSTERS in screen.mode and not (yield from _is_of_before(screen))
     painter = Painter(_layout_of_terminal(screen) if is_clustered else LAYOUTS[screen.widths])
+    for _ in _painted(painter, screen, again=again, same_size=same_size, is_clustered=is_clustered):
+        if painter.size > most:
+            return None
+        yield
+    painted = (yield from painter.encoding()) + screen.unfinished
+    return painted if len(painted) <= most else None
+
+
+def _painted(painter: Painter, screen: Emulator, *, again: bool, same_size: bool, is_clustered: bool) -> Iterator[None]:
     painter.add("\x1b[?1049h" if screen.on_alternate_screen else "\x1b[?1049l")
     painter.add(screen.settings.stated(alternate=screen.on_alternate_screen), _SOFT_RESET)
     painter.add(switch(CLUSTERS, on=True) if is_clustered else "")
     if not screen.on_alternate_screen and screen.hidden_page is not None:
-        _paint_hidden(painter, screen.hidden_page, again=again)
+        yield from _paint_hidden(painter, screen.hidden_page, again=again)
     painter.add("\x1b[H\x1b[2J")
-    painter.rows(screen.rows, same_size=same_size)
+    yield from painter.rows(screen.rows, same_size=same_size)
     if screen.protection:
         # Whoever protects cells has said so, even where none of them is on the screen.
         painter.add('\x1b[0"q' if not painter.pen.is_protected else "")
@@ -60,7 +83,6 @@ def paint(screen: Emulator, *, again: bool = False, same_size: bool = False) -> 
     painter.add("" if same_size and screen.has_default_tab_stops else _tab_stops(screen))
     _paint_settings(painter, screen, again=again)
     _paint_cursor(painter, screen)
-    return painter.text.encode() + screen.unfinished
 
 
 def paint_main(screen: Emulator) -> bytes:
@@ -68,21 +90,30 @@ def paint_main(screen: Emulator) -> bytes:
 
     They are for a terminal that shows its main screen, while `screen` may still show the alternate one.
     """
+    return finished(painting_main(screen))
+
+
+def painting_main(screen: Emulator) -> Generator[None, None, bytes]:
+    """Paint as `paint_main` does, a row a step; the screen may not change before the last one."""
     painter = Painter(_layout_of_terminal(screen), wrapping=AUTOWRAP in screen.mode)
     rows, saved = screen.main_rows, screen.main_cursor
     painter.add("\x1b[r\x1b[?6l\x1b[m\x1b[H\x1b[2J")
-    painter.rows(rows, same_size=True)
+    yield from painter.rows(rows, same_size=True)
     painter.saved_cursor(saved, rows)
     painter.sizes(rows)
     painter.add(screen.main_keyboard.painted(again=False), "\x1b8")
-    return painter.text.encode()
+    return (yield from painter.encoding())
 
 
-def _is_of_before(screen: Emulator) -> bool:
-    """Whether all that is shown may have been written before the program asked for clusters: it fits without them."""
+def _is_of_before(screen: Emulator) -> Generator[None, None, bool]:
+    """Find whether all that is shown may have been written before the program asked for clusters: it fits without."""
     hidden = screen.hidden_page
     rows = chain(screen.rows, hidden.rows if hidden is not None else ())
-    return all(fits(row.cells, LAYOUTS[screen.widths]) for row in rows)
+    for row in rows:
+        if not fits(row.cells, LAYOUTS[screen.widths]):
+            return False
+        yield
+    return True
 
 
 def _layout_of_terminal(screen: Emulator) -> Layout:
@@ -91,14 +122,14 @@ def _layout_of_terminal(screen: Emulator) -> Layout:
     return LAYOUTS[Widths.CLUSTERS if clusters else screen.widths]
 
 
-def _paint_hidden(painter: Painter, page: Page, *, again: bool) -> None:
+def _paint_hidden(painter: Painter, page: Page, *, again: bool) -> Iterator[None]:
     """What is kept of the alternate screen while the main one is shown: cursor and keys; contents for mode 47 alone."""
     keyboard = "" if again else page.keyboard.painted(again=False)
     rows = page.rows if page.comes_back and _has_contents(page) else []
     if not keyboard and not rows and page.saved == SavedCursor():
         return
     painter.add("\x1b[?47h\x1b[H\x1b[2J")
-    painter.rows(rows, same_size=False)
+    yield from painter.rows(rows, same_size=False)
     painter.saved_cursor(page.saved, page.rows)
     painter.sizes(rows)
     painter.style(DEFAULT_STYLE)

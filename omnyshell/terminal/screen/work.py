@@ -1,14 +1,27 @@
 """Work that is counted, so that whoever draws can stop between two control functions, or within one, between rows."""
 
 import math
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Generator, Iterator
+from typing import Final, TypeVar
 
 UNBOUNDED: Final = math.inf
 """Work without a bound."""
 
 A_ROW: Final = 10
 """What it costs to do anything with a row, counted in cells."""
+
+
+Result = TypeVar("Result")
+
+
+def finished(steps: Generator[None, None, Result]) -> Result:
+    """Do all steps of some work at once, and return what comes of them."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
 
 class Working:

@@ -10,9 +10,10 @@ from support.deadline import DEADLINE
 
 from omnyshell.terminal import Emulator
 from omnyshell.terminal.following.follower import Follower, draw_for
-from omnyshell.terminal.painting.snapshot import paint, state
+from omnyshell.terminal.painting.snapshot import paint, painting, state
 from omnyshell.terminal.screen.links import MOST_LINK_TEXT
 from omnyshell.terminal.screen.style import TRUE_COLOUR, Look, style_of
+from omnyshell.terminal.screen.work import finished
 from omnyshell.terminal.sequences.functions import CONTROL_SEQUENCES, OTHER_FUNCTIONS
 
 MOST = 99_999_999
@@ -218,3 +219,15 @@ def test_styles_that_lead_to_themselves_are_freed_when_they_are_forgotten() -> N
     assert style.erased is not style
     style.learn("\x1b[99m", style)
     assert sys.getrefcount(style) == alone
+
+
+def test_a_screen_is_painted_a_row_a_step_and_no_further_than_was_asked() -> None:
+    screen = Emulator(100, 40)
+    for n in range(4000):
+        screen.feed(f"\x1b[38;2;{n % 256};{n // 256};7mx".encode())
+    assert finished(painting(screen, most=5000)) is None
+    assert sum(row.has_cells for row in screen.rows) < 5
+    assert len(list(painting(screen))) > 40
+    whole = paint(screen)
+    assert finished(painting(screen, most=len(whole))) == whole
+    assert finished(painting(screen, most=len(whole) - 1)) is None

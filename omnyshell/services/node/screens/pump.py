@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import math
 from collections import deque
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from omnyshell.model.sessions import Widths
 from omnyshell.services.node.screens.device_queries import DeviceQuery
@@ -19,14 +20,20 @@ FIRST_DELAY = 0.005
 REST = 0.016
 """Seconds between slices while the queue has room, so that emulation takes a fifth of the time."""
 
+Result = TypeVar("Result")
+
 logger = logging.getLogger("omnyshell.node")
 
 
 class Painting(NamedTuple):
-    """Bytes that paint a screen on a terminal of the same size, and whether it is the alternate screen."""
+    """Bytes that paint a screen on a terminal of the same size, and whether it is the alternate screen.
+
+    There are none where they would have been more than was asked for.
+    """
 
     data: bytes = b""
     alt_screen: bool = False
+    is_too_large: bool = False
 
 
 class ScreenFollower(Protocol):
@@ -45,17 +52,19 @@ class ScreenFollower(Protocol):
     def resize(self, cols: int, rows: int) -> None:
         """Resize the screen. Nothing may be queued; `work` does what is left to do."""
 
-    def count_columns(self, widths: Widths) -> None:
-        """Count columns as the terminal does that is attached now. Nothing may be queued."""
+    def count_columns(self, widths: Widths) -> Widths:
+        """Count columns as the terminal does that is attached now; return how it was before. Nothing may be queued."""
 
-    def paint(self, *, again: bool = False, same_size: bool = False) -> Painting:
-        """Return the bytes that paint the present screen.
+    def painting(
+        self, *, again: bool = False, same_size: bool = False, most: float = math.inf
+    ) -> Generator[None, None, Painting]:
+        """Paint the present screen in short steps, between which nothing may change, in at most `most` bytes.
 
         `again` is for a terminal that followed the program before, `same_size` for one that is no larger.
         """
 
-    def paint_main(self) -> bytes:
-        """Return the bytes that paint the main screen, also while the alternate one is shown."""
+    def painting_main(self) -> Generator[None, None, bytes]:
+        """Paint the main screen in short steps, also while the alternate one is shown."""
 
     @property
     def history(self) -> History:
@@ -67,6 +76,11 @@ class ScreenFollower(Protocol):
 
     def answer(self, query: DeviceQuery) -> bytes:
         """Return a terminal's answer to a query."""
+
+
+class _Job(NamedTuple):
+    steps: Generator[None, None, Any]
+    then: Callable[[Any], None]
 
 
 class ScreenPump:
@@ -82,7 +96,10 @@ class ScreenPump:
 
         self._on_room = on_room
         self._loop = asyncio.get_running_loop()
-        self._backlog: deque[bytes | Callable[[], None]] = deque()
+        self._backlog: deque[bytes | Callable[[], object]] = deque()
+        self._here: _Job | None = None
+        """What is to be done before anything that waits."""
+
         self._timer: asyncio.Handle | None = None
         self._busy = False
         self._refused = False
@@ -91,7 +108,7 @@ class ScreenPump:
     @property
     def has_room(self) -> bool:
         """Whether more output may be pushed."""
-        room = not self._backlog and not self.follower.full
+        room = not self._is_held and not self.follower.full
         self._refused = self._refused or not room
         self._is_behind = self._is_behind or not room
         return room
@@ -99,12 +116,17 @@ class ScreenPump:
     def push(self, data: bytes) -> None:
         """Take output."""
         self.version += len(data)
-        if self._backlog:
+        if self._is_held:
             self._backlog.append(data)
         else:
             self.follower.push(data)
             self._busy = True
         self._schedule(FIRST_DELAY)
+
+    @property
+    def _is_held(self) -> bool:
+        """Whether output has to wait for something that is done before it."""
+        return bool(self._backlog) or self._here is not None
 
     def push_next(self, data: bytes) -> None:
         """Queue output in front of all that waits. An action calls it for output that comes right after the action."""
@@ -112,12 +134,41 @@ class ScreenPump:
         self._backlog.appendleft(data)
         self._schedule(0)
 
-    def at_this_point(self, action: Callable[[], None]) -> None:
+    def at_this_point(self, action: Callable[[], object]) -> None:
         """Run the action when the screen shows exactly what was pushed so far; at once, if it does already."""
-        if not self._busy and not self._backlog:
-            action()
-            return
-        self._backlog.append(action)
+        if self._busy or self._is_held:
+            self._backlog.append(action)
+            self._hurry()
+        else:
+            self._run(action)
+
+    def _run(self, action: Callable[[], object]) -> None:
+        action()
+        deadline = self._loop.time() + SLICE
+        while self._here is not None and self._loop.time() < deadline:
+            self._step(self._here)
+        if self._is_held:
+            self._hurry()
+
+    def do_here(self, steps: Generator[None, None, Result], then: Callable[[Result], None]) -> None:
+        """Do short steps, of which each sees the screen as it is now, in slices; then call `then` with their result.
+
+        For an action, as the last thing that it does; the steps come before everything that waits.
+        """
+        self._here = _Job(steps, then)
+
+    def _step(self, job: _Job) -> None:
+        try:
+            next(job.steps)
+        except StopIteration as end:
+            self._here = None
+            job.then(end.value)
+        except Exception:
+            self._here = None
+            logger.exception("a screen could not be painted")
+
+    def _hurry(self) -> None:
+        """Go on as soon as the loop has time."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -140,6 +191,7 @@ class ScreenPump:
             self._timer.cancel()
             self._timer = None
         self._backlog.clear()
+        self._here = None
         self._busy = False
 
     def _schedule(self, delay: float) -> None:
@@ -149,8 +201,12 @@ class ScreenPump:
     def _work(self) -> None:
         self._timer = None
         deadline = self._loop.time() + SLICE
-        self._busy = self._emulate(SLICE)
-        while not self._busy and self._backlog and self._loop.time() < deadline:
+        if self._here is None:
+            self._busy = self._emulate(SLICE)
+        while not self._busy and self._is_held and self._loop.time() < deadline:
+            if self._here is not None:
+                self._step(self._here)
+                continue
             item = self._backlog.popleft()
             if isinstance(item, bytes):
                 self.follower.push(item)
@@ -159,9 +215,9 @@ class ScreenPump:
                 item()
         # Once the program had to wait for the emulation, it runs without pauses until the queue is empty.
         self._is_behind = self._busy and (self._is_behind or self.follower.full)
-        if self._busy or self._backlog:
-            self._schedule(0 if self._backlog or self._is_behind else REST)
-        if self._refused and not self._backlog and not self.follower.full:
+        if self._busy or self._is_held:
+            self._schedule(0 if self._is_held or self._is_behind else REST)
+        if self._refused and not self._is_held and not self.follower.full:
             self._refused = False
             self._on_room()
 

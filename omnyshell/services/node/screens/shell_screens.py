@@ -1,6 +1,8 @@
 """The screens of a node's shells."""
 
+import math
 import time
+from collections.abc import Generator
 
 from omnyshell.model.sessions import Widths
 from omnyshell.services.node.screens.device_queries import DeviceQuery
@@ -9,7 +11,7 @@ from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.following.follower import Follower
 from omnyshell.terminal.history.budget import Budget
 from omnyshell.terminal.history.history import History
-from omnyshell.terminal.painting.snapshot import paint, paint_main
+from omnyshell.terminal.painting.snapshot import painting, painting_main
 from omnyshell.terminal.state.table import IN_BAND_RESIZE
 
 _MEBIBYTE = 1024 * 1024
@@ -62,19 +64,22 @@ class FollowedScreen:
         columns, lines = _bounded(cols, rows)
         self._follower.resize(lines, columns)
 
-    def count_columns(self, widths: Widths) -> None:
-        """Count columns as the terminal does that is attached now."""
+    def count_columns(self, widths: Widths) -> Widths:
+        """Count columns as the terminal does that is attached now; return how it was before."""
         self._follower.drain()
-        self._emulator.widths = widths
+        before, self._emulator.widths = self._emulator.widths, widths
+        return before
 
-    def paint(self, *, again: bool = False, same_size: bool = False) -> Painting:
-        """Return the bytes that paint the present screen; see `ScreenFollower`."""
-        painted = paint(self._emulator, again=again, same_size=same_size)
-        return Painting(painted, self._emulator.on_alternate_screen)
+    def painting(
+        self, *, again: bool = False, same_size: bool = False, most: float = math.inf
+    ) -> Generator[None, None, Painting]:
+        """Paint the present screen; see `ScreenFollower`."""
+        painted = yield from painting(self._emulator, again=again, same_size=same_size, most=most)
+        return Painting(painted or b"", self._emulator.on_alternate_screen, is_too_large=painted is None)
 
-    def paint_main(self) -> bytes:
-        """Return the bytes that paint the main screen on a terminal that has just switched back to it."""
-        return paint_main(self._emulator)
+    def painting_main(self) -> Generator[None, None, bytes]:
+        """Paint the main screen for a terminal that has just switched back to it."""
+        return painting_main(self._emulator)
 
     @property
     def reports_size(self) -> bool:

@@ -1,7 +1,7 @@
 """Answers the hub's requests about a principal's sessions (docs/protocol.md#detached-sessions)."""
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from omnyshell.errors import SessionRejectedException
@@ -26,11 +26,11 @@ from omnyshell.protocol.messages.history import (
     NodeSessionHistoryResponse,
 )
 from omnyshell.services.node.screens.pump import Painting
-from omnyshell.services.node.sessions.fitting import LARGEST_SCREEN, fitting
+from omnyshell.services.node.sessions.fitting import fitting
 from omnyshell.services.node.sessions.references import NOT_FOUND, find_session
 from omnyshell.services.node.sessions.registry import NodeSessions
 from omnyshell.services.node.sessions.session import NodeSession
-from omnyshell.terminal.painting.lines import newest_lines
+from omnyshell.terminal.painting.lines import painting_lines
 
 Reply = Callable[[ControlMessage], None]
 
@@ -113,9 +113,9 @@ class SessionAnswers:
             reply(NodeSessionScreenResponse(request_id=ask.request_id, message=exc.message))
             return
         if ask.etag and ask.etag == session.etag:
-            reply(self._screen_answer(ask, session, None))
+            reply(self._screen_answer(ask, session, None, session.etag))
         else:
-            session.when_seen(lambda painting: reply(self._screen_answer(ask, session, painting)))
+            session.when_seen(lambda painting, etag: reply(self._screen_answer(ask, session, painting, etag)))
 
     def _find_visible(self, principal: str, ref: str, *, with_ended: bool) -> NodeSession:
         """Find a running session or, for a client that uses etags, one that has ended."""
@@ -128,10 +128,10 @@ class SessionAnswers:
 
     @staticmethod
     def _screen_answer(
-        ask: NodeSessionScreenRequest, session: NodeSession, painting: Painting | None
+        ask: NodeSessionScreenRequest, session: NodeSession, painting: Painting | None, etag: str
     ) -> NodeSessionScreenResponse:
         answer = NodeSessionScreenResponse(request_id=ask.request_id, ok=True)
-        if painting is not None and len(painting.data) > LARGEST_SCREEN:
+        if painting is not None and painting.is_too_large:
             return NodeSessionScreenResponse(request_id=ask.request_id, message=TOO_LARGE)
         if painting is not None:
             answer.screen = base64.b64encode(painting.data).decode()
@@ -139,7 +139,7 @@ class SessionAnswers:
         if ask.history and session.history is not None:
             answer.history_end = session.history.end
         if ask.etag is not None:
-            answer.etag = session.etag
+            answer.etag = etag
             answer.same = painting is None
             answer.exit_code = session.exit.exit_code if session.exit is not None else None
         return answer
@@ -150,18 +150,20 @@ class SessionAnswers:
         except SessionRejectedException as exc:
             reply(NodeSessionHistoryResponse(request_id=ask.request_id, message=exc.message))
         else:
-            session.when_up_to_date(lambda: reply(self._history_answer(ask, session)))
+            session.output_stage.when_up_to_date(self._history_answer(ask, session), reply)
 
     @staticmethod
-    def _history_answer(ask: NodeSessionHistoryRequest, session: NodeSession) -> NodeSessionHistoryResponse:
+    def _history_answer(
+        ask: NodeSessionHistoryRequest, session: NodeSession
+    ) -> Generator[None, None, NodeSessionHistoryResponse]:
         answer = NodeSessionHistoryResponse(request_id=ask.request_id, ok=True)
         history = session.history
         if history is None:
             return answer
         before = history.end if ask.before is None else ask.before
-        rows, start = history.before(before, max(1, min(ask.lines, MOST_LINES)))
+        rows, start = yield from history.finding_before(before, max(1, min(ask.lines, MOST_LINES)))
         if rows:
-            lines, answer.count = newest_lines(rows, MOST_BYTES)
+            lines, answer.count = yield from painting_lines(rows, MOST_BYTES)
             answer.lines = base64.b64encode(lines).decode()
             start += len(rows) - answer.count
             answer.before = start if history.has_before(start) else None

@@ -6,7 +6,8 @@ only between two chunks, so no byte is lost or doubled.
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from typing import TypeVar
 
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.limits import MAX_PAYLOAD
@@ -14,7 +15,11 @@ from omnyshell.protocol.messages import ChannelPaint
 from omnyshell.protocol.replay import ReplayBuffer
 from omnyshell.services.node.screens.device_queries import DeviceQuery, DeviceQueryScanner
 from omnyshell.services.node.screens.pump import Painting, ScreenFollower, ScreenPump
+from omnyshell.services.node.sessions.fitting import LARGEST_SCREEN
+from omnyshell.terminal.screen.work import finished
 from omnyshell.transport.channels import Channel
+
+Result = TypeVar("Result")
 
 _LEAVE = re.compile(rb"\x1b\[\?(?:[0-9]+;)*(?:47|1047|1049)(?:;[0-9]+)*l")
 _LONGEST = 32
@@ -64,6 +69,45 @@ class SessionOutput:
         self._unblock: asyncio.TimerHandle | None = None
         self._queries = DeviceQueryScanner()
         self._main_watch: MainScreenWatch | None = None
+        self._last_screen = Painting()
+        self._last_version = 0
+
+    @property
+    def version(self) -> int:
+        """A number that names the present state of the screen."""
+        return self.screen.version if self.screen is not None else self._last_version
+
+    def when_seen(self, action: Callable[[Painting, int], None]) -> None:
+        """Call `action` with the screen, and its version, once it shows all output up to now."""
+        if self.screen is not None:
+            self.screen.at_this_point(lambda: self._show(action))
+        else:
+            action(self._last_screen, self._last_version)
+
+    def _show(self, action: Callable[[Painting, int], None]) -> None:
+        """Show the screen where it is small enough to be peeked at; the last one, where it has ended meanwhile."""
+        screen, version = self.screen, self.version
+        if screen is not None:
+            painting = screen.follower.painting(most=LARGEST_SCREEN)
+            screen.do_here(painting, lambda painted: action(painted, version))
+        else:
+            action(self._last_screen, version)
+
+    def when_up_to_date(self, steps: Generator[None, None, Result], then: Callable[[Result], None]) -> None:
+        """Do steps that look at the history once that has all that left the screen by output up to now."""
+        screen = self.screen
+        if screen is not None:
+            screen.at_this_point(lambda: screen.do_here(steps, then))
+        else:
+            then(finished(steps))
+
+    def keep_last_screen(self) -> None:
+        """Keep what the screen shows in the end, instead of it."""
+        if self.screen is not None:
+            self.screen.at_this_point(lambda: self._show(self._keep))
+
+    def _keep(self, painting: Painting, version: int) -> None:
+        self._last_screen, self._last_version, self.screen = painting, version, None
 
     @property
     def budget(self) -> int:
@@ -115,12 +159,6 @@ class SessionOutput:
         if self._channel is not None:
             for stream, data in self.replay.since(offset):
                 self._channel.send_data(stream, bytes(data))
-
-    def painting(self, *, again: bool = False, same_size: bool = False) -> Painting:
-        """Return the painting of the present screen; see `ScreenFollower`."""
-        if self.screen is None:
-            return Painting()
-        return self.screen.follower.paint(again=again, same_size=same_size)
 
     def paint(self, painting: Painting) -> None:
         """Paint the client's terminal.
@@ -186,9 +224,14 @@ class SessionOutput:
     def _show_main_screen(self, following: bytes) -> None:
         if self.screen is None:
             return
-        if self._channel is not None:
-            self._send_painted(self.screen.follower.paint_main())
-        if following:
+        if self._channel is None:
+            self._go_on(following)
+            return
+        self.screen.do_here(self.screen.follower.painting_main(), lambda painted: self._go_on(following, painted))
+
+    def _go_on(self, following: bytes, painted: bytes = b"") -> None:
+        self._send_painted(painted)
+        if following and self.screen is not None:
             self.replay.append(DataOpcode.STDOUT, following)
             if self._channel is not None:
                 self._channel.send_data(DataOpcode.STDOUT, following)

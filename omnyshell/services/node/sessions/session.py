@@ -77,7 +77,6 @@ class NodeSession:
         self.history = follower.history if follower is not None else None
         """The lines that left a shell's screen at the top, also after its end."""
 
-        self._last_painting = Painting()
         self._size = request.pty or PtySpec()
         self._size_reports = SizeReports()
         self._end: ChannelEnd | None = None
@@ -87,7 +86,6 @@ class NodeSession:
         self._input_ended = False
         self._input_waiting = 0
         self._input_debt = 0
-        self._version = 0
 
     # What is known of it
 
@@ -124,8 +122,9 @@ class NodeSession:
     @property
     def etag(self) -> str:
         """Names the present state of the screen."""
-        screen = self.output_stage.screen
-        version = screen.version if screen is not None else self._version
+        return self._etag_of(self.output_stage.version)
+
+    def _etag_of(self, version: int) -> str:
         return f"{self.short_id}-{version:x}{'-ended' if self.has_ended else ''}"
 
     def describe(self, node_id: str) -> DetachedSessionInfo:
@@ -145,21 +144,9 @@ class NodeSession:
             current_cwd=shortened(foreground.cwd),
         )
 
-    def when_seen(self, action: Callable[[Painting], None]) -> None:
-        """Call `action` with the screen once it shows all output up to now."""
-        screen = self.output_stage.screen
-        if screen is None:
-            action(self._last_painting)
-        else:
-            screen.at_this_point(lambda: action(self.output_stage.painting()))
-
-    def when_up_to_date(self, action: Callable[[], None]) -> None:
-        """Call `action` once the history has all that left the screen by output up to now."""
-        screen = self.output_stage.screen
-        if screen is None:
-            action()
-        else:
-            screen.at_this_point(action)
+    def when_seen(self, action: Callable[[Painting, str], None]) -> None:
+        """Call `action` with the screen once it shows all output up to now, and with the etag of what it shows."""
+        self.output_stage.when_seen(lambda painting, version: action(painting, self._etag_of(version)))
 
     # Coming and going
 
@@ -262,8 +249,7 @@ class NodeSession:
         self.exit = ChannelExit(exit_code=exit_code, signal=signal_name, ts=self._clock.now())
         self._absence.stop_waiting()
         self._tell_exit()
-        if self.output_stage.screen is not None:
-            self.output_stage.screen.at_this_point(self._keep_last_painting)
+        self.output_stage.keep_last_screen()
         self._on_end(self)
 
     # What the channel calls
@@ -354,25 +340,47 @@ class NodeSession:
         return end
 
     def _take_up(self, end: ChannelEnd, request: NodeSessionOpen) -> None:
-        """Switch channels. The screen shows all output read so far, and no output is read meanwhile."""
-        if end.channel.is_closed:
+        """Paint the screen, if need be, and switch channels.
+
+        The screen shows all output read so far, and no output is read meanwhile.
+        """
+        exactly, screen = self._can_replay(request), self.output_stage.screen
+        if not self._may_take_up(end, request, exactly=exactly):
             return
-        exactly = self._can_replay(request)
+        if screen is None or (exactly and not request.repaint):
+            self._switch(end, request, None, exactly=exactly)
+            return
+        counted = None
+        if request.pty is not None and not exactly:
+            counted = screen.follower.count_columns(stated_widths(request.pty))
+
+        def painted(painting: Painting) -> None:
+            if exactly and not self._can_replay(request):
+                self._take_up(end, request)
+            elif self._may_take_up(end, request, exactly=exactly):
+                self._switch(end, request, painting, exactly=exactly)
+            elif counted is not None:
+                screen.follower.count_columns(counted)
+
+        # Whoever misses nothing has what was put on stacks: what is painted then is painted over it.
+        screen.do_here(screen.follower.painting(again=exactly, same_size=True), painted)
+
+    def _may_take_up(self, end: ChannelEnd, request: NodeSessionOpen, *, exactly: bool) -> bool:
+        """Whether there still are both, a session and who takes it up; who comes too late is told."""
+        if end.channel.is_closed:
+            return False
         if self.stage is Stage.ENDING or (self.has_ended and not exactly):
             rejected = NodeSessionRejected(
                 session_id=request.session_id, reason=NOT_FOUND, message="The session has ended"
             )
             end.channel.finish(rejected)
-            return
+            return False
+        return True
+
+    def _switch(self, end: ChannelEnd, request: NodeSessionOpen, painting: Painting | None, *, exactly: bool) -> None:
         before = self._leave(None, keep=exactly)
         if before is not None:
             before.channel.finish(self._detached())
-        screen = self.output_stage.screen
-        if screen is not None and request.pty is not None and not exactly:
-            screen.follower.count_columns(stated_widths(request.pty))
-        # Whoever misses nothing has what was put on stacks: what is painted then is painted over it.
-        again = exactly and request.repaint
-        painting = self.output_stage.painting(again=again, same_size=True) if again or not exactly else None
         self._attach(end, offsets=request.offsets)
         self._size_reports.attached()
         how = "where it was" if exactly else "painted"
@@ -461,12 +469,6 @@ class NodeSession:
     def _type_reply(self, data: bytes) -> None:
         if not self.is_attached and not self.has_ended:
             self._process.type_reply(data)
-
-    def _keep_last_painting(self) -> None:
-        self._last_painting = self.output_stage.painting()
-        if self.output_stage.screen is not None:
-            self._version = self.output_stage.screen.version
-            self.output_stage.screen = None
 
     def _tell_exit(self) -> None:
         """Send the exit.

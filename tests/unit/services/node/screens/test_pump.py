@@ -1,12 +1,13 @@
 """What keeps a screen in step with the output."""
 
 import asyncio
+from collections.abc import Generator
 
 import pytest
 from support.deadline import DEADLINE
 
 from omnyshell.services.node.screens.device_queries import DeviceQuery
-from omnyshell.services.node.screens.pump import Painting, ScreenPump
+from omnyshell.services.node.screens.pump import ScreenPump
 
 
 class SlowScreen:
@@ -29,13 +30,7 @@ class SlowScreen:
         assert not self.queue
         self.shown += b"<%dx%d>" % (cols, rows)
 
-    def paint(self, *, again: bool = False) -> Painting:
-        return Painting(self.shown)
-
     reports_size = False
-
-    def paint_main(self) -> bytes:
-        return b""
 
     def answer(self, query: DeviceQuery) -> bytes:
         return b""
@@ -117,4 +112,54 @@ async def test_a_screen_that_is_behind_does_not_rest_until_it_has_caught_up(monk
         await room.wait()
         while follower.slices:
             await asyncio.sleep(0)
+    pump.close()
+
+
+async def test_what_is_done_in_steps_sees_one_point_of_the_output_and_lets_the_loop_go_on() -> None:
+    screen = SlowScreen()
+    room = asyncio.Event()
+    pump = ScreenPump(screen, on_room=room.set)
+    released = asyncio.Event()
+    seen: list[bytes] = []
+
+    def steps() -> Generator[None, None, bytes]:
+        before = screen.shown
+        while not released.is_set():
+            assert screen.shown == before
+            yield
+        return before
+
+    def then(shown: bytes) -> None:
+        seen.append(shown)
+        pump.push(b"!")
+
+    pump.push(b"a")
+    pump.at_this_point(lambda: pump.do_here(steps(), then))
+    pump.push(b"b")
+    pump.at_this_point(lambda: pump.do_here(steps(), seen.append))
+    pump.resize(5, 6)
+    async with asyncio.timeout(DEADLINE):
+        while screen.shown != b"a":
+            await asyncio.sleep(0)
+    for _ in range(3):
+        await asyncio.sleep(0)
+        assert not pump.has_room
+    assert (seen, screen.shown) == ([], b"a")
+    released.set()
+    async with asyncio.timeout(DEADLINE):
+        await room.wait()
+    assert seen == [b"a", b"ab"]
+    assert screen.shown.startswith(b"ab<5x6>")
+    pump.close()
+
+
+async def test_steps_that_break_hold_nothing_up(caplog: pytest.LogCaptureFixture) -> None:
+    def broken() -> Generator[None, None, None]:
+        yield
+        raise RuntimeError("a bug")
+
+    pump = ScreenPump(SlowScreen(), on_room=lambda: None)
+    pump.at_this_point(lambda: pump.do_here(broken(), lambda _: None))
+    assert pump.has_room
+    assert "could not be painted" in caplog.text
     pump.close()

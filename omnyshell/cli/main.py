@@ -9,10 +9,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from omnyshell.cli.grammar.commands import COMMANDS
-from omnyshell.cli.ground.output import FAILURE, describe, fail
+from omnyshell.cli.ground.output import BROKEN_PIPE, describe, fail
 from omnyshell.errors import ErrorCodes, OmnyShellException
-from omnyshell.version import __version__
 
 if TYPE_CHECKING:
     import argparse
@@ -49,12 +47,11 @@ def defer_unused() -> None:
     defer("importlib.metadata")
 
 
+_NO_SUCH_NODE = (ErrorCodes.UNKNOWN_NODE, ErrorCodes.BAD_REQUEST)
+
 INTERRUPTED = 130
 START_THRESHOLD = 50_000
 """Allocations between two garbage collections, until a service sets its own threshold."""
-
-SIMILAR = 0.75
-"""Similarity, of 1, of a typed word and a command from which the command is suggested."""
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
@@ -87,7 +84,7 @@ def run(words: list[str]) -> int:
     except BrokenPipeError:
         # The reader of our output has gone.
         _give_up_stdout()
-        return FAILURE
+        return BROKEN_PIPE
     except OSError as exc:
         # A full disk, no free descriptors: errors that any command can meet anywhere.
         _give_up_stdout()
@@ -100,7 +97,9 @@ def _run(words: list[str]) -> int:
 
     command, rest = find_command(words)
     if command is None:
-        return _without_command(words)
+        from omnyshell.cli.grammar.overview import without_command
+
+        return without_command(words)
     options = None
     try:
         options = parse(command, rest)
@@ -113,10 +112,12 @@ def _run(words: list[str]) -> int:
 def _question_about(error: OmnyShellException, options: "argparse.Namespace | None") -> str:
     """Ask whether another node was meant, where the hub knows none of that name."""
     node = _node_of(options)
-    if options is None or not node or error.code != ErrorCodes.UNKNOWN_NODE:
+    if options is None or not node or error.code not in _NO_SUCH_NODE:
         return ""
-    from omnyshell.cli.ground.similar_nodes import did_you_mean
+    from omnyshell.cli.ground.similar_nodes import did_you_mean, is_said_as_to_ssh
 
+    if error.code == ErrorCodes.BAD_REQUEST and not is_said_as_to_ssh(node):
+        return ""
     question = did_you_mean(options, node)
     return f"; {question}" if question else ""
 
@@ -146,37 +147,3 @@ def _fill_standard_streams() -> None:
 def _give_up_stdout() -> None:
     """Drop the output that stdout did not take: Python would report the error again when it flushes at exit."""
     sys.stdout = None
-
-
-def _without_command(words: list[str]) -> int:
-    from difflib import get_close_matches
-
-    if words and words[0] in ("--version", "-V"):
-        print(f"omnyshell {__version__}")
-        return 0
-    given = [word for word in words if word not in ("-h", "--help", "help")]
-    if given and given[0].startswith("-"):
-        return fail("options follow the command, as in `omnyshell nodes list --json`")
-    group = [command for command in COMMANDS if given and command.words[0] == given[0]]
-    if not given or (group and given != words):
-        print(_overview(group or COMMANDS))
-        return 0
-    similar = get_close_matches(" ".join(given[:2]), [command.name for command in COMMANDS], cutoff=SIMILAR)
-    similar = similar or [command.name for command in group]
-    known = ", ".join(f"`omnyshell {name}`" for name in similar) or "see `omnyshell --help`"
-    return fail(f"there is no command '{' '.join(given[:2])}': {known}")
-
-
-def _overview(commands: object) -> str:
-    shown = [command for command in COMMANDS if command in commands]  # type: ignore[operator]
-    width = max(len(command.name) for command in shown)
-    lines = [f"  {command.name:<{width}}  {command.help}" for command in shown]
-    return "\n".join(
-        [
-            "omnyshell: reach your machines through a hub, by name",
-            "",
-            *lines,
-            "",
-            "`omnyshell COMMAND --help` says more; `omnyshell --version` which version this is.",
-        ]
-    )

@@ -1,11 +1,22 @@
 """Options as a parser of `argparse`."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Iterable
 from typing import Any
 
 from omnyshell.options.option import Option
 
-_TYPES: dict[str, Any] = {"int": int, "float": float}
+_TYPES: dict[str, Any] = {"int": int, "float": float, "list": str}
+
+
+def _some(text: str) -> str:
+    """What was typed, which has to be something.
+
+    An empty word is a script's variable that was not set: nothing else, such as a default, is taken in its place.
+    """
+    if not text:
+        raise ArgumentTypeError("it is empty")
+    return text
 
 
 def add_options(parser: Any, options: Iterable[Option]) -> list[tuple[Option, Any]]:
@@ -28,7 +39,7 @@ def _add(parser: Any, option: Option) -> Any:
     text = text.replace("%", "%%")
     if option.kind == "flag":
         return parser.add_argument(option.name, action="store_true", default=None, help=text)
-    settings: dict[str, Any] = {"help": text, "metavar": option.metavar, "type": _TYPES.get(option.kind, str)}
+    settings: dict[str, Any] = {"help": text, "metavar": option.metavar, "type": _TYPES.get(option.kind, _some)}
     if option.choices:
         settings["choices"] = option.choices
     if option.kind == "list":

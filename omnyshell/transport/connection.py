@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import re
 import socket
 import ssl
@@ -106,6 +107,11 @@ def _tls_failure(address: HubAddress, reason: str) -> str:
     if reason in _NO_CIPHER:
         return f"what answers at {address} has no TLS cipher in common with this program: is it a hub?"
     return f"TLS with {address} failed ({reason}); is it a hub?"
+
+
+def _why(error: OSError) -> str:
+    """The system's words: asyncio's own say which call failed, but not how."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _is_here(host: str) -> bool:
@@ -291,7 +297,7 @@ class OmnyShellConnection:
             error = TransportException(text)
             raise (error.advising(Remedy.START_HUB_HERE) if _is_here(address.host) else error) from exc
         except OSError as exc:
-            raise TransportException(f"cannot reach the hub at {address}: {exc.strerror or exc}") from exc
+            raise TransportException(f"cannot reach the hub at {address}: {_why(exc)}") from exc
 
     def _shake_hands(self, message: ControlMessage) -> None:
         try:

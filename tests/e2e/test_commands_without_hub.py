@@ -54,6 +54,15 @@ def test_what_a_file_holds_instead_is_said(tmp_path: Path) -> None:
     assert (told.returncode, told.stdout) == (0, f"ann {made.to_base64()} ROLE,ROLE\n")
 
 
+def test_a_reader_that_has_gone_ends_any_command_as_sigpipe_ends_a_program() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    for words in (["help"], ["completion", "bash"], ["exec", "--help"]):
+        done = subprocess.run([OMNYSHELL, *words], stdout=writer, stderr=subprocess.PIPE, check=False, timeout=DEADLINE)
+        assert (done.returncode, done.stderr) == (141, b"")
+    os.close(writer)
+
+
 def test_help_names_the_tables_of_the_file() -> None:
     for words, tables in (
         (("hub", "start"), ("[nodes.ID.labels]", "[[grants]]")),

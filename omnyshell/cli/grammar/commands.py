@@ -91,6 +91,7 @@ COMMANDS: tuple[Command, ...] = (
             CWD,
             ENV,
             TTY,
+            Option("-n", "leave standard input unread, as where a loop reads its list from it", kind="flag"),
             Option(
                 "--argv",
                 "run a program with arguments, word by word, without a shell",
@@ -102,6 +103,7 @@ COMMANDS: tuple[Command, ...] = (
         ),
         keeps=Rest.BEHIND_NODE,
         among_words=OF_0_1_0_EXEC,
+        advice="a node is named alone, without the options, users and ports of ssh",
     ),
     Command(
         ("run",),

@@ -43,7 +43,7 @@ REMEDIES = {
     Remedy.MOVE_OLD_FILES: "--force does that",
     Remedy.NAME_AUTHORITY: "--ca FILE names it",
     Remedy.NAME_HUB: "give --hub URL or set OMNYSHELL_HUB, or save one with `omnyshell login`",
-    Remedy.NAME_PRINCIPAL: "give --principal NAME, or save a login with `omnyshell login`",
+    Remedy.NAME_PRINCIPAL: "give --principal NAME, or save a login with `omnyshell login`, whose --list shows them",
     Remedy.NAME_SIGNER: "give --hub-config, or --cert and --key",
     Remedy.OTHER_PLACE: "give --out DIR or --id",
     Remedy.OTHER_STATE_DIR: "give --state-dir DIR",

@@ -18,6 +18,9 @@ from omnyshell.printable import printable as printable
 FAILURE = 255
 """Exit code of OmnyShell's own failures, the same as ssh's; a remote program's exit code is passed on."""
 
+BROKEN_PIPE = 141
+"""Exit code where the reader of the output has gone: a shell's for a program killed by SIGPIPE."""
+
 REFUSED = 1
 """Exit code of a node whose credential the hub refused."""
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.loop import run
-from omnyshell.cli.ground.output import FAILURE, complain
+from omnyshell.cli.ground.output import BROKEN_PIPE, FAILURE, complain
 from omnyshell.cli.sessions.lines_wanted import lines_wanted
 from omnyshell.cli.terminal.escapes import DEFAULT, ENDING, Escape, EscapeScanner, help_text, parse_escape, shown
 from omnyshell.cli.terminal.raw_terminal import Notices, RawTerminal
-from omnyshell.cli.terminal.streams import BROKEN_PIPE, InputStream, OutputStream, tell, terminal_spec
+from omnyshell.cli.terminal.streams import InputStream, OutputStream, tell, terminal_spec
 from omnyshell.errors import ErrorCodes, OmnyShellException, OmnyShellTimeoutException, SessionRejectedException
 from omnyshell.guardian import Guardian, guarding
 from omnyshell.ids import short_id

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.loop import run_until_signal
-from omnyshell.cli.ground.output import fail
-from omnyshell.cli.terminal.streams import BROKEN_PIPE, InputStream, OutputStream, tell, terminal_spec
+from omnyshell.cli.ground.output import BROKEN_PIPE, fail
+from omnyshell.cli.terminal.streams import InputStream, OutputStream, tell, terminal_spec
 from omnyshell.durations import format_duration, parse_duration
 from omnyshell.options.values import parse_pairs
 from omnyshell.protocol.frames import DataOpcode
@@ -23,6 +23,8 @@ def execute(options: argparse.Namespace) -> int:
 
 
 async def _execute(options: argparse.Namespace) -> int:
+    if options.n:
+        _leave_stdin()
     env = parse_pairs(options.env, "--env")
     pty = terminal_spec() if options.tty else None
     limit = parse_duration(options.timeout, "--timeout") if options.timeout is not None else None
@@ -48,6 +50,13 @@ async def _execute(options: argparse.Namespace) -> int:
             if not timeout.expired():
                 raise
             return fail(f"the command did not end within {format_duration(limit or 0)}: it was ended")
+
+
+def _leave_stdin() -> None:
+    """Read nothing in place of stdin, which stays to whoever else has it."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
 
 
 def _yield_to_others() -> None:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.loop import run_until_signal
-from omnyshell.cli.ground.output import complain
+from omnyshell.cli.ground.output import BROKEN_PIPE, complain
 from omnyshell.cli.sessions.fleet_output import Groups, Lines, Printer, Records
-from omnyshell.cli.terminal.streams import BROKEN_PIPE, OutputStream
+from omnyshell.cli.terminal.streams import OutputStream
 from omnyshell.durations import parse_duration
 from omnyshell.errors import ConfigException
 from omnyshell.ids import is_node_id
@@ -61,17 +61,27 @@ async def _run(options: argparse.Namespace, stdin: bytes) -> int:
 
 async def _nodes(client: OmnyShellClient, labels: dict[str, str], names: str | None) -> list[str]:
     """The nodes that are meant, sorted. Raises `ConfigException` if that is none."""
-    if names is not None and not labels:
-        named = [name.strip() for name in names.split(",")]
-        # Who is not connected is told so by the hub, as a failure of that node.
-        found = sorted({name for name in named if name})
-        if (strange := next((name for name in found if not is_node_id(name)), None)) is not None:
-            raise ConfigException(f"--nodes: '{strange}' is no node id")
+    if names is None:
+        found = await _connected(client, labels)
+    elif not labels:
+        found = _named(names)
     else:
-        connected = {node.node_id for node in await client.list_nodes(labels)}
-        found = sorted(connected if names is None else connected & {name.strip() for name in names.split(",")})
+        # Who is not connected is told so by the hub, as a failure of that node, also where labels leave others out.
+        others = await _connected(client, {}) - await _connected(client, labels)
+        found = _named(names) - others
     if not found:
         raise ConfigException("no connected node is meant: `omnyshell nodes list` shows who is there")
+    return sorted(found)
+
+
+async def _connected(client: OmnyShellClient, labels: dict[str, str]) -> set[str]:
+    return {node.node_id for node in await client.list_nodes(labels)}
+
+
+def _named(names: str) -> set[str]:
+    found = {name for name in map(str.strip, names.split(",")) if name}
+    if (strange := next((name for name in sorted(found) if not is_node_id(name)), None)) is not None:
+        raise ConfigException(f"--nodes: '{strange}' is no node id")
     return found
 
 

@@ -15,9 +15,6 @@ from omnyshell.protocol.limits import BULK_PAYLOAD
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.client.states import LinkState
 
-BROKEN_PIPE = 141
-"""A shell's exit code for a program killed by SIGPIPE."""
-
 _NOT_WAITING = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 
 

@@ -141,7 +141,8 @@ def credentials_from(given: Mapping[str, str], ask: AskPassphrase | None = None)
     """Return the credential that was given. Raises as `complete` does, also where it cannot be read."""
     principal = given.get("principal")
     if not principal:
-        raise ConfigException("who are you?").advising(Remedy.NAME_PRINCIPAL)
+        hub = f" at {HubAddress.parse(given['hub'])}" if "hub" in given else ""
+        raise ConfigException(f"who are you{hub}?").advising(Remedy.NAME_PRINCIPAL)
     if "key" in given:
         key = _read("key", lambda path: open_key(user_path(path), given, ask), given["key"])
         return PublicKeyCredentialProvider(PrincipalId(principal), key)
@@ -157,8 +158,10 @@ def read_token(path: Path) -> str:
     """Return the token in a file. Raises `ConfigException` where it cannot be read or is empty."""
     try:
         token = read_file(path).decode().strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigException(f"cannot read the token from {path}: {exc}") from exc
+    except OSError as exc:
+        raise ConfigException(f"cannot read the token from {path}: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigException(f"the token file {path} holds no text") from exc
     if not token:
         raise ConfigException(f"the token file {path} is empty")
     return token

@@ -10,6 +10,7 @@ import msgspec
 
 from omnyshell.errors import ConfigException
 from omnyshell.security.files import changing, read_private, write_private
+from omnyshell.transport.connection import HubAddress
 
 _PIECE = re.compile(r"[0-9A-Za-z_.-]+")
 
@@ -161,5 +162,12 @@ def _host(url: str) -> str:
 
 
 def _same_url(one: str, other: str) -> bool:
-    first, second = (url.lower().removeprefix("wss://").rstrip("/") for url in (one, other))
-    return first == second
+    return _address(one) == _address(other)
+
+
+def _address(url: str) -> HubAddress | str:
+    """The address in whichever spelling; what is none, such as an empty name, as it is."""
+    try:
+        return HubAddress.parse(url)
+    except ConfigException:
+        return url

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from omnyshell.cli.grammar.command import Command
 from omnyshell.cli.grammar.commands import COMMANDS, OF_0_1_0_EXEC
-from omnyshell.cli.grammar.parsing import find_command, parse
+from omnyshell.cli.grammar.parsing import build_parser, find_command, parse
+from omnyshell.options.option import Option
 
 (EXEC,) = (command for command in COMMANDS if command.words == ("exec",))
 
@@ -35,6 +37,8 @@ def read(line: str) -> tuple[list[str], dict[str, Any]]:
         ("exec n1 grep -- --hub", "grep -- --hub", {}),
         ("exec n1 - x", "- x", {}),
         ("exec -- n1 ls -x", "ls -x", {}),
+        ("exec -n n1 ls -n", "ls -n", {"n": True}),
+        ("exec n1 -n ls", "ls", {"n": True}),
         ("exec --hub U n1 --cwd / ls --tty -la --hub V", "ls -la --hub V", {"hub": "U", "cwd": "/", "tty": True}),
     ],
 )
@@ -70,3 +74,31 @@ def test_options_of_0_1_0_may_stand_anywhere_around_node_and_command(places: tup
 def test_what_names_no_command_is_an_error(line: str) -> None:
     with pytest.raises(SystemExit):
         read(line)
+
+
+@pytest.mark.parametrize("words", ["-l root n1 ls", "-p 22 n1 ls", "-oBatchMode=yes n1 ls", "n1 -q ls"])
+def test_options_of_ssh_are_answered_with_what_to_leave_out(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        read(f"exec {words}")
+    assert ended.value.code == 255
+    assert "without the options, users and ports of ssh" in capsys.readouterr().err
+
+
+_TAKES_ONE_WORD = [
+    (command, option)
+    for command in COMMANDS
+    for option in command.options
+    if option.kind not in ("flag", "list", "tables", "int", "float") and not option.is_in_file_only
+]
+
+
+@pytest.mark.parametrize(("command", "option"), _TAKES_ONE_WORD, ids=lambda part: part.name)
+def test_an_empty_word_is_never_taken_for_an_option_that_was_not_given(
+    command: Command, option: Option, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["" if each == option else (*each.choices, "1")[0] for each in command.options if each.is_argument]
+    if not option.is_argument:
+        words += [option.name, ""]
+    with pytest.raises(SystemExit):
+        build_parser(command).parse_args(words)
+    assert "it is empty" in capsys.readouterr().err

@@ -23,7 +23,7 @@ LONE = "\ud800 \udcff"
 TEXTS = (*HOSTILE_TEXTS, LONE)
 PRINTERS = {
     "output.py": "prints for the others",
-    "main.py": "prints the version and the overview, which are ours",
+    "overview.py": "prints the version and the overview, which are ours",
     "parsing.py": "prints help, which is ours",
     "completion.py": "prints a script, which is ours",
     "prompts.py": "prints questions, which are ours",

@@ -225,5 +225,5 @@ def test_a_program_gets_the_login_that_the_command_line_has(monkeypatch: pytest.
     monkeypatch.setenv("OMNYSHELL_HUB", "one")
     monkeypatch.setenv("OMNYSHELL_TOKEN", "another")
     assert access_from_environment().credentials == TokenCredentialProvider(PrincipalId("ann"), "another")
-    with pytest.raises(ConfigException, match="who are you"):
+    with pytest.raises(ConfigException, match="who are you at wss://"):
         access_from_environment("three.example")

@@ -137,6 +137,25 @@ def test_a_piece_that_only_one_has_finds_it(store):
         store.find("example")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://home.example",
+        "HTTPS://HOME.example:8443/",
+        "wss://home.example",
+        "home.example",
+        "home.example:8443",
+        "wss://Home.Example:8443/",
+    ],
+)
+def test_a_hub_is_found_however_its_url_is_spelt(store, url):
+    saved = StoredSession(hub="wss://home.example:8443", principal="ann", token="t")
+    store.save(saved)
+    assert store.find(url) == saved
+    store.save(StoredSession(hub=url, principal="bob", token="t"))
+    assert [kept.principal for kept in store.all()] == ["bob"]
+
+
 @pytest.mark.parametrize("other", ["wss://home", "wss://home.example:84", "home.example:8443/path", "home:8443", ""])
 def test_what_says_more_than_a_piece_is_another_hub(store, other):
     store.save(HOME)

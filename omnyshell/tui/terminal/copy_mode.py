@@ -20,7 +20,15 @@ class Outcome(Enum):
     PREVIOUS = auto()
 
 
-HINT: Final = "arrows · v V ctrl+v select · y copies · / n N search · esc leaves"
+_HINT: Final = "Copy mode: arrows · v V ctrl+v select · y copies · / n N search · esc leaves"
+
+
+def hint(tally: tuple[int, int] | None) -> str:
+    """Return what keys do; first which of how many finds is shown, if one is."""
+    if tally is None:
+        return _HINT
+    return f"{tally[0]:,} of {tally[1]:,} · n up, N down · v V ctrl+v select · y copies · / search · esc leaves"
+
 
 _SHAPES: Final = {"v": Shape.TEXT, "space": Shape.TEXT, "V": Shape.LINES, "ctrl+v": Shape.BLOCK}
 _OUTCOMES: Final = {

@@ -23,9 +23,9 @@ from omnyshell.terminal import (
     wants_mouse,
 )
 from omnyshell.tui.terminal.copy_mode import CopyMode, Outcome
+from omnyshell.tui.terminal.finding import Finder
 from omnyshell.tui.terminal.lines import Point
 from omnyshell.tui.terminal.painting import Mark, Overlay
-from omnyshell.tui.terminal.searching import Search
 from omnyshell.tui.terminal.selection import Selection, Shape, line_at, word_at
 from omnyshell.tui.terminal.view import TerminalView
 
@@ -81,9 +81,7 @@ class TerminalWidget(TerminalView, can_focus=True):
         self._host = host
         self.selection: Selection | None = None
         self.copy_mode: CopyMode | None = None
-        self._search: Search | None = None
-        self._found: Point | None = None
-        self._looking: asyncio.Task[None] | None = None
+        self.finder = Finder(self._found, lambda: self.post_message(self.Moved()))
         self._fitted = Size(0, 0)
         self._has_keyboard = False
         self._dragging = False
@@ -200,7 +198,7 @@ class TerminalWidget(TerminalView, can_focus=True):
         """Give the keys back to the program."""
         self.copy_mode = None
         self.unselect()
-        self._search = self._found = None
+        self.finder.stop()
         self.show_from(None)
         self._mode_changed()
 
@@ -231,37 +229,28 @@ class TerminalWidget(TerminalView, can_focus=True):
         """Look for a text, upwards from the end or from the cursor of copy mode; what is found is marked."""
         if self.copy_mode is None:
             self.start_copy_mode()
-        self._search = Search(needle)
-        self._found = None
+        self.finder.begin(needle)
         self.search_again(backwards=True)
 
     def search_again(self, *, backwards: bool) -> None:
         """Go to the next find, upwards where `backwards`."""
-        if self._search is None or self.copy_mode is None:
-            return
-        if self._looking is not None:
-            self._looking.cancel()
-        self._looking = asyncio.create_task(self._look(self._search, self.copy_mode, backwards=backwards))
+        if (mode := self.copy_mode) is not None:
+            self.finder.go(self.lines, lambda: mode.cursor, backwards=backwards)
 
-    async def _look(self, search: Search, mode: CopyMode, *, backwards: bool) -> None:
-        for found in search.steps(self.lines, mode.cursor, backwards=backwards):
-            if found is None:
-                await asyncio.sleep(0)
-                continue
-            self._found = found
-            mode.go(found)
-            self.selection = mode.selection
-            self.reveal(found)
-            self._mode_changed()
+    def _found(self, point: Point | None) -> None:
+        if point is None or self.copy_mode is None:
+            self._host.said(f"'{self.finder.needle}' is not here")
+            self.touch()
             return
-        self._host.said(f"'{search.needle}' is not here")
-        self.touch()
+        self.copy_mode.go(point)
+        self.selection = self.copy_mode.selection
+        self.reveal(point)
+        self._mode_changed()
 
     def on_unmount(self) -> None:
         """End the search too."""
         super().on_unmount()
-        if self._looking is not None:
-            self._looking.cancel()
+        self.finder.stop()
 
     # Selection
 
@@ -273,9 +262,9 @@ class TerminalWidget(TerminalView, can_focus=True):
 
     def overlays(self, line: int, row: Row) -> Iterator[Overlay]:
         """Yield finds, the selection and the cursor, one over the other."""
-        if self._search is not None:
-            for start, end in self._search.in_cells(row.cells):
-                current = self._found == Point(line, start)
+        if self.finder.search is not None:
+            for start, end in self.finder.search.in_cells(row.cells):
+                current = self.finder.at == Point(line, start)
                 yield Overlay(start, end, Mark.CURRENT if current else Mark.FOUND)
         columns = self.selection.columns(line, self.lines.width) if self.selection else None
         if columns is not None:
@@ -284,7 +273,8 @@ class TerminalWidget(TerminalView, can_focus=True):
             yield from super().overlays(line, row)
         elif self.copy_mode.cursor.line == line:
             column = self.copy_mode.cursor.column
-            yield Overlay(column, column + 1, Mark.BLOCK)
+            # A block would turn the colours of a find around that is one character long.
+            yield Overlay(column, column + 1, Mark.UNDERLINE if self.copy_mode.cursor == self.finder.at else Mark.BLOCK)
 
     # Mouse
 

@@ -22,7 +22,7 @@ from omnyshell.tui.tasks import tell
 from omnyshell.tui.terminal import clipboard
 from omnyshell.tui.terminal.attachment import Attachment, Phase
 from omnyshell.tui.terminal.commands import leader_name
-from omnyshell.tui.terminal.copy_mode import HINT
+from omnyshell.tui.terminal.copy_mode import hint
 from omnyshell.tui.terminal.counting import WIDTHS
 from omnyshell.tui.terminal.fair_following import FairFollowing
 from omnyshell.tui.terminal.history import fetch_above
@@ -443,7 +443,8 @@ class TerminalPane(TabPane):
 
     def search_wanted(self) -> None:
         """Ask for the text."""
-        self._strip.ask(LineInput("Search for", lambda text: self.terminal.search(text) if text else None))
+        search = self.terminal.search
+        self._strip.ask(LineInput("Search for", lambda text: text and search(text), self.terminal.finder.needle))
 
     def said(self, text: str) -> None:
         """Tell it in a toast."""
@@ -454,7 +455,7 @@ class TerminalPane(TabPane):
         event.stop()
         self.post_message(self.Changed())
         if self.terminal.copy_mode is not None:
-            self._notice(Text(f"Copy mode: {HINT}"))
+            self._notice(Text(hint(self.terminal.finder.tally)))
         elif self.terminal.is_scrolled:
             above = self.terminal.lines.top - self.terminal.top
             self._notice(Text(f"{above:,} lines up; shift+end or any key goes back to the program"))

@@ -4,15 +4,15 @@ It gets its keys from the focused terminal, so that the program gets no events o
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from rich.text import Text
 from textual import events
 from textual.timer import Timer
 from textual.widget import Widget
 
-_LONGEST_LINE: Final = 500
+from omnyshell.tui.terminal.line_editing import EditedLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +91,23 @@ class Menu:
 
 @dataclass(slots=True)
 class LineInput:
-    """A line to fill in. `entered` gets it, unless it was left with escape."""
+    """A line to fill in. `entered` gets it, unless it was left with escape; an empty one stands for `earlier`."""
 
     title: str
-    entered: Callable[[str], None]
-    value: str = ""
-    hint: str = "enter takes it, esc leaves"
+    entered: Callable[[str], object]
+    earlier: str = ""
+    line: EditedLine = field(default_factory=EditedLine)
 
     def text(self, width: int) -> Text:
-        """Return title, what was typed, and a cursor; the hint where there is room."""
-        text = Text.assemble((f"{self.title} ", "bold"), self.value, ("\N{FULL BLOCK}", "blink"))
-        hint = f"   {self.hint}"
+        """Return title, what was typed, and a cursor; a hint where there is room."""
+        before, behind = self.line.text[: self.line.cursor], self.line.text[self.line.cursor :]
+        text = Text.assemble((f"{self.title} ", "bold"), before)
+        if behind:
+            text.append(behind[0], "reverse").append(behind[1:])
+        else:
+            text.append("\N{FULL BLOCK}", "blink")
+        earlier = ", \N{UPWARDS ARROW} the last one" if self.earlier else ""
+        hint = f"   enter takes it{earlier}, esc leaves"
         if text.cell_len + len(hint) <= width:
             text.append(hint, "dim")
         return text
@@ -113,23 +119,17 @@ class LineInput:
     def press(self, key: str, character: str | None) -> bool:
         """Edit the line."""
         if key == "enter":
-            self.entered(self.value)
-        elif key == "backspace":
-            self.value = self.value[:-1]
-        elif key == "ctrl+u":
-            self.value = ""
-        elif character and character.isprintable():
-            self._append(character)
+            self.entered(self.line.text or self.earlier)
+        elif key in ("up", "ctrl+p"):
+            self.line.replace(self.earlier)
+        else:
+            self.line.press(key, character)
         return key in ("enter", "escape", "ctrl+c")
 
     def paste(self, text: str) -> bool:
         """Take the first line."""
-        lines = text.strip("\r\n").splitlines()
-        self._append("".join(filter(str.isprintable, lines[0])) if lines else "")
+        self.line.insert("".join(text.strip("\r\n").splitlines()[:1]))
         return True
-
-    def _append(self, text: str) -> None:
-        self.value = (self.value + text)[:_LONGEST_LINE]
 
 
 @dataclass(slots=True)

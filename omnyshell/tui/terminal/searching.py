@@ -57,6 +57,17 @@ class Search:
             if step % LINES_A_SLICE == LINES_A_SLICE - 1:
                 yield None
 
+    def tally(self, lines: Lines, at: Point) -> Iterator[tuple[int, int] | None]:
+        """Count what is found. Yields None after each slice of work, last which one begins at `at`, of how many."""
+        number = total = 0
+        for count, line in enumerate(range(lines.first, lines.last + 1), 1):
+            starts = [start for start, _ in self.in_cells(lines.cells(line))]
+            total += len(starts)
+            number += sum(Point(line, start) <= at for start in starts)
+            if count % LINES_A_SLICE == 0:
+                yield None
+        yield number, total
+
 
 def _columns(cells: Sequence[str]) -> list[int]:
     """Return the column of each character, and the one behind the last."""

@@ -3,6 +3,7 @@ from hypothesis import given, strategies as st
 
 from omnyshell.tui.terminal.commands import leader_choices, leader_name
 from omnyshell.tui.terminal.layout import Layout
+from omnyshell.tui.terminal.line_editing import LONGEST, EditedLine
 from omnyshell.tui.terminal.prompt import Choice, LineInput, Menu
 from omnyshell.tui.terminal.splits import Axis, Direction, Rect, fits
 
@@ -150,15 +151,65 @@ def test_menus_report_what_was_chosen_and_close_on_anything():
 
 def test_lines_are_edited_and_entered():
     entered: list[str] = []
-    line = LineInput("Search for", entered.append, "ab")
+    line = LineInput("Search for", entered.append)
     for key, character in (("c", "c"), ("backspace", "\x7f"), ("space", " "), ("x", "x")):
         assert not line.press(key, character)
     assert line.press("enter", "\r")
-    assert entered == ["ab x"]
+    assert entered == [" x"]
     assert line.press("escape", "\x1b")
-    assert entered == ["ab x"]
+    assert entered == [" x"]
     line.press("ctrl+u", "\x15")
-    assert line.value == ""
+    assert line.line.text == ""
+    assert "last one" not in line.text(80).plain
+
+
+def test_a_line_knows_what_was_entered_before():
+    entered: list[str] = []
+    line = LineInput("Search for", entered.append, "error")
+    assert "\N{UPWARDS ARROW} the last one" in line.text(80).plain
+    assert line.press("enter", "\r")
+    line.press("up", None)
+    line.press("s", "s")
+    line.press("home", None)
+    assert line.text(20).plain == "Search for errors"
+    assert line.press("enter", "\r")
+    assert entered == ["error", "errors"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "text", "cursor"),
+    [
+        ("ctrl+a", "one two/three", 0),
+        ("ctrl+a ctrl+f right ctrl+d delete", "ontwo/three", 2),
+        ("left ctrl+b backspace ctrl+h", "one two/tee", 9),
+        ("alt+b", "one two/three", 8),
+        ("alt+b ctrl+left ctrl+left alt+left", "one two/three", 0),
+        ("home alt+f ctrl+right", "one two/three", 7),
+        ("alt+backspace", "one two/", 8),
+        ("ctrl+w", "one ", 4),
+        ("home alt+d alt+d", "/three", 0),
+        ("alt+b ctrl+k", "one two/", 8),
+        ("alt+b ctrl+u end", "three", 5),
+        ("alt+x ctrl+y f5", "one two/three", 13),
+    ],
+)
+def test_a_line_is_edited_by_the_keys_of_readline(keys: str, text: str, cursor: int):
+    line = EditedLine()
+    line.replace("one two/three")
+    for key in keys.split():
+        line.press(key, key[-1] if key.startswith("alt+") else None)
+    assert (line.text, line.cursor) == (text, cursor)
+
+
+def test_a_line_takes_what_can_be_shown_up_to_a_length():
+    line = EditedLine()
+    line.insert("a\x1bb\n")
+    assert line.text == "ab"
+    line.press("left", None)
+    line.insert("x" * 1000)
+    assert (len(line.text), line.cursor, line.text[-1]) == (LONGEST, LONGEST - 1, "b")
+    line.press("x", "x")
+    assert len(line.text) == LONGEST
 
 
 @pytest.mark.parametrize(

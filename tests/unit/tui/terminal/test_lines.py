@@ -1,9 +1,13 @@
 """Lines, selection, search and copy mode over an emulator."""
 
+import asyncio
+
 import pytest
+from support.stack import DEADLINE, until
 
 from omnyshell.terminal import Emulator
-from omnyshell.tui.terminal.copy_mode import CopyMode, Outcome
+from omnyshell.tui.terminal.copy_mode import CopyMode, Outcome, hint
+from omnyshell.tui.terminal.finding import Finder
 from omnyshell.tui.terminal.lines import Lines, Point
 from omnyshell.tui.terminal.searching import Search
 from omnyshell.tui.terminal.selection import Selection, Shape, line_at, word_at
@@ -73,6 +77,43 @@ def test_search_pauses_after_each_slice():
     steps = list(Search("nowhere").steps(lines, Point(lines.last, 0), backwards=True))
     assert steps
     assert set(steps) == {None}
+
+
+def test_finds_are_counted_from_above_with_pauses():
+    _, lines = terminal("ab ab\nnothing\nab")
+    assert list(Search("ab").tally(lines, Point(0, 3))) == [(2, 3)]
+    _, lines = terminal("\n".join(map(str, range(1000))), scrollback=2000)
+    *pauses, tally = Search("7").tally(lines, Point(700, 0))
+    assert set(pauses) == {None}
+    assert tally == (141, 300)
+
+
+async def test_each_find_that_is_asked_for_is_gone_to_and_the_last_one_is_numbered():
+    _, lines = terminal("\n".join(map(str, range(1000))), scrollback=2000)
+    places: list[Point | None] = []
+    counted = asyncio.Event()
+    finder = Finder(places.append, counted.set)
+
+    def cursor() -> Point:
+        return places[-1] or Point(0, 0) if places else Point(999, 3)
+
+    finder.begin("99")
+    for backwards in (True, True, True, False):
+        finder.go(lines, cursor, backwards=backwards)
+    await asyncio.wait_for(counted.wait(), DEADLINE)
+    assert places == [Point(999, 0), Point(998, 0), Point(997, 0), Point(998, 0)]
+    assert (finder.at, finder.tally) == (Point(998, 0), (18, 19))
+    finder.begin("zz")
+    finder.go(lines, cursor, backwards=True)
+    await until(lambda: places[-1] is None)
+    finder.stop()
+    finder.go(lines, cursor, backwards=True)
+    assert (finder.search, finder.tally, finder.needle) == (None, None, "zz")
+
+
+def test_copy_mode_says_which_find_is_shown():
+    assert "3 of 1,027" in hint((3, 1027))
+    assert all(len(hint(tally)) < 79 for tally in (None, (3, 27)))
 
 
 def test_columns_of_what_is_found_behind_wide_characters():

@@ -67,9 +67,14 @@ _LONGEST_SPELLING = 12
 """Characters that stand for one on the wire: four bytes that are a character together."""
 
 
+def start_of(text: str, most: int) -> str:
+    """Return what `from_wire` does for a text, or for so much of its start that it is more than `most` characters."""
+    return from_wire(text[: _LONGEST_SPELLING * (most + 1)])[: most + 1]
+
+
 def shown_start(text: str, most: int) -> str:
     """Return what `shown` does for a text, or for so much of its start that it is more than `most` characters."""
-    return shown(text[: _LONGEST_SPELLING * (most + 1)])[: most + 1]
+    return shown(start_of(text, most))[: most + 1]
 
 
 def shown(text: str) -> str:

@@ -8,9 +8,9 @@ from http import HTTPStatus
 import h11
 
 from omnyshell.protocol.limits import MAX_PAYLOAD
-from omnyshell.services.hub.tunnels.http.headers import ForwardingHeaders, tokens
+from omnyshell.services.hub.tunnels.http.headers import ForwardingHeaders
 from omnyshell.services.hub.tunnels.http.requests import BadRequestError, RequestReader
-from omnyshell.services.hub.tunnels.http.responses import STEPS_A_TURN, ResponseFollower, UpgradeOutcome
+from omnyshell.services.hub.tunnels.http.responses import STEPS_A_TURN, ResponseFollower, Upgrade, UpgradeOutcome
 
 MAX_OUTSTANDING = 256
 """Unanswered requests of a connection at which no more are read."""
@@ -177,10 +177,9 @@ class HttpForwarder:
         return bytes(out)
 
     def _head_read(self, request: h11.Request) -> None:
-        offered = [token for name, value in request.headers if name == b"upgrade" for token in tokens(value)]
-        upgrade = any(token and token != b"h2c" for token in offered)
-        if upgrade:
+        upgrade = Upgrade.of(request)
+        if upgrade is not None:
             if self._follower.is_lost:
                 raise BadRequestError("no upgrade after an answer that cannot be read")
             self._becomes(Speaks.LEAVING)
-        self._follower.expect(request.method, upgrade=upgrade)
+        self._follower.expect(request.method, upgrade)

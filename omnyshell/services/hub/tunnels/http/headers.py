@@ -22,8 +22,11 @@ REPLACED = frozenset(
 )
 OURS = APPENDED | REPLACED
 
-CLEARTEXT_HTTP2 = b"h2c"
-"""Not offered to the target: requests in such a connection would get no forwarding headers."""
+_MORE_HTTP = (b"http", b"h2", b"h3", b"tls")
+"""How the names of protocols begin that are not offered to the target: HTTP again, or what it goes on within.
+
+Requests in such a connection would get no forwarding headers.
+"""
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -51,7 +54,7 @@ class ForwardingHeaders:
             if name in before:
                 before[name].append(value)
             elif name == b"upgrade":
-                kept += [(raw_name, left)] if (left := _without_http2(value)) else []
+                kept += [(raw_name, left)] if (left := b", ".join(offered(value))) else []
             elif name != b"http2-settings" and name.replace(b"_", b"-") not in OURS:
                 # A target that turns headers into variables would take an underscore for a hyphen, so these are removed
                 # too.
@@ -82,9 +85,10 @@ def tokens(value: bytes) -> list[bytes]:
     return [part.strip(b" \t").lower() for part in value.split(b",")]
 
 
-def _without_http2(value: bytes) -> bytes:
-    left = [part.strip(b" \t") for part in value.split(b",") if part.strip(b" \t").lower() != CLEARTEXT_HTTP2]
-    return b", ".join(left)
+def offered(upgrade: bytes) -> list[bytes]:
+    """Return the protocols of an `Upgrade` header that are offered to a target, as they are written."""
+    protocols = (part.strip(b" \t") for part in upgrade.split(b","))
+    return [protocol for protocol in protocols if protocol and not protocol.lower().startswith(_MORE_HTTP)]
 
 
 def _joined(before: list[bytes], ours: bytes) -> bytes:

@@ -1,10 +1,14 @@
 """Follows a target's responses, which are passed on unchanged, to see whether an upgrade was accepted."""
 
+import base64
+import hashlib
 from collections import deque
+from dataclasses import dataclass
 from enum import Enum, auto
 
 import h11
 
+from omnyshell.services.hub.tunnels.http.headers import offered, tokens
 from omnyshell.services.hub.tunnels.http.requests import HEAD_STEPS, MAX_HEAD
 
 STEPS_A_TURN = 120
@@ -20,6 +24,40 @@ class UpgradeOutcome(Enum):
     """The response is not valid HTTP, so the answer is unknown."""
 
 
+_SWITCHING = 101
+_WEBSOCKET = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""What RFC 6455 has a server hash behind the client's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """What a request offers to go on with.
+
+    A target that can be had to answer 101 by accident goes on in HTTP, behind headers that nobody added: so an answer
+    accepts an upgrade only where it names what was offered, and proves that it read the key of a WebSocket.
+    """
+
+    protocols: frozenset[bytes]
+    keys: tuple[bytes, ...] = ()
+
+    @classmethod
+    def of(cls, request: h11.Request) -> "Upgrade | None":
+        """Return what a request offers; None where it goes on in HTTP."""
+        protocols = {one.lower() for name, value in request.headers if name == b"upgrade" for one in offered(value)}
+        keys = tuple(value for name, value in request.headers if name == b"sec-websocket-key")
+        return cls(frozenset(protocols), keys) if protocols else None
+
+    def is_accepted_by(self, response: h11.InformationalResponse) -> bool:
+        """Tell whether a response 101 is an answer to this."""
+        named = {token for name, value in response.headers if name == b"upgrade" for token in tokens(value)}
+        proofs = [value for name, value in response.headers if name == b"sec-websocket-accept"]
+        expected = [
+            base64.b64encode(hashlib.sha1(key + _WEBSOCKET, usedforsecurity=False).digest()) for key in self.keys
+        ]
+        is_proven = named != {b"websocket"} or not self.keys or proofs == expected
+        return bool(named) and named <= self.protocols and is_proven
+
+
 class ResponseFollower:
     """Counts answered requests. After an invalid response it stops counting.
 
@@ -27,7 +65,7 @@ class ResponseFollower:
     """
 
     def __init__(self) -> None:
-        self._expected: deque[tuple[bytes, bool]] = deque()
+        self._expected: deque[tuple[bytes, Upgrade | None]] = deque()
         self._parser: h11.Connection | None = None
         self._unread = b""
         self._is_inside = False
@@ -43,7 +81,7 @@ class ResponseFollower:
         """Whether there is input that was not parsed yet."""
         return bool(self._unread) or self._is_inside
 
-    def expect(self, method: bytes, *, upgrade: bool) -> None:
+    def expect(self, method: bytes, upgrade: Upgrade | None) -> None:
         """Note a request that went to the target."""
         if self.is_lost:
             return
@@ -93,7 +131,10 @@ class ResponseFollower:
         while steps > 0:
             event = parser.next_event()
             steps -= 1
-            if event is h11.PAUSED:
+            if isinstance(event, h11.InformationalResponse) and event.status_code == _SWITCHING:
+                if upgrade is None or not upgrade.is_accepted_by(event):
+                    raise h11.RemoteProtocolError("the target switches to what was not offered")
+            elif event is h11.PAUSED:
                 # The connection has left HTTP, after an upgrade.
                 self._expected.popleft()
                 return steps, UpgradeOutcome.ACCEPTED

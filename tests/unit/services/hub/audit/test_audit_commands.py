@@ -5,6 +5,7 @@ import shlex
 import pytest
 from hypothesis import example, given, strategies as st
 
+from omnyshell.protocol.byte_text import is_text
 from omnyshell.services.hub.audit.commands import LONGEST_COMMAND, audited_command
 from omnyshell.services.hub.ground.audit_settings import AuditedCommands
 
@@ -84,3 +85,42 @@ def test_nothing_is_cut_off_without_being_told(count: int) -> None:
         assert "rm -rf x" in line or line.endswith("..."), line
         assert "\0" not in line
         assert len(line) <= LONGEST_COMMAND + 3
+
+
+TEMPLATES = (
+    "mysql -u root -p{} db",
+    "sudo mysqldump -p{}",
+    "PASSWORD={} run",
+    "run --password {} -x",
+    "run --password={}",
+    "curl -u ann:{} host",
+    "sshpass -p {} ssh host",
+    "redis-cli -a {}",
+    "psql postgres://ann:{}@host/db",
+    "sh -c 'mysql -p{}'",
+)
+
+
+@given(st.sampled_from(TEMPLATES), st.text("abcxyz", min_size=4, max_size=8), st.integers(0x80, 0xFF), st.booleans())
+@example("mysql -u root -p{} db", "secret", 0xFF, True)
+@example("mysql -u root -p{} db", "secret", 0xE9, True)
+def test_a_password_of_any_bytes_is_hidden_like_one_of_characters(
+    template: str, word: str, byte: int, is_line: bool
+) -> None:
+    """In Latin-1, say: a byte is spelled as letters and digits, which a password and an option may look like."""
+    for secret in (f"{chr(0xDC00 + byte)}{word}", f"{word}\0{byte:02x}", f"\0{byte:02x}{word}\0{byte:02x}{word}"):
+        line = template.format(secret)
+        request = (line, ()) if is_line or "'" in template else (None, line.split(" "))
+        shown = audited_command(*request, FULL)
+        assert word not in shown, shown
+        assert f"\\x{byte:02x}" not in shown, shown
+        assert "\0" not in shown
+        assert is_text(shown)
+
+
+@given(st.binary(max_size=40), st.sampled_from(AuditedCommands))
+def test_any_bytes_are_kept_as_text(data: bytes, kept: AuditedCommands) -> None:
+    text = data.replace(b"\0", b"").decode("utf-8", "surrogateescape")
+    for command in (audited_command(text, (), kept), audited_command("run", (text,), kept)):
+        assert is_text(command)
+        command.encode()

@@ -301,6 +301,51 @@ def test_what_follows_an_answer_without_an_upgrade_gets_headers_of_the_hub(metho
     assert sent["X-Forwarded-For"] == ["10.0.0.1, 203.0.113.7"]
 
 
+KEYED = UPGRADE.replace(b"Host", b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nHost")
+PROVEN = SWITCHED.replace(b"Upgrade:", b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nUpgrade:", 1)
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (UPGRADE, b"HTTP/1.1 101 OK\r\n\r\n"),
+        (UPGRADE, SWITCHED.replace(b"websocket", b"HTTP/1.1")),
+        (UPGRADE, SWITCHED.replace(b"websocket", b"h2c")),
+        (UPGRADE, SWITCHED.replace(b"websocket", b"websocket, h2c")),
+        (UPGRADE.replace(b"websocket", b"h2c, websocket"), SWITCHED.replace(b"websocket", b"h2c")),
+        (KEYED, SWITCHED),
+        (KEYED, PROVEN.replace(b"s3p", b"s3q")),
+        (KEYED.replace(b"Host", b"Sec-WebSocket-Key: x\r\nHost"), PROVEN),
+    ],
+)
+def test_a_target_that_answers_101_by_accident_opens_no_way_for_forged_headers(request_: bytes, answer: bytes) -> None:
+    http = forwarder()
+    http.request_bytes(request_ + FORGED)
+    assert http.is_holding
+    assert http.response_bytes(answer) == b""
+    assert http.response_bytes(OK) == b""
+    assert http.request_bytes(FORGED) == b""
+    assert http.refusal is not None
+    assert http.refusal.status == 400
+
+
+@pytest.mark.parametrize("answer", [PROVEN, PROVEN.replace(b"websocket", b"WebSocket")])
+def test_a_websocket_that_proves_itself_leaves_both_ways_alone(answer: bytes) -> None:
+    http = forwarder()
+    http.request_bytes(KEYED + b"\x81\x00")
+    assert http.response_bytes(answer) == b"\x81\x00"
+
+
+@pytest.mark.parametrize("name", ["h2c", "h2", "HTTP/2.0", "http/1.1", "TLS/1.2", "H3"])
+def test_nothing_that_is_http_again_is_offered(name: str) -> None:
+    http = forwarder()
+    sent = http.request_bytes(GET.replace(b"Accept", f"Connection: Upgrade\r\nUpgrade: {name}\r\nAccept".encode()))
+    assert "Upgrade" not in headers_of(sent)
+    assert not http.is_holding
+    sent = forwarder().request_bytes(UPGRADE.replace(b"websocket", f"{name}, tcp,{name}".encode()))
+    assert headers_of(sent)["Upgrade"] == ["tcp"]
+
+
 def test_cleartext_http2_is_not_offered() -> None:
     http = forwarder()
     sent = http.request_bytes(

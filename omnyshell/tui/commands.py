@@ -77,7 +77,7 @@ DECLARED: Final = (
     Command("filter", "Show only what a filter shows; without one, everything", "[FILTER]", (Takes.FILTER,)),
     Command("save", "Keep the panel's filter under a name, for `@NAME`", "NAME", (Takes.NAME,), 1),
     Command("forget", "Drop a saved filter", "NAME", (Takes.SAVED,), 1),
-    Command("columns", "Choose the panel's columns and their order; `all` for all", "[COLUMN...]", (Takes.COLUMN,)),
+    Command("columns", "Choose the panel's columns and their order; `all`: the usual", "[COLUMN...]", (Takes.COLUMN,)),
     Command("sort", "Order the rows by a column; with `-` the other way round", "[-]COLUMN", (Takes.COLUMN,), 1),
     Command("hub", "Go to another hub, by URL or login name; `local` is this machine's", "[HUB]", (Takes.HUB,), 1),
     Command("theme", "Use a theme from now on", "NAME", (Takes.THEME,), 1),

@@ -65,11 +65,14 @@ def rows(name: str) -> Rows[Any]:
 def panel_table(name: str) -> str:
     """A panel's columns and fields, in Markdown."""
     panel = PANELS[name]
-    shown = [(f"`{one.title}`", one.field, one.about) for one in panel.COLUMNS]
+    shown = [(f"`{one.title}`", one.field, one.about, one.for_admins) for one in panel.COLUMNS]
     lines = [
         ("column", "field", "is a", "what it is"),
         ("---",) * 4,
-        *((title, *_described(*rest)) for title, *rest in [*shown, *(("", field, "") for field in panel.FIELDS)]),
+        *(
+            (title, *_described(*rest))
+            for title, *rest in [*shown, *(("", field, "", False) for field in panel.FIELDS)]
+        ),
     ]
     return _table(lines)
 
@@ -79,11 +82,11 @@ def filter_table() -> str:
     return _table([("term", "what it shows"), ("---",) * 2, *((f"`{term}`", text) for term, text in LANGUAGE)])
 
 
-def _described(field: FilterField[Any] | None, about: str) -> tuple[str, str, str]:
+def _described(field: FilterField[Any] | None, about: str, for_admins: bool) -> tuple[str, str, str]:
     if field is None:
         return "", "", about
     kind = field.quantity.value if isinstance(field, Number) else "text" if isinstance(field, Text) else "labels"
-    return f"`{field.name}`", kind, field.about
+    return f"`{field.name}`", kind, f"for admins: {field.about}" if for_admins else field.about
 
 
 def _table(lines: list[tuple[str, ...]]) -> str:

@@ -168,6 +168,9 @@ class Doing:
         def do() -> None:
             save_columns(settings_file(), self._console.settings.own, name, names)
             panel.use(self._console.settings.own)
+            empty = [column for column in panel.columns if column.name in names and panel.why_nothing(column)]
+            if empty:
+                panel.notify(panel.why_nothing(empty[0]), title=", ".join(column.title for column in empty))
 
         return do
 

@@ -1,6 +1,6 @@
 """Choosing the columns of a panel, and their order; the panel behind shows the choice at once."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -13,21 +13,23 @@ from textual.widgets import OptionList, Static
 from omnyshell.tui.formats import fitted
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.panels.columns import Column
+from omnyshell.tui.panels.panel import Panel
 
 
 class Choice:
     """Columns in an order, of which some are shown. Those that are not come last at first."""
 
-    def __init__(self, columns: Sequence[Column[Any]], shown: Sequence[str]) -> None:
+    def __init__(self, columns: Sequence[Column[Any]], shown: Sequence[str], usual: Sequence[str]) -> None:
         self._own = [column.name for column in columns]
+        self._usual = list(usual)
         self.order = [*shown, *(name for name in self._own if name not in shown)]
         self.shown = set(shown)
 
     @property
     def names(self) -> list[str]:
-        """Those that are shown, in their order; none where that is all of them in their own."""
+        """Those that are shown, in their order; none where they are the usual ones in their own."""
         chosen = [name for name in self.order if name in self.shown]
-        return [] if chosen == self._own else chosen
+        return [] if chosen == self._usual else chosen
 
     def toggle(self, at: int) -> bool:
         """Show one, or not any more; returns False for the last one that is shown, which stays."""
@@ -42,8 +44,8 @@ class Choice:
         return to
 
     def reset(self) -> None:
-        """Show all, in their own order."""
-        self.order, self.shown = list(self._own), set(self._own)
+        """Show the usual ones, in their own order."""
+        self.order, self.shown = list(self._own), set(self._usual)
 
 
 class _List(OptionList):
@@ -53,7 +55,7 @@ class _List(OptionList):
 
 
 class ColumnsDialog(ModalScreen[list[str] | None]):
-    """Returns the names to show, none for all in their own order; or None if it was left."""
+    """Returns the names to show, none for the usual ones in their own order; or None if it was left."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.COLUMNS)
     DEFAULT_CSS = """
@@ -77,24 +79,21 @@ class ColumnsDialog(ModalScreen[list[str] | None]):
     }
     """
 
-    def __init__(
-        self, title: str, columns: Sequence[Column[Any]], shown: Sequence[str], preview: Callable[[Sequence[str]], None]
-    ) -> None:
+    def __init__(self, panel: Panel[Any]) -> None:
         super().__init__()
-        self._title = title
-        self._columns = {column.name: column for column in columns}
-        self._before = list(shown)
-        self._choice = Choice(columns, shown)
-        self._preview = preview
+        self._panel = panel
+        self._columns = {column.name: column for column in panel.columns}
+        self._before = panel.table.chosen
+        self._choice = Choice(panel.columns, self._before, panel.table.usual)
         self._list = _List(*self._lines(), compact=True, markup=False, id="list")
 
     def compose(self) -> ComposeResult:
         """The columns, and what keys do."""
         with Vertical(id="box") as box:
-            box.border_title = f"Columns of {self._title}"
+            box.border_title = f"Columns of {self._panel.NAME.lower()}"
             box.border_subtitle = "enter saves, esc leaves"
             yield self._list
-            yield Static("space shows or hides   shift+↑↓ moves   a all as at first", id="keys", markup=False)
+            yield Static("space shows or hides   shift+↑↓ moves   a as at first", id="keys", markup=False)
 
     def on_mount(self) -> None:
         """Begin with the first column."""
@@ -105,15 +104,16 @@ class ColumnsDialog(ModalScreen[list[str] | None]):
         for name in self._choice.order:
             column = self._columns[name]
             is_shown = name in self._choice.shown
-            about = column.field.about if column.field is not None else ""
-            text = f"{'✓' if is_shown else ' '} {fitted(column.title, 10)} {about}"
+            about = column.field.about if column.field is not None else column.about
+            why = self._panel.why_nothing(column)
+            text = f"{'✓' if is_shown else ' '} {fitted(column.title, 10)} {f'{why}: ' if why else ''}{about}"
             yield Content.styled(fitted(text, 58), "" if is_shown else "dim")
 
     def _show(self, at: int) -> None:
         for index, line in enumerate(self._lines()):
             self._list.replace_option_prompt_at_index(index, line)
         self._list.highlighted = at
-        self._preview(self._choice.names)
+        self._panel.table.choose(self._choice.names)
 
     @property
     def _at(self) -> int:
@@ -152,5 +152,5 @@ class ColumnsDialog(ModalScreen[list[str] | None]):
 
     def action_close(self) -> None:
         """Leave everything as it was."""
-        self._preview(self._before)
+        self._panel.table.choose(self._before if self._before != self._panel.table.usual else ())
         self.dismiss(None)

@@ -45,7 +45,7 @@ class OwnApp(TellingApp):
                 except ConfigException as exc:
                     tell(self, "Not saved", str(exc))
 
-        self.push_screen(ColumnsDialog(name, panel.COLUMNS, panel.table.chosen, panel.table.choose), save)
+        self.push_screen(ColumnsDialog(panel), save)
 
     def on_panel_own_wanted(self, event: Panel.OwnWanted) -> None:
         """Run a command of the user's own, after asking where it says so."""

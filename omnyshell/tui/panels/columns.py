@@ -46,6 +46,8 @@ class Column(Generic[T]):
     falls: bool = False
     trend: Callable[[T], float] | None = None
     about: str = ""
+    for_admins: bool = False
+    """Whether the hub tells admins alone what it shows."""
 
     @property
     def name(self) -> str:

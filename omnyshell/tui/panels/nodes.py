@@ -150,6 +150,7 @@ class NodesPanel(Panel[LiveNode]):
             Number("latency", "round trip between hub and node", lambda node, _: node.latency, Quantity.TIME),
             keep=40,
             right=True,
+            for_admins=True,
         ),
         Column(
             "HEARD",
@@ -164,6 +165,7 @@ class NodesPanel(Panel[LiveNode]):
             ),
             keep=55,
             right=True,
+            for_admins=True,
         ),
         Column(
             "LOAD",
@@ -220,9 +222,10 @@ class NodesPanel(Panel[LiveNode]):
             "ADDRESS",
             13,
             lambda node, _: Cell(_host(node)),
-            Text("address", "for admins: where it comes from", lambda node, _: _host(node)),
+            Text("address", "where it comes from", lambda node, _: _host(node)),
             most=39,
             keep=30,
+            for_admins=True,
         ),
         Column(
             "VERSION",

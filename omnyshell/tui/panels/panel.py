@@ -27,6 +27,7 @@ from omnyshell.tui.panels.table import LiveTable
 from omnyshell.tui.panels.trends import Trends
 from omnyshell.tui.preferences.command import OwnCommand
 from omnyshell.tui.preferences.own import Own
+from omnyshell.tui.rights import is_admin
 from omnyshell.tui.suggestions import Suggestions
 from omnyshell.tui.tasks import refuse
 from omnyshell.tui.widgets.completing import CompletingField
@@ -219,7 +220,13 @@ class Panel(JudgedRows[T], Vertical):
         """Draw changes: rows, ages, the title, and what may be done."""
         self._say()
         self.judge()
+        self.table.withhold(frozenset(column.name for column in self.columns if self.why_nothing(column)))
         self.table.show()
+
+    def why_nothing(self, column: Column[T]) -> str:
+        """Return why the user sees nothing in a column, whatever the rows; "" if that is not so."""
+        tells_all = self.state.own is None or is_admin(self.state)
+        return "" if tells_all or not column.for_admins else "the hub tells admins alone"
 
     def _say(self) -> None:
         shown, total = len(self.rows.shown), self.rows.total

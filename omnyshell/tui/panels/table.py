@@ -99,7 +99,10 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
         super().__init__()
         self.rows = rows
         self._columns = columns
-        self._chosen = columns
+        self._chosen: Sequence[Column[T]] = ()
+        """Those that were asked for by name; without any, the usual ones."""
+
+        self._withheld: frozenset[str] = frozenset()
         self._clock = clock
         self._placed: list[Placed] = []
         self._laid_out_for = 0
@@ -162,16 +165,32 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
         )
 
     def choose(self, names: Sequence[str]) -> None:
-        """Show the columns of these names, in this order; without any, all in their own."""
+        """Show the columns of these names, in this order; without any, the usual ones in their own."""
         named = {column.name: column for column in self._columns}
-        self._chosen = [named[name] for name in names] or self._columns
+        self._chosen = [named[name] for name in names if name in named]
         if self.is_attached:
             self.redraw()
+
+    def withhold(self, names: frozenset[str]) -> None:
+        """Leave columns of these names to those who ask for them: nothing is known that they could show."""
+        if names != self._withheld:
+            self._withheld = names
+            if self.is_attached:
+                self.redraw()
+
+    @property
+    def usual(self) -> list[str]:
+        """The names of the columns that are shown where none are asked for, in their order."""
+        return [column.name for column in self._columns if column.name not in self._withheld]
 
     @property
     def chosen(self) -> list[str]:
         """The names of the columns that are shown as far as there is room, in their order."""
-        return [column.name for column in self._chosen]
+        return [column.name for column in self._shown_if_room]
+
+    @property
+    def _shown_if_room(self) -> Sequence[Column[T]]:
+        return self._chosen or [column for column in self._columns if column.name not in self._withheld]
 
     @property
     def visible_columns(self) -> list[int]:
@@ -180,7 +199,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
 
     def _layout(self) -> list[Placed]:
         if not self._placed:
-            self._placed = place(self._chosen, self._room - MARGIN - 1)
+            self._placed = place(self._shown_if_room, self._room - MARGIN - 1)
         return self._placed
 
     def _fit(self) -> None:

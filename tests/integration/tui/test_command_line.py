@@ -87,7 +87,7 @@ MISTAKES = [
     ("forget mine", "There is no saved filter 'mine'"),
     ("columns stat", "did you mean 'state'?"),
     ("sort height", "there is no column 'height'"),
-    ("theme pink", "There is no theme 'pink'; known are"),
+    ("theme pink", "there is no theme 'pink', nor a file"),
     ("tunnel web-1 x", "No port"),
     ("tunnel web-1 80 99999", "No port"),
     ("tunnel web-1 80 81 82", "Write it as :tunnel"),

@@ -1,7 +1,8 @@
 """The console of somebody with few rights: what is not allowed is dimmed and says why, and nobody is asked."""
 
 import pytest
-from support.console import NOW, a_day_at_work, console, delta, node, session
+from support.console import NOW, a_day_at_work, console, delta, node, say, session
+from support.overview import text_of
 from support.pictures import check_picture
 from support.scripted import ScriptedClient
 from support.stack import until
@@ -77,6 +78,8 @@ async def test_what_is_not_allowed_is_dimmed_and_says_why(width: int, height: in
         for key, why in told.items():
             assert why in await presses(pilot, key), key
             assert app.screen is app.overview
+        shown = [app.overview.nodes.columns[at].title for at in app.overview.nodes.table.visible_columns]
+        assert not {"LATENCY", "HEARD", "ADDRESS"} & set(shown)
         # On the next node it is another matter.
         await pilot.press("down")
         await until(lambda: "open" not in dimmed(app))
@@ -131,6 +134,25 @@ async def test_rights_that_change_are_followed() -> None:
         state.apply(delta(nodes=(node("build-mac", denied=(locked,)),)))
         await until(lambda: dimmed(app) == {"shell", "toggle_preview"})
         assert "the node is locked by root: rebuilt today" in await presses(pilot, "o")
+
+
+async def test_columns_that_only_admins_are_told_are_for_who_asks_for_them_and_say_why_they_are_empty() -> None:
+    async with console(few_rights()) as (app, pilot):
+        table = app.overview.nodes.table
+        assert "latency" not in table.usual
+        await pilot.press("C")
+        assert "LATENCY    the hub tells admins alone: round trip" in text_of(app)
+        await pilot.press("enter")
+        assert not app.settings.own.columns.get("nodes")
+        await pilot.press("colon", *"columns node latency", "enter")
+        await until(lambda: table.chosen == ["node", "latency"])
+        assert "LATENCY: the hub tells admins alone" in notices(app)
+        # An admin has them, as long as nothing else is asked for.
+        await pilot.press("colon", *"columns all", "enter")
+        told = a_day_at_work()
+        told.own = OwnRights(principal="ann", roles=("admin",))
+        say(app.hub.state, told)
+        await until(lambda: "latency" in table.chosen)
 
 
 async def test_the_palette_dims_what_is_not_allowed_and_says_why() -> None:

@@ -12,17 +12,22 @@ from omnyshell.services.hub.truth.changes import EndLock, PutLock, RemoveLock, T
 class Locks:
     """The locks of a hub, in memory. An expired lock has no effect, even before it is removed.
 
-    They are updated by the log.
+    They are updated by the log. A lock has expired where the time of day says so, and as much time has passed as it had
+    left when it was learnt of: a clock that leaps ahead sets nobody free.
     """
 
     def __init__(self, clock: Clock, held: Iterable[LockInfo] = ()) -> None:
         self._clock = clock
         self._held: dict[tuple[LockKind, str], LockInfo] = {}
+        self._at_least: dict[tuple[LockKind, str], float] = {}
+        """Until when each that has an end holds at least, on the monotonic clock."""
+
         self.begin(held)
 
     def begin(self, held: Iterable[LockInfo]) -> None:
         """Start with these stored locks."""
-        self._held |= {(lock.kind, lock.name): lock for lock in held}
+        for lock in held:
+            self._put(lock)
 
     def __iter__(self) -> Iterator[LockInfo]:
         """Yield the locks in force, sorted by kind and name."""
@@ -59,7 +64,7 @@ class Locks:
     def _take(self, transaction: Transaction) -> None:
         for change in transaction.changes:
             if isinstance(change, PutLock):
-                self._held[change.lock.kind, change.lock.name] = change.lock
+                self._put(change.lock)
             elif isinstance(change, RemoveLock):
                 self._held.pop((change.kind, change.name), None)
             elif isinstance(change, EndLock):
@@ -67,8 +72,18 @@ class Locks:
                 if lock is not None and lock.expires_at == change.ends_at:
                     del self._held[change.kind, change.name]
 
+    def _put(self, lock: LockInfo) -> None:
+        key = lock.kind, lock.name
+        self._held[key] = lock
+        self._at_least.pop(key, None)
+        if lock.expires_at is not None:
+            left = (lock.expires_at - self._clock.now()).total_seconds()
+            self._at_least[key] = self._clock.monotonic() + left
+
     def _holds(self, lock: LockInfo) -> bool:
-        return lock.expires_at is None or self._clock.now() < lock.expires_at
+        if lock.expires_at is None or self._clock.now() < lock.expires_at:
+            return True
+        return self._clock.monotonic() < self._at_least.get((lock.kind, lock.name), 0.0)
 
 
 def told(lock: LockInfo) -> str:

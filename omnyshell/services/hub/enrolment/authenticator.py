@@ -53,6 +53,12 @@ class EnrolledAuthenticator:
         """A heap of the next expiry of each principal; some entries are outdated, see `_next_end`."""
 
         self._next_end: dict[str, datetime] = {}
+        self._at_most: list[tuple[float, datetime, str]] = []
+        """Until when each of these ends is at most waited for, on the monotonic clock: see `_look`."""
+
+        self._reached: dict[str, datetime] = {}
+        """The last of these times that has come for a principal, whatever the time of day is."""
+
         self._expired: set[str] = set()
         by_key = PublicKeyAuthenticator(self._keys, require_binding=lambda principal: principal in self._binding)
         self._members = CompositeAuthenticator([self._tokens, by_key])
@@ -103,6 +109,7 @@ class EnrolledAuthenticator:
     def take(self, name: str, found: Enrolled) -> None:
         """Replace what is accepted of a principal."""
         now = self._clock.now()
+        now = max(now, self._reached.get(name, now))
         owner = found.owner
         valid = [each for each in found.credentials if owner is not None and not each.has_ended(now)]
         who = PrincipalId(name)
@@ -137,9 +144,18 @@ class EnrolledAuthenticator:
         elif self._next_end.get(name) != end:
             self._next_end[name] = end
             heappush(self._ends, (end, name))
+            left = (end - self._clock.now()).total_seconds()
+            heappush(self._at_most, (self._clock.monotonic() + left, end, name))
 
     def _look(self) -> None:
-        now = self._clock.now()
+        """Take again whose end has come: by the time of day, or by the time that passed, if that was set back."""
+        now, ticks = self._clock.now(), self._clock.monotonic()
+        while self._at_most and self._at_most[0][0] <= ticks:
+            _, end, name = self._at_most[0]
+            if self._next_end.get(name) == end:
+                self._reached[name] = end
+                self.take(name, self.read(name))
+            heappop(self._at_most)
         while self._ends and self._ends[0][0] <= now:
             end, name = self._ends[0]
             if self._next_end.get(name) == end:

@@ -27,10 +27,12 @@ NAMES = ("ann", "bob", "eve", "max")
 
 
 class Clock(FakeClock):
-    """One whose wall clock moves too."""
+    """One whose wall clock moves too, and may leap."""
+
+    leap = 0.0
 
     def now(self) -> datetime:
-        return super().now() + timedelta(seconds=self.seconds)
+        return super().now() + timedelta(seconds=self.seconds + self.leap)
 
 
 class World:
@@ -104,3 +106,34 @@ def test_who_is_locked_anew_while_an_end_is_asked_for_stays_locked() -> None:
     world.log.answer()
     assert world.is_locked("ann")
     assert sorted(lock.name for lock in world.store.locks()) == ["ann", "max"]
+
+
+@pytest.mark.parametrize("leap", [60.0, 1e9])
+def test_a_clock_that_leaps_ahead_sets_nobody_free(leap: float) -> None:
+    world = World()
+    world.tick(4)
+    world.clock.leap = leap
+    world.tick(5.9)
+    assert all(map(world.is_locked, NAMES))
+    assert world.log.asked == []
+    world.tick(0.2)
+    assert [world.is_locked(name) for name in NAMES] == [False, False, False, True]
+
+
+def test_a_clock_that_leaps_back_sets_nobody_free_before_the_end_that_was_said() -> None:
+    world = World()
+    world.clock.leap = -60
+    world.tick(11)
+    assert all(map(world.is_locked, NAMES))
+    world.tick(60)
+    assert not world.is_locked("ann")
+
+
+def test_a_lock_is_held_for_what_it_had_left_when_it_was_read() -> None:
+    world = World()
+    again = Locks(world.clock, world.locks)
+    world.clock.leap = 1e6
+    world.clock.seconds += 9
+    assert [lock.name for lock in again] == ["ann", "bob", "eve", "max"]
+    world.clock.seconds += 2
+    assert [lock.name for lock in again] == ["max"]

@@ -23,12 +23,13 @@ CONTEXT = LoginContext("n" * 43, "client")
 class Clock:
     def __init__(self) -> None:
         self.at = datetime(2026, 1, 2, tzinfo=UTC)
+        self.ticks = 0.0
 
     def now(self) -> datetime:
         return self.at
 
     def monotonic(self) -> float:
-        return 0.0
+        return self.ticks
 
 
 def _logins(enrolled: EnrolledAuthenticator) -> dict[tuple[str, str], frozenset[str] | None]:
@@ -101,3 +102,22 @@ def test_whose_end_has_come_is_told_once() -> None:
     assert enrolled.expire() == set()
     clock.at += timedelta(seconds=2)
     assert enrolled.expire() == {"eve"}
+
+
+def test_a_clock_that_is_set_back_prolongs_nothing() -> None:
+    clock, store = Clock(), Enrolments(StateFile(None))
+    ends = clock.now() + timedelta(seconds=10)
+    store.put_principal(EnrolledPrincipal(principal="ann", timed_roles={"ops": ends}, created_at=clock.now()))
+    enrolled = EnrolledAuthenticator(store, clock)
+    clock.at -= timedelta(days=1)
+    clock.ticks = 9.0
+    assert enrolled.expire() == set()
+    clock.ticks = 10.0
+    assert enrolled.expire() == {"ann"}
+    assert enrolled.expire() == set()
+    # What it gets from now on counts from now on.
+    later = clock.now() + timedelta(days=2)
+    store.put_principal(EnrolledPrincipal(principal="ann", timed_roles={"ops": later}, created_at=clock.now()))
+    enrolled.take("ann", enrolled.read("ann"))
+    clock.ticks += 100
+    assert enrolled.expire() == set()

@@ -225,6 +225,24 @@ COMMANDS: tuple[Command, ...] = (
         keeps=Rest.FROM_FIRST_WORD,
     ),
     Command(
+        ("keeper", "start"),
+        "keep a node's sessions while the node is restarted, until ctrl+c, which ends them",
+        "keeper:start",
+        "omnyshell.services.node.options:KEEPER_START",
+    ),
+    Command(
+        ("keeper", "stop"),
+        "end a keeper, and the sessions that it keeps",
+        "keeper:stop",
+        "omnyshell.services.node.options:KEEPER_STOP",
+    ),
+    Command(
+        ("keeper", "status"),
+        "say what a keeper keeps; exit code 1 where there is none",
+        "keeper:status",
+        "omnyshell.services.node.options:KEEPER_PLACE",
+    ),
+    Command(
         ("cert", "gen"),
         "make a certificate authority and a certificate for a hub",
         "cert:generate",

@@ -165,6 +165,21 @@ CHECK_OPTIONS = (
 )
 """The options of `omnyshell node check`, which asks a node's rules without starting a node."""
 
+KEEPER_PLACE = (
+    CONFIG,
+    Option("--id", "the node, by its id, where its state directory is the usual one", "ID"),
+    Option("--state-dir", "state directory of the node", "DIR", "directory"),
+    STRICT_MODES,
+)
+"""Whose keeper `omnyshell keeper` is about; that of this machine's own node where nothing is said."""
+
+KEEPER_START = (
+    *KEEPER_PLACE,
+    Option("--node-user", "user that the node runs as, if not the owner of its state directory", "USER"),
+)
+
+KEEPER_STOP = (*KEEPER_PLACE, Option("--yes", "do not ask, however many sessions end", kind="flag"))
+
 _DECLARED = (*IDENTITY, *NODE_ACCESS, *RULES, *SESSIONS, *SCREENS, *SERVICE, LOG_LEVEL, LOG_FORMAT)
 
 # A node never reloads its options.

@@ -1,0 +1,117 @@
+"""`omnyshell keeper start`, `stop` and `status`."""
+
+import argparse
+import os
+import pwd
+from pathlib import Path
+
+from omnyshell.cli.ground.output import complain, fail, say
+from omnyshell.cli.ground.prompts import ask_line, is_asked
+from omnyshell.cli.ground.strict_files import strict_modes
+from omnyshell.errors import ConfigException
+from omnyshell.options.toml_file import read_options
+from omnyshell.paths import state_dir, user_path
+from omnyshell.security.files import make_private_directory
+from omnyshell.services.local.setup import LocalSetup
+from omnyshell.services.node.keeper.asking import KeeperFacts, KeptNode, keeper_facts, stop_keeper
+from omnyshell.services.node.keeper.place import (
+    NoKeeperException,
+    keeper_command,
+    own_directory,
+    shared_directory,
+)
+from omnyshell.services.node.options import OPTIONS
+
+NOT_MEANT = NOT_THERE = 1
+"""Exit codes of a stop that was not meant, and of a status where no keeper is."""
+
+
+def start(options: argparse.Namespace) -> int:
+    """Become the keeper of a state directory; returns where that cannot be."""
+    place = _state_dir(options)
+    try:
+        directory, user = _prepared(place, options.node_user)
+    except OSError as exc:
+        raise ConfigException(f"cannot make the keeper's directory for {place}: {exc.strerror}") from exc
+    command = keeper_command(directory, user=user)
+    os.execv(command[0], command)  # noqa: S606
+
+
+def stop(options: argparse.Namespace) -> int:
+    """End a keeper and its sessions, after asking on a terminal."""
+    place = _state_dir(options)
+    try:
+        running = _running(keeper_facts(place))
+    except NoKeeperException as exc:
+        return fail(str(exc))
+    if running and not options.yes and is_asked():
+        complain(f"this ends {_sessions(running)}")
+        if ask_line("End it? [y/N] ").lower() not in ("y", "yes"):
+            complain("omnyshell: nothing was ended")
+            return NOT_MEANT
+    say(f"the keeper has ended, and {_sessions(stop_keeper(place))} with it")
+    return 0
+
+
+def status(options: argparse.Namespace) -> int:
+    """Print what a keeper holds; exit code 1 where there is none."""
+    place = _state_dir(options)
+    try:
+        facts = keeper_facts(place)
+    except NoKeeperException as exc:
+        say(str(exc))
+        return NOT_THERE
+    say(f"process {facts.pid} keeps {_sessions(_running(facts))} for {place}")
+    for node in facts.nodes:
+        say(f"  {_line(node)}")
+    return 0
+
+
+def _state_dir(options: argparse.Namespace) -> Path:
+    """The state directory that the options or the node's file name; without any of them that of this machine's node."""
+    given = {"id": options.id, "state_dir": options.state_dir}
+    if options.config:
+        strict_modes(options).check(user_path(options.config))
+        given = dict(read_options(options.config, OPTIONS).values) | {key: said for key, said in given.items() if said}
+    if given.get("state_dir"):
+        return user_path(str(given["state_dir"]))
+    if given.get("id"):
+        return state_dir() / "nodes" / str(given["id"])
+    return LocalSetup.default().directory / "node"
+
+
+def _prepared(place: Path, node_user: str | None) -> tuple[Path, int]:
+    """Make the keeper's directory; return it, and the user who gets its socket."""
+    own = os.geteuid()
+    if node_user is None and not place.exists():
+        make_private_directory(place)
+    user = place.stat().st_uid if node_user is None else _number_of(node_user)
+    if user == own:
+        make_private_directory(own_directory(place))
+        return own_directory(place), user
+    if own != 0:
+        raise ConfigException(f"{place} belongs to another user: only root keeps sessions for others")
+    directory = shared_directory(place)
+    directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+    return directory, user
+
+
+def _number_of(user: str) -> int:
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError as exc:
+        raise ConfigException(f"there is no user '{user}' on this machine").about("node_user") from exc
+
+
+def _running(facts: KeeperFacts) -> int:
+    return sum(node.running for node in facts.nodes)
+
+
+def _sessions(count: int) -> str:
+    return f"{count} session{'' if count == 1 else 's'}"
+
+
+def _line(node: KeptNode) -> str:
+    held = f"held by process {node.holder}" if node.holder is not None else "its process has ended"
+    ended = f", {node.ended} ended" if node.ended else ""
+    return f"{node.node_id}: {_sessions(node.running)}{ended}; {held}"

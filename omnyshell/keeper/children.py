@@ -1,0 +1,128 @@
+"""Starts a program in a session of its own, with three descriptors and nothing else of the keeper's."""
+
+import fcntl
+import os
+import resource
+import signal
+import termios
+from collections.abc import Sequence
+
+from .wire import CANNOT, REFUSED
+
+MOST_REPORT = 4096
+"""Bytes that a child says of why its program cannot be started."""
+
+HANDLED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+"""Signals that are the keeper's."""
+
+_FAILED = 127
+_SOFT_LIMIT, _HARD_LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)
+_MOST_OPEN = _HARD_LIMIT if 0 < _HARD_LIMIT < 1 << 20 else 1 << 20
+
+
+class RefusedError(Exception):
+    """A program that is not started; the text says why."""
+
+
+class Program:
+    """What is to be run: the path of a program and its arguments, its variables, directory and user."""
+
+    def __init__(
+        self, words: Sequence[bytes], variables: Sequence[bytes], directory: bytes, user: bytes, *, is_on_terminal: bool
+    ) -> None:
+        self.words = list(words)
+        self.environment = dict(variable.split(b"=", 1) for variable in variables)
+        self.directory = directory
+        self.user = user
+        self.is_on_terminal = is_on_terminal
+
+
+def allow_descriptors() -> None:
+    """Let the keeper have as many descriptors as it may; programs start with the usual limit."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_HARD_LIMIT, _HARD_LIMIT))
+
+
+def start(program: Program, streams: Sequence[int]) -> tuple[int, int, int]:
+    """Fork a child that becomes the program, with these as its stdin, stdout and stderr.
+
+    Return its id, its pidfd, and a pipe that says why the program cannot be started, and ends without a word once it
+    runs. Raises `OSError`, and leaves nothing then.
+    """
+    report, telling = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        pid = _fork(program, streams, telling)
+    except BaseException:
+        os.close(report)
+        raise
+    finally:
+        # What is closed here is free for the pidfd: no child is without one for want of descriptors.
+        os.close(telling)
+    try:
+        return pid, os.pidfd_open(pid), report
+    except BaseException:
+        os.close(report)
+        end_now(pid)
+        raise
+
+
+def end_now(pid: int) -> None:
+    """End a child that has only just been forked."""
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def _fork(program: Program, streams: Sequence[int], telling: int) -> int:
+    # No handler of the keeper's runs in the child: what it does there would be heard here.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _run(program, streams, telling)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return pid
+
+
+def _run(program: Program, streams: Sequence[int], telling: int) -> None:
+    """Become the program, or say why not. Never returns."""
+    try:
+        _prepare(program, streams, telling)
+        os.execve(program.words[0], program.words, program.environment)  # noqa: S606
+    except RefusedError as exc:
+        _tell(telling, REFUSED, str(exc))
+    except OSError as exc:
+        _tell(telling, CANNOT, exc.strerror or str(exc))
+    except BaseException as exc:
+        _tell(telling, CANNOT, repr(exc))
+    finally:
+        os._exit(_FAILED)
+
+
+def _prepare(program: Program, streams: Sequence[int], telling: int) -> None:
+    os.setsid()
+    if program.is_on_terminal:
+        fcntl.ioctl(streams[0], termios.TIOCSCTTY, 0)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    os.closerange(3, telling)
+    os.closerange(telling + 1, _MOST_OPEN)
+    become(program)
+    os.chdir(program.directory)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_SOFT_LIMIT, _HARD_LIMIT))
+    # Python ignores the last two.
+    for number in (*HANDLED, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def become(program: Program) -> None:
+    """Become the user whose program it is, in the child, before it enters the directory.
+
+    Its streams are 0, 1 and 2, and all else of the keeper's is closed. Raises `RefusedError`.
+    """
+    if program.user:
+        raise RefusedError("This keeper starts programs as its own user alone")
+
+
+def _tell(telling: int, code: bytes, text: str) -> None:
+    os.write(telling, (code + b"\0" + os.fsencode(text).replace(b"\0", b" "))[:MOST_REPORT])

@@ -1,0 +1,127 @@
+"""One connection of a node or a command line: frames in, answers and descriptors out, and nothing that waits."""
+
+import os
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from .peers import Peer
+from .poller import READ, WRITE, Poller, say
+from .streams import close_all
+from .wire import Frames, MalformedError
+
+MOST_UNREAD = 1024 * 1024
+"""Bytes that wait for a node that does not read; one more, and its connection is closed."""
+
+_CHUNK = 256 * 1024
+
+
+class Connection:
+    """Calls `heard` for each frame, and `lost` once when it has ended.
+
+    `heard` raises `MalformedError` for what the peer may not say.
+    """
+
+    def __init__(
+        self,
+        poller: Poller,
+        channel: socket.socket,
+        peer: Peer,
+        heard: Callable[["Connection", bytes], None],
+        lost: Callable[["Connection"], None],
+    ) -> None:
+        self.peer = peer
+        self.node: bytes | None = None
+        """The node that it speaks for, empty for a command line; None before it has said hello."""
+
+        self.is_open = True
+        self._channel = channel
+        self._frames = Frames()
+        self._poller = poller
+        self._heard = heard
+        self._lost = lost
+        self._unsent: deque[tuple[bytes, list[int]]] = deque()
+        self._unsent_size = 0
+        channel.setblocking(False)
+        poller.watch(channel.fileno(), READ, self._ready)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was said is sent."""
+        return not self._unsent
+
+    def send(self, frame: bytes, descriptors: Iterable[int] = ()) -> None:
+        """Send a frame now, or when the peer reads; with copies of descriptors, in this order."""
+        self._guard(lambda: self._send(frame, descriptors))
+
+    def close(self) -> None:
+        """End it. Idempotent."""
+        if not self.is_open:
+            return
+        self.is_open = False
+        self._poller.unwatch(self._channel.fileno())
+        self._channel.close()
+        for _, copies in self._unsent:
+            close_all(copies)
+        self._unsent.clear()
+        self._lost(self)
+        self.peer.close()
+
+    def _ready(self, events: int) -> None:
+        if events & WRITE:
+            self._guard(self._flush)
+        if events & ~WRITE:
+            self._guard(self._read)
+
+    def _guard(self, action: Callable[[], None]) -> None:
+        """Close the connection, and harm nobody else, whatever its peer does."""
+        try:
+            if self.is_open:
+                action()
+        except (MalformedError, OSError):
+            self.close()
+        except Exception as exc:
+            say(f"a connection is closed for an error that was not expected: {exc!r}")
+            self.close()
+
+    def _read(self) -> None:
+        try:
+            data = self._channel.recv(_CHUNK)
+        except BlockingIOError:
+            return
+        if not data:
+            self.close()
+        for frame in self._frames.feed(data):
+            self._heard(self, frame)
+            if not self.is_open:
+                return
+
+    def _send(self, frame: bytes, descriptors: Iterable[int]) -> None:
+        copies: list[int] = []
+        try:
+            # The session may be forgotten before they are sent.
+            for fd in descriptors:
+                copies.append(os.dup(fd))  # noqa: PERF401 - one may fail, and those before are closed then
+        finally:
+            self._unsent.append((frame, copies))
+        self._unsent_size += len(frame)
+        self._flush()
+        if self._unsent_size > MOST_UNREAD:
+            self.close()
+
+    def _flush(self) -> None:
+        while self._unsent:
+            frame, copies = self._unsent[0]
+            try:
+                riding = struct.pack(f"{len(copies)}i", *copies)
+                with_them = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, riding)] if copies else []
+                sent = self._channel.sendmsg([frame], with_them, socket.MSG_NOSIGNAL)
+            except BlockingIOError:
+                break
+            close_all(copies)
+            self._unsent_size -= sent
+            self._unsent[0] = (frame[sent:], [])
+            if sent == len(frame):
+                self._unsent.popleft()
+        self._poller.change(self._channel.fileno(), READ | WRITE if self._unsent else READ)

@@ -1,0 +1,51 @@
+"""The end of all sessions: a hang-up, and a kill for those that stay."""
+
+import signal
+import time
+from collections.abc import Callable
+
+from .held import Sessions
+from .poller import Poller
+from .processes import hang_up, members, signal_sessions
+
+HANG_UP_TIME = 1.5
+"""Seconds between the hang-up and the kill, as where a node ends its own sessions."""
+
+_KILL_TIME = 0.5
+_LOOK = 0.05
+
+
+class Ending:
+    """Ends sessions without waiting for any of them; `is_over` when none is left, or 2 s have passed."""
+
+    def __init__(self, poller: Poller, sessions: Sessions) -> None:
+        self.is_over = False
+        self.answers: list[Callable[[int], None]] = []
+        """Told at the end how many sessions there were."""
+
+        self._poller = poller
+        self._began = time.monotonic()
+        self._was_killed = False
+        self._count = sum(not held.has_ended for held in sessions)
+        # One whose leader has ended may have other processes still.
+        self._held = [held for held in sessions if not held.is_reaped]
+        hang_up(self._ids())
+        poller.call_later(0, self._look)
+
+    def _look(self) -> None:
+        past = time.monotonic() - self._began
+        if past >= HANG_UP_TIME and not self._was_killed:
+            self._was_killed = True
+            signal_sessions(self._ids(), signal.SIGKILL)
+        if past < HANG_UP_TIME + _KILL_TIME and self._goes_on():
+            self._poller.call_later(_LOOK, self._look)
+            return
+        self.is_over = True
+        for answer in self.answers:
+            answer(self._count)
+
+    def _goes_on(self) -> bool:
+        return not all(held.has_ended for held in self._held) or next(members(self._ids()), None) is not None
+
+    def _ids(self) -> set[int]:
+        return {held.pid for held in self._held if not held.is_reaped}

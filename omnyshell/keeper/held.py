@@ -1,0 +1,157 @@
+"""Sessions that are held: their process, their descriptors, and how they ended."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+from .processes import directory_of, hang_up, name_of, signal_sessions
+from .streams import STDERR, STDIN, STDOUT, TERMINAL
+from .wire import GROUP, RUNNING, UNKNOWN
+
+MOST_ENDED = 1000
+"""The most ended sessions of a node that are held for it."""
+
+LONGEST_ENDED = 24 * 3600
+"""Seconds for which they are held."""
+
+
+class Held:
+    """A session. Its leader is waited for only when nothing of it is signalled any more.
+
+    Until then its id, which names the session's processes, cannot become another's.
+    """
+
+    def __init__(self, node: bytes, name: bytes, kind: bytes, pid: int, descriptors: dict[bytes, int]) -> None:
+        self.node = node
+        self.name = name
+        self.kind = kind
+        self.pid = pid
+        self.descriptors = descriptors
+        """The keeper's copies, by name, in the order in which a node gets them."""
+
+        self.pidfd = -1
+        self.status: int | None = None
+        """As `Popen.returncode` has it: negative for a signal."""
+
+        self.ended_at = 0
+        self.is_reaped = False
+
+    @property
+    def state(self) -> bytes:
+        """Its exit code, or that it runs, or that nobody can know how it ended."""
+        if self.status is not None:
+            return b"%d" % self.status
+        return UNKNOWN if self.ended_at else RUNNING
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its leader has."""
+        return self.ended_at > 0
+
+    def look(self) -> bool:
+        """Learn whether the leader has ended."""
+        if self.has_ended:
+            return True
+        try:
+            found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            self.is_reaped, self.ended_at = True, _now()
+            return True
+        if found is None:
+            return False
+        self.status = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+        self.ended_at = _now()
+        self._reap_if_done()
+        return True
+
+    def close(self, *names: bytes) -> None:
+        """Close the keeper's copies of these. Idempotent."""
+        for name in names:
+            fd = self.descriptors.pop(name, None)
+            if fd is not None:
+                os.close(fd)
+
+    def stop_reading(self) -> None:
+        """Close the copies of what carries output: nobody reads it, and nothing is signalled any more."""
+        self.close(TERMINAL, STDOUT, STDERR)
+        self._reap_if_done()
+
+    def forget(self) -> None:
+        """Close all. The leader has ended, or cannot be left to run."""
+        self.close(STDIN, *list(self.descriptors))
+        self._reap_if_done()
+
+    def signal(self, target: bytes, number: int) -> None:
+        """Signal the foreground, or all of the session. Who has gone is ignored."""
+        if self.is_reaped:
+            return
+        with suppress(OSError):
+            if target == GROUP:
+                os.killpg(self._foreground() or self.pid, number)
+            elif number == signal.SIGHUP:
+                hang_up({self.pid})
+            else:
+                signal_sessions({self.pid}, number)
+
+    def where(self) -> tuple[int, bytes, bytes]:
+        """Return the id, name and directory of what is in the foreground."""
+        pid = 0 if self.is_reaped else self._foreground() or self.pid
+        return pid, name_of(pid), directory_of(pid)
+
+    def _foreground(self) -> int:
+        terminal = self.descriptors.get(TERMINAL)
+        if terminal is None:
+            return 0
+        with suppress(OSError):
+            return max(0, os.tcgetpgrp(terminal))
+        return 0
+
+    def _reap_if_done(self) -> None:
+        is_watched = any(name in self.descriptors for name in (TERMINAL, STDOUT, STDERR))
+        if self.has_ended and not self.is_reaped and not is_watched:
+            self.is_reaped = True
+            with suppress(ChildProcessError):
+                os.waitpid(self.pid, os.WNOHANG)
+
+
+class Sessions:
+    """All that are held, of all nodes."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[bytes, bytes], Held] = {}
+
+    def __iter__(self) -> Iterator[Held]:
+        return iter(list(self._held.values()))
+
+    def find(self, node: bytes, name: bytes) -> Held | None:
+        """Return a node's session; None where there is none."""
+        return self._held.get((node, name))
+
+    def of(self, node: bytes) -> list[Held]:
+        """Return a node's sessions."""
+        return [held for held in self if held.node == node]
+
+    def add(self, held: Held) -> None:
+        """Hold one more."""
+        self._held[held.node, held.name] = held
+
+    def forget(self, held: Held) -> None:
+        """Hold it no longer. Idempotent."""
+        if self._held.pop((held.node, held.name), None) is not None:
+            held.forget()
+
+    def forget_old(self) -> None:
+        """Forget sessions that ended long ago, and of each node those that are too many."""
+        oldest = _now() - LONGEST_ENDED
+        count: dict[bytes, int] = {}
+        for held in sorted((held for held in self if held.has_ended), key=lambda held: -held.ended_at):
+            count[held.node] = count.get(held.node, 0) + 1
+            if held.ended_at < oldest or count[held.node] > MOST_ENDED:
+                self.forget(held)
+
+
+def _now() -> int:
+    """Whole seconds of a clock that goes on through upgrades, from 1."""
+    return int(time.monotonic()) + 1

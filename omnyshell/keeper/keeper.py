@@ -1,0 +1,292 @@
+"""What the keeper does for those who ask."""
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+
+from . import wire
+from .children import MOST_REPORT, Program, end_now, start
+from .connection import Connection
+from .ending import Ending
+from .held import Held, Sessions
+from .peers import Peer, peer_of
+from .poller import READ, Poller, say
+from .streams import STDIN, close_all, open_streams
+from .wire import MalformedError, Request, pack, parse_request
+
+MOST_CONNECTIONS = 16
+MOST_NODES = 64
+"""The most nodes for which sessions are held."""
+
+_PAUSE = 1.0
+"""Seconds without new connections, where there are no descriptors for them."""
+
+_LOOK = 3600.0
+"""Seconds between two looks for sessions that ended long ago."""
+
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
+_OF_ALL = (wire.HELLO, wire.UPGRADE, wire.STOP, wire.STATUS)
+"""Requests that speak for no node."""
+
+_Answer = tuple[bytes, ...]
+
+
+class DeniedError(Exception):
+    """The answer to a request is no, with a code and a sentence."""
+
+    def __init__(self, code: bytes, text: str, *facts: bytes) -> None:
+        self.answer = (code, os.fsencode(text), *facts)
+
+
+class Keeper:
+    """Serves whoever connects to its socket and may: a node's user, its own, and root."""
+
+    def __init__(self, poller: Poller, listener: socket.socket, lock: int, users: set[int], boot: bytes) -> None:
+        self.poller = poller
+        self.own_descriptors = (listener.fileno(), lock)
+        self.boot = boot
+        """Names this keeper, through all its upgrades."""
+
+        self.sessions = Sessions()
+        self.holders: dict[bytes, Peer] = {}
+        """The process that has a node's descriptors, or had them."""
+
+        self.connections: list[Connection] = []
+        self.starting = 0
+        """How many programs are being started."""
+
+        self.ending: Ending | None = None
+        self.upgrade: Callable[[Callable[[str], None]], bool] = lambda _refused: False
+        self.when_started: Callable[[], None] = lambda: None
+        """Called whenever no program is being started any more."""
+
+        self._users = users
+        self._listener = listener
+        listener.setblocking(False)
+        self._listen()
+        self._forget_old()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it holds nothing, and nobody is connected."""
+        return not self.connections and not list(self.sessions)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was stopped, and all of its sessions have ended."""
+        return self.ending is not None and self.ending.is_over and all(each.is_idle for each in self.connections)
+
+    def stop(self, answer: Callable[[int], None]) -> None:
+        """End all sessions, and then the keeper; `answer` is told how many there were."""
+        if self.ending is None:
+            self.ending = Ending(self.poller, self.sessions)
+        self.ending.answers.append(answer)
+
+    def look(self, held: Held) -> None:
+        """See whether a session has ended, and tell its node."""
+        if not held.look():
+            return
+        self.poller.unwatch(held.pidfd)
+        os.close(held.pidfd)
+        if self.sessions.find(held.node, held.name) is held:
+            for connection in [each for each in self.connections if each.node == held.node]:
+                connection.send(pack(wire.EXIT, held.name, held.state))
+
+    # Connections
+
+    def _listen(self) -> None:
+        self.poller.watch(self._listener.fileno(), READ, self._connected)
+
+    def _connected(self, _events: int) -> None:
+        try:
+            channel, _ = self._listener.accept()
+        except OSError as exc:
+            if exc.errno in _NO_ROOM:
+                self.poller.unwatch(self._listener.fileno())
+                self.poller.call_later(_PAUSE, self._listen)
+            return
+        try:
+            peer = peer_of(channel)
+        except OSError:
+            channel.close()
+            return
+        if peer.uid in self._users and len(self.connections) < MOST_CONNECTIONS:
+            self.connections.append(Connection(self.poller, channel, peer, self._heard, self._lost))
+        else:
+            channel.close()
+            peer.close()
+
+    def _lost(self, connection: Connection) -> None:
+        self.connections.remove(connection)
+        self._drop_holders()
+
+    def _drop_holders(self) -> None:
+        """Forget processes of nodes that are not connected, and for which nothing is held."""
+        needed = {held.node for held in self.sessions} | {each.node for each in self.connections}
+        for node in self.holders.keys() - needed:
+            self.holders.pop(node).close()
+
+    def _heard(self, connection: Connection, frame: bytes) -> None:
+        request = parse_request(frame)
+        is_first, is_of_node = connection.node is None, request.verb not in _OF_ALL
+        if is_first is not (request.verb == wire.HELLO) or (is_of_node and not connection.node):
+            raise MalformedError
+        try:
+            found = self._answer(connection, request)
+        except DeniedError as exc:
+            connection.send(pack(wire.NO, request.number, *exc.answer))
+        except OSError as exc:
+            connection.send(pack(wire.NO, request.number, wire.CANNOT, os.fsencode(exc.strerror or str(exc))))
+        else:
+            if found is not None:
+                connection.send(pack(wire.OK, request.number, *found))
+
+    def _answer(self, connection: Connection, request: Request) -> _Answer | None:
+        """Return what `ok` says, or None where that is said later."""
+        if request.verb not in wire.REQUESTS:
+            raise DeniedError(wire.UNKNOWN_VERB, "This keeper is older than what was asked")
+        answer = getattr(self, "_" + request.verb.decode().replace("-", "_"))
+        found: _Answer | None
+        if request.verb in (*_OF_ALL, wire.START, wire.LIST):
+            found = answer(connection, request)
+            return found
+        held = self.sessions.find(connection.node or b"", request.fields[0])
+        if held is None:
+            raise DeniedError(wire.NO_SUCH, "The keeper has no such session")
+        found = answer(connection, request, held)
+        return found
+
+    def _hello(self, connection: Connection, request: Request) -> _Answer:
+        node = request.fields[1]
+        if node:
+            self._hold(connection, node)
+        connection.node = node
+        return b"%d" % wire.VERSION, b"%d" % os.getpid(), self.boot
+
+    def _hold(self, connection: Connection, node: bytes) -> None:
+        """Make the peer the one that holds the node's sessions, unless another process does and lives."""
+        self._drop_holders()
+        holder = self.holders.get(node)
+        if holder is not None and holder.pid != connection.peer.pid and holder.is_alive:
+            raise DeniedError(wire.HELD, f"Process {holder.pid} holds the sessions of this node", b"%d" % holder.pid)
+        if holder is None and len(self.holders) >= MOST_NODES:
+            raise DeniedError(wire.FULL, f"This keeper serves {MOST_NODES} nodes already")
+        self.holders[node] = connection.peer.copy()
+        if holder is not None:
+            holder.close()
+        for other in [other for other in self.connections if other.node == node]:
+            other.close()
+
+    # Sessions
+
+    def _start(self, connection: Connection, request: Request) -> None:
+        name, kind, columns, rows, directory, user, count = request.fields
+        node, words = connection.node or b"", request.rest[: int(count)]
+        self._check_room(node, name)
+        program = Program(words, request.rest[int(count) :], directory, user, is_on_terminal=kind != wire.PIPES)
+        held_by_us, of_program = open_streams(kind, int(columns), int(rows))
+        try:
+            pid, pidfd, report = start(program, of_program)
+        except BaseException:
+            close_all(held_by_us.values())
+            raise
+        finally:
+            close_all(set(of_program))
+        held = Held(node, name, kind, pid, held_by_us)
+        held.pidfd = pidfd
+        try:
+            self.poller.watch(pidfd, 0, lambda _events: self.look(held))
+            self.poller.watch(report, READ, lambda _events: self._started(connection, request, held, report))
+        except BaseException:
+            self.poller.unwatch(pidfd)
+            close_all((pidfd, report, *held_by_us.values()))
+            end_now(pid)
+            raise
+        self.sessions.add(held)
+        self.starting += 1
+
+    def _check_room(self, node: bytes, name: bytes) -> None:
+        if self.ending is not None:
+            raise DeniedError(wire.STOPPING, "The keeper is being stopped")
+        if self.sessions.find(node, name) is not None:
+            raise DeniedError(wire.EXISTS, "The keeper has a session of that id")
+        self.sessions.forget_old()
+        if len(self.sessions.of(node)) >= wire.MOST_SESSIONS:
+            raise DeniedError(wire.FULL, f"The keeper holds {wire.MOST_SESSIONS} sessions of this node")
+
+    def _started(self, connection: Connection, request: Request, held: Held, report: int) -> None:
+        """The program runs, or the child has said why not."""
+        try:
+            reported = os.read(report, MOST_REPORT)
+        except BlockingIOError:
+            return
+        self.poller.unwatch(report)
+        os.close(report)
+        self.starting -= 1
+        if reported:
+            self.sessions.forget(held)
+            connection.send(pack(wire.NO, request.number, *reported.split(b"\0", 1)))
+        else:
+            self._take(connection, request, held)
+        # Not before, so that no session ends that has not begun.
+        self.poller.change(held.pidfd, READ)
+        if not self.starting:
+            self.when_started()
+
+    def _take(self, connection: Connection, request: Request, held: Held) -> None:
+        facts = (b"%d" % held.pid, held.state, held.kind, *held.descriptors)
+        connection.send(pack(wire.OK, request.number, *facts), held.descriptors.values())
+
+    def _list(self, connection: Connection, _request: Request) -> _Answer:
+        found = self.sessions.of(connection.node or b"")
+        return tuple(fact for held in found for fact in (held.name, b"%d" % held.pid, held.state, held.kind))
+
+    def _close_stdin(self, _connection: Connection, _request: Request, held: Held) -> _Answer:
+        held.close(STDIN)
+        return ()
+
+    def _stop_reading(self, _connection: Connection, _request: Request, held: Held) -> _Answer:
+        held.stop_reading()
+        return ()
+
+    def _signal(self, _connection: Connection, request: Request, held: Held) -> _Answer:
+        held.signal(request.fields[1], int(request.fields[2]))
+        return ()
+
+    def _where(self, _connection: Connection, _request: Request, held: Held) -> _Answer:
+        pid, name, directory = held.where()
+        return b"%d" % pid, name, directory
+
+    def _forget(self, _connection: Connection, _request: Request, held: Held) -> _Answer:
+        if not held.has_ended:
+            raise DeniedError(wire.ORDER, "The session has not ended")
+        self.sessions.forget(held)
+        return ()
+
+    def _forget_old(self) -> None:
+        self.sessions.forget_old()
+        self.poller.call_later(_LOOK, self._forget_old)
+
+    # The keeper itself
+
+    def _upgrade(self, connection: Connection, request: Request) -> _Answer | None:
+        def refused(why: str) -> None:
+            connection.send(pack(wire.NO, request.number, wire.CANNOT, os.fsencode(why)))
+
+        return None if self.upgrade(refused) else ()
+
+    def _stop(self, connection: Connection, request: Request) -> None:
+        say(f"process {connection.peer.pid} of user {connection.peer.uid} stops it")
+        self.stop(lambda count: connection.send(pack(wire.OK, request.number, b"%d" % count)))
+
+    def _status(self, _connection: Connection, _request: Request) -> _Answer:
+        nodes = sorted({held.node for held in self.sessions} | set(self.holders))
+        return tuple(fact for node in nodes for fact in self._status_of(node))
+
+    def _status_of(self, node: bytes) -> _Answer:
+        holder = self.holders.get(node)
+        pid = holder.pid if holder is not None and holder.is_alive else 0
+        held = self.sessions.of(node)
+        running = sum(not each.has_ended for each in held)
+        return node, b"%d" % pid, b"%d" % running, b"%d" % (len(held) - running)

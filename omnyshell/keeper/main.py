@@ -1,0 +1,166 @@
+"""The keeper's command line, which `omnyshell keeper start` and a node without one write.
+
+`serve` takes a directory, in which the socket will be, the number of the user who gets it, and seconds after which the
+keeper ends that holds nothing, and to which nobody is connected; 0 for never. `detach` is the same, and the command
+ends as soon as the keeper serves, which goes on by itself. `--restore` and `--trial`, with a descriptor, upgrade it.
+"""
+
+import binascii
+import fcntl
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+
+from .children import HANDLED, allow_descriptors
+from .keeper import Keeper
+from .poller import READ, Poller, say
+from .trust import UntrustedError, check, check_own_code
+from .upgrade import Upgrade, inherited, inherited_socket, read_state, restore, trial
+
+SOCKET, LOCK = "socket", "lock"
+FAILED, RUNS_ALREADY = 1, 3
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_MOST_OPEN = 1 << 16
+_BACKLOG = 16
+
+
+def main(words: Sequence[str]) -> int:
+    """Serve until it is stopped; return an exit code."""
+    try:
+        check_own_code()
+        how, directory, user, idle, *state = words
+        if how == "--trial":
+            trial(int(*state))
+            return 0
+        _serve(how, directory, int(user), float(idle), state)
+    except UntrustedError as exc:
+        say(f"it does not run where others could have written: {exc}")
+    except BlockingIOError:
+        say("another keeper serves this directory")
+        return RUNS_ALREADY
+    except (OSError, ValueError) as exc:
+        say(str(exc))
+    else:
+        return 0
+    return FAILED
+
+
+def _serve(how: str, directory: str, user: int, idle: float, state: Sequence[str]) -> None:
+    if how == "--restore":
+        records = read_state(int(*state))
+        os.close(int(*state))
+        boot, listener, lock = records[0][1], inherited_socket(records[0][2]), inherited(records[0][3])
+    else:
+        _leave_starter()
+        records, boot = [], os.urandom(8).hex().encode()
+        lock = _lock(directory)
+        listener = _listen(directory, user)
+    if how == "detach":
+        _detach()
+    allow_descriptors()
+    keeper = Keeper(Poller(), listener, lock, {0, os.geteuid(), user}, boot)
+    restore(keeper, records)
+
+    def command(option: str, fd: int) -> list[str]:
+        return [sys.executable, "-I", "-S", _HERE, option, directory, str(user), str(idle), str(fd)]
+
+    _watch_signals(keeper, Upgrade(keeper, command, _mark))
+    _run(keeper, idle)
+    os.unlink(f"{directory}/{SOCKET}")
+
+
+def _run(keeper: Keeper, idle: float) -> None:
+    is_over = was_idle = False
+
+    def look() -> None:
+        nonlocal is_over, was_idle
+        is_over, was_idle = was_idle and keeper.is_idle, keeper.is_idle
+        keeper.poller.call_later(idle, look)
+
+    if idle:
+        look()
+    while not (keeper.has_ended or is_over):
+        keeper.poller.run_once()
+
+
+def _leave_starter() -> None:
+    """Leave all that is the starter's: its descriptors, directory and ignored signals."""
+    os.closerange(3, _MOST_OPEN)
+    os.chdir("/")
+    for number in signal.valid_signals():
+        if signal.getsignal(number) is signal.SIG_IGN and number not in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+    # Until they are handled.
+    signal.pthread_sigmask(signal.SIG_SETMASK, HANDLED)
+
+
+def _lock(directory: str) -> int:
+    """Take the directory's lock. Raises `BlockingIOError` where another keeper has it."""
+    check(directory, set())
+    if os.stat(directory).st_mode & 0o022:
+        raise UntrustedError(f"others can write {directory}")
+    lock = os.open(f"{directory}/{LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return lock
+
+
+def _listen(directory: str, user: int) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # By this way the path of the directory may be of any length.
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    before = os.umask(0o177)
+    try:
+        place = f"/proc/self/fd/{fd}/{SOCKET}"
+        if os.path.lexists(place):
+            os.unlink(place)
+        listener.bind(place)
+        if user != os.geteuid():
+            os.chown(place, user, -1, follow_symlinks=False)
+    finally:
+        os.umask(before)
+        os.close(fd)
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def _detach() -> None:
+    """Go on as a process of nobody's; the one that was started ends, as all is ready."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
+
+
+def _watch_signals(keeper: Keeper, upgrade: Upgrade) -> None:
+    """Have SIGTERM and SIGINT end sessions and keeper, and SIGHUP replace it by what is installed now."""
+    woken, waking = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
+    for number in HANDLED:
+        signal.signal(number, lambda *_: None)
+
+    def ready(_events: int) -> None:
+        numbers = os.read(woken, 64)
+        if signal.SIGTERM in numbers or signal.SIGINT in numbers:
+            keeper.stop(lambda count: say(f"it ends, and with it {count} sessions"))
+        else:
+            upgrade.ask(lambda _why: None)
+
+    keeper.poller.watch(woken, READ, ready)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _mark() -> int:
+    """Return a number that differs where another version is installed: of these files, and of the interpreter."""
+    facts = os.stat(sys.executable)
+    mark = binascii.crc32(f"{facts.st_ino} {facts.st_mtime_ns}".encode())
+    for name in sorted(os.listdir(_HERE)):
+        if name.endswith(".py"):
+            with open(f"{_HERE}/{name}", "rb") as file:
+                mark = binascii.crc32(file.read(), mark)
+    return mark

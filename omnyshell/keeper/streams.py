@@ -1,0 +1,74 @@
+"""The descriptors of a session: a terminal or pipes, and memory that outlives the node."""
+
+import fcntl
+import os
+import struct
+import termios
+from collections.abc import Iterable
+from contextlib import ExitStack
+
+from .wire import PIPES, QUIET_PTY
+
+MEMORY = 64 * 1024 * 1024
+"""Bytes that a session's memory can have at most. It takes none until it is written."""
+
+TERMINAL, STDIN, STDOUT, STDERR, RECORD = b"terminal", b"stdin", b"stdout", b"stderr", b"record"
+
+_IFLAG, _LFLAG, _IUTF8 = 0, 3, 0x4000
+
+# From linux/fcntl.h: Python 3.11 does not always name them.
+_F_ADD_SEALS, _F_SEAL_SEAL, _F_SEAL_GROW = 1033, 0x1, 0x4
+
+Streams = tuple[dict[bytes, int], tuple[int, int, int]]
+"""The keeper's ends by name, and those that become a program's stdin, stdout and stderr."""
+
+
+def open_streams(kind: bytes, columns: int, rows: int) -> Streams:
+    """Open what a session of this kind needs. Raises `OSError`, and leaves nothing open then."""
+    with ExitStack() as opened:
+        held, of_program = _pipes(opened) if kind == PIPES else _terminal(opened, columns, rows, kind == QUIET_PTY)
+        held[RECORD] = _memory(opened)
+        opened.pop_all()
+    return held, of_program
+
+
+def _own(opened: ExitStack, *fds: int) -> None:
+    for fd in fds:
+        opened.callback(os.close, fd)
+
+
+def _terminal(opened: ExitStack, columns: int, rows: int, is_quiet: bool) -> Streams:
+    master, slave = os.openpty()
+    _own(opened, master, slave)
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    modes = termios.tcgetattr(slave)
+    # Without flow control, which would swallow ctrl+s and ctrl+q.
+    modes[_IFLAG] = (modes[_IFLAG] | _IUTF8) & ~(termios.IXON | termios.IXOFF)
+    if is_quiet:
+        modes[_LFLAG] &= ~(termios.ECHO | termios.ECHONL)
+    termios.tcsetattr(slave, termios.TCSANOW, modes)
+    return {TERMINAL: master}, (slave, slave, slave)
+
+
+def _pipes(opened: ExitStack) -> Streams:
+    ends = []
+    for _ in range(3):
+        ends.append(os.pipe2(os.O_CLOEXEC))
+        _own(opened, *ends[-1])
+    (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr) = ends
+    return {STDIN: to_stdin, STDOUT: from_stdout, STDERR: from_stderr}, (stdin, stdout, stderr)
+
+
+def _memory(opened: ExitStack) -> int:
+    """Return memory that can be written, punched and shortened, but never grow beyond its bound."""
+    fd = os.memfd_create("omnyshell-session", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    _own(opened, fd)
+    os.ftruncate(fd, MEMORY)
+    fcntl.fcntl(fd, _F_ADD_SEALS, _F_SEAL_GROW | _F_SEAL_SEAL)
+    return fd
+
+
+def close_all(descriptors: Iterable[int]) -> None:
+    """Close these."""
+    for fd in descriptors:
+        os.close(fd)

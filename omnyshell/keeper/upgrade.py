@@ -1,0 +1,191 @@
+"""The keeper replaced by a newer one: it executes itself, with the same id, children and descriptors.
+
+What it knows is written into memory that the new one inherits, as frames of the wire. A trial in a process of its own
+shows first that the new one starts and understands it. Connections end with the old one; nodes connect again.
+"""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+from .children import HANDLED
+from .held import Held
+from .keeper import Keeper
+from .peers import Peer
+from .poller import READ, say
+from .wire import MOST_BYTES, Frames, MalformedError, pack
+
+_KEEPER, _HELD, _HOLDER = b"keeper", b"session", b"holder"
+
+_PROMPT = 10.0
+"""Seconds that a trial may take."""
+
+_Record = list[bytes]
+
+
+def _numbers(*values: int) -> _Record:
+    return [b"%d" % value for value in values]
+
+
+class Upgrade:
+    """Tries what is installed now, and has it take over."""
+
+    def __init__(self, keeper: Keeper, command: Callable[[str, int], list[str]], mark: Callable[[], int]) -> None:
+        """`command` makes the new keeper's command line of an option and the descriptor of what is known.
+
+        `mark` tells by a number what is installed.
+        """
+        self._keeper = keeper
+        self._command = command
+        self._mark = mark
+        self._loaded = mark()
+        self._trial = 0
+        self._is_due = False
+        self._refused: list[Callable[[str], None]] = []
+        keeper.upgrade = self.ask
+        keeper.when_started = self._replace_if_due
+
+    def ask(self, refused: Callable[[str], None]) -> bool:
+        """Begin, and return whether anything else is installed; `refused` is told why the old one goes on."""
+        if self._mark() == self._loaded:
+            return False
+        self._refused.append(refused)
+        if not self._trial and not self._is_due:
+            self._try()
+        return True
+
+    def _try(self) -> None:
+        state = self._state()
+        try:
+            argv = self._command("--trial", state)
+            pid = os.posix_spawn(argv[0], argv, {}, file_actions=[(os.POSIX_SPAWN_DUP2, state, state)])
+        finally:
+            os.close(state)
+        self._trial, pidfd = pid, os.pidfd_open(pid)
+        self._keeper.poller.watch(pidfd, READ, lambda _events: self._tried(pidfd))
+        # One that does not end is killed, which ends the waiting.
+        self._keeper.poller.call_later(_PROMPT, lambda: self._give_up(pid))
+
+    def _give_up(self, trial: int) -> None:
+        if self._trial == trial:
+            os.kill(trial, signal.SIGKILL)
+
+    def _tried(self, pidfd: int) -> None:
+        pid, status = os.waitpid(self._trial, os.WNOHANG)
+        if pid == 0:
+            return
+        self._keeper.poller.unwatch(pidfd)
+        os.close(pidfd)
+        self._trial, self._is_due = 0, status == 0
+        if status != 0:
+            self._refuse("What is installed now does not start, so the keeper goes on as it is")
+        self._replace_if_due()
+
+    def _replace_if_due(self) -> None:
+        if self._is_due and not self._keeper.starting and self._keeper.ending is None:
+            self._is_due = False
+            try:
+                self._replace()
+            except OSError as exc:
+                self._refuse(exc.strerror or str(exc))
+
+    def _replace(self) -> None:
+        state = self._state()
+        inherited = [state, *self._keeper.own_descriptors]
+        inherited += [fd for held in self._keeper.sessions for fd in held.descriptors.values()]
+        inherited += [holder.pidfd for holder in self._keeper.holders.values()]
+        try:
+            for fd in inherited:
+                os.set_inheritable(fd, True)
+            say("an upgrade takes over")
+            # A signal that comes now is the new one's, as soon as it handles it.
+            signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+            argv = self._command("--restore", state)
+            os.execve(argv[0], argv, os.environ)  # noqa: S606
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+            for fd in inherited:
+                os.set_inheritable(fd, False)
+            os.close(state)
+
+    def _refuse(self, why: str) -> None:
+        say(f"no upgrade: {why}")
+        while self._refused:
+            self._refused.pop()(why)
+
+    def _state(self) -> int:
+        """Return memory with all that a new keeper has to know."""
+        keeper = self._keeper
+        records = [[_KEEPER, keeper.boot, *_numbers(*keeper.own_descriptors)]]
+        records += map(_record_of, keeper.sessions)
+        records += ([_HOLDER, node, *_numbers(each.pid, each.uid, each.pidfd)] for node, each in keeper.holders.items())
+        fd = os.memfd_create("omnyshell-keeper", os.MFD_CLOEXEC)
+        with open(fd, "wb", closefd=False) as file:
+            file.writelines(pack(*record) for record in records)
+        os.lseek(fd, 0, os.SEEK_SET)
+        return fd
+
+
+def _record_of(held: Held) -> _Record:
+    descriptors = [fact for name, fd in held.descriptors.items() for fact in (name, b"%d" % fd)]
+    numbers = _numbers(held.pid, held.ended_at, held.is_reaped)
+    return [_HELD, held.node, held.name, held.kind, held.state, *numbers, *descriptors]
+
+
+def read_state(fd: int) -> list[_Record]:
+    """Return the records that an earlier keeper wrote, the one of itself first. Raises `MalformedError`."""
+    frames, records = Frames(), list[_Record]()
+    while data := os.read(fd, MOST_BYTES):
+        records += [frame.split(b"\0") for frame in frames.feed(data)]
+    if not records or records[0][0] != _KEEPER:
+        raise MalformedError
+    return records
+
+
+def inherited(field: bytes) -> int:
+    """Return a descriptor that an earlier keeper left open; it is inherited no further."""
+    os.set_inheritable(int(field), False)
+    return int(field)
+
+
+def inherited_socket(field: bytes) -> socket.socket:
+    """Return a socket that an earlier keeper left open."""
+    return socket.socket(fileno=inherited(field))
+
+
+def restore(keeper: Keeper, records: list[_Record]) -> None:
+    """Hold what an earlier keeper did."""
+    for kind, *facts in records:
+        if kind == _HELD:
+            _restore(keeper, held_of(facts))
+        elif kind == _HOLDER:
+            keeper.holders[facts[0]] = Peer(int(facts[1]), int(facts[2]), inherited(facts[3]))
+
+
+def _restore(keeper: Keeper, held: Held) -> None:
+    for fd in held.descriptors.values():
+        os.set_inheritable(fd, False)
+    if not held.has_ended:
+        held.pidfd = os.pidfd_open(held.pid)
+        keeper.poller.watch(held.pidfd, READ, lambda _events: keeper.look(held))
+    keeper.sessions.add(held)
+
+
+def held_of(facts: _Record) -> Held:
+    """Return the session of a record. Raises `ValueError`."""
+    node, name, kind, state, *numbers = facts
+    pid, ended_at, is_reaped = map(int, numbers[:3])
+    held = Held(node, name, kind, pid, dict(zip(numbers[3::2], map(int, numbers[4::2]), strict=True)))
+    held.ended_at, held.is_reaped = ended_at, bool(is_reaped)
+    with suppress(ValueError):
+        held.status = int(state)
+    return held
+
+
+def trial(fd: int) -> None:
+    """Show that this version understands what a running keeper knows. Raises `MalformedError` or `ValueError`."""
+    for kind, *facts in read_state(fd):
+        if kind == _HELD:
+            held_of(facts)

@@ -1,0 +1,164 @@
+"""What a node and its keeper say to each other: the one declaration of requests, answers and their limits.
+
+Both sides send frames: the length in four bytes, then fields separated by NUL. A request is its verb, a number that the
+node chose, and its fields; an answer is `ok` or `no`, that number, and its fields; an event has no number.
+Descriptors ride with the first byte of the answer that they belong to.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+VERSION = 1
+
+MOST_BYTES = 2 * 1024 * 1024
+"""The largest frame: the most that Linux passes to a program is as much."""
+
+MOST_DESCRIPTORS = 6
+MOST_NAME = 128
+MOST_PATH = 4096
+MOST_WORDS = 16 * 1024
+"""The most arguments and variables of a program."""
+
+MOST_SIGNAL = 64
+MOST_SESSIONS = 4096
+"""The most sessions of a node that a keeper holds, ended ones included."""
+
+HEADER = 4
+
+HELLO, START, LIST, TAKE = b"hello", b"start", b"list", b"take"
+CLOSE_STDIN, STOP_READING, SIGNAL, WHERE = b"close-stdin", b"stop-reading", b"signal", b"where"
+FORGET, UPGRADE, STOP, STATUS = b"forget", b"upgrade", b"stop", b"status"
+
+OK, NO, EXIT = b"ok", b"no", b"exit"
+
+PTY, PIPES = b"pty", b"pipes"
+QUIET_PTY = b"quiet-pty"
+"""A terminal that does not echo."""
+
+GROUP, SESSION = b"group", b"session"
+"""Whom a signal is for: the terminal's foreground, or the leader's group; and every process of the session."""
+
+RUNNING, UNKNOWN = b"running", b"unknown"
+"""What `list` says where it has no exit code."""
+
+HELD, NO_SUCH, EXISTS, FULL, ORDER = b"held", b"no-such", b"exists", b"full", b"order"
+CANNOT, REFUSED, STOPPING, UNKNOWN_VERB = b"cannot", b"refused", b"stopping", b"unknown-verb"
+"""Why not: the codes of `no`. `cannot` is an error of the system, in its words."""
+
+
+class MalformedError(Exception):
+    """What came is nothing that the other side may say."""
+
+
+def _is_name(field: bytes) -> bool:
+    return 0 < len(field) <= MOST_NAME and all(0x20 < byte < 0x7F for byte in field)
+
+
+def _is_name_or_none(field: bytes) -> bool:
+    return not field or _is_name(field)
+
+
+def _is_path(field: bytes) -> bool:
+    return 0 < len(field) <= MOST_PATH and field.startswith(b"/")
+
+
+def _number(least: int, most: int) -> Callable[[bytes], bool]:
+    return lambda field: len(field) <= len(str(most)) and field.isdigit() and least <= int(field) <= most
+
+
+def _one_of(*words: bytes) -> Callable[[bytes], bool]:
+    return lambda field: field in words
+
+
+_is_number = _number(0, 10**12)
+
+REQUESTS: dict[bytes, tuple[Callable[[bytes], bool], ...]] = {
+    HELLO: (_number(1, 10**6), _is_name_or_none),
+    START: (
+        _is_name,
+        _one_of(PTY, QUIET_PTY, PIPES),
+        *(_number(1, 10_000), _number(1, 10_000)),
+        _is_path,
+        _is_name_or_none,
+        _number(1, MOST_WORDS),
+    ),
+    LIST: (),
+    TAKE: (_is_name,),
+    CLOSE_STDIN: (_is_name,),
+    STOP_READING: (_is_name,),
+    SIGNAL: (_is_name, _one_of(GROUP, SESSION), _number(1, MOST_SIGNAL)),
+    WHERE: (_is_name,),
+    FORGET: (_is_name,),
+    UPGRADE: (),
+    STOP: (),
+    STATUS: (),
+}
+"""What each field of a request must be. `hello` has the version and the node's id, which a command line leaves empty.
+`start` has the session, kind, columns, rows, directory, user, how many words the program has, those, and variables."""
+
+
+class Request:
+    """A request whose fields are what they must be."""
+
+    def __init__(self, verb: bytes, number: bytes, fields: Sequence[bytes], rest: Sequence[bytes] = ()) -> None:
+        self.verb = verb
+        self.number = number
+        self.fields = fields
+        self.rest = rest
+        """What follows the declared fields; only a start has some."""
+
+
+def parse_request(frame: bytes) -> Request:
+    """Return the request in a frame. One with an unknown verb is returned without fields.
+
+    Raises `MalformedError`.
+    """
+    words = frame.split(b"\0")
+    if len(words) < 2 or not _is_name(words[0]) or not _is_number(words[1]):
+        raise MalformedError
+    verb, number, fields = words[0], words[1], words[2:]
+    checks = REQUESTS.get(verb)
+    if checks is None:
+        return Request(verb, number, ())
+    count = len(checks)
+    is_right = len(fields) == count or (verb == START and len(fields) > count)
+    if not is_right or not all(check(field) for check, field in zip(checks, fields, strict=False)):
+        raise MalformedError
+    if verb == START:
+        _check_words(int(fields[count - 1]), fields[count:])
+    return Request(verb, number, fields[:count], fields[count:])
+
+
+def _check_words(count: int, rest: Sequence[bytes]) -> None:
+    """Raise `MalformedError` unless these are a program's path and arguments, and variables."""
+    are_words = count <= len(rest) <= MOST_WORDS and rest[0].startswith(b"/")
+    if not are_words or not all(variable.find(b"=") > 0 for variable in rest[count:]):
+        raise MalformedError
+
+
+def pack(*fields: bytes) -> bytes:
+    """Return the frame of these fields. Raises `ValueError` where one has a NUL, or all are too long."""
+    body = b"\0".join(fields)
+    if body.count(b"\0") != len(fields) - 1 or len(body) > MOST_BYTES:
+        raise ValueError("no frame can hold this")
+    return len(body).to_bytes(HEADER, "big") + body
+
+
+class Frames:
+    """Cuts what arrives into frames."""
+
+    def __init__(self) -> None:
+        self.waiting = bytearray()
+        """What arrived of a frame that is not whole."""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield each frame that is whole now. Raises `MalformedError` for one that is too long, or empty."""
+        self.waiting += data
+        while len(self.waiting) >= HEADER:
+            size = int.from_bytes(self.waiting[:HEADER], "big")
+            if not 0 < size <= MOST_BYTES:
+                raise MalformedError
+            if len(self.waiting) < HEADER + size:
+                return
+            frame = bytes(self.waiting[HEADER : HEADER + size])
+            del self.waiting[: HEADER + size]
+            yield frame

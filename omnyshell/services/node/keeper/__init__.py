@@ -1,0 +1,1 @@
+"""The node's side of its keeper (docs/architecture.md#the-keeper)."""

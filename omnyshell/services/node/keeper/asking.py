@@ -1,0 +1,86 @@
+"""One request to a keeper, for a command line that waits for the answer."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from omnyshell.keeper import wire
+from omnyshell.services.node.keeper.place import NoKeeperException, connect
+
+PATIENCE = 15.0
+"""Seconds for an answer: a keeper needs two to end its sessions, and may be busy on a slow machine."""
+
+_CHUNK = 65536
+
+
+class KeptNode(NamedTuple):
+    """What a keeper holds for a node."""
+
+    node_id: str
+    holder: int | None
+    """The process that has the descriptors; None where it has ended."""
+
+    running: int
+    ended: int
+
+
+class KeeperFacts(NamedTuple):
+    """A keeper's process, and what it holds."""
+
+    pid: int
+    nodes: list[KeptNode]
+
+
+def keeper_facts(state_dir: Path) -> KeeperFacts:
+    """Return what the keeper of a state directory holds. Raises `NoKeeperException` where there is none."""
+    with _Conversation(state_dir) as keeper:
+        facts = keeper.ask(wire.STATUS)
+        nodes = [_node(facts[start : start + 4]) for start in range(0, len(facts), 4)]
+        return KeeperFacts(keeper.pid, nodes)
+
+
+def stop_keeper(state_dir: Path) -> int:
+    """End the keeper of a state directory with its sessions; return how many there were.
+
+    Raises `NoKeeperException` where there is none.
+    """
+    with _Conversation(state_dir) as keeper:
+        return int(keeper.ask(wire.STOP)[0])
+
+
+def _node(facts: list[bytes]) -> KeptNode:
+    name, holder, running, ended = facts
+    return KeptNode(name.decode(), int(holder) or None, int(running), int(ended))
+
+
+class _Conversation:
+    """A connection that waits for each answer."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+        self._frames = wire.Frames()
+
+    def __enter__(self) -> "_Conversation":
+        self._channel = connect(self._state_dir)
+        self._channel.settimeout(PATIENCE)
+        self.pid = int(self.ask(wire.HELLO, b"%d" % wire.VERSION, b"")[1])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
+
+    def ask(self, verb: bytes, *fields: bytes) -> list[bytes]:
+        """Return the answer's fields. Raises `NoKeeperException` with its reason where it says no, or nothing."""
+        try:
+            self._channel.sendall(wire.pack(verb, b"1", *fields))
+            verdict, _, *facts = next(self._heard()).split(b"\0")
+        except (OSError, StopIteration, wire.MalformedError) as exc:
+            raise NoKeeperException("the keeper does not answer") from exc
+        if verdict != wire.OK:
+            raise NoKeeperException(os.fsdecode(facts[1]))
+        return facts
+
+    def _heard(self) -> Iterator[bytes]:
+        while data := self._channel.recv(_CHUNK):
+            yield from self._frames.feed(data)

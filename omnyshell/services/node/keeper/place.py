@@ -1,0 +1,85 @@
+"""Where the keeper of a state directory is, how one is started, and who it has to be."""
+
+import hashlib
+import os
+import socket
+import struct
+import sys
+from pathlib import Path
+
+from omnyshell.errors import ConfigException
+from omnyshell.keeper import wire
+
+SHARED = Path("/run/omnyshell")
+"""Where keepers are that belong to another user than the node: to root."""
+
+PROGRAM = Path(wire.__file__).parent
+SOCKET = "socket"
+ROOT = 0
+
+RUNS_ALREADY = 3
+"""The exit code of a keeper that finds another one."""
+
+
+class NoKeeperException(ConfigException):
+    """There is no keeper to speak with."""
+
+
+def own_directory(state_dir: Path) -> Path:
+    """Return the directory of a keeper that belongs to the node's user."""
+    return state_dir / "keeper"
+
+
+def shared_directory(state_dir: Path) -> Path:
+    """Return the directory of a keeper of root's, for a node of another user."""
+    return SHARED / hashlib.sha256(os.fsencode(state_dir.resolve())).hexdigest()[:16]
+
+
+def keeper_command(directory: Path, *, user: int, idle: float = 0, detach: bool = False) -> list[str]:
+    """Return the command line of a keeper: the interpreter without site-packages, and our directory of it.
+
+    It ends once it was of no use for `idle` seconds, unless that is 0. With `detach` the command ends when it serves.
+    """
+    # The interpreter itself, as a link to it could lead elsewhere once that is upgraded.
+    program = os.path.realpath(sys.executable)
+    return [program, "-I", "-S", str(PROGRAM), "detach" if detach else "serve", str(directory), str(user), str(idle)]
+
+
+def connect(state_dir: Path) -> socket.socket:
+    """Return a connection to root's keeper for this state directory, else to our own user's.
+
+    Raises `NoKeeperException` where there is neither, or another user's in its place.
+    """
+    for directory in (shared_directory(state_dir), own_directory(state_dir)):
+        found = _connect(directory)
+        if found is not None:
+            return found
+    raise NoKeeperException(f"no keeper serves {state_dir}")
+
+
+def _connect(directory: Path) -> socket.socket | None:
+    try:
+        fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # By this way the path may be of any length.
+        channel.connect(f"/proc/self/fd/{fd}/{SOCKET}")
+        _check_user(channel, directory)
+    except OSError:
+        channel.close()
+        return None
+    except BaseException:
+        channel.close()
+        raise
+    finally:
+        os.close(fd)
+    return channel
+
+
+def _check_user(channel: socket.socket, directory: Path) -> None:
+    raw = channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", raw)
+    if user not in (ROOT, os.geteuid()):
+        raise NoKeeperException(f"the keeper in {directory} belongs to another user")

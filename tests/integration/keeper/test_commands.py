@@ -1,0 +1,81 @@
+"""`omnyshell keeper`: what it says, and what it ends."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.commands import OMNYSHELL, run_text
+from support.keepers import PATIENCE, RawNode, read_until
+
+from omnyshell.keeper import wire
+from omnyshell.services.node.keeper.place import connect, own_directory
+
+
+@pytest.fixture
+def state(tmp_path) -> Path:
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def started(state: Path):
+    # The installed program, as it becomes another one.
+    process = subprocess.Popen([OMNYSHELL, "keeper", "start", "--state-dir", state], stderr=subprocess.PIPE)
+    while not (own_directory(state) / "socket").exists():
+        assert process.poll() is None
+        os.sched_yield()
+    yield process
+    process.terminate()
+    process.wait(PATIENCE)
+    process.stderr.close()
+
+
+def test_a_keeper_is_started_asked_and_stopped(started: "subprocess.Popen[bytes]", state: Path, tmp_path: Path) -> None:
+    config = tmp_path / "node.toml"
+    config.write_text(f'hub = "wss://hub.example:1"\nid = "web"\nstate-dir = "{state}"\n')
+    config.chmod(0o600)
+    assert run_text("keeper", "status", "--config", str(config)).stdout == (
+        f"process {started.pid} keeps 0 sessions for {state}\n"
+    )
+    node = RawNode(connect(state))
+    assert node.ask(wire.HELLO, b"1", b"web")[0] == wire.OK
+    found = node.script(b"s", b"echo ready; exec cat")
+    read_until(found["stdout"], b"ready")
+    told = run_text("keeper", "status", "--config", str(config))
+    assert told.stdout.splitlines() == [
+        f"process {started.pid} keeps 1 session for {state}",
+        f"  web: 1 session; held by process {os.getpid()}",
+    ]
+    second = run_text("keeper", "start", "--config", str(config))
+    assert (second.returncode, second.stderr) == (3, "keeper: another keeper serves this directory\n")
+    stopped = run_text("keeper", "stop", "--config", str(config))
+    assert (stopped.returncode, stopped.stdout) == (0, "the keeper has ended, and 1 session with it\n")
+    assert started.wait(PATIENCE) == 0
+    assert run_text("keeper", "status", "--state-dir", str(state)).returncode == 1
+    again = run_text("keeper", "stop", "--state-dir", str(state))
+    assert (again.returncode, again.stderr) == (255, f"omnyshell: no keeper serves {state}\n")
+    for fd in found.values():
+        os.close(fd)
+    node.close()
+
+
+def test_a_signal_ends_it(started: "subprocess.Popen[bytes]") -> None:
+    started.send_signal(signal.SIGTERM)
+    assert started.wait(PATIENCE) == 0
+
+
+def test_the_directory_of_a_keeper_may_have_a_long_name(tmp_path) -> None:
+    state = tmp_path / ("long" * 30) / ("longer" * 30)
+    process = subprocess.Popen([OMNYSHELL, "keeper", "start", "--state-dir", state])
+    while not (own_directory(state) / "socket").exists():
+        assert process.poll() is None
+        os.sched_yield()
+    assert run_text("keeper", "stop", "--state-dir", str(state)).returncode == 0
+    assert process.wait(PATIENCE) == 0
+
+
+def test_a_user_that_is_not_there_is_named(state: Path) -> None:
+    refused = run_text("keeper", "start", "--state-dir", str(state), "--node-user", "nobody-of-that-name")
+    assert refused.returncode == 255
+    assert "--node-user: there is no user 'nobody-of-that-name'" in refused.stderr

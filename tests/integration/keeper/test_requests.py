@@ -1,0 +1,207 @@
+"""What a keeper answers, and what it does not put up with."""
+
+import os
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+
+import pytest
+from support.keepers import PATIENCE, KeeperProcess, RawNode
+from unit.keeper.test_wire import GOOD, body, malformed
+
+from omnyshell.keeper import wire
+
+OF_ALL = (wire.HELLO, wire.UPGRADE, wire.STOP, wire.STATUS)
+MOST_SENT = 64 * 1024 * 1024
+HARMLESS = [verb for verb in GOOD if verb not in (wire.STOP, wire.UPGRADE)]
+
+
+def say(keeper: KeeperProcess, *frames: bytes) -> RawNode:
+    """Say these over a connection of its own, as they are."""
+    node = RawNode(keeper.connected())
+    for frame in frames:
+        node.channel.sendall(len(frame).to_bytes(4, "big") + frame)
+    return node
+
+
+def hello(node: bytes) -> bytes:
+    return body(wire.HELLO, b"1", b"1", node)
+
+
+def test_whatever_is_malformed_closes_its_connection_and_no_other(keeper: KeeperProcess) -> None:
+    good = keeper.node(b"good")
+    for number, frame in enumerate(malformed()):
+        bad = say(keeper, hello(b"bad"), frame)
+        assert bad.is_closed(), (number, frame[:80])
+        bad.close()
+    assert good.ask(wire.LIST) == [wire.OK]
+    good.close()
+
+
+@pytest.mark.parametrize("verb", [verb for verb in GOOD if verb != wire.HELLO])
+def test_nothing_comes_before_hello(keeper: KeeperProcess, verb: bytes) -> None:
+    node = say(keeper, body(verb, b"1", *GOOD[verb]))
+    assert node.is_closed()
+    node.close()
+
+
+def test_hello_comes_once(keeper: KeeperProcess) -> None:
+    node = say(keeper, hello(b"twice"), hello(b"twice"))
+    assert node.is_closed()
+    node.close()
+
+
+@pytest.mark.parametrize("verb", [verb for verb in GOOD if verb not in OF_ALL])
+def test_who_names_no_node_asks_for_none(keeper: KeeperProcess, verb: bytes) -> None:
+    node = say(keeper, hello(b""), body(verb, b"2", *GOOD[verb]))
+    assert node.is_closed()
+    node.close()
+
+
+@pytest.mark.parametrize("verb", HARMLESS)
+@pytest.mark.parametrize("other", HARMLESS)
+def test_any_two_requests_in_any_order_are_answered(keeper: KeeperProcess, verb: bytes, other: bytes) -> None:
+    if wire.HELLO in (verb, other):
+        return
+    node = keeper.node(b"orders")
+    for each in (verb, other):
+        assert node.ask(each, *GOOD[each])[0] in (wire.OK, wire.NO)
+    node.ask(wire.SIGNAL, b"s-1", wire.SESSION, b"9")
+    if node.ask(wire.TAKE, b"s-1")[0] == wire.OK:
+        node.exit_of(b"s-1")
+        node.ask(wire.FORGET, b"s-1")
+    node.close()
+
+
+def test_an_unknown_verb_is_answered(keeper: KeeperProcess) -> None:
+    node = keeper.node()
+    assert node.ask(b"dance", b"with me")[:2] == [wire.NO, wire.UNKNOWN_VERB]
+    assert node.ask(wire.LIST) == [wire.OK]
+    node.close()
+
+
+def test_sessions_that_are_not_there_are_named_so(keeper: KeeperProcess) -> None:
+    node = keeper.node()
+    for verb in (wire.TAKE, wire.CLOSE_STDIN, wire.STOP_READING, wire.WHERE, wire.FORGET):
+        assert node.ask(verb, b"nowhere")[:2] == [wire.NO, wire.NO_SUCH]
+    node.close()
+
+
+def test_sessions_of_another_node_are_not_there(keeper: KeeperProcess) -> None:
+    one, other = keeper.node(b"one"), keeper.node(b"other")
+    one.script(b"s", b"exec cat")
+    assert other.ask(wire.LIST) == [wire.OK]
+    assert other.ask(wire.TAKE, b"s")[1] == wire.NO_SUCH
+    assert other.ask(wire.SIGNAL, b"s", wire.SESSION, b"9")[1] == wire.NO_SUCH
+    # The same id is free there.
+    other.script(b"s", b"exit 4")
+    assert other.exit_of(b"s") == b"4"
+    one.ask(wire.SIGNAL, b"s", wire.SESSION, b"9")
+    assert one.exit_of(b"s") == b"-9"
+    for node in (one, other):
+        assert node.ask(wire.FORGET, b"s") == [wire.OK]
+        node.close()
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from support.keepers import RawNode
+from omnyshell.keeper import wire
+import socket
+channel = socket.socket(socket.AF_UNIX)
+channel.connect(sys.argv[1])
+node = RawNode(channel)
+assert node.ask(wire.HELLO, b"1", b"held")[0] == b"ok"
+node.script(b"s", b"echo before; read line; echo $line; exit 7")
+print("has it", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_descriptors_go_to_the_next_process_when_the_one_before_is_dead(keeper: KeeperProcess) -> None:
+    place = str(keeper.directory / "socket")
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, place], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"has it\n"
+    node = RawNode(keeper.connected())
+    why = node.ask(wire.HELLO, b"1", b"held")
+    assert why[:2] == [wire.NO, wire.HELD]
+    assert why[3] == b"%d" % holder.pid
+    holder.kill()
+    holder.wait(PATIENCE)
+    assert node.ask(wire.HELLO, b"1", b"held")[0] == wire.OK
+    assert node.ask(wire.LIST)[1::2] == [b"s", b"running"]
+    found = node.named(node.ask(wire.TAKE, b"s"))
+    os.write(found["stdin"], b"behind\n")
+    assert node.exit_of(b"s") == b"7"
+    assert os.read(found["stdout"], 100) == b"before\nbehind\n"
+    for fd in found.values():
+        os.close(fd)
+    node.ask(wire.FORGET, b"s")
+    node.close()
+    holder.stdin.close()
+    holder.stdout.close()
+
+
+def test_the_same_process_may_connect_again(keeper: KeeperProcess) -> None:
+    first = keeper.node(b"again")
+    first.script(b"s", b"exit 5")
+    first.exit_of(b"s")
+    second = keeper.node(b"again")
+    assert first.is_closed()
+    assert second.ask(wire.LIST)[1::2] == [b"s", b"5"]
+    second.ask(wire.FORGET, b"s")
+    for node in (first, second):
+        node.close()
+
+
+def test_a_node_that_does_not_read_is_left_and_harms_nobody(keeper: KeeperProcess) -> None:
+    deaf, good = keeper.node(b"deaf"), keeper.node(b"good")
+    assert good.ask(wire.LIST) == [wire.OK]
+    stream = memoryview(wire.pack(wire.TAKE, b"1", b"x" * 100) * 1000)
+    deaf.channel.settimeout(0.001)
+    sent = 0
+    with suppress(BrokenPipeError, ConnectionResetError):
+        while sent < MOST_SENT:
+            try:
+                sent += deaf.channel.send(stream[sent % len(stream) :])
+            except TimeoutError:
+                assert good.ask(wire.LIST) == [wire.OK]
+    assert sent < MOST_SENT
+    assert good.ask(wire.LIST) == [wire.OK]
+    for node in (deaf, good):
+        node.close()
+
+
+def test_descriptors_that_a_peer_sends_are_closed(keeper: KeeperProcess) -> None:
+    node = keeper.node(b"giver")
+    before = keeper.descriptors(node)
+    theirs, ours = socket.socketpair()
+    for number in range(20):
+        socket.send_fds(node.channel, [wire.pack(wire.LIST, b"%d" % (1000 + number))], [theirs.fileno()] * 20)
+        node.answer(b"%d" % (1000 + number))
+    theirs.close()
+    assert ours.recv(1) == b""
+    assert keeper.descriptors(node) == before
+    ours.close()
+    node.close()
+
+
+def test_more_connections_than_it_serves_are_closed(keeper: KeeperProcess) -> None:
+    nodes = [RawNode(keeper.connected()) for _ in range(40)]
+    answered = 0
+    for number, node in enumerate(nodes):
+        try:
+            answered += node.ask(wire.HELLO, b"1", b"many-%d" % number)[0] == wire.OK
+        except (AssertionError, OSError):
+            continue
+    assert 0 < answered < 40
+    for node in nodes:
+        node.close()
+    keeper.node(b"after").close()

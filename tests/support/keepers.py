@@ -1,0 +1,179 @@
+"""Keepers as processes, and raw peers that ask them one thing after the other."""
+
+import os
+import select
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from omnyshell.keeper import wire
+from omnyshell.services.node.keeper.place import SOCKET, keeper_command
+
+PATIENCE = 20.0
+"""Seconds for what takes milliseconds."""
+
+SHELL = b"/bin/sh"
+PATH = b"PATH=/usr/bin:/bin"
+
+
+class KeeperProcess:
+    """A keeper in a directory, by default one that a test makes."""
+
+    def __init__(self, directory: Path, program: Path | None = None) -> None:
+        self.directory = directory
+        directory.mkdir(mode=0o700, exist_ok=True)
+        command = keeper_command(directory, user=os.geteuid())
+        if program is not None:
+            command[3] = str(program)
+        self._log = (directory / "log").open("wb")
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
+        self.pid = self.process.pid
+        while not self.is_serving() and self.process.poll() is None:
+            select.select([], [], [], 0.005)
+
+    def is_serving(self) -> bool:
+        with suppress(OSError):
+            self.connected().close()
+            return True
+        return False
+
+    def connected(self) -> socket.socket:
+        return connected(self.directory)
+
+    def node(self, name: bytes = b"node") -> "RawNode":
+        node = RawNode(self.connected())
+        assert node.ask(wire.HELLO, b"%d" % wire.VERSION, name)[0] == wire.OK
+        return node
+
+    def log(self) -> str:
+        return (self.directory / "log").read_text()
+
+    def descriptors(self, node: "RawNode") -> list[str]:
+        """What the keeper has open, once it has closed what it has sent to a node."""
+        node.ask(wire.LIST)
+        found = []
+        for entry in Path(f"/proc/{self.pid}/fd").iterdir():
+            with suppress(OSError):
+                found.append(str(entry.readlink()).partition(":")[0])
+        return sorted(found)
+
+    def end(self) -> None:
+        with suppress(ProcessLookupError):
+            self.process.terminate()
+        self.process.wait(PATIENCE)
+        self._log.close()
+
+
+def connected(directory: Path) -> socket.socket:
+    """A connection to the keeper of a directory."""
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        channel.connect(os.path.relpath(directory / SOCKET))
+    except OSError:
+        channel.close()
+        raise
+    channel.settimeout(PATIENCE)
+    return channel
+
+
+class RawNode:
+    """One connection, which says what it is told to, and collects descriptors."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self.channel = channel
+        self.descriptors: list[int] = []
+        self._frames = wire.Frames()
+        self._heard: list[list[bytes]] = []
+        self._number = 0
+
+    def ask(self, verb: bytes, *fields: bytes) -> list[bytes]:
+        """Return `ok` or `no` and what follows the number; exits that come before it are kept."""
+        self._number += 1
+        number = b"%d" % self._number
+        self.channel.sendall(wire.pack(verb, number, *fields))
+        return self.answer(number)
+
+    def answer(self, number: bytes) -> list[bytes]:
+        while True:
+            for heard in self._heard:
+                if heard[0] != wire.EXIT and heard[1] == number:
+                    self._heard.remove(heard)
+                    return [heard[0], *heard[2:]]
+            self._read()
+
+    def exit_of(self, session: bytes) -> bytes:
+        """Wait for the end of a session; return its exit code."""
+        while True:
+            for heard in self._heard:
+                if heard[:2] == [wire.EXIT, session]:
+                    self._heard.remove(heard)
+                    return heard[2]
+            self._read()
+
+    def start(
+        self, session: bytes, *words: bytes, kind: bytes = wire.PIPES, env: tuple[bytes, ...] = (PATH,)
+    ) -> dict[str, int]:
+        """Start a program; return its descriptors, by name."""
+        answer = self.ask(*self.start_request(session, *words, kind=kind, env=env))
+        assert answer[0] == wire.OK, answer
+        return self.named(answer)
+
+    @staticmethod
+    def start_request(
+        session: bytes, *words: bytes, kind: bytes = wire.PIPES, env: tuple[bytes, ...] = (PATH,), cwd: bytes = b"/"
+    ) -> tuple[bytes, ...]:
+        return (wire.START, session, kind, b"80", b"24", cwd, b"", b"%d" % len(words), *words, *env)
+
+    def script(self, session: bytes, line: bytes, kind: bytes = wire.PIPES) -> dict[str, int]:
+        """Start a shell that runs a line."""
+        return self.start(session, SHELL, b"-c", line, kind=kind)
+
+    def named(self, answer: list[bytes]) -> dict[str, int]:
+        """The descriptors of an answer to start or take, by name."""
+        names = [name.decode() for name in answer[4:]]
+        found, self.descriptors = self.descriptors[: len(names)], self.descriptors[len(names) :]
+        return dict(zip(names, found, strict=True))
+
+    def is_closed(self) -> bool:
+        """Wait until the keeper closes the connection, whatever it says before."""
+        try:
+            while self.channel.recv(65536):
+                pass
+        except ConnectionResetError:
+            pass
+        except TimeoutError:
+            return False
+        return True
+
+    def close(self) -> None:
+        self.channel.close()
+
+    def _read(self) -> None:
+        data, riding, flags, _ = self.channel.recvmsg(65536, socket.CMSG_SPACE(4 * wire.MOST_DESCRIPTORS))
+        assert data, "the keeper closed the connection"
+        assert not flags & socket.MSG_CTRUNC
+        for _, _, raw in riding:
+            self.descriptors += [int.from_bytes(raw[at : at + 4], sys.byteorder) for at in range(0, len(raw), 4)]
+        self._heard += [frame.split(b"\0") for frame in self._frames.feed(data)]
+
+
+def read_until(fd: int, wanted: bytes) -> bytes:
+    """Read a descriptor until what came contains something, or it ends."""
+    came = b""
+    while wanted not in came:
+        assert select.select([fd], [], [], PATIENCE)[0], came
+        try:
+            data = os.read(fd, 65536)
+        except OSError:
+            return came
+        if not data:
+            return came
+        came += data
+    return came
+
+
+def read_all(fd: int) -> bytes:
+    """Read a descriptor to its end."""
+    return read_until(fd, b"\0 no program prints this \0")

@@ -62,7 +62,7 @@ def test_a_program_has_three_descriptors_its_variables_and_its_signals(keeper: K
 def test_a_terminal_controls_its_program_and_has_its_size(keeper: KeeperProcess) -> None:
     node = keeper.node(b"terminal")
     found = node.start(b"s", b"/bin/sh", b"-c", b"tty; stty size; ps -o tty= -p $$; cat", kind=wire.PTY)
-    shown = read_until(found["terminal"], b"pts/").decode() + read_until(found["terminal"], b"24 80").decode()
+    shown = read_until(found["terminal"], b"24 80\r\npts/").decode()
     assert "/dev/pts/" in shown
     os.write(found["terminal"], b"\x03")
     assert node.exit_of(b"s") == b"-2"

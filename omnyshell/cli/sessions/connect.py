@@ -358,7 +358,7 @@ class _Show:
 
     def _put_back(self) -> bytes:
         """Undo what the session set in the terminal; return the sequence that does."""
-        reset = self._notices.erased() + self._modes.reset_sequence()
+        reset = self._modes.abort_sequence + self._notices.erased() + self._modes.reset_sequence()
         if reset and sys.stdout.isatty():
             os.write(1, reset)
         if self._guardian is not None:

@@ -78,6 +78,9 @@ class Notices:
         """Return the collected text, and forget it."""
         text, self._text = self._text, b""
         self.added.clear()
+        if text and (abort := self._modes.abort_sequence):
+            self._modes.feed(abort)
+            return abort + text
         return text
 
     def state_changed(self, state: LinkState, cause: str) -> None:

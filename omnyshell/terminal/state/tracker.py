@@ -18,6 +18,7 @@ from omnyshell.terminal.state.table import (
     TITLE_FORM_OFF,
 )
 from omnyshell.terminal.state.undoing import Leftovers
+from omnyshell.terminal.state.unfinished import ABORT, Unfinished
 
 # Of control sequences those whose last character may matter; SGR, of which there is most, is looked at once a chunk.
 _sequences: Final = re.compile(
@@ -48,6 +49,7 @@ class ModeTracker:
         """Grows with all that may change `reset_sequence`."""
 
         self._tail = b""
+        self._unfinished = Unfinished()
         self._restores = 0
         self._forget()
 
@@ -69,6 +71,7 @@ class ModeTracker:
 
     def feed(self, data: bytes) -> None:
         """Take output that the terminal has been given."""
+        self._unfinished.feed(data)
         text = self._tail + data
         if b"\x1b" not in text:
             self._tail = b""
@@ -94,6 +97,11 @@ class ModeTracker:
             self._styled = found[1].strip(b"0;") != b""
         self.version += self._styled != styled
         self._tail = _unfinished(text)
+
+    @property
+    def abort_sequence(self) -> bytes:
+        """What comes before anything that is not the program's: it ends what the program has not, if there is that."""
+        return ABORT if self._unfinished.is_within else b""
 
     def reset_sequence(self) -> bytes:
         """Return what puts the terminal back as the user had it; nothing, where nothing was left changed."""

@@ -1,6 +1,7 @@
 """Printing characters: charsets, wrapping, insert mode, wide and combining characters."""
 
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Final
 
 from omnyshell.terminal.screen.rectangles import Rectangles
@@ -51,29 +52,51 @@ class Drawing(Rectangles):
         if not self._narrowed:
             self.draw(text)
             return ""
+        is_narrow = self._layout.all_narrow(text)
         while text:
-            if text[0].isascii() and not self._joining:
-                self._wrap_ahead()
-                if self._is_worked_out:
-                    return text
-            x = self.cursor.x
-            piece = max(1, (self._right + 1 if x <= self._right else self.columns) - x)
-            self.draw(text[:piece])
-            text = text[piece:]
+            self._wrap_ahead(text)
             if self._is_worked_out:
-                return text
-        return ""
+                break
+            end = self._count_before_margin(is_narrow=is_narrow)
+            while end < len(text) and self._layout.is_mark(text[end]):
+                end += 1
+            self.draw(text[:end])
+            text = text[end:]
+        return text
 
-    def _wrap_ahead(self) -> None:
-        """Carry out a wrap that is pending and scrolls between side margins, which may take long, in steps."""
-        cursor = self.cursor
-        if not (self._autowrap and cursor.x >= self.columns and cursor.y == self._bottom):
+    def _count_before_margin(self, *, is_narrow: bool) -> int:
+        """How many characters surely fit before the margin; one at least, which may wrap."""
+        x = self.cursor.x
+        room = (self._right + 1 if x <= self._right else self.columns) - x
+        return max(1, room if is_narrow else room // 2)
+
+    def _wrap_ahead(self, text: str) -> None:
+        """Carry out a wrap that comes before `text` and scrolls between side margins, which may take long, in steps."""
+        if not self._autowrap or self.cursor.y != self._bottom or not width_of(text[0]):
             return
-        if self._left <= self._edge <= self._right:
+        if self._joining:
+            if self._layout.joins(self._before_cursor(), text[0]):
+                return
+            self._end_joining()
+        if not text[0].isascii():
+            self._pad_before(text)
+        if self.cursor.x >= self.columns and self._left <= self._edge <= self._right:
             self._row.wrapped = WRAPPED_BETWEEN_MARGINS
             self._row.joined = False
             self._move_between_margins(self._top, 1)
-            cursor.x = self._left
+            self.cursor.x = self._left
+
+    def _pad_before(self, text: str) -> None:
+        """Where a wide character comes next for which there is one column, put a blank there, behind which it wraps."""
+        x = self.cursor.x
+        end = self._end_of_room(x)
+        if x + 1 == end and self._left < self._right and self._layout.columns_of(self._first_cell(text)) > 1:
+            self._row.erase(x, end, self.cursor.style)
+            self._advance(end, end)
+
+    def _first_cell(self, text: str) -> str:
+        marks = takewhile(self._layout.is_mark, text[1 : MOST_IN_A_CELL + 1])
+        return text[0] + "".join(marks)
 
     def _draw_shifted(self, data: str) -> str:
         """Print the first character from the set of a single shift; return the others."""
@@ -180,7 +203,8 @@ class Drawing(Rectangles):
             row = self._rows[cursor.y]
             if self._has_sizes and (end := min(end, row.room)) <= x:
                 return
-            part = text[at : at + end - x]
+            # What is left of the margin moves nothing.
+            part = text[at : at + (self._left if self._insert and x < self._left else end) - x]
             count = len(part)
             if self._insert and x >= self._left:
                 row.insert(x, count, cursor.style.erased, end)
@@ -222,7 +246,10 @@ class Drawing(Rectangles):
                 end = self._end_of_room(x)
                 if x + 2 > end:
                     return
-            part = text[at : at + (end - x) // 2]
+            count = (end - x) // 2
+            if self._insert and x < self._left:
+                count = min(count, (self._left - x + 1) // 2)
+            part = text[at : at + count]
             cells = [""] * (2 * len(part))
             cells[::2] = part
             row = self._rows[cursor.y]
@@ -312,6 +339,11 @@ class Drawing(Rectangles):
         while count:
             # Halves of flags join in pairs: none is left over, so that the rest can be put off.
             part = min(count, width - (self._joining and width % 2 == 0))
+            if self._narrowed and not self._joining:
+                self._wrap_ahead(character)
+                if self._is_worked_out:
+                    break
+                part = min(part, self._count_before_margin(is_narrow=self._layout.all_narrow(character)))
             self.draw(character * part)
             count -= part
             self._spend(A_ROW + part * (1 if character.isascii() else _MIXED * len(character)))

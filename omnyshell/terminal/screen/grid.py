@@ -275,8 +275,9 @@ class Grid(Working, Screen):
         blank = ([" "] * (end - left), [self.cursor.style.erased] * (end - left))
         # Each row is read before it is overwritten.
         for y in range(len(rows)) if count > 0 else range(len(rows) - 1, -1, -1):
-            self._spend(3 * A_ROW + end - left + rows[y].load)
-            rows[y].put(left, rows[y + count].part(left, end) if 0 <= y + count < len(rows) else blank)
+            source = rows[y + count] if 0 <= y + count < len(rows) else None
+            self._spend(3 * A_ROW + end - left + rows[y].load + (source.load if source else 0))
+            rows[y].put(left, source.part(left, end) if source else blank)
             yield
 
 

@@ -19,7 +19,7 @@ Run = tuple[int, Cells | Stretch, Style]
 
 _MOST_RUNS: Final = 64
 _FEW_RUNS: Final = 4
-_A_PIECE: Final = 4
+_A_PIECE: Final = 5
 """What it costs to put a piece of a stretch into cells, in cells."""
 
 _CELLS_FOR_ONE: Final = 10

@@ -1,7 +1,9 @@
 """Side margins, columns, rectangles, protected cells and wrapping back, as xterm has them."""
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
+from omnyshell.model.sessions import Widths
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.snapshot import paint, state
 from omnyshell.terminal.screen.style import BOLD, REVERSE, Look
@@ -212,3 +214,41 @@ def test_what_is_written_where_a_wide_character_did_not_fit_is_not_lost() -> Non
     assert state(painted) == state(screen)
     screen.resize(3, 9)
     assert [line.rstrip() for line in screen.display] == ["abcdX", "漢", ""]
+
+
+CHARACTERS = (
+    "x",
+    "é",
+    "漢",
+    "e\u0301",
+    "👍🏽",
+    "❤\ufe0f",
+    "🇩",
+    "🇪",
+    "👩\u200d🔬",
+    "\u0301",
+    "\x1b[3b",
+    "\x1b[31m",
+    "\n",
+)
+
+
+@given(
+    st.lists(st.sampled_from(CHARACTERS), max_size=30),
+    st.sampled_from(list(Widths)),
+    st.sampled_from(["2;3", "2;4", "3;6", "1;4", "4;5"]),
+    st.sampled_from(["", "\x1b[?7l", "\x1b[4h"]),
+)
+@settings(max_examples=100, deadline=None)
+def test_text_between_side_margins_is_the_same_in_whichever_steps(
+    text: list[str], widths: Widths, margins: str, mode: str
+) -> None:
+    data = f"ab漢d\r\nefgh\x1b[?69h\x1b[{margins}s{mode}\x1b[2;3H{''.join(text)}".encode()
+    whole, parts, cut = (Emulator(6, 3, widths=widths) for _ in range(3))
+    whole.feed(data)
+    parts.begin(data, 1)
+    while parts.is_behind:
+        parts.go_on(1)
+    for at in range(len(data)):
+        cut.feed(data[at : at + 1])
+    assert state(parts) == state(whole) == state(cut)

@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-ABORT: Final = b"\x18"
-"""CAN, which ends whatever a terminal is within, and does nothing where it is within nothing."""
+ABORT: Final = b"\x18\x1b\\"
+"""CAN ends an unfinished sequence; ST an unfinished string, in which tmux does not heed CAN."""
 
 _STRINGS: Final = b"]PX^_k"
 """What begins a string behind ESC: a command, one for a device or a program, or (`k`) a title of screen."""

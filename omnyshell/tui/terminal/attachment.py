@@ -13,13 +13,11 @@ from omnyshell.model.sessions import CloseReason, PtySpec
 from omnyshell.services.client.session import DETACHED, RemoteSession
 from omnyshell.services.client.states import ExitStatus, LinkState
 from omnyshell.terminal import Emulator, Event, Follower, reset_sequence
+from omnyshell.terminal.state.unfinished import ABORT
 from omnyshell.tui.terminal.fair_following import FairFollowing
 
 MOST_INPUT: Final = 4 * 1024 * 1024
 """The most bytes of input that wait for a program that does not read; further input is refused."""
-
-_ABORT: Final = b"\x18\x1b\\"
-"""CAN ends an unfinished sequence, ST an unfinished string."""
 
 _LINES_END_IN_LF: Final = b"\x1b[20h"
 """LNM on: a command without a terminal ends its lines with LF alone."""
@@ -259,7 +257,7 @@ class Attachment:
         elif state in (LinkState.RESUMED, LinkState.RESET):
             if state is LinkState.RESET:
                 self.above = self.session.history_end if self.session is not None else None
-                self._follower.push(_ABORT + reset_sequence(self._follower.screen))
+                self._follower.push(ABORT + reset_sequence(self._follower.screen))
             self._enter(Phase.LIVE)
 
     def _failed(self, error: OmnyShellException) -> None:

@@ -47,10 +47,10 @@ async def join(certificates: Certificates, hub: OmnyShellHub, token: str, **fiel
     return {"t": answer["t"], "code": code, **answer["d"]}
 
 
-async def test_300_machines_at_100_uses_are_exactly_100_with_ids_of_their_own(
+async def test_many_machines_at_30_uses_are_exactly_30_with_ids_of_their_own(
     certificates: Certificates, hub: OmnyShellHub, admin: RawPeer
 ) -> None:
-    made = await invite(admin, uses=100, idPrefix="web-", ttlSeconds=3600, labels={"allow-roles": "developer"})
+    made = await invite(admin, uses=30, idPrefix="web-", ttlSeconds=3600, labels={"allow-roles": "developer"})
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(number: int) -> dict[str, Any]:
@@ -59,16 +59,16 @@ async def test_300_machines_at_100_uses_are_exactly_100_with_ids_of_their_own(
             suggested = f"host{number}" if number % 3 == 0 else "image"
             return await join(certificates, hub, made["token"], suggestedId=suggested)
 
-    answers = await asyncio.gather(*(one(number) for number in range(300)))
-    assert Counter(answer["t"] for answer in answers) == {"join.accepted": 100, "join.refused": 200}
+    answers = await asyncio.gather(*(one(number) for number in range(90)))
+    assert Counter(answer["t"] for answer in answers) == {"join.accepted": 30, "join.refused": 60}
     assert {answer["reason"] for answer in answers if answer["t"] == "join.refused"} == {"used"}
     ids = [answer["nodeId"] for answer in answers if answer["t"] == "join.accepted"]
-    assert len(set(ids)) == 100
+    assert len(set(ids)) == 30
     assert all(id_.startswith("web-") for id_ in ids)
     used = [each for each in hub.audit if each.action == "invite.use"]
     assert sorted(each.node_id for each in used) == sorted(ids)
     counted = [each.detail for each in used]
-    assert counted == [f"{made['inviteId']}, {rest} of 100 uses left" for rest in reversed(range(100))]
+    assert counted == [f"{made['inviteId']}, {rest} of 30 uses left" for rest in reversed(range(30))]
     assert await left(admin) == []
 
 

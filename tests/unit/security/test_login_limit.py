@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from omnyshell.errors import ConfigException
 from omnyshell.security import login_limit
@@ -194,7 +194,6 @@ def test_long_names_take_little_room(limiter):
 STEP = st.tuples(st.sampled_from([0, 0, 0, 0.5, 6, 70, 700]), st.integers(0, 2), st.integers(0, 2))
 
 
-@settings(max_examples=50)
 @given(st.lists(STEP, max_size=120))
 def test_answers_never_exceed_the_rate(steps):
     class Clock:

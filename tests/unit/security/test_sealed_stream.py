@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from omnyshell import ConfigException
 from omnyshell.security import sealed_stream
@@ -58,14 +58,12 @@ def test_what_is_sealed_is_opened(size: int) -> None:
     assert opened(sealed(contents, QuickLock()), QuickLock()) == contents
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.one_of(st.integers(0, len(SEALED) - 1), st.sampled_from([0, *ENDS])))
 def test_what_is_cut_anywhere_is_refused(size: int) -> None:
     with pytest.raises(ConfigException):
         opened(SEALED[:size], QuickLock())
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.one_of(st.integers(0, len(SEALED) - 1), st.sampled_from(ENDS)), st.integers(1, 255))
 def test_a_changed_byte_anywhere_is_refused(at: int, change: int) -> None:
     changed = bytearray(SEALED)

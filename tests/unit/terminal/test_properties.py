@@ -16,7 +16,6 @@ def fed(size: tuple[int, int], data: bytes) -> Emulator:
     return screen
 
 
-@settings(max_examples=60)
 @given(SIZES, soup, st.lists(st.integers(0, 200), max_size=8))
 def test_any_chunking_gives_the_same_screen(size: tuple[int, int], data: bytes, cuts: list[int]) -> None:
     whole = fed(size, data)
@@ -32,7 +31,6 @@ def test_any_chunking_gives_the_same_screen(size: tuple[int, int], data: bytes, 
     assert cut.unfinished == whole.unfinished == bytewise.unfinished
 
 
-@settings(max_examples=60)
 @given(size=SIZES, before=output, after=output, same_size=st.booleans())
 def test_a_painted_screen_equals_its_original_and_goes_on_alike(
     size: tuple[int, int], before: bytes, after: bytes, *, same_size: bool
@@ -51,7 +49,6 @@ def test_a_painted_screen_equals_its_original_and_goes_on_alike(
 LINES = st.lists(st.sampled_from(["abc", "hello ", "漢", "\r\n", "\x1b[31m", "\x1b[m", "e\u0301"])).map("".join)
 
 
-@settings(max_examples=60)
 @given(SIZES, LINES.map(str.encode), SIZES)
 def test_a_painted_screen_is_wrapped_anew_as_its_original(
     size: tuple[int, int], before: bytes, new: tuple[int, int]

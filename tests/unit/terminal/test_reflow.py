@@ -1,7 +1,7 @@
 """Narrowing and widening gives the lines back."""
 
 import pytest
-from hypothesis import example, given, settings, strategies as st
+from hypothesis import example, given, strategies as st
 from support.terminal_output import output
 
 from omnyshell.terminal.emulator import Emulator
@@ -132,7 +132,6 @@ def test_a_background_behind_the_text_comes_back(width: int) -> None:
 @given(output, st.integers(2, 45), st.integers(2, 9))
 @example(b"q" * 30 + b"\x1b[48;5;200m\x1b[0 @", 21, 6)
 @example(b"q" * 30 + b"\x1b[48;5;200m\x1b[0 @", 3, 6)
-@settings(max_examples=80)
 def test_any_width_and_back_gives_equal_lines(data: bytes, width: int, lines: int) -> None:
     screen = Emulator(20, 6, scrollback=10_000)
     screen.feed(data + b"\x1b[?69l\x1b[?1049l\x1b[r\x1b[?6l\x1b[99;1H\x1b[m\r\n$ ")

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import example, given, settings, strategies as st
+from hypothesis import example, given, strategies as st
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.snapshot import state
@@ -26,7 +26,6 @@ between = st.one_of(place, st.sampled_from(["\r\n", "\x1b[K", "\x1b[2K", "\x1b[1
 drawn = st.lists(st.one_of(stretch, between), max_size=14).map("".join)
 
 
-@settings(max_examples=200)
 @given(drawn)
 @example("👩\u200d\x1b[3b")
 def test_what_is_looked_at_late_is_what_is_looked_at_at_once(data: str) -> None:
@@ -41,7 +40,6 @@ def test_what_is_looked_at_late_is_what_is_looked_at_at_once(data: str) -> None:
     assert rows == [(row.cells, row.styles, row.wrapped) for row in at_once.scrollback]
 
 
-@settings(max_examples=200)
 @given(st.one_of(st.lists(sgr, max_size=20), plain_colours, st.lists(st.one_of(sgr, *[plain_colours.map("".join)]))))
 def test_a_pen_is_found_from_the_last_sequences(sequences: list[str]) -> None:
     sequences = split_at_sgr("".join(sequences))[1::2]

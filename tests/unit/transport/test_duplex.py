@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from omnyshell.transport.duplex import Due, Duplex, Stage, Way
 
@@ -96,7 +96,6 @@ def test_every_order_of_up_to_four_events_ends_each_direction_once_and_nothing_c
 
 
 @given(st.lists(st.sampled_from(sorted(EVENTS)), max_size=40))
-@settings(max_examples=100, deadline=None)
 def test_long_orders_too(events: list[str]) -> None:
     check_whole(tuple(events))
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from support.duplexes import HandChannel, HandLoop, HandTransport, by_hand
 from support.stack import Certificates
 
@@ -263,13 +263,11 @@ def contexts(certificates: Certificates) -> None:
 
 
 @given(ORDERS, st.booleans(), st.booleans())
-@settings(max_examples=200, deadline=None)
 def test_over_tcp_in_any_order(events: list[str], half_close: bool, eager: bool) -> None:
     play(PlainWorld, events, half_close=half_close, eager=eager)
 
 
 @given(ORDERS, st.booleans())
-@settings(max_examples=60, deadline=None)
 def test_over_tls_in_any_order(events: list[str], half_close: bool) -> None:
     play(TlsWorld, events, half_close=half_close)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from omnyshell import ExitStatus, SessionMode
 from omnyshell.errors import ChannelException, OmnyShellException, TransportException
@@ -149,7 +149,6 @@ def play(events: tuple[str, ...], *, offsets: bool = True, resumes: bool = True)
 
 
 @given(st.lists(st.sampled_from(sorted(EVENTS)), max_size=20), st.booleans(), st.booleans())
-@settings(max_examples=60, deadline=None)
 def test_in_any_order_a_session_ends_once_and_nothing_waits_for_ever(
     events: list[str], offsets: bool, resumes: bool
 ) -> None:

@@ -1,6 +1,6 @@
 """Resizing in front of a queue: in its turn, in slices, and with the same result as at once."""
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from support.terminal_output import output
 
 from omnyshell.terminal.emulator import Emulator
@@ -21,7 +21,6 @@ def worked_off(follower: Follower) -> None:
         continue
 
 
-@settings(max_examples=60)
 @given(st.lists(st.one_of(output, sizes), max_size=5))
 def test_resizing_in_slices_gives_what_it_gives_at_once(parts: list[bytes | tuple[int, int]]) -> None:
     whole, sliced = Emulator(20, 5, scrollback=100), Emulator(20, 5, scrollback=100)

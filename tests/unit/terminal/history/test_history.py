@@ -5,7 +5,7 @@ import tracemalloc
 from collections.abc import Iterable, Iterator
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from support.terminal_output import output
 
 from omnyshell.terminal.emulator import Emulator
@@ -122,7 +122,6 @@ def test_a_line_is_not_cut_in_two_where_rows_are_packed(others: int) -> None:
 
 
 @given(output, st.integers(1, 30))
-@settings(max_examples=60)
 def test_packed_rows_are_equal(data: bytes, width: int) -> None:
     screen = Emulator(20, 5, scrollback=1000)
     screen.feed(data + b"\x1b[?1049l\x1b[?69l\x1b[r" + b"\r\n" * 5)

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import example, given, settings, strategies as st
+from hypothesis import example, given, strategies as st
 from support.terminal_output import output, soup
 
 from omnyshell.terminal.emulator import Emulator
@@ -26,7 +26,6 @@ def seen(rows: list[Row]) -> list[object]:
 
 @given(output)
 @example(b"\x1b[3I\xe6\xbc\xa2\xe5\xad\x97\x1b[0 @")
-@settings(max_examples=150)
 def test_lines_show_the_same_elsewhere(data: bytes) -> None:
     """What is drawn from lines counts no clusters."""
     screen = Emulator(20, 5, scrollback=1000)
@@ -43,7 +42,6 @@ WIDTHS = st.integers(20, 60)
 
 
 @given(SOME_LINES, SOME_LINES, st.tuples(WIDTHS, WIDTHS, WIDTHS))
-@settings(max_examples=60)
 def test_lines_are_wrapped_elsewhere_as_where_they_came_from(
     before: bytes, after: bytes, widths: tuple[int, int, int]
 ) -> None:
@@ -81,7 +79,6 @@ def test_lines_that_are_printed_have_no_more_background_than_before() -> None:
 
 
 @given(output, st.integers(2, 40))
-@settings(max_examples=60)
 def test_nothing_but_text_and_looks_is_sent(data: bytes, width: int) -> None:
     screen = Emulator(width, 5, scrollback=1000)
     screen.feed(data + END)
@@ -117,7 +114,6 @@ def test_nothing_else_is_obeyed(hostile: bytes) -> None:
 
 
 @given(soup)
-@settings(max_examples=60)
 def test_whatever_a_node_sends_is_rows(data: bytes) -> None:
     rows = list(drawn(data, 30))
     assert all(row.width == 30 for row in rows)

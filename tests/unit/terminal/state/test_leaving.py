@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from support.terminal_output import output, soup
 
 from omnyshell.terminal.emulator import Emulator
@@ -235,7 +235,6 @@ def test_what_is_kept_is_bounded() -> None:
     assert len(paint(screen)) < 128 * 1024
 
 
-@settings(max_examples=60)
 @given(soup, st.lists(st.integers(0, 300), max_size=6))
 def test_sequences_may_be_cut_anywhere(data: bytes, cuts: list[int]) -> None:
     at, chunks = 0, []
@@ -246,7 +245,6 @@ def test_sequences_may_be_cut_anywhere(data: bytes, cuts: list[int]) -> None:
     assert pen.sub(b"", left_by(*chunks)) == pen.sub(b"", left_by(data))
 
 
-@settings(max_examples=60)
 @given(output)
 def test_what_connect_takes_back_covers_what_an_emulator_would(data: bytes) -> None:
     """Two readings of the same output: a program's terminal, told what `connect` sends, has nothing left."""

@@ -1,7 +1,7 @@
 """Characters that take one place together: joined emoji, and clusters where they are asked for."""
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from support.terminal_output import pieces
 
 from omnyshell.model.sessions import Widths
@@ -186,7 +186,6 @@ def test_another_terminal_counts_what_comes_from_then_on() -> None:
     assert screen.rows[0].cells[:2] == [HEART, ""]
 
 
-@settings(max_examples=60)
 @given(
     st.tuples(st.integers(1, 12), st.integers(1, 6)),
     st.sampled_from(Widths),

@@ -1,7 +1,7 @@
 """A screen painted for a terminal that counts columns otherwise than the one that it was written for."""
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from support.terminal_output import output
 
 from omnyshell.model.sessions import Widths
@@ -39,7 +39,6 @@ def assert_columns(shown: Emulator, original: Emulator, *, mistaken: bool = Fals
             column += len(group)
 
 
-@settings(max_examples=60)
 @given(SIZES, WIDTHS, output, output)
 def test_a_terminal_of_the_same_kind_shows_the_same_and_goes_on_alike(
     size: tuple[int, int], widths: Widths, before: bytes, after: bytes
@@ -56,7 +55,6 @@ def test_a_terminal_of_the_same_kind_shows_the_same_and_goes_on_alike(
     assert state(painted) == state(original)
 
 
-@settings(max_examples=60)
 @given(SIZES, WIDTHS, WIDTHS, WIDTHS, output)
 def test_each_cell_lands_in_its_column(
     size: tuple[int, int], written: Widths, supposed: Widths, real: Widths, data: bytes

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from support.clock import FakeClock
 from support.enrolments import put
 
@@ -326,7 +326,6 @@ moves = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(moves)
 def test_the_first_has_its_id_whenever_it_asks_for_it_and_keeps_most_of_the_time(
     steps: list[tuple[str, Claimant, float, bool]],

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from support.session_ends import FakeEnd, FakeProcess
 
 from omnyshell import SessionMode
@@ -106,7 +106,6 @@ def play(events: tuple[str, ...], *, offsets: bool = True) -> World:
 
 
 @given(st.lists(st.sampled_from(sorted(EVENTS)), max_size=20), st.booleans())
-@settings(max_examples=60, deadline=None)
 def test_in_any_order_a_session_ends_once_and_leaves_no_client(events: list[str], offsets: bool) -> None:
     play(tuple(events), offsets=offsets)
 

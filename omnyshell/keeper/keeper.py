@@ -183,6 +183,8 @@ class Keeper:
     def _start(self, connection: Connection, request: Request) -> None:
         name, kind, columns, rows, directory, user, count = request.fields
         node, words = connection.node or b"", request.rest[: int(count)]
+        if not user and connection.peer.uid != os.geteuid():
+            raise DeniedError(wire.REFUSED, "A node of another user's has to say whose program it is")
         self._check_room(node, name)
         program = Program(words, request.rest[int(count) :], directory, user, is_on_terminal=kind != wire.PIPES)
         held_by_us, of_program = open_streams(kind, int(columns), int(rows))

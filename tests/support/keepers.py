@@ -21,10 +21,10 @@ PATH = b"PATH=/usr/bin:/bin"
 class KeeperProcess:
     """A keeper in a directory, by default one that a test makes."""
 
-    def __init__(self, directory: Path, program: Path | None = None) -> None:
+    def __init__(self, directory: Path, program: Path | None = None, user: int | None = None) -> None:
         self.directory = directory
         directory.mkdir(mode=0o700, exist_ok=True)
-        command = keeper_command(directory, user=os.geteuid())
+        command = keeper_command(directory, user=os.geteuid() if user is None else user)
         if program is not None:
             command[3] = str(program)
         self._log = (directory / "log").open("wb")

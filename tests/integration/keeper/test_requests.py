@@ -5,14 +5,16 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
-from support.keepers import PATIENCE, KeeperProcess, RawNode
+from support.keepers import PATIENCE, KeeperProcess, RawNode, connected
 from unit.keeper.test_wire import GOOD, body, malformed
 
 from omnyshell.keeper import wire
 
 OF_ALL = (wire.HELLO, wire.UPGRADE, wire.STOP, wire.STATUS)
+NOBODY = 65534
 MOST_SENT = 64 * 1024 * 1024
 HARMLESS = [verb for verb in GOOD if verb not in (wire.STOP, wire.UPGRADE)]
 
@@ -205,3 +207,23 @@ def test_more_connections_than_it_serves_are_closed(keeper: KeeperProcess) -> No
     for node in nodes:
         node.close()
     keeper.node(b"after").close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root keeps for others")
+def test_for_another_users_node_nothing_is_started_as_the_keepers_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = KeeperProcess(tmp_path / "keeper", user=NOBODY)
+    keeper.directory.chmod(0o711)
+    monkeypatch.chdir(keeper.directory)
+    os.seteuid(NOBODY)
+    try:
+        node = RawNode(connected(Path()))
+    finally:
+        os.seteuid(0)
+    assert node.ask(wire.HELLO, b"%d" % wire.VERSION, b"node")[0] == wire.OK
+    answer = node.ask(*node.start_request(b"s", b"/usr/bin/id", b"-u"))
+    assert answer[:2] == [wire.NO, wire.REFUSED]
+    assert node.ask(wire.LIST) == [wire.OK]
+    node.close()
+    keeper.end()

@@ -13,7 +13,7 @@ from omnyshell.terminal.painting.painter import Painter
 from omnyshell.terminal.screen.grid import MOST_COLUMNS, MOST_LINES
 from omnyshell.terminal.screen.reflow import continues, rewrapped
 from omnyshell.terminal.screen.rows import PADDED, Row
-from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED, Style, style_of
+from omnyshell.terminal.screen.style import DEFAULT_STYLE, unprotected
 from omnyshell.terminal.screen.work import finished
 from omnyshell.terminal.text.layout import LAYOUTS, Layout, is_counted_alike
 
@@ -106,11 +106,6 @@ def _plain(row: Row) -> bytes:
     return "".join(row.cells).rstrip().encode() + b"\r\n"
 
 
-def _unprotected(style: Style) -> Style:
-    look = style.look
-    return style_of(look._replace(flags=look.flags & ~PROTECTED)) if look.flags & PROTECTED else style
-
-
 def _apart(piece: Piece) -> str:
     """Text in as many columns as it had, which nothing joins."""
     return piece.text if piece.is_sure else piece.text + " " * (piece.columns - piece.taken) + _NOTHING
@@ -128,7 +123,7 @@ def _painted(row: Row, layout: Layout, *, ends: bool, to_edge: bool) -> bytes:
     column = 0
     for style, group in groupby(styles[:end]):
         after = column + sum(1 for _ in group)
-        painter.style(_unprotected(style))
+        painter.style(unprotected(style))
         painter.add(*map(_apart, pieces(cells[column:after], layout)))
         column = after
     if ends and not to_edge and column == row.width and row.filling[1]:

@@ -10,7 +10,7 @@ from omnyshell.terminal.screen.page import SavedCursor
 from omnyshell.terminal.screen.reflow import continues
 from omnyshell.terminal.screen.rows import PADDED, Row
 from omnyshell.terminal.screen.sgr import colours_between, sgr_between
-from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED, Look, Style
+from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED, Look, Style, unprotected
 from omnyshell.terminal.state.table import AUTOWRAP, switch
 from omnyshell.terminal.text.layout import LAYOUTS, Layout, is_counted_alike
 
@@ -44,6 +44,9 @@ class Painter:
         self._room_for_links = MOST_LINKS
         self.protects = False
         """Whether cells were protected (DECSCA), which switches selective erasing on."""
+
+        self.may_protect = True
+        """Whether what is protected is painted so from here on."""
 
         self.origin = (0, 0)
         """Row and column that places are counted from in the other terminal."""
@@ -85,6 +88,8 @@ class Painter:
             self.parts.append(colours_between(before[:2], after[:2]))
             self.pen = style
             return
+        if style.is_protected and not self.may_protect:
+            style = unprotected(style)
         old, new = self.pen.look, style.look
         if old.link != new.link:
             self._room_for_links -= len(new.link)

@@ -76,8 +76,11 @@ def _painted(painter: Painter, screen: Emulator, *, again: bool, same_size: bool
     if screen.protection:
         # Whoever protects cells has said so, even where none of them is on the screen.
         painter.add('\x1b[0"q' if not painter.pen.is_protected else "")
-    elif painter.protects:
-        painter.start_anew(_SOFT_RESET)
+    else:
+        # Nobody heeds what is still protected, nor may the pen, which would say that somebody does.
+        if painter.protects:
+            painter.start_anew(_SOFT_RESET)
+        painter.may_protect = False
     painter.saved_cursor(screen.saved_cursor, screen.rows)
     painter.sizes(screen.rows)
     painter.add("" if same_size and screen.has_default_tab_stops else _tab_stops(screen))
@@ -240,7 +243,7 @@ def _paint_cursor(painter: Painter, screen: Emulator) -> None:
     cursor = screen.cursor
     y, last = cursor.y, _printed_last(screen)
     if not last and cursor.x >= screen.columns:
-        painter.cell(screen.rows[y], y, screen.column_behind)
+        painter.cell(screen.rows[y], y, _column_of_wrap(screen))
     elif not last:
         painter.move(y, cursor.x)
     painter.add(*(switch(mode, on=False) for mode in (AUTOWRAP,) if mode not in screen.mode))
@@ -252,6 +255,12 @@ def _paint_cursor(painter: Painter, screen: Emulator) -> None:
     if screen.protection == ISO:
         painter.add("\x1bV" if cursor.style.is_protected else "\x1bV\x1bW")
     painter.add(last, _SINGLE_SHIFTS[screen.single_shift])
+
+
+def _column_of_wrap(screen: Emulator) -> int:
+    """The column before which a wrap is pending; the last, where a row of another size was scrolled away under it."""
+    room, right = screen.rows[screen.cursor.y].room, (screen.side_margins or (0, screen.columns - 1))[1]
+    return screen.column_behind if screen.column_behind in (room, right + 1) else screen.columns
 
 
 def _column_before_cursor(screen: Emulator) -> int:

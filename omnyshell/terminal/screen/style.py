@@ -192,3 +192,9 @@ def style_of(look: Look | Fields) -> Style:
 
 
 DEFAULT_STYLE: Final = style_of(Look())
+
+
+def unprotected(style: Style) -> Style:
+    """Return the style without protection."""
+    look = style.look
+    return style_of(look._replace(flags=look.flags & ~PROTECTED)) if look.flags & PROTECTED else style

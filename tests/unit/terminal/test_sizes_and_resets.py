@@ -219,3 +219,26 @@ def test_half_a_wide_character_does_not_stay_where_a_row_is_cut(output: str) -> 
 
 def test_a_wrap_that_waits_at_the_end_of_double_width_is_taken_back_by_a_reset() -> None:
     assert after(DOUBLE + "abcde\x1b[!pX").display[0].rstrip() == "abcdX"
+
+
+@pytest.mark.parametrize("scroll", ["\x1b[S", "\x1b[T"])
+def test_what_comes_after_a_full_row_of_double_width_that_scrolls_away_is_on_the_next_line(scroll: str) -> None:
+    screen, again = Emulator(10, 4), Emulator(10, 4)
+    screen.feed(f"\x1b[2;1H{DOUBLE}abcde{scroll}".encode())
+    again.feed(paint(screen))
+    for terminal in (screen, again):
+        terminal.feed(b"X")
+        assert terminal.display[2].startswith("X")
+        assert (terminal.cursor.y, terminal.cursor.x) == (2, 1)
+
+
+@pytest.mark.parametrize("written", ["ab", ""])
+def test_a_pen_that_a_reset_left_protected_protects_nothing_where_it_is_painted(written: str) -> None:
+    screen, again = Emulator(10, 4), Emulator(10, 4)
+    screen.feed(f'\x1b[1"q{written}\x1b7\x1b[?1049h\x1b[!p\x1b[?1049l'.encode())
+    assert screen.cursor.style.is_protected
+    again.feed(paint(screen))
+    for terminal in (screen, again):
+        terminal.feed(b"xy\x1b8z\x1b[?2J\x1b[2J")
+        assert terminal.protection == 0
+        assert "".join(terminal.display).strip() == ""

@@ -41,18 +41,21 @@ def _own_home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     home = next(homes)
     home.mkdir()
     monkeypatch.setenv("OMNYSHELL_HOME", str(home))
-    # Whoever runs the tests in a terminal is not asked anything.
-    monkeypatch.setenv("OMNYSHELL_NO_PROMPT", "1")
-    names = ("HUB", "PRINCIPAL", "TOKEN", "TOKEN_FILE", "KEY", "KEY_PASSPHRASE", "KEY_PASSPHRASE_FILE", "CA")
-    for name in (*names, "BIND_CERTIFICATE"):
-        monkeypatch.delenv(f"OMNYSHELL_{name}", raising=False)
 
 
-@pytest.fixture(autouse=True)
-def _cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have key files that this process writes say a lower cost; programs that are started write the real one."""
-    monkeypatch.setattr(key_files, "SCRYPT_COST", 2**8)
-    monkeypatch.setattr(key_files, "SCRYPT_LANES", 1)
+@pytest.fixture(scope="session", autouse=True)
+def _alike_for_all() -> Iterator[None]:
+    """What each test finds so, made once for thousands of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Whoever runs the tests in a terminal is not asked anything.
+        patch.setenv("OMNYSHELL_NO_PROMPT", "1")
+        names = ("HUB", "PRINCIPAL", "TOKEN", "TOKEN_FILE", "KEY", "KEY_PASSPHRASE", "KEY_PASSPHRASE_FILE", "CA")
+        for name in (*names, "BIND_CERTIFICATE"):
+            patch.delenv(f"OMNYSHELL_{name}", raising=False)
+        # Key files that this process writes say a lower cost; programs that are started write the real one.
+        patch.setattr(key_files, "SCRYPT_COST", 2**8)
+        patch.setattr(key_files, "SCRYPT_LANES", 1)
+        yield
 
 
 @pytest.fixture

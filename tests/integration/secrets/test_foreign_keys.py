@@ -9,6 +9,7 @@ import pytest
 from support.deadline import DEADLINE
 
 from omnyshell.errors import ConfigException
+from omnyshell.security import key_files
 from omnyshell.security.key_files import SSH_CIPHERS, PassphraseException, public_key_of_ssh
 from omnyshell.security.keys import Ed25519PrivateKey
 
@@ -18,9 +19,14 @@ needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="open
 SECRET = "correct horse"
 
 
+REAL_COSTS = {name: getattr(key_files, name) for name in ("SCRYPT_COST", "SCRYPT_LANES")}
+
+
 @pytest.fixture(autouse=True)
-def _cheap_passphrases() -> None:
-    """No: whether OpenSSL takes the cost of what we write is seen here."""
+def _no_cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether OpenSSL takes the cost of what we write is seen here."""
+    for name, cost in REAL_COSTS.items():
+        monkeypatch.setattr(key_files, name, cost)
 
 
 def run(*words: str, data: bytes = b"") -> bytes:

@@ -3,7 +3,9 @@
 import gc
 import io
 import os
+import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
@@ -72,13 +74,15 @@ def main() -> None:
 
 def run(words: list[str]) -> int:
     """Run one command and return its exit code."""
+    before = _hold_interrupts()
     defer_unused()
     try:
         try:
-            return _run(words)
+            return _run(words, lambda: _let_interrupt(before))
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()
+            _let_interrupt(before)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -91,7 +95,21 @@ def run(words: list[str]) -> int:
         return fail(f"{exc.filename or 'input or output failed'}: {exc.strerror or exc}")
 
 
-def _run(words: list[str]) -> int:
+def _hold_interrupts() -> set[int]:
+    """Have ctrl+c wait until `_let_interrupt`; return what waited before.
+
+    An import that it cut short would be half done: with msgspec (0.23) the command may crash then, rather than end.
+    """
+    return signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if os.name == "posix" else set()
+
+
+def _let_interrupt(before: set[int]) -> None:
+    if os.name == "posix":
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _run(words: list[str], ready: Callable[[], None]) -> int:
+    """Run a command; `ready` is called once all that it imports at once is imported."""
     # Imported late: `--version` and unknown commands need no parser.
     from omnyshell.cli.grammar.parsing import find_command, parse
 
@@ -104,7 +122,9 @@ def _run(words: list[str]) -> int:
     try:
         options = parse(command, rest)
         module, _, function = command.handler.partition(":")
-        return int(getattr(import_module(f"omnyshell.cli.{module}"), function)(options))
+        handler = getattr(import_module(f"omnyshell.cli.{module}"), function)
+        ready()
+        return int(handler(options))
     except OmnyShellException as exc:
         return fail(describe(exc, command.words, _node_of(options)) + _question_about(exc, options))
 

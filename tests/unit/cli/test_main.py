@@ -1,9 +1,14 @@
-"""Deferred modules: nothing is loaded by an import, everything by a use."""
+"""How a command starts: what is loaded, and what ctrl+c does meanwhile."""
 
+import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import pytest
 from support.deadline import DEADLINE
+
+from omnyshell.cli import main
 
 CODE = """
 import sys
@@ -21,3 +26,19 @@ assert distribution("websockets").version
 
 def test_a_deferred_module_is_loaded_by_its_first_use() -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", CODE], check=True, timeout=DEADLINE)
+
+
+def test_ctrl_c_while_a_command_is_imported_ends_it_once_that_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import that is cut short leaves classes that crash."""
+    seen: list[str] = []
+
+    def load(_name: str) -> SimpleNamespace:
+        signal.raise_signal(signal.SIGINT)
+        seen.append("imported")
+        return SimpleNamespace(list_nodes=lambda _options: seen.append("run"), run=lambda _options: seen.append("run"))
+
+    monkeypatch.setattr(main, "import_module", load)
+    monkeypatch.setattr(main, "defer_unused", lambda: None)
+    assert main.run(["nodes", "list"]) == main.INTERRUPTED
+    assert seen == ["imported"]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())

@@ -10,7 +10,6 @@ import msgspec
 
 from omnyshell.errors import ConfigException
 from omnyshell.security.files import changing, read_private, write_private
-from omnyshell.transport.connection import HubAddress
 
 _PIECE = re.compile(r"[0-9A-Za-z_.-]+")
 
@@ -165,8 +164,11 @@ def _same_url(one: str, other: str) -> bool:
     return _address(one) == _address(other)
 
 
-def _address(url: str) -> HubAddress | str:
+def _address(url: str) -> object:
     """The address in whichever spelling; what is none, such as an empty name, as it is."""
+    # Late: asyncio comes with it.
+    from omnyshell.transport.connection import HubAddress
+
     try:
         return HubAddress.parse(url)
     except ConfigException:

@@ -35,6 +35,9 @@ NOT_TOLD = "The node does not tell of processes"
 MOST_ASKED = 4
 """The most questions of one client that wait for nodes."""
 
+MOST_LEFT_OUT = 2**31 - 1
+"""The most processes that are told of as left out: a node may say any number, and a sum has to be one as well."""
+
 RIGHT = right_taken(SessionProcessesRequest)
 
 
@@ -120,8 +123,12 @@ class SessionProcesses:
         denial = self._denial(client, request.node_id)
         if denial is None and is_everyones and not self._sees_others(client, request.node_id):
             denial = NOT_AUTHORIZED
-        if denial is not None or not answer.ok:
-            self._refuse(client, request, denial or answer.message or NOT_TOLD)
+        if denial is not None:
+            self._refuse(client, request, denial)
+            return
+        if not answer.ok:
+            # In the node's words, which may be those of a denial: who may what is not its to say.
+            self._refuse(client, request, answer.message or NOT_TOLD, "error")
             return
         told = answer.processes[:MOST_PROCESSES]
         self._record(client, request, "ok")
@@ -130,14 +137,15 @@ class SessionProcesses:
                 request_id=request.request_id,
                 ok=True,
                 processes=tuple(map(_masked, told)),
-                left_out=answer.left_out + len(answer.processes) - len(told),
+                left_out=min(answer.left_out + len(answer.processes) - len(told), MOST_LEFT_OUT),
             )
         )
 
-    def _refuse(self, client: Peer, request: SessionProcessesRequest, text: str) -> None:
-        is_denied = text.startswith(NOT_AUTHORIZED)
-        reason = NOT_AUTHORIZED if is_denied else text[:MAX_AUDITED_REASON]
-        self._record(client, request, "denied" if is_denied else "error", reason)
+    def _refuse(self, client: Peer, request: SessionProcessesRequest, text: str, outcome: str = "") -> None:
+        """Refuse a request; what was denied is told by the text, unless the outcome is given."""
+        outcome = outcome or ("denied" if text.startswith(NOT_AUTHORIZED) else "error")
+        reason = NOT_AUTHORIZED if outcome == "denied" else text[:MAX_AUDITED_REASON]
+        self._record(client, request, outcome, reason)
         client.send(SessionProcessesResponse(request_id=request.request_id, message=text))
 
     def _record(self, client: Peer, request: SessionProcessesRequest, outcome: str, reason: str = "") -> None:

@@ -138,3 +138,19 @@ def test_it_takes_the_extension(hub: MemoryHub, node: MemoryPeer) -> None:
     client.says(ASK)
     assert not node.heard(NodeSessionProcessesRequest)
     assert not client.heard(SessionProcessesResponse)
+
+
+def test_no_number_of_a_node_makes_an_answer_that_cannot_be_read(hub: MemoryHub, node: MemoryPeer) -> None:
+    client = hub.logs_in("dev")
+    client.says(ASK)
+    answers(node, *[process()] * (MOST_PROCESSES + 5), left_out=2**63 - 1)
+    assert 0 < client.hears(SessionProcessesResponse).left_out < 2**63
+
+
+def test_a_node_says_no_denial_into_the_audit(hub: MemoryHub, node: MemoryPeer) -> None:
+    client = hub.logs_in("dev")
+    client.says(ASK)
+    answers(node, ok=False, message="Not authorized: says the node")
+    assert not client.hears(SessionProcessesResponse).ok
+    (record,) = hub.audited("session.processes")
+    assert (record.outcome, record.reason) == ("error", "Not authorized: says the node")

@@ -101,4 +101,4 @@ async def test_requests_for_many_rules_do_not_keep_others_waiting(certificates: 
             for _ in range(3):
                 await refusal(client, command=line)
         # Hub, node and client are this process: some milliseconds a request are theirs.
-        assert time.process_time() - began < 3
+        assert time.process_time() - began < 10

@@ -66,7 +66,7 @@ def test_no_single_sequence_takes_long(sequence: bytes) -> None:
     screen = Emulator(240, 70)
     begun = time.thread_time()
     screen.feed(sequence)
-    assert time.thread_time() - begun < 0.05
+    assert time.thread_time() - begun < 0.5
 
 
 def test_a_string_is_taken_up_to_its_bound() -> None:

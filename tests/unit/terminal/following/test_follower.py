@@ -132,7 +132,8 @@ def test_no_slice_holds_the_loop_longer_than_it_may(output: bytes) -> None:
         begun = time.thread_time()
         follower.work()
         longest = max(longest, time.thread_time() - begun)
-    assert longest < 0.008
+    # A slice of 4 ms, and the step that is begun before its end, which a slow machine takes several times as long for.
+    assert longest < 0.02
 
 
 def test_the_main_screen_can_be_painted_ahead() -> None:

@@ -216,4 +216,4 @@ def test_no_line_takes_long(part: str) -> None:
     before = time.process_time()
     mask_line(line)
     mask_words([line])
-    assert time.process_time() - before < 0.25
+    assert time.process_time() - before < 1

@@ -40,7 +40,8 @@ def test_no_line_takes_long(unit: str) -> None:
     began = time.process_time()
     with suppress(ValueError):
         split_line(line)
-    assert time.process_time() - began < 0.25
+    # One that looked back at each character would take minutes.
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("is_line", [True, False])

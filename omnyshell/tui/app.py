@@ -31,7 +31,7 @@ from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.hub_places import Place, local_place
 from omnyshell.tui.inside import own_driver
 from omnyshell.tui.key_order import KeyOrder
-from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.keys import Context, bindings, name_of
 from omnyshell.tui.palette import ConsolePalette
 from omnyshell.tui.screens.help import HelpScreen
 from omnyshell.tui.screens.login import LoginScreen
@@ -348,6 +348,13 @@ class ConsoleApp(AdministeringApp):
     def action_quit_console(self) -> None:
         """Detach live sessions, and quit, after asking where more than that ends."""
         self._leave_if_meant()
+
+    def action_help_quit(self) -> None:
+        """Say how to leave, to who presses what leaves other programs."""
+        active = self.screen.active_bindings.items()
+        leaving = next((name_of(key) for key, bound in active if bound.binding.action == "quit_console"), "")
+        if leaving:
+            self.notify(f"{leaving} leaves the console; it asks where that ends something.", markup=False)
 
     # Messages
 

@@ -38,7 +38,7 @@ NEEDS: Mapping[Context, Mapping[str, Need | None]] = {
         "command_line",
     ),
     Context.OVERVIEW: {
-        **_none("show_panel", "next_panel", "previous_panel", "zoom", "toggle_details", "go_back"),
+        **_none("show_panel", "next_panel", "previous_panel", "zoom", "toggle_details", "go_back", "say_how_to_leave"),
         "toggle_preview": Need.WATCH,
         "show_access": Need.ADMIN,
     },

@@ -30,7 +30,7 @@ from omnyshell.tui.preferences.own import Own
 from omnyshell.tui.rights import is_admin
 from omnyshell.tui.suggestions import Suggestions
 from omnyshell.tui.tasks import refuse
-from omnyshell.tui.widgets.completing import CompletingField
+from omnyshell.tui.widgets.completing import FilterLine
 
 if TYPE_CHECKING:
     from omnyshell.tui.panels.details import Details
@@ -133,7 +133,7 @@ class Panel(JudgedRows[T], Vertical):
         self.rows: Rows[T] = Rows(self.columns, self.key_of, clock, self.FIELDS)
         self.rows.sort(self._usual_order(), is_reversed=self.REVERSED)
         self.table: LiveTable[T] = LiveTable(self.columns, self.rows, clock)
-        self._filter = CompletingField(self.suggest, placeholder=self._filter_hint(), classes="filter", compact=True)
+        self._filter = FilterLine(self.suggest, placeholder=self._filter_hint(), classes="filter", compact=True)
         self._error = Static(classes="error", markup=False)
         self._empty = Static(classes="empty", markup=False)
         self._filter_error = ""
@@ -231,12 +231,13 @@ class Panel(JudgedRows[T], Vertical):
     def _say(self) -> None:
         shown, total = len(self.rows.shown), self.rows.total
         empty = "" if shown else self.why_empty()
-        said = (shown, total, self.rows.terms, len(self.rows.selected), self._knowledge(), empty, self.extra())
+        foot = " · ".join(filter(None, (self._position(), self._knowledge())))
+        said = (shown, total, self.rows.terms, len(self.rows.selected), foot, empty, self.extra())
         if said == self._said:
             return
         self._said = said
         self.border_title = Content(self._title())
-        self.border_subtitle = Content(self._knowledge())
+        self.border_subtitle = Content(foot)
         self.set_class(not shown, "-empty")
         self.set_class(bool(shown or total) and self.state.link is not Link.UP, "-stale")
         if empty != self._said_empty:
@@ -255,6 +256,11 @@ class Panel(JudgedRows[T], Vertical):
     def extra(self) -> list[str]:
         """Texts that a subclass adds to the title."""
         return []
+
+    def _position(self) -> str:
+        """Where the cursor is, while not all rows are in sight: a line of the table has the titles."""
+        shown = len(self.rows.shown)
+        return f"{self.rows.cursor + 1:,} of {shown:,}" if 0 < self.table.size.height <= shown else ""
 
     def _knowledge(self) -> str:
         """The age of the shown data."""
@@ -421,8 +427,14 @@ class Panel(JudgedRows[T], Vertical):
             self.action_open()
 
     def on_live_table_moved(self, _event: LiveTable.Moved) -> None:
-        """Judge what may be done to the row."""
+        """Judge what may be done to the row, and say which one it is."""
         self.judge()
+        self._say()
+
+    def on_live_table_resized(self, event: LiveTable.Resized) -> None:
+        """Say where the cursor is, if not all rows are in sight now."""
+        event.stop()
+        self._say()
 
     # Order
 

@@ -80,6 +80,9 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
             """A later one replaces an earlier one, as only the last position matters."""
             return isinstance(message, LiveTable.Moved) and message.table is self.table
 
+    class Resized(Message):
+        """Other rows are in sight than before."""
+
     class Opened(Message):
         """An item was chosen by a double click."""
 
@@ -298,6 +301,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
         """Lay out the columns anew."""
         self.redraw()
         self.scroll_to_cursor()
+        self.post_message(self.Resized())
 
     def notify_style_update(self) -> None:
         """Draw in the colours of another theme."""

@@ -342,6 +342,10 @@ class OverviewScreen(Judged, Screen[None]):
 
     # Details
 
+    def action_say_how_to_leave(self) -> None:
+        """Say it to who leaves other programs by this key."""
+        self.app.action_help_quit()
+
     def action_toggle_details(self) -> None:
         """Show or hide the details of the row."""
         self.set_class(not self.has_class("-details"), "-details")

@@ -50,3 +50,9 @@ class CompletingField(Field):
         line = self._completing.press(self.value, self._complete(self.value), step)
         self.value = line
         self.cursor_position = len(line)
+
+
+class FilterLine(CompletingField):
+    """The line of a filter, from which one goes on to the rows."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,down", "submit", "Rows", key_display="enter")]

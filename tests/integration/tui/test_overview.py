@@ -17,6 +17,7 @@ from omnyshell.tui import messages
 from omnyshell.tui.panels.panel import Look
 from omnyshell.tui.panels.sessions import ANSWER_TIME
 from omnyshell.tui.preferences.own import Own
+from omnyshell.tui.widgets.footer import KeyFooter
 from omnyshell.tui.widgets.header import HubHeader
 
 LONG = "long-name-" * 12
@@ -91,7 +92,27 @@ async def test_many_rows_are_drawn_as_far_as_they_are_visible() -> None:
         assert app.overview.sessions.rows.current == app.overview.sessions.rows.shown[-1]
         await pilot.press("home", "pagedown")
         assert app.overview.sessions.rows.cursor == table.size.height - 2
+        assert app.overview.sessions.border_subtitle == f"{table.size.height - 1} of 1,000 · live"
         await check_picture(app, "overview-many")
+        await pilot.press("slash", *"web-7", "down")
+        await settled(pilot)
+        assert app.focused is table
+        assert app.overview.sessions.border_subtitle == f"{app.overview.sessions.rows.cursor + 1} of 110 · live"
+        await filtered(pilot, "nowhere")
+        assert app.overview.sessions.border_subtitle == "live"
+
+
+async def test_who_leaves_by_the_key_of_other_programs_is_told_the_right_one() -> None:
+    async with console(snapshot([node("web-1")]), width=80, height=24) as (app, pilot):
+        for key in ("q", "ctrl+c"):
+            app.clear_notifications()
+            await pilot.press(key)
+            await until(lambda: "ctrl+q leaves the console" in toasts(app))
+        await pilot.press("slash")
+        await settled(pilot)
+        faces = [(face.label, face.text) for face in app.screen.query_one(KeyFooter)._faces]
+        assert ("enter", "Rows") in faces
+        assert "Shell" not in dict(faces).values()
 
 
 async def test_names_of_peers_are_neither_obeyed_nor_taken_for_markup() -> None:

@@ -48,7 +48,7 @@ START_PAUSE = 3.0
 """Seconds until a hub is started again that could not start."""
 
 REVIVE_PERIOD = 1.0
-"""Seconds between checks whether this console has to start a lost hub again."""
+"""Seconds between checks whether this console has to start a lost hub or node again."""
 
 SCREENS = ("overview", "terminals", "wall")
 """Between which one goes to and fro."""
@@ -186,8 +186,12 @@ class ConsoleApp(AdministeringApp):
                 await asyncio.sleep(START_PAUSE)
 
     def _revive(self) -> None:
-        if self.place is not None and self.hub.state.link is Link.LOST:
+        if self.place is None:
+            return
+        if self.hub.state.link is Link.LOST:
             self.place.revive()
+        if told := self.place.tend():
+            self.tell_in_turn(printable(told), severity="warning")
 
     async def _learn_name(self) -> None:
         await self.hub.connected.wait()
@@ -302,9 +306,9 @@ class ConsoleApp(AdministeringApp):
 
     def action_show_overview(self) -> None:
         """Go to the overview."""
+        self.switch_mode("overview")
         if self._has_node_page:
             self.pop_screen()
-        self.switch_mode("overview")
 
     def action_show_terminals(self) -> None:
         """Go to the terminals."""
@@ -421,7 +425,7 @@ class ConsoleApp(AdministeringApp):
 
     def on_show_overview(self, _message: messages.ShowOverview) -> None:
         """Go to the overview."""
-        self.switch_mode("overview")
+        self.action_show_overview()
 
     def on_show_terminals(self, _message: messages.ShowTerminals) -> None:
         """Go to the terminals."""

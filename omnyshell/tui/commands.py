@@ -64,8 +64,9 @@ DECLARED: Final = (
     Command("kill", "End sessions, after asking", "[SESSION...]", (Takes.SESSION,), 1),
     Command(
         "tunnel",
-        "Open a tunnel to a port beside a node; without a public port to a free one",
-        "[NODE [HOST:]PORT [PUBLIC]]",
+        "Open a tunnel to a port beside a node; without a public port to a free one; `http` adds forwarding headers, "
+        "`tls` has the hub speak TLS",
+        "[NODE [HOST:]PORT [PUBLIC] [http] [tls]]",
         (Takes.NODE, Takes.NAME, Takes.NAME),
     ),
     Command("close", "Close tunnels, after asking", "[TUNNEL...]", (Takes.TUNNEL,), 1),

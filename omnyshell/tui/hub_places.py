@@ -15,6 +15,7 @@ from omnyshell.services.local.node_process import LocalNode
 from omnyshell.services.local.pid_file import PidFile
 from omnyshell.services.local.setup import LOGIN_NAME, LocalSetup, Running
 from omnyshell.tui.embedded import EmbeddedHub
+from omnyshell.tui.node_watch import NodeWatch
 
 IDLE_TIMEOUT = 3.0
 """Seconds for this machine's node to end, if it has no sessions."""
@@ -51,6 +52,10 @@ class Place(Protocol):
         """Start a lost hub again, if this console has to. Called regularly while the hub is lost."""
         ...
 
+    def tend(self) -> str:
+        """Start this machine's node again if this console has to; returns what to tell of it. Called regularly."""
+        ...
+
     def leave(self) -> list[str]:
         """End what was started only for this console; return lines for the user about what goes on."""
         ...
@@ -74,6 +79,10 @@ class RemoteHub:
     def revive(self) -> None:
         """Do nothing: somebody else runs it."""
 
+    def tend(self) -> str:
+        """Do nothing."""
+        return ""
+
     def leave(self) -> list[str]:
         """Return no lines: nothing was started."""
         return []
@@ -85,6 +94,7 @@ class ThisMachine:
     def __init__(self, setup: LocalSetup) -> None:
         self._setup = setup
         self._node = LocalNode(setup)
+        self._watch = NodeWatch(self._node)
         self._embedded: EmbeddedHub | None = None
         self._running: Running | None = None
         self.label = "this machine"
@@ -129,6 +139,10 @@ class ThisMachine:
         elif self._running is not None and self._embedded is None and self._setup.running() is None:
             # On the same port, where other consoles look for it.
             self._serve(self._running.port)
+
+    def tend(self) -> str:
+        """Start the node again where it was lost while this console serves the hub."""
+        return self._watch.look() if self.own_node else ""
 
     def leave(self) -> list[str]:
         """End the hub, and the node if it has no sessions."""

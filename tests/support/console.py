@@ -233,6 +233,9 @@ class Nowhere:
     def revive(self) -> None:
         pass
 
+    def tend(self) -> str:
+        return ""
+
     def leave(self) -> list[str]:
         return []
 

@@ -38,6 +38,9 @@ class KnownHub:
     def revive(self) -> None:
         pass
 
+    def tend(self) -> str:
+        return ""
+
     def leave(self) -> list[str]:
         return []
 

@@ -10,14 +10,11 @@ from contextlib import suppress
 
 from omnyshell.cli.ground.output import complain, fail, say
 from omnyshell.cli.ground.prompts import ask_line, is_asked
-from omnyshell.errors import OmnyShellException, OmnyShellTimeoutException
+from omnyshell.cli.local.what_ends import say_what_ends, what_ends
 from omnyshell.services.local.node_process import LocalNode
 from omnyshell.services.local.setup import CONSOLE, LocalSetup, Running
 
 STOP_TIMEOUT = 10.0
-LOOK_TIMEOUT = 5.0
-"""Seconds for the hub to say what goes through it."""
-
 POLL = 0.02
 NOT_MEANT = 1
 
@@ -48,31 +45,11 @@ def down(options: argparse.Namespace) -> int:
 
 def _is_meant(setup: LocalSetup, running: Running | None, node: LocalNode) -> bool:
     """Ask whether what would end is to end, if anything would."""
-    try:
-        lines = _left_node(node) if running is None else asyncio.run(_what_ends(setup, running))
-    except OmnyShellException as exc:
-        lines = [f"what goes through the hub, which does not say ({exc})"]
+    lines = _left_node(node) if running is None else asyncio.run(what_ends(setup, running))
     if not lines:
         return True
-    complain("this ends:")
-    for line in lines:
-        complain(f"  {line}")
+    say_what_ends(lines)
     return ask_line("End it? [y/N] ").lower() in ("y", "yes")
-
-
-async def _what_ends(setup: LocalSetup, running: Running) -> list[str]:
-    from omnyshell.cli.live.feed import first_time, live_state
-    from omnyshell.model.live import Part
-    from omnyshell.services.local.what_ends import WhatEnds
-
-    parts = (Part.NODES, Part.SESSIONS, Part.TUNNELS)
-    try:
-        async with asyncio.timeout(LOOK_TIMEOUT), live_state(setup.admin_access(running), parts) as (state, feed):
-            await first_time(state, feed)
-            ends = WhatEnds.with_hub(state, running.node_id, and_node=True)
-    except TimeoutError as exc:
-        raise OmnyShellTimeoutException("it did not answer in time") from exc
-    return [] if ends.is_nothing else ends.lines()
 
 
 def _left_node(node: LocalNode) -> list[str]:

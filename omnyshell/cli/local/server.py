@@ -3,14 +3,16 @@
 import argparse
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 
 from omnyshell.cli.ground.loop import run
 from omnyshell.cli.ground.output import announce, describe, fail
-from omnyshell.cli.ground.service import set_up_logging, tune_memory, until_stopped, watch_signals
+from omnyshell.cli.ground.service import set_up_logging, tune_memory, watch_signals
 from omnyshell.cli.local.listening import where_it_listens
+from omnyshell.cli.local.what_ends import Interrupts, what_ends
 from omnyshell.cli.terminal.streams import settle
 from omnyshell.errors import OmnyShellException
 from omnyshell.services.local.hub import LocalHub
@@ -24,11 +26,21 @@ REGISTER_TIMEOUT = 15.0
 HEADLESS = f"{CONSOLE} --headless"
 
 
-def serve(setup: LocalSetup, port: int | None, on_ready: Callable[[Running], None], *, lifeline: bool = False) -> int:
-    """Serve hub and node until a signal comes, or with `lifeline` until stdin ends."""
+def serve(
+    setup: LocalSetup,
+    port: int | None,
+    on_ready: Callable[[Running], None],
+    *,
+    lifeline: bool = False,
+    asks: bool = False,
+) -> int:
+    """Serve hub and node until a signal comes, or with `lifeline` until stdin ends.
+
+    `asks` has ctrl+c say first what would end, if anything would.
+    """
     tune_memory()
     set_up_logging("warning")
-    return run(_serve(setup, port, on_ready, lifeline=lifeline))
+    return run(_serve(setup, port, on_ready, _Until(setup, lifeline=lifeline, asks=asks)))
 
 
 def serve_hub(setup: LocalSetup, port: int | None) -> int:
@@ -53,22 +65,22 @@ async def _serve_hub(setup: LocalSetup, port: int | None) -> int:
     return 0
 
 
-async def _serve(setup: LocalSetup, port: int | None, on_ready: Callable[[Running], None], *, lifeline: bool) -> int:
+async def _serve(setup: LocalSetup, port: int | None, on_ready: Callable[[Running], None], until: "_Until") -> int:
     hub = await LocalHub.start(setup, port, UP)
     try:
-        await _serve_node(setup, hub, on_ready, lifeline=lifeline)
+        await _serve_node(setup, hub, on_ready, until)
     finally:
         await hub.stop()
     return 0
 
 
-async def _serve_node(setup: LocalSetup, hub: LocalHub, on_ready: Callable[[Running], None], *, lifeline: bool) -> None:
+async def _serve_node(setup: LocalSetup, hub: LocalHub, on_ready: Callable[[Running], None], until: "_Until") -> None:
     if LocalNode(setup).pid() is not None:
         # The console left a node with sessions running: it connects to this hub.
         hub.announce()
         LocalNode(setup).look_for_hub()
         on_ready(hub.running)
-        await _until_told(lifeline=lifeline)
+        await until.told(hub.running)
         return
     node_lock = PidFile(setup.node_pid_file).claim()
     node = OmnyShellNode(node_config(setup, hub.running.port))
@@ -77,7 +89,7 @@ async def _serve_node(setup: LocalSetup, hub: LocalHub, on_ready: Callable[[Runn
         await _registered(node, serving)
         hub.announce()
         on_ready(hub.running)
-        await _until_told(lifeline=lifeline)
+        await until.told(hub.running)
     finally:
         node.stop()
         await serving
@@ -98,16 +110,29 @@ async def _registered(node: OmnyShellNode, serving: "asyncio.Task[None]") -> Non
         raise OmnyShellException("the node could not register with its hub")
 
 
-async def _until_told(*, lifeline: bool) -> None:
-    stopped = asyncio.create_task(until_stopped())
-    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    if lifeline:
-        # The other end of this pipe is held only by the process that started this one.
-        asyncio.get_running_loop().add_reader(0, settle, ended)
-    await asyncio.wait({stopped, ended}, return_when=asyncio.FIRST_COMPLETED)
-    if lifeline:
-        asyncio.get_running_loop().remove_reader(0)
-    stopped.cancel()
+class _Until:
+    """What ends the server: a signal, and with `lifeline` the end of stdin; `asks` as for `serve`."""
+
+    def __init__(self, setup: LocalSetup, *, lifeline: bool, asks: bool) -> None:
+        self._setup = setup
+        self._lifeline = lifeline
+        self._asks = asks
+
+    async def told(self, running: Running) -> None:
+        """Wait for it."""
+        loop, stopped = asyncio.get_running_loop(), watch_signals()
+        interrupts = Interrupts(lambda: what_ends(self._setup, running), stopped.set)
+        if self._asks:
+            loop.add_signal_handler(signal.SIGINT, interrupts.interrupted)
+        ended: asyncio.Future[None] = loop.create_future()
+        ended.add_done_callback(lambda _: stopped.set())
+        if self._lifeline:
+            # The other end of this pipe is held only by the process that started this one.
+            loop.add_reader(0, settle, ended)
+        await stopped.wait()
+        if self._lifeline:
+            loop.remove_reader(0)
+        await interrupts.aclose()
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 
 from omnyshell.cli.ground.output import complain, say
+from omnyshell.cli.ground.prompts import is_asked
 from omnyshell.cli.local.down import wait_until
 from omnyshell.cli.local.listening import where_it_listens
 from omnyshell.errors import ConfigException, OmnyShellException
@@ -51,7 +52,7 @@ def up(options: argparse.Namespace) -> int:
         return 0
     from omnyshell.cli.local.server import serve
 
-    return serve(setup, options.port, on_ready=_say_how_to_end)
+    return serve(setup, options.port, on_ready=_say_how_to_end, asks=is_asked())
 
 
 def _with_shell(setup: LocalSetup, port: int | None) -> int:

@@ -1,6 +1,8 @@
 """Where the hub of this machine listens beside the loopback, as its user chose, and by which name others dial it."""
 
+import ipaddress
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +100,27 @@ def checked_host(text: str) -> str:
         what = f"{text} is" if strange == [host] else f"{text} means {strange[0]}, which is"
         raise ConfigException(f"{what} no address of this machine; {_those_here()}")
     return host
+
+
+def machine_names() -> list[str]:
+    """Return the names of this machine that stand for an address of it, which others may know too.
+
+    Looks names up, which may take seconds.
+    """
+    found = []
+    for name in dict.fromkeys(filter(is_name_or_address, (socket.getfqdn(), socket.gethostname()))):
+        with suppress(ConfigException):
+            found.append(checked_host(name))
+    return [name for name in found if not is_loopback(name)]
+
+
+def is_address(host: str) -> bool:
+    """Whether it is one address, which another machine may have tomorrow, and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return host not in ALL
 
 
 def warning(host: str) -> str:

@@ -32,6 +32,10 @@ class LocalNode:
         data = self._file.read()
         return data.get("pid") if data is not None and data.get("is_alone") else None
 
+    def is_there(self) -> bool:
+        """Whether the process lives, or is starting. Raises `ConfigException` where its file cannot be read."""
+        return self._file.is_held() or self._is_starting()
+
     def start(self) -> None:
         """Ensure that the node runs: tell a running one to look for the hub, or start one, which waits for the hub."""
         if not self.look_for_hub() and not self._file.is_held():

@@ -1,10 +1,12 @@
 """How others reach a hub that is dialled from this machine."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from omnyshell.hosts import canonical_host, is_loopback
 from omnyshell.services.local.addresses import MachineAddress, machine_addresses
 from omnyshell.services.local.listen import own_hub_at
+from omnyshell.services.local.listening import machine_names
 from omnyshell.services.local.setup import LocalSetup
 from omnyshell.transport.connection import HubAddress
 
@@ -17,6 +19,9 @@ class Reach:
     """As `Listening` has it; "" for a hub of which that is not known, as this machine does not run it."""
 
     addresses: tuple[MachineAddress, ...] = ()
+
+    names: Callable[[], Sequence[str]] = tuple
+    """Returns the names by which others may know this machine; it may take seconds."""
 
     @property
     def is_ours(self) -> bool:
@@ -34,4 +39,4 @@ class Reach:
         if not is_loopback(canonical_host(address.host)):
             return None
         running = own_hub_at(setup, address)
-        return cls("") if running is None else cls(running.host, tuple(machine_addresses()))
+        return cls("") if running is None else cls(running.host, tuple(machine_addresses()), machine_names)

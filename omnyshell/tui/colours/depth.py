@@ -25,6 +25,9 @@ AUTO: Final = "auto"
 UNABLE: Final = ("", "dumb", "unknown")
 """Values of TERM for terminals without a cursor that could be moved."""
 
+ANSWER: Final = 0.5
+"""Seconds that tmux has to answer."""
+
 _TRUE: Final = ("direct", "truecolor", "24bit")
 _MANY: Final = 256
 
@@ -32,8 +35,8 @@ _MANY: Final = 256
 def depth_of(wanted: str, environment: Mapping[str, str]) -> Depth:
     """Return the depth that was chosen (a `Depth`), or, by "auto", what the environment says of the terminal.
 
-    NO_COLOR counts if it is not empty (no-color.org). COLORTERM is believed as it stands; of TERM the end of its name,
-    and else its entry in terminfo.
+    NO_COLOR counts if it is not empty (no-color.org). COLORTERM is believed as it stands. tmux is asked; of another
+    terminal counts the end of its name in TERM, and else its entry in terminfo.
     """
     if wanted != AUTO:
         return Depth(wanted)
@@ -41,7 +44,35 @@ def depth_of(wanted: str, environment: Mapping[str, str]) -> Depth:
         return Depth.NONE
     if environment.get("COLORTERM", "").lower() in _TRUE:
         return Depth.TRUE
-    return _by_name(environment.get("TERM", "").lower())
+    term = environment.get("TERM", "").lower()
+    if environment.get("TMUX") and term.startswith(("screen", "tmux")):
+        return _in_tmux(environment)
+    return _by_name(term)
+
+
+def _in_tmux(environment: Mapping[str, str]) -> Depth:
+    """Return the depth of the terminal around tmux, which takes every colour and shows the nearest that it has."""
+    term, _, features = _told_by_tmux(environment).partition(" ")
+    if "RGB" in features.split(","):
+        return Depth.TRUE
+    if not term or "256" in features.split(","):
+        return Depth.INDEXED
+    return _by_name(term.lower())
+
+
+def _told_by_tmux(environment: Mapping[str, str]) -> str:
+    """Ask tmux for its terminal's name and features, which takes a few milliseconds; "" if it does not say."""
+    # Imported late: only tmux is asked.
+    import subprocess
+
+    words = ["tmux", "display-message", "-p", "#{client_termname} #{client_termfeatures}"]
+    try:
+        done = subprocess.run(  # noqa: S603
+            words, env=dict(environment), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=ANSWER
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _by_name(term: str) -> Depth:

@@ -1,6 +1,6 @@
 """What each command does. A command is prepared first, so that what is wrong with it is said where it is typed."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -33,6 +33,9 @@ T = TypeVar("T")
 
 Prepared = Callable[[], Awaitable[None] | None]
 """Does it. Raises `OmnyShellException`."""
+
+
+TUNNEL_OPTIONS = frozenset(("http", "tls"))
 
 
 class CommandError(ValueError):
@@ -278,9 +281,11 @@ class Doing:
         words = rest.split()
         if len(words) < 2:
             return self._asking(messages.AskForTunnel(self._node(rest).node_id if rest else ""))
-        if len(words) > 3:
+        options = TUNNEL_OPTIONS.intersection(words[2:])
+        node, *places = [*words[:2], *(word for word in words[2:] if word not in options)]
+        if len(places) > 2:
             raise CommandError(f"Write it as :tunnel {self.commands['tunnel'].usage}")
-        spec = _right(lambda: _tunnel_spec(self._online(words[0]).node_id, *words[1:]))
+        spec = _right(lambda: _tunnel_spec(options, self._online(node).node_id, *places))
         return lambda: self._console.open_tunnel(spec)
 
     def _session(self, ref: str) -> LiveSession:
@@ -331,13 +336,14 @@ def _the_one(found: Sequence[T], what: str, advice: str) -> T:
     return found[0]
 
 
-def _tunnel_spec(node_id: str, target: str, public: str = "") -> TunnelSpec:
+def _tunnel_spec(options: Collection[str], node_id: str, target: str, public: str = "") -> TunnelSpec:
     host, _, port = target.rpartition(":")
     number = port_number(port)
     if number is None:
         raise ValueError("The target has no port.")
     host = target_host(host.removeprefix("[").removesuffix("]") or "localhost")
-    return TunnelSpec(node_id, host, number, port_number(public), TunnelProtocol.TCP, secure=False)
+    protocol = TunnelProtocol.HTTP if "http" in options else TunnelProtocol.TCP
+    return TunnelSpec(node_id, host, number, port_number(public), protocol, secure="tls" in options)
 
 
 def _instead(word: str, known: Sequence[str] | Mapping[str, object]) -> str:

@@ -1,20 +1,22 @@
 """The form by which a node or a user is invited."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Select, Static
 
 from omnyshell.hosts import LOCALHOST, is_loopback
 from omnyshell.ids import is_node_id
 from omnyshell.model.admin import InviteKind
 from omnyshell.protocol.messages.admin import InviteCreate
-from omnyshell.services.local.listening import ALL, warning
+from omnyshell.services.local.listening import ALL, is_address, warning
 from omnyshell.services.local.reach import Reach
 from omnyshell.tui.dialogs.dialog import Dialog, choice, field, row
 from omnyshell.tui.dialogs.reading import Reading, filled
 from omnyshell.tui.dialogs.session import pairs
+from omnyshell.tui.tasks import start_task
 
 NODE, FLEET, PERSON = "node", "fleet", "user"
 KINDS = (("a machine, as a node", NODE), ("several machines, as nodes", FLEET), ("a person", PERSON))
@@ -32,6 +34,7 @@ TERMS = (("for good", ""), ("8 hours", "28800"), ("1 day", "86400"), ("30 days",
 
 ALL_SHOWN = dict(zip(ALL, ("all IPv4 addresses of this machine", "all addresses of this machine"), strict=True))
 ALONE = "The hub listens on this machine's loopback alone: choose where another machine is to reach it."
+BY_ADDRESS = "Who joins by an address does not find this machine where it gets another one; a name goes with it."
 NO_USE = "No other machine can use this invite."
 NOT_OURS = f"{NO_USE} Log in by the name by which others dial this hub: the invite names that."
 
@@ -82,12 +85,26 @@ class InviteDialog(Dialog[WantedInvite]):
             return ALONE
         if is_loopback(chosen):
             return NO_USE
-        return "" if chosen == self._reach.host else warning(chosen)
+        stays = BY_ADDRESS if is_address(chosen) else ""
+        return stays if chosen == self._reach.host else f"{warning(chosen)} {stays}".strip()
 
     def on_mount(self) -> None:
         """Begin with the form for a node."""
         self._show_what_applies()
         self.query_one("#name").focus()
+        if self._reach is not None and self._reach.is_ours:
+            start_task(self, self._offer_names(self._reach), "Looking for names of this machine")
+
+    async def _offer_names(self, reach: Reach) -> None:
+        """Offer names too, once they are known."""
+        names = await asyncio.to_thread(reach.names)
+        if names:
+            select = self.query_one("#reach", Select)
+            # The choice stays as it is.
+            with self.prevent(Select.Changed):
+                chosen = select.value
+                select.set_options(_places(reach, names))
+                select.value = chosen
 
     def on_select_changed(self) -> None:
         """Show the fields that the kind needs, and what the choice of an address means."""
@@ -136,9 +153,10 @@ class InviteDialog(Dialog[WantedInvite]):
                 line.display = name in asked
 
 
-def _places(reach: Reach) -> Iterator[tuple[str, str]]:
+def _places(reach: Reach, names: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
     """Where the hub can listen; where nobody reaches it yet, first what a choice has to replace."""
-    known = {one.address: str(one) for one in reach.addresses} | ALL_SHOWN
+    named = {name: f"{name} (the name of this machine)" for name in names}
+    known = named | {one.address: str(one) for one in reach.addresses} | ALL_SHOWN
     if reach.is_loopback:
         yield "choose an address", ""
     else:

@@ -15,8 +15,8 @@ T = TypeVar("T")
 GAP = 2
 """Cells between two columns."""
 
-TREND_LENGTH = 10
-"""Values that a trend in a table shows, a cell each."""
+TREND_LENGTH, LONGEST_TREND = 10, 40
+"""Values that a trend in a table shows at least and at most, a cell each."""
 
 RISING, FALLING = "↑", "↓"
 """Whether the least or the most comes first, beside the title of the column that orders the rows."""
@@ -31,7 +31,7 @@ class Column(Generic[T]):
     None for an unknown one; by default the field orders them, or else the cell's text. `falls` puts the greatest first.
     In a narrow table, columns with the lowest `keep` are left out first. `keep_end` cuts a long text at its beginning.
     `trend` makes a column of a trend, whose cells the panel draws: it returns the value that the full height stands for
-    at least. `about` says what a column without a field shows.
+    at least; `drawn` makes a cell of so many values. `about` says what a column without a field shows.
     """
 
     title: str
@@ -45,6 +45,7 @@ class Column(Generic[T]):
     sort: Callable[[T], Any] | None = None
     falls: bool = False
     trend: Callable[[T], float] | None = None
+    drawn: Callable[[T, int], Cell] | None = None
     about: str = ""
     for_admins: bool = False
     """Whether the hub tells admins alone what it shows."""
@@ -76,6 +77,7 @@ def trend_column(about: str, value: Callable[[T], float | None], floor: Callable
         "TREND",
         TREND_LENGTH,
         lambda *_: Cell(""),
+        most=LONGEST_TREND,
         keep=keep,
         right=True,
         sort=value,
@@ -90,6 +92,11 @@ class Placed(NamedTuple):
 
     column: Column[Any]
     width: int
+
+    def cell(self, item: Any, now: datetime) -> Cell:
+        """Return an item's cell."""
+        drawn = self.column.drawn
+        return drawn(item, self.width) if drawn is not None else self.column.cell(item, now)
 
 
 def place(columns: Sequence[Column[Any]], width: int) -> list[Placed]:

@@ -177,7 +177,7 @@ class NodesPanel(Panel[LiveNode]):
             falls=True,
         ),
         trend_column(
-            "how its load was in the last ten reports",
+            "how its load was in the last reports, ten to forty",
             lambda node: _vitals(node).load,
             lambda node: max(LOAD_FLOOR, float(_vitals(node).cpus or 0)),
             keep=26,

@@ -157,7 +157,7 @@ class SessionsPanel(Panel[LiveSession]):
             right=True,
             falls=True,
         ),
-        trend_column("how its rate was in the last ten seconds", _rate, lambda _: RATE_FLOOR, keep=20),
+        trend_column("how its rate was in the last seconds, ten to forty", _rate, lambda _: RATE_FLOOR, keep=20),
     )
     FIELDS = (
         Number(

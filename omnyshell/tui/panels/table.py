@@ -161,7 +161,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
             return None
         item = self.rows.shown[index]
         return _Line(
-            tuple(placed.column.cell(item, now) for placed in self._layout()),
+            tuple(placed.cell(item, now) for placed in self._layout()),
             index == self.rows.cursor,
             self.rows.key(item) in self.rows.selected,
             index == self._hovered,

@@ -50,4 +50,8 @@ class Trends:
     def _bound(self, column: Column[Any]) -> Column[Any]:
         if (floor := column.trend) is None:
             return column
-        return replace(column, cell=lambda item, _: Cell(self.draw(item.key, floor(item)), Tone.ACCENT))
+
+        def drawn(item: Any, length: int) -> Cell:
+            return Cell(self.draw(item.key, floor(item), length), Tone.ACCENT)
+
+        return replace(column, cell=lambda item, _: drawn(item, TREND_LENGTH), drawn=drawn)

@@ -113,7 +113,7 @@ class TunnelsPanel(Panel[LiveTunnel]):
             right=True,
             falls=True,
         ),
-        trend_column("how its rate was in the last ten seconds", _rate, lambda _: RATE_FLOOR, keep=20),
+        trend_column("how its rate was in the last seconds, ten to forty", _rate, lambda _: RATE_FLOOR, keep=20),
         Column(
             "AGE",
             4,

@@ -1,5 +1,6 @@
 """Who may use the hub: principals, tokens, keys and invites, as an admin sees and revokes them."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -113,9 +114,12 @@ class AccessScreen(Judged, ModalScreen[None]):
     async def _load(self) -> None:
         try:
             async with self._hub.admin() as admin:
-                known = await admin.ask(PrincipalsRequest(request_id=""), PrincipalsResponse)
-                invited = await admin.ask(InvitesRequest(request_id=""), InvitesResponse)
-                locked = await admin.locks()
+                # Together, so that the audit has one record of it.
+                known, invited, locked = await asyncio.gather(
+                    admin.ask(PrincipalsRequest(request_id=""), PrincipalsResponse),
+                    admin.ask(InvitesRequest(request_id=""), InvitesResponse),
+                    admin.locks(),
+                )
         except OmnyShellException as exc:
             self._note(advice(exc), is_wrong=True)
             return

@@ -106,6 +106,9 @@ class Attachment:
         self._waiting = 0
         self._has_input = asyncio.Event()
         self._leaves = False
+        self.repaints = False
+        """Whether what comes next is the screen as the session had it before, which is no news."""
+
         self.is_plain = not has_terminal
         """Whether it is a command without a terminal, which ends with its client."""
 
@@ -136,6 +139,7 @@ class Attachment:
         try:
             asked = self._size
             session = self.session = await self._opener(asked)
+            self.repaints = session.history_end is not None
             session.on_state = self._state_changed
             self.above = session.history_end
             if self._size != asked:
@@ -226,6 +230,7 @@ class Attachment:
             for data in session.take_waiting():
                 self._follower.push(data)
             await self._following.follow(self._follower, self._after_slice)
+            self.repaints = False
 
     def _after_slice(self) -> None:
         replies = self._screen.take_replies()
@@ -257,6 +262,7 @@ class Attachment:
         elif state in (LinkState.RESUMED, LinkState.RESET):
             if state is LinkState.RESET:
                 self.above = self.session.history_end if self.session is not None else None
+                self.repaints = True
                 self._follower.push(ABORT + reset_sequence(self._follower.screen))
             self._enter(Phase.LIVE)
 

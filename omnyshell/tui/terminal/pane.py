@@ -267,7 +267,7 @@ class TerminalPane(TabPane):
     def screen_changed(self, events: list[Event]) -> None:
         """Paint, and mark the tab."""
         self.terminal.touch()
-        if not self._is_seen and self._mark is TabMark.NONE:
+        if not self._is_seen and self._mark is TabMark.NONE and not self.attachment.repaints:
             self._set_mark(TabMark.ACTIVITY)
         for event in events:
             if isinstance(event, TitleChanged):

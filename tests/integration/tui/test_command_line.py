@@ -10,6 +10,7 @@ from support.pictures import check_picture
 from support.terminals import notices
 from textual.pilot import Pilot
 
+from omnyshell.model.tunnels import TunnelProtocol
 from omnyshell.tui import messages
 from omnyshell.tui.active_keys import active_keys
 from omnyshell.tui.app import ConsoleApp
@@ -19,6 +20,7 @@ from omnyshell.tui.command_line.screen import CommandLine
 from omnyshell.tui.commands import all_commands
 from omnyshell.tui.dialogs.columns import ColumnsDialog
 from omnyshell.tui.dialogs.copying import CopyDialog
+from omnyshell.tui.dialogs.tunnel import TunnelSpec
 from omnyshell.tui.own.reading import read_own
 from omnyshell.tui.screens.access import AccessScreen
 
@@ -91,6 +93,7 @@ MISTAKES = [
     ("tunnel web-1 x", "No port"),
     ("tunnel web-1 80 99999", "No port"),
     ("tunnel web-1 80 81 82", "Write it as :tunnel"),
+    ("tunnel web-1 http", "No port"),
     ("invite me", "Write it as :invite"),
     ("quit now", ":quit takes nothing after it"),
     ("pause", ":pause is of the audit: go there first"),
@@ -108,6 +111,20 @@ async def test_completion_and_mistakes_are_of_what_there_is(opened: tuple[Consol
         with pytest.raises(CommandError) as caught:
             doing.prepare(line)
         assert words in str(caught.value), line
+
+
+async def test_a_tunnel_is_tcp_or_http(opened: tuple[ConsoleApp, Pilot[int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    app, _ = opened
+    doing, _ = of(app)
+    wanted: list[TunnelSpec] = []
+    monkeypatch.setattr(app, "open_tunnel", wanted.append)
+    for line in ("web-1 [::1]:80", "web-1 80 http 20005", "web-1 db:80 20005 tls http"):
+        doing.prepare(f"tunnel {line}")()
+    assert wanted == [
+        TunnelSpec("web-1", "::1", 80, None, TunnelProtocol.TCP, secure=False),
+        TunnelSpec("web-1", "localhost", 80, 20005, TunnelProtocol.HTTP, secure=False),
+        TunnelSpec("web-1", "db", 80, 20005, TunnelProtocol.HTTP, secure=True),
+    ]
 
 
 async def test_what_commands_ask_for(opened: tuple[ConsoleApp, Pilot[int]], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,13 +148,18 @@ async def test_an_invite_to_a_hub_that_nobody_reaches_asks_where_it_is_to_listen
             app.screen.query_one("#reach", Select).value = host
             await pilot.pause()
             assert str(meaning.content).startswith(said)
+        assert "does not find this machine where it gets another one" in str(meaning.content)
         await pilot.press("tab", "tab", "enter")
         await pilot.pause()
         assert [wanted.host for wanted in made] == ["192.168.1.5"]
         # One that listens there names that at first, and one that somebody else runs is theirs to name.
         app.push_screen(InviteDialog(invite, Reach("0.0.0.0", ADDRESSES)))
         await pilot.press("enter")
-        app.push_screen(InviteDialog(invite, Reach("box.lan", ADDRESSES)))
+        app.push_screen(dialog := InviteDialog(invite, Reach("box.lan", ADDRESSES, lambda: ["far.example", "box.lan"])))
+        await pilot.pause()
+        places = dialog.query_one("#reach", Select)
+        await until(lambda: "far.example" in [value for _, value in places._options])
+        assert [value for _, value in places._options].count("box.lan") == 1
         await pilot.press("enter")
         app.push_screen(dialog := InviteDialog(invite, Reach("")))
         await pilot.pause()

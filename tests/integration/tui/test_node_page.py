@@ -121,6 +121,14 @@ async def test_enter_twice_opens_a_shell_and_o_at_once_and_esc_leads_back() -> N
         assert [message.node_id for message in shells] == ["web-1"] * 3
         await pilot.press("enter", "2", "f2")
         assert app.screen is app.overview
+        # From a terminal the overview is the overview, and back is the page.
+        await pilot.press("enter")
+        for message, leads_to_page in ((messages.GoBack(), True), (messages.ShowOverview(), False)):
+            app.switch_mode("terminals")
+            app.post_message(message)
+            await pilot.pause()
+            assert isinstance(app.screen, NodeScreen) is leads_to_page
+        assert app.screen is app.overview
         app.overview.nodes.rows.find("laptop")
         await pilot.press("o", "enter", "enter")
         await settled(pilot)

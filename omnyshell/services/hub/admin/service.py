@@ -24,6 +24,9 @@ from omnyshell.services.hub.truth.changes import Transaction
 from omnyshell.services.hub.truth.log import TruthLog
 from omnyshell.services.hub.truth.records import Invite
 
+TOGETHER = 0.1
+"""Seconds in which what one connection looks at makes one record."""
+
 QUEUE_LIMIT = 256
 """Actions that may wait for their turn."""
 
@@ -62,6 +65,8 @@ class AdminService:
             self._admit(member)
         self._queue: asyncio.Queue[Callable[[], Any]] = asyncio.Queue(QUEUE_LIMIT)
         self._worker: asyncio.Task[None] | None = None
+        self._looks: dict[Peer, dict[str, None]] = {}
+        """The requests by which administrators look at lists now."""
 
     def _admit(self, member: AdminMember) -> None:
         doubles = {*self._reads, *self._plans} & {*member.reads, *member.plans}
@@ -81,6 +86,8 @@ class AdminService:
 
     async def aclose(self) -> None:
         """End the task; waiting actions are dropped. Idempotent."""
+        for peer in tuple(self._looks):
+            self._record_look(peer)
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.gather(self._worker, return_exceptions=True)
@@ -110,13 +117,26 @@ class AdminService:
             _refuse(peer, message, ErrorCodes.CAPACITY_EXCEEDED, "Too many requests at once")
 
     def _read(self, peer: Peer, message: AdminRequest) -> None:
-        self._record("admin.read", "ok", peer, detail=message.TYPE)
+        self._note_read(peer, message.TYPE)
         try:
             answer = self._reads[type(message)](message)
         except OmnyShellException as exc:
             _refuse(peer, message, ErrorCodes.INTERNAL_ERROR, exc.message)
         else:
             peer.send(answer)
+
+    def _note_read(self, peer: Peer, kind: str) -> None:
+        """Record what somebody looks at, once for all that is asked for together."""
+        if peer in self._looks:
+            self._looks[peer][kind] = None
+        else:
+            self._looks[peer] = {kind: None}
+            asyncio.get_running_loop().call_later(TOGETHER, self._record_look, peer)
+
+    def _record_look(self, peer: Peer) -> None:
+        kinds = self._looks.pop(peer, None)
+        if kinds:
+            self._record("admin.read", "ok", peer, detail=", ".join(kinds))
 
     def _put(self, action: Callable[[], Any]) -> bool:
         try:

@@ -11,6 +11,7 @@ import msgspec
 
 from omnyshell.clock import Clock
 from omnyshell.model.live import LiveNode, LivePeer, LiveSession, LiveTunnel, NodePresence
+from omnyshell.security.authorizer import NodeResource
 from omnyshell.services.hub.access.locks import Locks, told
 from omnyshell.services.hub.ground.certificate import HubCertificate
 from omnyshell.services.hub.ground.event_bus import SessionEvent
@@ -145,6 +146,17 @@ class Inventory:
     def owner_of(self, node_id: str) -> str:
         """Return the owner of a node id; "" if there is none."""
         return self._owners.owners().get(node_id, "")
+
+    def judged(self, node_id: str) -> NodeResource | None:
+        """Return the facts by which access to a node is decided: of one that is away, as it left.
+
+        None where they are not known, as after a restart of the hub.
+        """
+        node = self._nodes.find(node_id)
+        if node is not None:
+            return node.resource
+        labels = self._departed.labels_of(node_id) if self.owner_of(node_id) else None
+        return NodeResource(node_id, labels, self._nodes.hub_labels.get(node_id, {})) if labels is not None else None
 
     def node(self, node_id: str) -> LiveNode:
         """Return all that is known of a node; for an unknown id, an item marked as gone."""

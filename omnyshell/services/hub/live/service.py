@@ -128,7 +128,7 @@ class EventsService:
 
     def subscribe(self, peer: Peer, ask: EventsSubscribe, _channel: int) -> None:
         """Begin a subscription, or refuse it."""
-        viewer = Viewer.of(peer.principal, frozenset(peer.features), self._policy, self._nodes)
+        viewer = Viewer.of(peer.principal, frozenset(peer.features), self._policy, self._nodes, self._inventory.judged)
         parts = frozenset(part for part in Part if not ask.parts or part in ask.parts) & viewer.parts
         problem = self._problem(peer, ask, parts)
         if problem is not None:

@@ -11,7 +11,7 @@ from omnyshell.model.live import LiveItem, LiveNode, LiveSession, OwnRights, Par
 from omnyshell.model.principals import Principal
 from omnyshell.model.tunnels import LOCAL_EXPOSER
 from omnyshell.protocol.extensions import OTHERS_SESSIONS, RIGHTS
-from omnyshell.security.authorizer import OWN_MACHINE, Action
+from omnyshell.security.authorizer import OWN_MACHINE, Action, NodeResource
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
 
@@ -44,7 +44,7 @@ class Viewer:
     """Whether the viewer may know that this node is connected."""
 
     watches: OfNode = _of_every_node
-    """Whether the viewer may see its own sessions on this connected node."""
+    """Whether the viewer may see its own sessions on this node, which may be away."""
 
     reaches: OfNode = _of_no_node
     """Whether the viewer may watch other principals' sessions on this connected node."""
@@ -55,8 +55,19 @@ class Viewer:
     roles: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, principal: Principal, features: frozenset[str], policy: HubPolicy, nodes: NodeDirectory) -> "Viewer":
-        """Return the viewer for a principal; its rights are checked anew each time."""
+    def of(
+        cls,
+        principal: Principal,
+        features: frozenset[str],
+        policy: HubPolicy,
+        nodes: NodeDirectory,
+        judged: Callable[[str], NodeResource | None],
+    ) -> "Viewer":
+        """Return the viewer for a principal; its rights are checked anew each time.
+
+        `judged` returns the facts of a node that is connected, or those with which it left; None where they are not
+        known.
+        """
 
         def if_connected(judge: Callable[[ReachableNode], bool]) -> OfNode:
             return lambda node_id: (node := nodes.find(node_id)) is not None and judge(node)
@@ -72,7 +83,12 @@ class Viewer:
         told: dict[str, Any] = {"features": features, "roles": tuple(sorted(principal.roles)), "denied": denied}
         if principal.is_admin:
             return cls(principal.id, is_admin=True, **told)
-        watches, others = may(Action.WATCH), may(Action.OTHERS)
+
+        def watches(node_id: str) -> bool:
+            resource = judged(node_id)
+            return resource is not None and policy.judge(principal, Action.WATCH, resource).allowed
+
+        others = may(Action.OTHERS)
         return cls(
             principal.id,
             knows=if_connected(lambda node: policy.may_know(principal, node)),
@@ -105,9 +121,9 @@ class Viewer:
         return self.is_admin or principal is None or principal == self.principal
 
     def sees_session(self, owner: str, node_id: str) -> bool:
-        """Tell whether a principal's session on a node may be seen: on one that is away, by admins alone.
+        """Tell whether a principal's session on a node may be seen.
 
-        What others may do there follows from labels that only the node's connection says.
+        On one that is away its owner sees it, as far as the labels are known with which the node left, and admins.
         """
         if self.is_admin:
             return True

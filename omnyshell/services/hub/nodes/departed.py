@@ -1,5 +1,6 @@
 """The last known state of nodes that have disconnected since the hub started."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from omnyshell.clock import Clock
@@ -18,15 +19,19 @@ class DepartedNodes:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._nodes: dict[str, LiveNode] = {}
+        self._labels: dict[str, Mapping[str, str]] = {}
 
     def note(self, node: RegisteredNode, peer: Peer) -> None:
         """Remember a node whose connection ended."""
         given = node.registration
         labels = given.labels
+        self._forget(node.node_id)
+        while len(self._nodes) >= MAX_REMEMBERED:
+            self._forget(next(iter(self._nodes)))
         if sum(len(key) + len(value) for key, value in labels.items()) > MAX_LABELS:
             labels = {}
-        while len(self._nodes) >= MAX_REMEMBERED:
-            del self._nodes[next(iter(self._nodes))]
+        else:
+            self._labels[node.node_id] = labels
         self._nodes[node.node_id] = LiveNode(
             node_id=node.node_id,
             state=NodePresence.OFFLINE,
@@ -42,6 +47,14 @@ class DepartedNodes:
     def find(self, node_id: str) -> LiveNode | None:
         """Return the last state of a node; None if it is not remembered."""
         return self._nodes.get(node_id)
+
+    def labels_of(self, node_id: str) -> Mapping[str, str] | None:
+        """Return all labels that a node had given itself; None if they are not remembered."""
+        return self._labels.get(node_id)
+
+    def _forget(self, node_id: str) -> None:
+        self._nodes.pop(node_id, None)
+        self._labels.pop(node_id, None)
 
 
 def last_heard(peer: Peer, clock: Clock) -> datetime:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from omnyshell.cli.local import down as ending
-from omnyshell.errors import TransportException
 from omnyshell.services.local.setup import LocalSetup, Running
 
 RUNNING = Running(12345, 8443, "vm")
@@ -21,11 +20,10 @@ class Local:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.running: Running | None = RUNNING
         self.lines: list[str] = WHAT
-        self.error: Exception | None = None
         self.asked = 0
         monkeypatch.setattr(LocalSetup, "running", lambda _: self.running)
         monkeypatch.setattr(ending.os, "kill", self._kill)
-        monkeypatch.setattr(ending, "_what_ends", self._what_ends)
+        monkeypatch.setattr(ending, "what_ends", self._what_ends)
         monkeypatch.setattr("omnyshell.cli.ground.prompts.can_ask", lambda: True)
         self._patch = monkeypatch
 
@@ -40,8 +38,6 @@ class Local:
 
     async def _what_ends(self, *_: Any) -> list[str]:
         self.asked += 1
-        if self.error is not None:
-            raise self.error
         return self.lines
 
 
@@ -78,10 +74,3 @@ def test_nothing_is_asked_where_nothing_ends_or_nobody_is_there(
     assert down(yes=case == "yes") == 0
     assert capsys.readouterr() == ("down\n", "")
     assert local.asked == (case == "nothing ends")
-
-
-def test_a_hub_that_does_not_say_is_asked_about(local: Local, capsys: pytest.CaptureFixture[str]) -> None:
-    local.answers("n\n")
-    local.error = TransportException("it is gone")
-    assert down() == ending.NOT_MEANT
-    assert "what goes through the hub, which does not say (it is gone)" in capsys.readouterr().err

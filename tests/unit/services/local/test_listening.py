@@ -11,7 +11,15 @@ import pytest
 from omnyshell.errors import ConfigException, Remedy
 from omnyshell.services.local import listening
 from omnyshell.services.local.addresses import MachineAddress, machine_addresses
-from omnyshell.services.local.listening import Listening, checked_host, read_listening, warning, write_listening
+from omnyshell.services.local.listening import (
+    Listening,
+    checked_host,
+    is_address,
+    machine_names,
+    read_listening,
+    warning,
+    write_listening,
+)
 
 
 def interface(*addresses: str) -> list[Any]:
@@ -125,3 +133,15 @@ def test_another_host_is_refused_with_what_there_is(monkeypatch: pytest.MonkeyPa
     with pytest.raises(ConfigException) as refused:
         checked_host(said)
     assert str(refused.value).startswith(problem)
+
+
+def test_names_of_this_machine_are_those_that_stand_for_an_address_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch, {"Box.lan": [], "box.lan": ["10.0.0.7"], "box": ["127.0.1.1"]})
+    monkeypatch.setattr(socket, "getfqdn", lambda: "Box.lan")
+    for name, found in (("box", ["box.lan"]), ("localhost", ["box.lan"]), ("no name", ["box.lan"])):
+        monkeypatch.setattr(socket, "gethostname", lambda name=name: name)
+        assert machine_names() == found
+    assert [host for host in ("10.0.0.7", "fd00::5", "box.lan", "0.0.0.0", "::") if is_address(host)] == [
+        "10.0.0.7",
+        "fd00::5",
+    ]

@@ -18,11 +18,10 @@ from omnyshell.tui.colours.depth import AUTO, Depth, depth_of
         ({"TERM": "xterm-direct"}, Depth.TRUE),
         ({"TERM": "xterm-256color"}, Depth.INDEXED),
         ({"TERM": "screen-256color", "COLORTERM": ""}, Depth.INDEXED),
-        ({"TERM": "tmux-256color", "TMUX": "/tmp/tmux-0/default,1,0"}, Depth.INDEXED),
         ({"TERM": "xterm-16color"}, Depth.NAMED),
         ({"TERM": "xterm"}, Depth.NAMED),
         ({"TERM": "linux"}, Depth.NAMED),
-        ({"TERM": "screen", "TMUX": "/tmp/tmux-0/default,1,0"}, Depth.NAMED),
+        ({"TERM": "screen"}, Depth.NAMED),
         ({"TERM": "linux-m"}, Depth.NONE),
         ({"TERM": "xterm-256color", "COLORTERM": "truecolor", "NO_COLOR": "1"}, Depth.NONE),
         ({"TERM": "xterm-256color", "COLORTERM": "truecolor", "NO_COLOR": ""}, Depth.TRUE),
@@ -30,6 +29,32 @@ from omnyshell.tui.colours.depth import AUTO, Depth, depth_of
 )
 def test_the_environment_says_the_depth(environment: dict[str, str], depth: Depth) -> None:
     assert depth_of(AUTO, environment) is depth
+
+
+@pytest.mark.parametrize(
+    ("told", "depth"),
+    [
+        ("xterm-256color 256,RGB,bpaste,title", Depth.TRUE),
+        ("xterm-256color 256,bpaste,title", Depth.INDEXED),
+        ("foot bpaste,256", Depth.INDEXED),
+        ("xterm-16color bpaste,title", Depth.NAMED),
+        ("linux-m ", Depth.NONE),
+        ("", Depth.INDEXED),
+    ],
+)
+@pytest.mark.parametrize("term", ["screen", "tmux-256color"])
+def test_within_tmux_the_terminal_around_it_counts(
+    term: str, told: str, depth: Depth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omnyshell.tui.colours.depth._told_by_tmux", lambda _: told)
+    assert depth_of(AUTO, {"TERM": term, "TMUX": "/tmp/tmux-0/default,1,0"}) is depth
+
+
+def test_where_no_tmux_answers_there_are_256_colours() -> None:
+    environment = {"TERM": "screen", "TMUX": "/nowhere/default,1,0", "PATH": "/nowhere"}
+    assert depth_of(AUTO, environment) is Depth.INDEXED
+    # Its variables, handed on to another terminal, say nothing of that.
+    assert depth_of(AUTO, environment | {"TERM": "xterm"}) is Depth.NAMED
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from support.console import NOW, StillClock, node, session, vitals
 from omnyshell.protocol.messages.events import EventsDelta
 from omnyshell.services.client.live.state import HubState
 from omnyshell.tui.formats import LOAD_FLOOR, RATE_FLOOR, spark
+from omnyshell.tui.panels.columns import LONGEST_TREND, Placed, place
 from omnyshell.tui.panels.nodes import NodesPanel
 from omnyshell.tui.panels.sessions import SessionsPanel
 from omnyshell.tui.panels.trends import KEPT, Trends
@@ -71,3 +72,17 @@ def test_rates_are_noted_once_a_second() -> None:
         panel.sample()
     (trend,) = [column for column in panel.columns if column.title == "TREND"]
     assert trend.cell(session(1), NOW).text == "▃█▁"
+
+
+def test_a_trend_is_as_long_as_its_column_is_wide() -> None:
+    state = HubState()
+    panel = SessionsPanel(state, StillClock())
+    for rate in range(1, 61):
+        state.apply(delta(sessions=(session(1, rate_out=rate * 1_024),)))
+        panel.sample()
+    (trend,) = [column for column in panel.columns if column.title == "TREND"]
+    drawn = [Placed(trend, width).cell(session(1), NOW).text for width in (10, 25, 40)]
+    assert [len(text) for text in drawn] == [10, 25, 40]
+    assert drawn[2].endswith(drawn[1])
+    by_room = [dict(place([trend], width))[trend] for width in (10, 25, 200)]
+    assert by_room == [10, 25, LONGEST_TREND]

@@ -17,11 +17,11 @@ from omnyshell.tui.terminal.fair_following import FairFollowing
 
 class Listener:
     def __init__(self) -> None:
-        self.refused = 0
-        self.phases = 0
+        self.refused = self.phases = self.news = 0
+        self.attachment: Attachment
 
     def screen_changed(self, events) -> None:
-        pass
+        self.news += not self.attachment.repaints
 
     def phase_changed(self) -> None:
         self.phases += 1
@@ -38,6 +38,7 @@ class Bench:
         self.screen = Emulator(20, 4, scrollback=50, answering=True)
         self.listener = Listener()
         self.attachment = Attachment(self.screen, FairFollowing(), self._open, self.listener, **options)
+        self.listener.attachment = self.attachment
         self.task = asyncio.create_task(self.attachment.run())
 
     async def _open(self, size: PtySpec) -> ScriptedSession:
@@ -153,3 +154,14 @@ async def test_two_floods_take_turns():
     await until(lambda: all(bench.session.taken for bench in benches))
     for bench in benches:
         await bench.ends(ExitStatus(0))
+
+
+async def test_the_screen_that_a_resumed_session_had_before_is_no_news() -> None:
+    bench = Bench()
+    bench.session.history_end = 120
+    bench.session.output.put_nowait(b"as it was")
+    await until(lambda: "as it was" in bench.screen.display[0])
+    assert bench.listener.news == 0
+    bench.session.output.put_nowait(b", and more")
+    await until(lambda: bench.listener.news > 0)
+    assert await bench.ends(ExitStatus(0)) is Phase.EXITED

@@ -262,3 +262,13 @@ def test_everybody_may_ask_what_they_may_do_and_admins_about_others(hub: MemoryH
     admin.asks(LockAdd, kind="role", name="developer")
     locked = admin.asks(AccessRequest, node_id="n1", principal="dev")
     assert [right for right in locked.rights if right.allowed] == []
+
+
+def test_what_is_looked_at_together_is_one_record(hub: MemoryHub, admin: MemoryPeer) -> None:
+    for kind in (PrincipalsRequest, InvitesRequest, LocksRequest, InvitesRequest):
+        admin.asks(kind)
+    hub.passes(0.2)
+    admin.asks(LocksRequest)
+    hub.passes(0.2)
+    together = f"{PrincipalsRequest.TYPE}, {InvitesRequest.TYPE}, {LocksRequest.TYPE}"
+    assert sorted(record.detail for record in hub.audited("admin.read")) == sorted((LocksRequest.TYPE, together))

@@ -7,10 +7,14 @@ from support.memory_hub import MemoryHub, MemoryPeer, memory_hub
 from support.rights import RIGHTS, config_of, grant
 from support.stack import Certificates
 
+from omnyshell.ids import PrincipalId
 from omnyshell.model.live import LiveNode, OwnRights
+from omnyshell.model.principals import Principal
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.extensions import EVENTS, OF_LIVE_FEED
+from omnyshell.protocol.messages.admin.nodes import NodeRelease
 from omnyshell.protocol.messages.events import EventsDelta, EventsSnapshot, EventsSubscribe, EventsUpdate
+from omnyshell.services.hub.live.viewer import Viewer
 
 LISTED = {"allow-roles": "developer,ops"}
 
@@ -106,3 +110,35 @@ def test_grants_that_are_read_anew_are_followed_and_what_is_the_same_is_not_told
     assert len(told_own(hub, admin)) == 1, "an admin's own rights are the same"
     assert {one.right for one in node_of(hub, admin).denied} == {"shell"}
     assert len(updates(hub, admin)) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_released", "sees"),
+    [
+        (LISTED, False, True),
+        ({"allow-roles": "ops"}, False, False),
+        # All that is not remembered, and an id that is nobody's any more, is for admins alone.
+        (LISTED | {"note": "x" * 4_000}, False, False),
+        (LISTED, True, False),
+    ],
+)
+def test_one_s_own_sessions_on_a_node_that_is_away_are_judged_by_what_it_was(
+    hub: MemoryHub, labels: dict[str, str], *, is_released: bool, sees: bool
+) -> None:
+    node = hub.registers(labels=labels)
+    services = hub.hub._services
+    viewer = Viewer.of(
+        Principal(PrincipalId("dev"), frozenset({"developer"})),
+        OF_LIVE_FEED,
+        services._policy,
+        services._nodes,
+        services._inventory.judged,
+    )
+    assert viewer.sees_session("dev", "n1") is ("ops" not in labels.values())
+    node.leaves()
+    hub.passes(0.2)
+    if is_released:
+        hub.logs_in("admin").asks(NodeRelease, node_id="n1")
+    assert viewer.sees_session("dev", "n1") is sees
+    assert not viewer.sees_session("bob", "n1")
+    assert not viewer.knows("n1")

@@ -5,8 +5,8 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -42,11 +42,29 @@ def defer(name: str) -> None:
         setattr(import_module(package), child, deferred)
 
 
+@contextmanager
+def _absent(name: str) -> Iterator[None]:
+    """Have imports of a module that is not loaded yet fail meanwhile."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
 def defer_unused() -> None:
     """Defer modules that client commands do not need."""
     # websockets 17 imports it to find its own version, which releases contain as a constant: 20 ms of a cold `exec`. To
     # be removed when `python -X importtime -c 'import websockets'` no longer shows it.
     defer("importlib.metadata")
+    # `dataclasses` and asyncio import it, with the modules that read source code, for functions that are not called.
+    defer("inspect")
+    # msgspec takes from it what `typing` has too; it would take a fiftieth of a start, and use `inspect`.
+    with _absent("typing_extensions"):
+        import_module("msgspec")
 
 
 _NO_SUCH_NODE = (ErrorCodes.UNKNOWN_NODE, ErrorCodes.BAD_REQUEST)

@@ -23,7 +23,6 @@ What a peer sends is hostile. Each text and each number says, by one mark, what 
 because the protocol has an answer for a wrong one; or `FREE`. A test fails for a field without a mark.
 """
 
-import inspect
 import json
 import types
 from collections.abc import Callable, Mapping
@@ -160,7 +159,8 @@ def _field(info: msgspec.structs.FieldInfo, cls: type[WireObject]) -> WireField:
 def field_annotation(cls: type, name: str) -> Any:
     """Return how a declaration, or one that it is derived from, annotates a field."""
     for base in cls.__mro__:
-        annotations = inspect.get_annotations(base)
+        # Of a class these are its own alone; `inspect` would take a thirtieth of a cold command to load.
+        annotations = getattr(base, "__annotations__", {})
         if name in annotations:
             return annotations[name]
     raise TypeError(f"{cls.__name__}.{name} has no annotation")

@@ -42,3 +42,26 @@ def test_ctrl_c_while_a_command_is_imported_ends_it_once_that_is_done(monkeypatc
     assert main.run(["nodes", "list"]) == main.INTERRUPTED
     assert seen == ["imported"]
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+LOADED = """
+import sys
+from omnyshell.cli.main import defer_unused
+defer_unused()
+from omnyshell.cli.grammar.parsing import find_command, parse
+command, words = find_command(["exec", "n1", "true"])
+parse(command, words)
+import omnyshell.cli.sessions.exec
+from omnyshell.model.schema import wire_fields
+from omnyshell.protocol.messages import SessionOpened
+wire_fields(SessionOpened)
+print(sorted({"ast", "dis", "shutil", "lzma", "typing_extensions", "email.message"} & set(sys.modules)))
+import typing_extensions
+import inspect
+assert inspect.signature(parse).parameters
+"""
+
+
+def test_a_cold_command_loads_nothing_that_reads_source_code_nor_measures_the_terminal() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADED], check=True, timeout=DEADLINE, capture_output=True, text=True)
+    assert done.stdout == "[]\n"

@@ -8,14 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from omnyshell.errors import ErrorCodes, SessionRejectedException
+from omnyshell.services.node.processes.leader import HangUp
 from omnyshell.services.node.processes.ledger import ChildLedger
-from omnyshell.services.node.processes.process_table import HANG_UP_TIME, hang_up, identity_of, signal_session
+from omnyshell.services.node.processes.process_table import hang_up, identity_of, signal_session
 
 Descriptor = int
 
 
 class Child:
-    """Starts a program as the leader of a new session, and calls `exited` with its return code once."""
+    """Starts a program as the leader of a new session; see `Leader`."""
 
     def __init__(
         self,
@@ -25,12 +26,12 @@ class Child:
         cwd: str,
         streams: tuple[Descriptor, Descriptor, Descriptor],
         ledger: ChildLedger,
-        exited: Callable[[int], None],
     ) -> None:
+        """Raises `SessionRejectedException` where it cannot be started."""
         self._loop = asyncio.get_running_loop()
         self._ledger = ledger
-        self._exited = exited
-        self._killer: asyncio.TimerHandle | None = None
+        self._exited: Callable[[int | None], None] = lambda _code: None
+        self._ending = HangUp(lambda: hang_up(self._identity), self._finish_off)
         line = ledger.announce(streams[:2])
         try:
             self._process = _spawn(argv, env, cwd, streams)
@@ -40,7 +41,6 @@ class Child:
         self.pid = self._process.pid
         self._identity = identity_of(self.pid)
         ledger.add(line, self._identity)
-        self._watch()
 
     @property
     def has_exited(self) -> bool:
@@ -49,33 +49,31 @@ class Child:
 
     def kill(self) -> None:
         """Hang up on every process of the session, and kill the rest 1.5 s later. Idempotent."""
-        if self._killer is not None:
-            return
-        hang_up(self._identity)
-        self._killer = self._loop.call_later(HANG_UP_TIME, self._finish_off)
+        self._ending.begin()
 
     def kill_now(self) -> None:
         """Kill every process of the session without delay."""
-        if self._killer is not None:
-            self._killer.cancel()
-        self._finish_off()
+        self._ending.end_now()
 
     def signal_group(self, group: int, number: int) -> None:
         """Signal a process group of the session; one that has gone is ignored."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(group, number)
 
-    @property
-    def is_being_killed(self) -> bool:
-        """Whether the hang-up was sent, and the kill is still to come."""
-        return self._killer is not None and not self._killer.cancelled() and self._killer.when() > self._loop.time()
+    def input_closed(self) -> None:
+        """Nobody else holds its input."""
+
+    def output_done(self) -> None:
+        """Nobody else holds its output."""
 
     def _finish_off(self) -> None:
         signal_session(self._identity, signal.SIGKILL)
         if self.has_exited:
             self._ledger.remove(self._identity)
 
-    def _watch(self) -> None:
+    def watch(self, exited: Callable[[int | None], None]) -> None:
+        """Call `exited` with its return code."""
+        self._exited = exited
         try:
             pidfd = os.pidfd_open(self.pid)
         except (AttributeError, OSError):
@@ -93,7 +91,7 @@ class Child:
     def _reap(self) -> None:
         # The exit is reported first: the client waits for it, and nobody waits for the ledger.
         self._exited(self._process.wait())
-        if not self.is_being_killed:
+        if not self._ending.is_pending:
             self._ledger.remove(self._identity)
 
 

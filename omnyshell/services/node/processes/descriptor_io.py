@@ -138,13 +138,15 @@ class FdReader:
 class FdWriter:
     """Writes to a descriptor in order, as fast as it takes bytes. The caller bounds what is queued.
 
-    After an error, as when the reader has gone, all queued and later bytes count as taken.
+    After an error, as when the reader has gone, all queued and later bytes count as taken. `closed` is called when the
+    descriptor has been closed.
     """
 
-    def __init__(self, fd: int, *, taken: Callable[[int], None]) -> None:
+    def __init__(self, fd: int, *, taken: Callable[[int], None], closed: Callable[[], None] = do_nothing) -> None:
         os.set_blocking(fd, False)
         self._fd: int | None = fd
         self._taken = taken
+        self._closed = closed
         self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[memoryview, bool]] = deque()
         self._watching = False
@@ -171,6 +173,7 @@ class FdWriter:
         self._unwatch()
         os.close(self._fd)
         self._fd = None
+        self._closed()
         lost = sum(len(part) for part, counts in self._queue if counts)
         self._queue.clear()
         if lost:

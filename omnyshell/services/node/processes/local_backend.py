@@ -7,13 +7,12 @@ from pathlib import Path
 
 from omnyshell.errors import SessionRejectedException
 from omnyshell.model.sessions import PtySpec, SessionMode
-from omnyshell.services.node.backend import OutputSink, ShellRequest
+from omnyshell.services.node.backend import Launch, OutputSink, ShellRequest
 from omnyshell.services.node.environment import find_shells, inherited_variables
 from omnyshell.services.node.processes.commands import prepare
 from omnyshell.services.node.processes.ledger import ChildLedger
-from omnyshell.services.node.processes.pipes import PipeSession
+from omnyshell.services.node.processes.own_children import start_on_pipes, start_on_terminal
 from omnyshell.services.node.processes.process import ProcessSession
-from omnyshell.services.node.processes.pty import PtySession
 from omnyshell.services.node.restriction.policy import CommandPolicy
 
 logger = logging.getLogger("omnyshell.node")
@@ -39,7 +38,7 @@ class LocalBackend:
         self._ledger = ChildLedger(state_dir / "children")
         self._policy = policy
         self._refused_variables = refused_variables
-        self._drain_limit = drain_limit
+        self.drain_limit = drain_limit
         self._inherited = inherited_variables(os.environ)
 
     async def begin(self) -> Sequence[str]:
@@ -58,30 +57,19 @@ class LocalBackend:
 
     def start(self, request: ShellRequest, sink: OutputSink) -> ProcessSession:
         """Start a process. Raises `SessionRejectedException` as `ShellBackend.start` says."""
+        launch = self.prepared(request)
+        if request.wants_pty:
+            size = request.pty or PtySpec()
+            return start_on_terminal(launch, size, sink, self._ledger, echo=not is_quiet_shell(request))
+        return start_on_pipes(launch, sink, self._ledger, drain_limit=self.drain_limit, leader_only=request.leader_only)
+
+    def prepared(self, request: ShellRequest) -> Launch:
+        """Return what a request would start. Raises `SessionRejectedException`."""
         if request.mode not in (SessionMode.EXEC, SessionMode.SHELL):
             raise SessionRejectedException(f"This node does not serve mode '{request.mode}'", code="bad_request")
-        argv, env, cwd = prepare(request, self._policy, self._inherited, self._refused_variables)
-        if not request.wants_pty:
-            return PipeSession(
-                argv,
-                env=env,
-                cwd=cwd,
-                sink=sink,
-                ledger=self._ledger,
-                drain_limit=self._drain_limit,
-                leader_only=request.leader_only,
-            )
-        return PtySession(
-            argv,
-            env=env,
-            cwd=cwd,
-            size=request.pty or PtySpec(),
-            echo=not _is_quiet_shell(request),
-            sink=sink,
-            ledger=self._ledger,
-        )
+        return prepare(request, self._policy, self._inherited, self._refused_variables)
 
 
-def _is_quiet_shell(request: ShellRequest) -> bool:
+def is_quiet_shell(request: ShellRequest) -> bool:
     """Whether this is the original's shell without prompt and echo (docs/protocol.md#sessions)."""
     return request.mode is SessionMode.SHELL and not (request.interactive or request.command or request.args)

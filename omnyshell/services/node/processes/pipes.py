@@ -1,14 +1,12 @@
 """Commands on pipes: stdout and stderr apart, and a stdin that can end."""
 
 import fcntl
-import os
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 from omnyshell.durations import format_duration
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.node.backend import OutputSink
-from omnyshell.services.node.processes.ledger import ChildLedger
+from omnyshell.services.node.processes.leader import Leader
 from omnyshell.services.node.processes.process import ProcessSession
 from omnyshell.services.node.processes.process_table import signal_number
 
@@ -19,36 +17,33 @@ CUT_OFF = 255
 """The exit code of a command that succeeded, but whose output was not read to its end."""
 
 
+Pipes = tuple[int | None, int, int]
+
+
 class PipeSession(ProcessSession):
     """A command whose streams are pipes. They are read to their end, unless a limit is set, or the leader is all."""
 
     def __init__(
         self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str],
-        cwd: str,
+        leader: Leader,
+        streams: Pipes,
         sink: OutputSink,
-        ledger: ChildLedger,
+        *,
         drain_limit: float | None = None,
         leader_only: bool = False,
     ) -> None:
-        """Start it. Raises `SessionRejectedException` where that fails.
+        """`streams` are our ends of stdin, stdout and stderr, owned from now on; the first may be closed already.
 
         `drain_limit` is how many seconds after the last byte output is given up that a descendant keeps open;
         `leader_only` takes what the pipes hold when the leader exits, and no more.
         """
-        super().__init__(sink, quiet=drain_limit)
+        super().__init__(leader, sink, quiet=drain_limit)
         self._leader_only = leader_only
-        with ExitStack() as theirs, ExitStack() as ours:
-            stdin, to_stdin = _pipe(theirs, ours)
-            from_stdout, stdout = _pipe(ours, theirs)
-            from_stderr, stderr = _pipe(ours, theirs)
-            for fd in (to_stdin, from_stdout):
-                _enlarge(fd)
-            self._launch(argv, env=env, cwd=cwd, streams=(stdin, stdout, stderr), ledger=ledger)
-            ours.pop_all()
-        self._write_to(to_stdin)
+        to_stdin, from_stdout, from_stderr = streams
+        if to_stdin is not None:
+            _enlarge(to_stdin)
+            self._write_to(to_stdin, leader.input_closed)
+        _enlarge(from_stdout)
         self._read_from(from_stdout, DataOpcode.STDOUT)
         self._read_from(from_stderr, DataOpcode.STDERR)
 
@@ -66,7 +61,7 @@ class PipeSession(ProcessSession):
         if number is not None and self._return_code is None:
             self._child.signal_group(self.pid, number)
 
-    def _leader_exited(self, return_code: int) -> None:
+    def _leader_exited(self, return_code: int | None) -> None:
         super()._leader_exited(return_code)
         if self._leader_only:
             for reader in self._readers:
@@ -75,18 +70,8 @@ class PipeSession(ProcessSession):
     def _cut_off(self, code: int) -> int:
         """Say so on stderr, as far as there is credit; what succeeded does not look like a success."""
         limit = format_duration(self._quiet or 0)
-        text = f"omnyshell: the output is cut off: a process of the command held it {limit} after its last byte\n"
-        if chunk := text.encode()[: self._sink.budget()]:
-            self._sink.output(DataOpcode.STDERR, chunk)
+        self._tell(f"omnyshell: the output is cut off: a process of the command held it {limit} after its last byte\n")
         return code or CUT_OFF
-
-
-def _pipe(readers: ExitStack, writers: ExitStack) -> tuple[int, int]:
-    """Return the read and write ends of a new pipe, each registered to be closed with its stack."""
-    read, write = os.pipe()
-    readers.callback(os.close, read)
-    writers.callback(os.close, write)
-    return read, write
 
 
 def _enlarge(fd: int) -> None:

@@ -3,14 +3,13 @@
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.node.backend import Foreground, OutputSink
-from omnyshell.services.node.processes.child import Child
 from omnyshell.services.node.processes.descriptor_io import FdReader, FdWriter, do_nothing
-from omnyshell.services.node.processes.ledger import ChildLedger
+from omnyshell.services.node.processes.leader import Leader
 from omnyshell.services.node.processes.process_table import signal_name
 from omnyshell.steps import entered
 
@@ -39,6 +38,11 @@ _FOLLOWING: Mapping[Stage, Collection[Stage]] = {
 
 _DRAINING = Stage.DRAINING
 
+UNKNOWN_CODE = 255
+"""The exit code of a process whose parent ended before it."""
+
+CODE_UNKNOWN = "omnyshell: nobody knows how the command ended, as its keeper was gone\r\n"
+
 
 class ProcessSession(ABC):
     """A process whose exit is reported after its last output.
@@ -48,18 +52,25 @@ class ProcessSession(ABC):
     the sink has no budget.
     """
 
-    def __init__(self, sink: OutputSink, *, quiet: float | None) -> None:
+    _of_node = DataOpcode.STDERR
+    """The stream in which the node says something of its own."""
+
+    def __init__(self, leader: Leader, sink: OutputSink, *, quiet: float | None) -> None:
+        """The session owns the leader from now on."""
         self._loop = asyncio.get_running_loop()
+        self._child = leader
         self._sink = sink
         self._quiet = quiet
         self._readers: list[FdReader] = []
         self._writer: FdWriter | None = None
-        self._launched: Child | None = None
         self._return_code: int | None = None
         """The leader's; None until it has exited."""
 
+        self._is_code_unknown = False
+
         self._drain_timer: asyncio.TimerHandle | None = None
         self._stage = Stage.RUNNING
+        leader.watch(self._leader_exited)
 
     @property
     def pid(self) -> int:
@@ -118,23 +129,6 @@ class ProcessSession(ABC):
         """Whether leader and output have ended."""
         return self._stage is Stage.ENDED
 
-    @property
-    def _child(self) -> Child:
-        if self._launched is None:
-            raise RuntimeError("the process is not started")
-        return self._launched
-
-    def _launch(
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str],
-        cwd: str,
-        streams: tuple[int, int, int],
-        ledger: ChildLedger,
-    ) -> None:
-        self._launched = Child(argv, env=env, cwd=cwd, streams=streams, ledger=ledger, exited=self._leader_exited)
-
     def _read_from(self, fd: int, stream: DataOpcode, before_more: Callable[[], None] = do_nothing) -> None:
         def deliver(data: bytes) -> None:
             self._sink.output(stream, data)
@@ -146,11 +140,12 @@ class ProcessSession(ABC):
         )
         self._readers.append(reader)
 
-    def _write_to(self, fd: int) -> None:
-        self._writer = FdWriter(fd, taken=self._sink.input_taken)
+    def _write_to(self, fd: int, closed: Callable[[], None] = do_nothing) -> None:
+        self._writer = FdWriter(fd, taken=self._sink.input_taken, closed=closed)
 
-    def _leader_exited(self, return_code: int) -> None:
-        self._return_code = return_code
+    def _leader_exited(self, return_code: int | None) -> None:
+        self._is_code_unknown = return_code is None
+        self._return_code = UNKNOWN_CODE if return_code is None else return_code
         if self._stage is Stage.KILLED or not any(reader.is_open for reader in self._readers):
             self._finish()
         else:
@@ -190,7 +185,15 @@ class ProcessSession(ABC):
             reader.close()
         if self._writer is not None:
             self._writer.close()
+        self._child.output_done()
+        if self._is_code_unknown:
+            self._tell(CODE_UNKNOWN)
         self._sink.exited(code, signal_name(-code) if code < 0 else None)
+
+    def _tell(self, text: str) -> None:
+        """Say something of the node's own, as far as there is credit."""
+        if chunk := text.encode()[: self._sink.budget()]:
+            self._sink.output(self._of_node, chunk)
 
     def _mark_killed(self) -> None:
         if self._stage is Stage.RUNNING:

@@ -5,14 +5,12 @@ import os
 import struct
 import termios
 from array import array
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
-from omnyshell.model.sessions import PtySpec
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.node.backend import Foreground, OutputSink
-from omnyshell.services.node.processes.ledger import ChildLedger
+from omnyshell.services.node.processes.leader import Leader
 from omnyshell.services.node.processes.process import ProcessSession
 from omnyshell.services.node.processes.process_table import group_members, signal_number
 
@@ -65,42 +63,19 @@ WORTH_A_READ = 1024
 GLANCES = 30
 """How often to check for that many bytes: about 30 µs in all."""
 
-_TRAMPOLINE = 'exec 0<>"$1" 1>&0 2>&0; shift; exec "$@"'
-"""Opens the slave by its path, which makes it the controlling terminal of the new session, then runs the program."""
-
-_IFLAG, _LFLAG, _CC = 0, 3, 6
-_IUTF8 = getattr(termios, "IUTF8", 0x4000)
+_CC = 6
 
 
 class PtySession(ProcessSession):
     """A program on a terminal whose master this object holds."""
 
-    def __init__(
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str],
-        cwd: str,
-        size: PtySpec,
-        echo: bool,
-        sink: OutputSink,
-        ledger: ChildLedger,
-    ) -> None:
-        """Start it on a terminal of this size. Raises `SessionRejectedException` where that fails."""
-        super().__init__(sink, quiet=QUIET)
-        with ExitStack() as theirs, ExitStack() as ours:
-            master, slave = os.openpty()
-            ours.callback(os.close, master)
-            theirs.callback(os.close, slave)
-            # Reader and writer are closed separately, so each has its own descriptor.
-            writing = os.dup(master)
-            ours.callback(os.close, writing)
-            _set_size(master, size.cols, size.rows)
-            _set_modes(slave, echo=echo)
-            trampoline = ("/bin/sh", "-c", _TRAMPOLINE, "sh", os.ttyname(slave))
-            self._launch((*trampoline, *argv), env=env, cwd=cwd, streams=(slave, slave, slave), ledger=ledger)
-            self._end_of_file = _control_character(slave, termios.VEOF)
-            ours.pop_all()
+    _of_node = DataOpcode.STDOUT
+
+    def __init__(self, leader: Leader, masters: tuple[int, int], sink: OutputSink) -> None:
+        """`masters` are two descriptors of the terminal's, owned from now on: to read, and to write."""
+        master, writing = masters
+        super().__init__(leader, sink, quiet=QUIET)
+        self._end_of_file = _control_character(master, termios.VEOF)
         self._master = master
         self._write_to(writing)
         self._read_from(master, DataOpcode.STDOUT, before_more=lambda: look_for_output(master))
@@ -126,7 +101,7 @@ class PtySession(ProcessSession):
         """Resize the terminal; the kernel sends SIGWINCH."""
         if self._has_terminal:
             with suppress(OSError):
-                _set_size(self._master, cols, rows)
+                set_size(self._master, cols, rows)
 
     def signal(self, name: str) -> None:
         """Signal the foreground process group."""
@@ -155,18 +130,10 @@ def look_for_output(fd: int) -> None:
             os.sched_yield()
 
 
-def _set_size(fd: int, cols: int, rows: int) -> None:
+def set_size(fd: int, cols: int, rows: int) -> None:
+    """Give a terminal a size that it can have."""
     cells = [min(max(1, count), MAX_CELLS) for count in (rows, cols)]
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", *cells, 0, 0))
-
-
-def _set_modes(fd: int, *, echo: bool) -> None:
-    """Set canonical mode and UTF-8, without flow control, which would swallow ctrl+s and ctrl+q."""
-    modes = termios.tcgetattr(fd)
-    modes[_IFLAG] = (modes[_IFLAG] | _IUTF8) & ~(termios.IXON | termios.IXOFF)
-    if not echo:
-        modes[_LFLAG] &= ~(termios.ECHO | termios.ECHONL)
-    termios.tcsetattr(fd, termios.TCSANOW, modes)
 
 
 def _control_character(fd: int, index: int) -> bytes:

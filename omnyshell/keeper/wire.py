@@ -24,6 +24,9 @@ MOST_SESSIONS = 4096
 
 HEADER = 4
 
+_ROOM = 64
+"""Bytes of a frame that are not for fields: verb and number."""
+
 HELLO, START, LIST, TAKE = b"hello", b"start", b"list", b"take"
 CLOSE_STDIN, STOP_READING, SIGNAL, WHERE = b"close-stdin", b"stop-reading", b"signal", b"where"
 FORGET, UPGRADE, STOP, STATUS = b"forget", b"upgrade", b"stop", b"status"
@@ -116,16 +119,24 @@ def parse_request(frame: bytes) -> Request:
     if len(words) < 2 or not _is_name(words[0]) or not _is_number(words[1]):
         raise MalformedError
     verb, number, fields = words[0], words[1], words[2:]
-    checks = REQUESTS.get(verb)
-    if checks is None:
+    if verb not in REQUESTS:
         return Request(verb, number, ())
+    check(verb, fields)
+    count = len(REQUESTS[verb])
+    return Request(verb, number, fields[:count], fields[count:])
+
+
+def check(verb: bytes, fields: Sequence[bytes]) -> None:
+    """Raise `MalformedError` unless these are what a request of this verb may have."""
+    checks = REQUESTS[verb]
     count = len(checks)
     is_right = len(fields) == count or (verb == START and len(fields) > count)
     if not is_right or not all(check(field) for check, field in zip(checks, fields, strict=False)):
         raise MalformedError
     if verb == START:
         _check_words(int(fields[count - 1]), fields[count:])
-    return Request(verb, number, fields[:count], fields[count:])
+    if sum(map(len, fields)) + len(fields) + _ROOM > MOST_BYTES:
+        raise MalformedError
 
 
 def _check_words(count: int, rest: Sequence[bytes]) -> None:

@@ -16,7 +16,7 @@ from omnyshell.security.files import make_private_directory
 from omnyshell.services.local.pid_file import PidFile
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.node import OmnyShellNode
-from omnyshell.services.node.options import OPTIONS
+from omnyshell.services.node.options import OPTIONS, uses_keeper
 
 
 def start(options: argparse.Namespace) -> int:
@@ -31,7 +31,7 @@ def config_from(options: argparse.Namespace) -> NodeConfig:
     strict = strict_modes(options)
     said = {"state_dir": state_dir() / "nodes" / options.id} | settings(vars(options), OPTIONS, NodeConfig)
     strict.check_tree(said["state_dir"])
-    return NodeConfig(**said | {"access": access_from(options)})
+    return NodeConfig(**said | {"access": access_from(options), "keeper": uses_keeper(vars(options))})
 
 
 async def _serve(config: NodeConfig) -> int:

@@ -1,6 +1,6 @@
 """The port between a node's sessions and the machine: a session asks for a process behind a terminal or pipes."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -65,8 +65,8 @@ class Launch(NamedTuple):
 class OutputSink(Protocol):
     """Receives the output of a process, and the news of its end.
 
-    Call it in the event loop's thread, and not before `ShellBackend.start` has returned; `ShellSession.resume_output`
-    says when reading may begin.
+    Call it in the event loop's thread, and not before `ShellBackend.start` has returned its session;
+    `ShellSession.resume_output` says when reading may begin.
     """
 
     def budget(self) -> int:
@@ -133,8 +133,11 @@ class ShellBackend(Protocol):
         Raises `ConfigException` if nothing can be run; the node then ends.
         """
 
-    def start(self, request: ShellRequest, sink: OutputSink) -> ShellSession:
-        """Start what a request asks for; the hub has checked that its principal may use the node.
+    def start(self, request: ShellRequest, sink: OutputSink) -> ShellSession | Awaitable[ShellSession]:
+        """Start what a request asks for, now or later; the hub has checked that its principal may use the node.
+
+        Who needs time returns an awaitable: nobody else waits for it, and what the client sends meanwhile is kept. It
+        raises what this method does; where it is cancelled, nothing is to be left of the session.
 
         Raises `SessionRejectedException`, `bad_request` where it cannot be started and `not_authorized` where the
         backend forbids it; an `OSError` counts as the former.

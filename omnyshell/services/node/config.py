@@ -65,6 +65,9 @@ class NodeConfig:
     """After how much silence the output of a command is given up that has ended, while a process that it started keeps
     it open; None for never."""
 
+    keeper: bool = False
+    """Whether a keeper starts sessions, a process of its own beside the node."""
+
     is_service: bool = False
     """Whether the node retries after a refused credential, instead of ending."""
 

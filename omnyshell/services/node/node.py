@@ -56,6 +56,7 @@ from omnyshell.services.exposer.exposer import TunnelExposer
 from omnyshell.services.exposer.targets import NoTargets
 from omnyshell.services.node.backend import ShellBackend
 from omnyshell.services.node.config import NodeConfig
+from omnyshell.services.node.keeper.kept_backend import KeptBackend
 from omnyshell.services.node.processes.local_backend import LocalBackend
 from omnyshell.services.node.screens.shell_screens import ShellScreens
 from omnyshell.services.node.sessions.answers import Reply, SessionAnswers
@@ -113,9 +114,7 @@ class OmnyShellNode:
             raise ConfigException("`commands` restricts processes of this machine: a backend has to judge its requests")
         self._config = config
         self._clock = clock or SystemClock()
-        self._backend = backend or LocalBackend(
-            config.state_dir, config.commands, config.refused_variables, config.drain_limit
-        )
+        self._backend = backend or _backend_of(config)
         new_screen = ShellScreens(config.keeping.history, config.keeping.history_memory)
         self._sessions = NodeSessions(config, self._backend, self._clock, new_screen)
         answers = SessionAnswers(self._sessions, config.node_id)
@@ -169,8 +168,10 @@ class OmnyShellNode:
 
     def stop(self) -> None:
         """Make `run` return. Idempotent."""
-        if self._runner is not None:
-            self._runner.cancel()
+        # Once: a second time would cut short how it ends.
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            runner.cancel()
 
     @property
     def session_count(self) -> int:
@@ -366,6 +367,12 @@ class OmnyShellNode:
         would take it from each other for ever.
         """
         return self._usual_delay(held) if self._hub_decides else self._displaced.next_delay(held or 0.0)
+
+
+def _backend_of(config: NodeConfig) -> ShellBackend:
+    """Return the backend of this machine's processes."""
+    local = LocalBackend(config.state_dir, config.commands, config.refused_variables, config.drain_limit)
+    return KeptBackend(config.state_dir, config.node_id, local) if config.keeper else local
 
 
 def _is_displacement(error: OmnyShellException) -> bool:

@@ -1,10 +1,13 @@
 """The options of a node: of `omnyshell node start`, and of the file that `--config` names."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from msgspec.structs import replace
 
 from omnyshell.durations import format_duration
 from omnyshell.ids import is_node_id
-from omnyshell.options.option import Check, Option, default_of
+from omnyshell.options.option import SWITCH, Check, Option, default_of
 from omnyshell.options.values import at_least, duration, file_exists, parse_pairs
 from omnyshell.paths import user_path
 from omnyshell.services.access_options import ACCESS, BIND_CERTIFICATE, CA
@@ -144,6 +147,18 @@ SCREENS = (
     ),
 )
 
+KEEPER = (
+    Option(
+        "--keeper",
+        "have a keeper start sessions, a process beside the node; one is started where none serves the state directory",
+        "BOOL",
+        default="false",
+        choices=SWITCH,
+    ),
+    Option("--no-keeper", "start them in the node's own process", kind="flag"),
+)
+"""Together they make one setting; see `uses_keeper`."""
+
 SERVICE = (
     Option("--service", "go on trying when the credential is refused", kind="flag", sets="is_service"),
     Option(
@@ -180,7 +195,13 @@ KEEPER_START = (
 
 KEEPER_STOP = (*KEEPER_PLACE, Option("--yes", "do not ask, however many sessions end", kind="flag"))
 
-_DECLARED = (*IDENTITY, *NODE_ACCESS, *RULES, *SESSIONS, *SCREENS, *SERVICE, LOG_LEVEL, LOG_FORMAT)
+_DECLARED = (*IDENTITY, *NODE_ACCESS, *RULES, *SESSIONS, *SCREENS, *KEEPER, *SERVICE, LOG_LEVEL, LOG_FORMAT)
+
+
+def uses_keeper(values: Mapping[str, Any]) -> bool:
+    """Tell from the options whether the node has a keeper."""
+    return values["keeper"] == SWITCH[0] and not values["no_keeper"]
+
 
 # A node never reloads its options.
 OPTIONS = (CONFIG, *(replace(option, restart=True) for option in _DECLARED))

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support.stack import Certificates, access, connected_client, hub_config, within
+from support.stack import Certificates, access, connected_client, hub_config, until, within
 
 from examples.own_backend import KettleBackend, KettleSession
 from omnyshell import (
@@ -14,6 +15,7 @@ from omnyshell import (
     ExitStatus,
     NodeConfig,
     OmnyShellClient,
+    OmnyShellException,
     OmnyShellHub,
     OmnyShellNode,
     OutputSink,
@@ -134,6 +136,73 @@ async def test_a_backend_that_fails_refuses_one_session_alone(
         assert refused.value.code == code
         assert "secret" not in str(refused.value)
         assert (await within(client.execute("kettle", "status"))).status == ExitStatus(0)
+
+
+class LaterBackend(KettleBackend):
+    """A kettle that begins a session only when it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_begin = asyncio.Event()
+        self.asked = asyncio.Event()
+
+    async def _later(self, request: ShellRequest, sink: OutputSink) -> KettleSession:
+        self.asked.set()
+        await self.may_begin.wait()
+        if request.command == "fail":
+            raise OSError(5, "the kettle is unplugged")
+        session: KettleSession = super().start(request, sink)
+        return session
+
+    def start(self, request: ShellRequest, sink: OutputSink) -> Any:
+        return self._later(request, sink) if request.command != "status" else super().start(request, sink)
+
+
+async def test_a_backend_may_take_its_time_and_delays_nobody_else(certificates: Certificates, tmp_path: Path) -> None:
+    backend = LaterBackend()
+    async with kettle(certificates, tmp_path, backend) as client:
+        slow = asyncio.create_task(client.execute("kettle", "-", stdin=b"heat 90\n"))
+        failing = asyncio.create_task(client.execute("kettle", "fail"))
+        await within(backend.asked.wait())
+        assert (await within(client.execute("kettle", "status"))).status == ExitStatus(0)
+        assert not slow.done()
+        backend.may_begin.set()
+        assert (await within(slow)).stdout.decode() == "90 °C\n"
+        with pytest.raises(SessionRejectedException, match="the kettle is unplugged"):
+            await within(failing)
+
+
+async def test_a_session_that_begins_when_its_client_has_gone_is_ended(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    backend = LaterBackend()
+    async with OmnyShellHub(hub_config(certificates)) as hub:
+        node = OmnyShellNode(node_config(certificates, hub.port, tmp_path), backend=backend)
+        running = asyncio.create_task(node.run())
+        await within(node.registered.wait())
+        async with connected_client(certificates, hub.port) as client:
+            asking = asyncio.create_task(client.execute("kettle", "-"))
+            await within(backend.asked.wait())
+            asking.cancel()
+            await asyncio.wait({asking})
+        backend.may_begin.set()
+        async with connected_client(certificates, hub.port) as client:
+            assert (await within(client.execute("kettle", "status"))).status == ExitStatus(0)
+        await until(lambda: node.session_count == 0)
+        node.stop()
+        await within(running)
+
+
+async def test_a_node_that_stops_waits_for_no_backend_for_ever(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omnyshell.services.node.sessions.registry.CLOSE_TIMEOUT", 0.05)
+    backend = LaterBackend()
+    async with kettle(certificates, tmp_path, backend) as client:
+        asking = asyncio.create_task(client.execute("kettle", "-"))
+        await within(backend.asked.wait())
+    with pytest.raises(OmnyShellException):
+        await within(asking)
 
 
 def test_restricted_commands_are_never_left_to_a_backend_that_knows_nothing_of_them(

@@ -3,10 +3,11 @@
 from typing import Protocol
 
 from omnyshell.errors import OmnyShellException
+from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.extensions import WIDE_WINDOW
 from omnyshell.protocol.frames import DataOpcode
-from omnyshell.protocol.limits import WIDE_WINDOW_SIZE
-from omnyshell.protocol.messages import ChannelMessage
+from omnyshell.protocol.limits import MAX_CREDIT, WIDE_WINDOW_SIZE
+from omnyshell.protocol.messages import ChannelClose, ChannelMessage
 from omnyshell.transport.channels import Channel
 from omnyshell.transport.connection import OmnyShellConnection
 
@@ -38,21 +39,48 @@ class ChannelEnd:
         self.max_window = WIDE_WINDOW_SIZE if WIDE_WINDOW in connection.features else None
         """How many bytes of output may be unacknowledged, if the hub has `wide-window`; else None."""
 
+        self._held: list[bytes | ChannelMessage] | None = None
+        """What arrived before the session has begun, if it has not."""
+
         self.channel = connection.channels.adopt(channel_id, self)
+
+    def hold(self) -> None:
+        """Keep what arrives until `release`, as the session has not begun."""
+        self._held = []
+
+    def release(self) -> None:
+        """Pass on what has arrived meanwhile, in its order, and from now on at once."""
+        held, self._held = self._held or [], None
+        for each in held:
+            if isinstance(each, bytes):
+                self._session.input_received(self, each)
+            else:
+                self._session.message_received(self, each)
 
     def data_received(self, opcode: DataOpcode, payload: bytes | memoryview) -> None:
         """Pass input on."""
-        if opcode is DataOpcode.STDIN:
+        if opcode is not DataOpcode.STDIN:
+            return
+        if self._held is None:
             self._session.input_received(self, bytes(payload))
+        else:
+            self._held.append(bytes(payload))
+            if sum(len(each) for each in self._held if isinstance(each, bytes)) > MAX_CREDIT:
+                self.channel.close(ChannelClose(reason=CloseReason.ERROR, message="Too much input waits"))
 
     def message_received(self, message: ChannelMessage) -> None:
         """Pass a message of the client on."""
-        self._session.message_received(self, message)
+        if self._held is None:
+            self._session.message_received(self, message)
+        else:
+            self._held.append(message)
 
     def budget_available(self) -> None:
         """Pass on that there is credit for output again."""
-        self._session.budget_available()
+        if self._held is None:
+            self._session.budget_available()
 
     def channel_lost(self, _error: OmnyShellException) -> None:
         """Pass on that the hub is gone."""
-        self._session.channel_lost(self)
+        if self._held is None:
+            self._session.channel_lost(self)

@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, OmnyShellException, SessionRejectedException
 from omnyshell.model.sessions import PtySpec, SessionMode
 from omnyshell.protocol.byte_text import from_wire, shown
 from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionRejected
-from omnyshell.services.node.backend import ShellBackend, ShellRequest
+from omnyshell.services.node.backend import ShellBackend, ShellRequest, ShellSession
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.screens.pump import ScreenFollower
 from omnyshell.services.node.sessions.channel_end import ChannelEnd
@@ -40,6 +41,7 @@ class NodeSessions:
         self._clock = clock
         self._new_screen = new_screen
         self._sessions: dict[str, NodeSession] = {}
+        self._starting: dict[str, asyncio.Future[ShellSession]] = {}
         self._ended_sessions = EndedSessions(config.keeping.exec_timeout)
         self._all_ended = asyncio.Event()
 
@@ -71,11 +73,11 @@ class NodeSessions:
             self._open(connection, channel_id, request)
         except OmnyShellException as exc:
             step(logger, f"{verb} rejected", reason=exc.code, **asked)
-            rejected = NodeSessionRejected(session_id=request.session_id, reason=exc.code, message=shown(exc.message))
-            connection.send(rejected, channel_id)
+            connection.send(_rejection(request, exc), channel_id)
 
     async def close(self) -> None:
         """End every session, and wait until no process of theirs is left."""
+        await self._finish_starts()
         self._all_ended.clear()
         for session in list(self._sessions.values()):
             session.stop()
@@ -91,16 +93,19 @@ class NodeSessions:
         self._ended_sessions.close()
         await self._backend.aclose()
 
+    async def _finish_starts(self) -> None:
+        """Wait for what is being started, as it can only then be ended; not for long."""
+        if self._starting:
+            await asyncio.wait(list(self._starting.values()), timeout=CLOSE_TIMEOUT)
+        for future in list(self._starting.values()):
+            future.cancel()
+
     def _open(self, connection: OmnyShellConnection, channel_id: int, request: NodeSessionOpen) -> None:
         if request.resume_session_id is not None:
             found = self._find_resumable(request)
             found.resume(ChannelEnd(found, connection, channel_id), request)
             return
-        if request.session_id in self._sessions or self._ended_sessions.has(request.session_id):
-            raise SessionRejectedException("This node has a session of that id", code=ErrorCodes.BAD_REQUEST)
-        if self._attached_count() >= self._config.max_sessions:
-            text = f"This node has its {self._config.max_sessions} sessions"
-            raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
+        self._check_room(request)
         session = NodeSession(
             request,
             keeping=self._config.keeping,
@@ -111,20 +116,61 @@ class NodeSessions:
         )
         end = ChannelEnd(session, connection, channel_id)
         try:
-            process = self._backend.start(_shell_request(request), session)
+            with _said_to_client():
+                started = self._backend.start(_shell_request(request), session)
         except SessionRejectedException:
             end.channel.end()
             raise
-        except OSError as exc:
-            end.channel.end()
-            text = f"The node cannot start a process: {exc.strerror or exc}"
-            raise SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST) from exc
-        except Exception:
-            end.channel.end()
-            logger.exception("a session could not be started")
-            raise SessionRejectedException("The node failed", code=ErrorCodes.INTERNAL_ERROR) from None
+        if isinstance(started, Awaitable):
+            self._begin_later(session, started, end, request, connection)
+        else:
+            self._begin(session, started, end, request)
+
+    def _check_room(self, request: NodeSessionOpen) -> None:
+        known = (self._sessions, self._starting)
+        if any(request.session_id in each for each in known) or self._ended_sessions.has(request.session_id):
+            raise SessionRejectedException("This node has a session of that id", code=ErrorCodes.BAD_REQUEST)
+        if self._attached_count() >= self._config.max_sessions:
+            text = f"This node has its {self._config.max_sessions} sessions"
+            raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
+
+    def _begin(self, session: NodeSession, process: ShellSession, end: ChannelEnd, request: NodeSessionOpen) -> None:
         self._sessions[session.id] = session
-        session.start(process, end, offsets=request.offsets)
+        if end.channel.is_closed:
+            # Nobody waits for it any more, or the other side has heard that it failed.
+            session.start_alone(process)
+            session.kill()
+        else:
+            session.start(process, end, offsets=request.offsets)
+
+    def _begin_later(
+        self,
+        session: NodeSession,
+        started: Awaitable[ShellSession],
+        end: ChannelEnd,
+        request: NodeSessionOpen,
+        connection: OmnyShellConnection,
+    ) -> None:
+        """Begin once the process is there, without delaying others; what arrives on the channel until then waits."""
+        end.hold()
+
+        def settled(future: asyncio.Future[ShellSession]) -> None:
+            del self._starting[session.id]
+            try:
+                with _said_to_client():
+                    process = future.result()
+            except SessionRejectedException as exc:
+                if not end.channel.is_closed:
+                    end.channel.end()
+                    connection.send(_rejection(request, exc), end.channel.id)
+                return
+            except asyncio.CancelledError:
+                return
+            self._begin(session, process, end, request)
+            end.release()
+
+        future = self._starting[session.id] = asyncio.ensure_future(started)
+        future.add_done_callback(settled)
 
     def _screen_for(self, request: NodeSessionOpen) -> ScreenFollower | None:
         """Return the screen of a shell; a command has none."""
@@ -137,7 +183,7 @@ class NodeSessions:
 
     def _attached_count(self) -> int:
         """How many sessions count toward the limit: those with a client, as the hub counts them."""
-        return sum(session.is_attached for session in self.running())
+        return len(self._starting) + sum(session.is_attached for session in self.running())
 
     def _find_resumable(self, request: NodeSessionOpen) -> NodeSession:
         """Find the session to resume, among detached ones first, then among attached ones.
@@ -169,6 +215,25 @@ class NodeSessions:
             session.close()
         if not self._sessions:
             self._all_ended.set()
+
+
+def _rejection(request: NodeSessionOpen, exc: OmnyShellException) -> NodeSessionRejected:
+    return NodeSessionRejected(session_id=request.session_id, reason=exc.code, message=shown(exc.message))
+
+
+@contextmanager
+def _said_to_client() -> Iterator[None]:
+    """Have a client hear why its session could not be started."""
+    try:
+        yield
+    except SessionRejectedException:
+        raise
+    except OSError as exc:
+        text = f"The node cannot start a process: {exc.strerror or exc}"
+        raise SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST) from exc
+    except Exception:
+        logger.exception("a session could not be started")
+        raise SessionRejectedException("The node failed", code=ErrorCodes.INTERNAL_ERROR) from None
 
 
 def _shell_request(request: NodeSessionOpen) -> ShellRequest:

@@ -162,6 +162,12 @@ class NodeSession:
         end.channel.send(opened)
         process.resume_output()
 
+    def start_alone(self, process: ShellSession) -> None:
+        """Begin without a client: it was lost while the process was started with this session as its sink."""
+        self._started = process
+        self._become(Stage.RUNNING, pid=process.pid)
+        process.resume_output()
+
     def resume(self, end: ChannelEnd, request: NodeSessionOpen) -> None:
         """Switch to another channel; if a client is still attached, it is detached.
 

@@ -1,0 +1,356 @@
+"""What a node asks of its keeper, through connections that may be lost, as they are when the keeper is upgraded."""
+
+import asyncio
+import itertools
+import logging
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from omnyshell.keeper import wire
+from omnyshell.security.files import make_private_directory
+from omnyshell.services.node.environment import inherited_variables
+from omnyshell.services.node.keeper.line import KeeperLine, close_all
+from omnyshell.services.node.keeper.place import (
+    RUNS_ALREADY,
+    NoKeeperException,
+    connect,
+    keeper_command,
+    own_directory,
+)
+
+IDLE = 5.0
+"""Seconds after which a keeper ends that a node has started, and that is of no use to anybody."""
+
+PROMPT = 10.0
+"""Seconds for an answer that a node waits for when it starts."""
+
+HELD_TIME = 30.0
+"""Seconds to wait for the end of another process that has the node's sessions."""
+
+logger = logging.getLogger("omnyshell.node")
+
+
+class Refusal(Exception):
+    """A keeper's `no`: a code of the wire, a sentence, and what else it says."""
+
+    def __init__(self, code: bytes, text: str, *facts: bytes) -> None:
+        super().__init__(text)
+        self.code = code
+        self.facts = facts
+
+
+class KeptFacts(NamedTuple):
+    """A session as a keeper lists it."""
+
+    pid: int
+    is_running: bool
+    return_code: int | None
+    """As `Popen.returncode` has it; None while it runs, and where nobody can know it."""
+
+    kind: bytes
+
+
+class Descriptors(NamedTuple):
+    """A session that was started or taken: what is known of it, and descriptors by name, which are the receiver's."""
+
+    facts: KeptFacts
+    by_name: dict[str, int]
+
+
+class _Pending(NamedTuple):
+    verb: bytes
+    fields: tuple[bytes, ...]
+    answered: Callable[[list[bytes] | Descriptors | Exception], None]
+
+
+class KeeperClient:
+    """Asks the keeper of a state directory, root's or our own, and starts one where there is none.
+
+    `exited` is called for each session that ends; `gone` when the keeper has ended, and nobody knows how its sessions
+    will. What was asked while the connection was lost is asked again over the next one.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path,
+        node_id: str,
+        *,
+        exited: Callable[[str, int | None], None],
+        gone: Callable[[], None],
+    ) -> None:
+        self._state_dir = state_dir
+        self._node_id = node_id.encode()
+        self._exited = exited
+        self._gone = gone
+        self._numbers = itertools.count(1)
+        self._pending: dict[int, _Pending] = {}
+        self._line: KeeperLine | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._boot = b""
+        self._known: dict[str, KeptFacts] = {}
+        self._is_closed = False
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a keeper answers."""
+        return self._line is not None and self._connecting is None
+
+    async def begin(self) -> dict[str, KeptFacts]:
+        """Connect, have the keeper be what is installed, and return the node's sessions that it has.
+
+        Raises `NoKeeperException` where no keeper can be had, or another process has the sessions for too long.
+        """
+        self._reconnect()
+        if self._connecting is not None:
+            await self._connecting
+        async with asyncio.timeout(PROMPT):
+            try:
+                await self.request(wire.UPGRADE)
+            except Refusal as exc:
+                logger.warning("the keeper goes on as it is: %s", exc)
+            return _listed(await self.request(wire.LIST))
+
+    def ask(
+        self, verb: bytes, *fields: bytes, answered: Callable[[list[bytes] | Descriptors | Exception], None]
+    ) -> None:
+        """Ask; `answered` gets what the keeper said, or why not: a `Refusal`, or `NoKeeperException`.
+
+        A start waits for a keeper that is not there; other requests do not, as they are about what it had.
+        """
+        number = next(self._numbers)
+        self._pending[number] = _Pending(verb, fields, answered)
+        if self._connecting is not None:
+            return
+        if self._line is not None:
+            self._line.send(wire.pack(verb, b"%d" % number, *fields))
+        elif verb == wire.START and not self._is_closed:
+            self._reconnect()
+        else:
+            self._settle(number, NoKeeperException("the keeper has ended"))
+
+    def tell(self, verb: bytes, *fields: bytes) -> None:
+        """Ask for what has no answer that matters."""
+        self.ask(verb, *fields, answered=lambda _answer: None)
+
+    async def request(self, verb: bytes, *fields: bytes) -> list[bytes]:
+        """Ask, and return the answer's fields. Raises what `ask` passes on."""
+        future: asyncio.Future[list[bytes] | Descriptors] = asyncio.get_running_loop().create_future()
+        self.ask(verb, *fields, answered=lambda answer: _resolve(future, answer))
+        answer = await future
+        return answer if isinstance(answer, list) else []
+
+    async def take(self, session_id: str) -> Descriptors:
+        """Return the descriptors of a session that an earlier process has started. Raises `Refusal` and `OSError`."""
+        future: asyncio.Future[list[bytes] | Descriptors] = asyncio.get_running_loop().create_future()
+        self.ask(wire.TAKE, session_id.encode(), answered=lambda answer: _resolve(future, answer))
+        answer = await future
+        if isinstance(answer, list):
+            raise NoKeeperException("the keeper has no descriptors")
+        return answer
+
+    async def aclose(self) -> None:
+        """Leave the keeper, and all that it has. Idempotent."""
+        self._is_closed = True
+        if self._connecting is not None:
+            self._connecting.cancel()
+            with suppress(asyncio.CancelledError, NoKeeperException):
+                await self._connecting
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+        self._fail_all()
+
+    # Connections
+
+    def _reconnect(self) -> None:
+        self._connecting = asyncio.create_task(self._connect())
+        self._connecting.add_done_callback(self._connected)
+
+    def _connected(self, task: asyncio.Task[None]) -> None:
+        self._connecting = None
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            self._ask_again()
+        else:
+            if self._line is not None:
+                self._line.close()
+                self._line = None
+            if not isinstance(error, NoKeeperException):
+                logger.error("the keeper cannot be reached: %r", error)
+            self._gone()
+            self._fail_all()
+
+    async def _connect(self) -> None:
+        """Say hello to a keeper, and learn what it has. Raises `NoKeeperException`."""
+        try:
+            async with asyncio.timeout(HELD_TIME + PROMPT):
+                await self._say_hello(await self._reached())
+                listed = _listed(await self._direct(wire.LIST))
+        except TimeoutError as exc:
+            raise NoKeeperException("the keeper does not answer, or gives the sessions to another process") from exc
+        except Refusal as exc:
+            raise NoKeeperException(str(exc)) from exc
+        for name, facts in listed.items():
+            if not facts.is_running:
+                self._exited(name, facts.return_code)
+        self._known = listed
+
+    async def _reached(self) -> socket.socket:
+        try:
+            return connect(self._state_dir)
+        except NoKeeperException:
+            await start_own(self._state_dir)
+            return connect(self._state_dir)
+
+    async def _say_hello(self, channel: socket.socket) -> None:
+        self._line = KeeperLine(channel, self._heard, self._lost)
+        while True:
+            try:
+                _, _, boot = (await self._direct(wire.HELLO, b"%d" % wire.VERSION, self._node_id))[:3]
+            except Refusal as exc:
+                if exc.code != wire.HELD:
+                    raise
+                logger.warning("%s; waiting for its end", exc)
+                await _end_of(int(exc.facts[0]))
+            else:
+                break
+        if self._boot not in (b"", boot):
+            self._gone()
+        self._boot = boot
+
+    async def _direct(self, verb: bytes, *fields: bytes) -> list[bytes]:
+        """Ask over a connection that is being made."""
+        future: asyncio.Future[list[bytes] | Descriptors] = asyncio.get_running_loop().create_future()
+        number = next(self._numbers)
+        self._pending[number] = _Pending(verb, fields, lambda answer: _resolve(future, answer))
+        if self._line is None:
+            raise NoKeeperException("the keeper has ended")
+        self._line.send(wire.pack(verb, b"%d" % number, *fields))
+        try:
+            answer = await future
+        finally:
+            self._pending.pop(number, None)
+        return answer if isinstance(answer, list) else []
+
+    def _ask_again(self) -> None:
+        """Ask what was not answered; a session that was started after all is taken."""
+        for number, (verb, fields, answered) in list(self._pending.items()):
+            if verb == wire.UPGRADE:
+                self._settle(number, [])
+            elif verb == wire.START and fields[0].decode() in self._known:
+                self._pending[number] = _Pending(wire.TAKE, fields[:1], answered)
+                self._send(number)
+            else:
+                self._send(number)
+
+    def _send(self, number: int) -> None:
+        verb, fields, _ = self._pending[number]
+        if self._line is not None:
+            self._line.send(wire.pack(verb, b"%d" % number, *fields))
+
+    def _lost(self) -> None:
+        self._line = None
+        if self._connecting is not None:
+            for number, (verb, _, _) in list(self._pending.items()):
+                if verb in (wire.HELLO, wire.LIST):
+                    self._settle(number, NoKeeperException("the keeper has ended"))
+        elif not self._is_closed:
+            self._reconnect()
+
+    def _fail_all(self) -> None:
+        for number in list(self._pending):
+            self._settle(number, NoKeeperException("the keeper has ended"))
+
+    # What the keeper says
+
+    def _heard(self, words: list[bytes]) -> None:
+        if words[0] == wire.EXIT:
+            self._exited(words[1].decode(), _code(words[2]))
+            return
+        number = int(words[1])
+        pending = self._pending.get(number)
+        if pending is None or words[0] not in (wire.OK, wire.NO):
+            raise wire.MalformedError
+        if words[0] == wire.NO:
+            self._settle(number, Refusal(words[2], os.fsdecode(words[3]), *words[4:]))
+        elif pending.verb in (wire.START, wire.TAKE):
+            self._settle(number, self._descriptors(words[2:]))
+        else:
+            self._settle(number, words[2:])
+
+    def _descriptors(self, fields: list[bytes]) -> Descriptors | OSError:
+        came = self._line.descriptors() if self._line is not None else []
+        names = [name.decode() for name in fields[3:]]
+        if len(came) != len(names):
+            close_all(came)
+            return OSError("Too many open files")
+        return Descriptors(_facts(*fields[:3]), dict(zip(names, came, strict=True)))
+
+    def _settle(self, number: int, answer: list[bytes] | Descriptors | Exception) -> None:
+        pending = self._pending.pop(number, None)
+        if pending is not None:
+            pending.answered(answer)
+
+
+def _resolve(
+    future: "asyncio.Future[list[bytes] | Descriptors]", answer: list[bytes] | Descriptors | Exception
+) -> None:
+    if future.done():
+        if isinstance(answer, Descriptors):
+            close_all(answer.by_name.values())
+    elif isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
+
+
+def _listed(fields: list[bytes]) -> dict[str, KeptFacts]:
+    return {fields[at].decode(): _facts(*fields[at + 1 : at + 4]) for at in range(0, len(fields), 4)}
+
+
+def _facts(pid: bytes, state: bytes, kind: bytes) -> KeptFacts:
+    return KeptFacts(int(pid), state == wire.RUNNING, _code(state), kind)
+
+
+def _code(state: bytes) -> int | None:
+    return None if state in (wire.RUNNING, wire.UNKNOWN) else int(state)
+
+
+async def _end_of(pid: int) -> None:
+    """Wait for the end of a process."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError:
+        return
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(pidfd, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(pidfd)
+        os.close(pidfd)
+
+
+async def start_own(state_dir: Path) -> None:
+    """Start a keeper of our own user's, which outlives us. Raises `NoKeeperException` where it does not start."""
+    directory = own_directory(state_dir)
+    try:
+        make_private_directory(directory)
+        starting = await asyncio.create_subprocess_exec(
+            *keeper_command(directory, user=os.geteuid(), idle=IDLE, detach=True),
+            env=inherited_variables(os.environ),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError as exc:
+        raise NoKeeperException(f"no keeper can be started in {directory}: {exc.strerror}") from exc
+    _, said = await starting.communicate()
+    if starting.returncode not in (0, RUNS_ALREADY):
+        raise NoKeeperException(said.decode(errors="replace").strip() or "the keeper does not start")

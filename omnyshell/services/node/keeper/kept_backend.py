@@ -1,0 +1,218 @@
+"""The backend whose processes are the keeper's children."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from omnyshell.errors import ErrorCodes, SessionRejectedException
+from omnyshell.keeper import wire
+from omnyshell.model.sessions import PtySpec
+from omnyshell.services.node.backend import Launch, OutputSink, ShellRequest, ShellSession
+from omnyshell.services.node.keeper.client import Descriptors, KeeperClient, KeptFacts, Refusal
+from omnyshell.services.node.keeper.kept_leader import KeptLeader
+from omnyshell.services.node.keeper.line import close_all
+from omnyshell.services.node.keeper.place import NoKeeperException
+from omnyshell.services.node.processes.ledger import KILL_TIME, POLL
+from omnyshell.services.node.processes.local_backend import LocalBackend, is_quiet_shell
+from omnyshell.services.node.processes.pipes import PipeSession
+from omnyshell.services.node.processes.process import ProcessSession
+from omnyshell.services.node.processes.process_table import HANG_UP_TIME, session_members
+from omnyshell.services.node.processes.pty import MAX_CELLS, PtySession
+
+logger = logging.getLogger("omnyshell.node")
+
+
+class KeptBackend:
+    """Has a keeper start processes, which outlive this one; starts them itself where no keeper can be had."""
+
+    def __init__(self, state_dir: Path, node_id: str, local: LocalBackend) -> None:
+        """`local` prepares requests, and starts them without a keeper."""
+        self._local = local
+        self._client: KeeperClient | None = KeeperClient(
+            state_dir, node_id, exited=self._exited, gone=self._keeper_gone
+        )
+        self._leaders: dict[str, KeptLeader] = {}
+        """Those that run, by their sessions."""
+
+        self._kept: set[KeptLeader] = set()
+        """Those that the keeper has not forgotten."""
+
+        self._unwanted: set[str] = set()
+        """Sessions that end because nobody has their descriptors."""
+
+        self._left_ended = asyncio.Event()
+
+    async def begin(self) -> Sequence[str]:
+        """Connect to the keeper; see `ShellBackend`."""
+        shells = await self._local.begin()
+        client = self._client
+        try:
+            left = await client.begin() if client is not None else {}
+        except (NoKeeperException, TimeoutError) as exc:
+            logger.warning("sessions end with this process, as there is no keeper: %s", exc)
+            await self._drop_client()
+        else:
+            await self._end_left(left)
+        return shells
+
+    def start(self, request: ShellRequest, sink: OutputSink) -> ShellSession | Awaitable[ShellSession]:
+        """Have the keeper start a process. Raises `SessionRejectedException` as `ShellBackend.start` says."""
+        client = self._client
+        if client is None:
+            return self._local.start(request, sink)
+        launch = self._local.prepared(request)
+        fields = _start_fields(request, launch)
+        future: asyncio.Future[ShellSession] = asyncio.get_running_loop().create_future()
+
+        def answered(answer: list[bytes] | Descriptors | Exception) -> None:
+            try:
+                session = self._session(client, request, launch, sink, answer)
+            except (SessionRejectedException, OSError) as exc:
+                if not future.done():
+                    future.set_exception(exc)
+                return
+            if future.done():
+                session.kill()
+            else:
+                future.set_result(session)
+
+        client.ask(wire.START, *fields, answered=answered)
+        return future
+
+    async def aclose(self) -> None:
+        """End all remaining processes of the sessions, and leave the keeper. Takes about 2 s at most."""
+        await self._members_end()
+        for leader in list(self._kept):
+            leader.kill_now()
+        await self._drop_client()
+        await self._local.aclose()
+
+    async def _members_end(self) -> None:
+        """Wait for the processes of the sessions, which were hung up on, but not longer than those may take."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + HANG_UP_TIME
+        while any(session_members(leader.pid) for leader in self._kept):
+            if loop.time() >= deadline:
+                return
+            await asyncio.sleep(POLL)
+
+    def _forgotten(self, leader: KeptLeader) -> None:
+        self._kept.discard(leader)
+
+    def _session(
+        self,
+        client: KeeperClient,
+        request: ShellRequest,
+        launch: Launch,
+        sink: OutputSink,
+        answer: list[bytes] | Descriptors | Exception,
+    ) -> ProcessSession:
+        """Make a session of what the keeper has started. Raises `SessionRejectedException` or `OSError`."""
+        if isinstance(answer, OSError):
+            self._end_unwanted(request.session_id)
+        if not isinstance(answer, Descriptors):
+            raise _rejection(launch, answer)
+        leader = KeptLeader(client, request.session_id, answer.facts.pid, answer.by_name["record"], self._forgotten)
+        try:
+            session = self._on_descriptors(leader, answer.by_name, sink, request)
+        except OSError:
+            close_all(answer.by_name.values())
+            self._end_unwanted(request.session_id)
+            raise
+        self._leaders[request.session_id] = leader
+        self._kept.add(leader)
+        if not answer.facts.is_running:
+            # It was started and ended while the connection was lost.
+            asyncio.get_running_loop().call_soon(self._exited, request.session_id, answer.facts.return_code)
+        return session
+
+    def _on_descriptors(
+        self, leader: KeptLeader, by_name: dict[str, int], sink: OutputSink, request: ShellRequest
+    ) -> ProcessSession:
+        if "terminal" in by_name:
+            return PtySession(leader, (by_name["terminal"], os.dup(by_name["terminal"])), sink)
+        streams = (by_name.get("stdin"), by_name["stdout"], by_name["stderr"])
+        return PipeSession(leader, streams, sink, drain_limit=self._local.drain_limit, leader_only=request.leader_only)
+
+    def _exited(self, session_id: str, code: int | None) -> None:
+        leader = self._leaders.pop(session_id, None)
+        if leader is not None:
+            leader.end(code)
+        elif session_id in self._unwanted and self._client is not None:
+            self._unwanted.discard(session_id)
+            self._client.tell(wire.FORGET, session_id.encode())
+            if not self._unwanted:
+                self._left_ended.set()
+
+    def _keeper_gone(self) -> None:
+        if self._leaders:
+            logger.error("the keeper has ended: how its %d sessions end will not be known", len(self._leaders))
+        leaders, self._leaders = self._leaders, {}
+        for leader in leaders.values():
+            leader.keeper_gone()
+
+    def _end_unwanted(self, session_id: str, number: int = signal.SIGKILL) -> None:
+        if self._client is not None:
+            self._unwanted.add(session_id)
+            self._client.tell(wire.SIGNAL, session_id.encode(), wire.SESSION, b"%d" % number)
+
+    async def _end_left(self, left: dict[str, KeptFacts]) -> None:
+        """End what an earlier process of this node has left. Takes 1.5 s at most."""
+        running = [name for name, facts in left.items() if facts.is_running]
+        for name in running:
+            self._end_unwanted(name, signal.SIGHUP)
+        for name in left.keys() - set(running):
+            if self._client is not None:
+                self._client.tell(wire.FORGET, name.encode())
+        if running:
+            logger.warning("ended %d sessions that an earlier run of this node left behind", len(running))
+            try:
+                async with asyncio.timeout(HANG_UP_TIME):
+                    await self._left_ended.wait()
+            except TimeoutError:
+                for name in list(self._unwanted):
+                    self._end_unwanted(name)
+
+    async def _drop_client(self) -> None:
+        client = self._client
+        if client is None:
+            return
+        # What was asked last is done when this is answered.
+        with suppress(NoKeeperException, Refusal, TimeoutError):
+            async with asyncio.timeout(KILL_TIME):
+                await client.request(wire.LIST)
+        self._client = None
+        await client.aclose()
+
+
+def _start_fields(request: ShellRequest, launch: Launch) -> tuple[bytes, ...]:
+    """Return a start as the keeper takes it. Raises `SessionRejectedException` for what no program can get."""
+    size = request.pty or PtySpec()
+    cells = [b"%d" % min(max(1, count), MAX_CELLS) for count in (size.cols, size.rows)]
+    kind = wire.PIPES
+    if request.wants_pty:
+        kind = wire.QUIET_PTY if is_quiet_shell(request) else wire.PTY
+    directory = os.fsencode(os.path.abspath(launch.cwd))  # noqa: PTH100 - a link stays one
+    words = [os.fsencode(word) for word in launch.argv]
+    variables = [os.fsencode(f"{name}={value}") for name, value in launch.env.items()]
+    name = request.session_id.encode()
+    fields = (name, kind, *cells, directory, b"", b"%d" % len(words), *words, *variables)
+    try:
+        wire.check(wire.START, fields)
+    except wire.MalformedError as exc:
+        text = f"Cannot start '{launch.argv[0]}': no program can have so much, or such arguments and variables"
+        raise SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST) from exc
+    return fields
+
+
+def _rejection(launch: Launch, answer: list[bytes] | Exception) -> Exception:
+    if isinstance(answer, Refusal) and answer.code == wire.CANNOT:
+        text = f"Cannot start '{launch.argv[0]}': {answer}"
+        return SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST)
+    if isinstance(answer, Refusal | NoKeeperException):
+        return SessionRejectedException(f"The keeper starts nothing: {answer}", code=ErrorCodes.INTERNAL_ERROR)
+    return answer if isinstance(answer, Exception) else OSError("the keeper gave no descriptors")

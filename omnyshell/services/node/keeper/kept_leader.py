@@ -1,0 +1,118 @@
+"""A session's leader whose parent is the keeper."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+
+from omnyshell.keeper import wire
+from omnyshell.services.node.keeper.client import KeeperClient
+from omnyshell.services.node.processes.leader import HangUp
+from omnyshell.services.node.processes.process_table import hang_up, identity_of, signal_session
+
+
+class KeptLeader:
+    """See `Leader`. Once its end is known and nothing of it is read or signalled, the keeper forgets it."""
+
+    def __init__(
+        self,
+        client: KeeperClient,
+        session_id: str,
+        pid: int,
+        record: int | None,
+        forgotten: Callable[["KeptLeader"], None],
+    ) -> None:
+        """`record` is the session's memory, which the leader owns; `forgotten` is called when all of it is done."""
+        self.pid = pid
+        self.record = record
+        self._client = client
+        self._forgotten = forgotten
+        self._name = session_id.encode()
+        self._exited: Callable[[int | None], None] = lambda _code: None
+        self._ending = HangUp(self._hang_up, self._finish_off)
+        self._has_keeper = True
+        self._has_ended = False
+        self._is_done = False
+        self._pidfd: int | None = None
+
+    def watch(self, exited: Callable[[int | None], None]) -> None:
+        """Call `exited` with the code that the keeper tells."""
+        self._exited = exited
+
+    def end(self, code: int | None) -> None:
+        """Its end is known, and maybe how. Idempotent."""
+        if not self._has_ended:
+            self._has_ended = True
+            self._exited(code)
+
+    def keeper_gone(self) -> None:
+        """Nobody knows any more how it will end; that it has, its pidfd tells."""
+        self._has_keeper = False
+        if self._has_ended or self._pidfd is not None:
+            return
+        try:
+            self._pidfd = os.pidfd_open(self.pid)
+        except OSError:
+            asyncio.get_running_loop().call_soon(self.end, None)
+            return
+        asyncio.get_running_loop().add_reader(self._pidfd, self._ended_without_keeper)
+
+    def kill(self) -> None:
+        """Hang up on every process of the session, and kill the rest 1.5 s later. Idempotent."""
+        self._ending.begin()
+
+    def kill_now(self) -> None:
+        """Kill every process of the session without delay."""
+        self._ending.end_now()
+
+    def signal_group(self, group: int, number: int) -> None:
+        """Signal the foreground; the keeper knows by itself which group that is."""
+        if self._has_keeper:
+            self._tell(wire.SIGNAL, wire.GROUP, b"%d" % number)
+        else:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, number)
+
+    def input_closed(self) -> None:
+        """Have the keeper close its copy of the input."""
+        self._tell(wire.CLOSE_STDIN)
+
+    def output_done(self) -> None:
+        """Have the keeper forget the session, if nothing of it is still to be killed. Idempotent."""
+        self._is_done = True
+        if not self._ending.is_pending:
+            self._forget()
+
+    def _tell(self, verb: bytes, *fields: bytes) -> None:
+        if self._has_keeper:
+            self._client.tell(verb, self._name, *fields)
+
+    def _hang_up(self) -> None:
+        if self._has_keeper:
+            self._tell(wire.SIGNAL, wire.SESSION, b"%d" % signal.SIGHUP)
+        else:
+            hang_up(identity_of(self.pid))
+
+    def _finish_off(self) -> None:
+        if self._has_keeper:
+            self._tell(wire.SIGNAL, wire.SESSION, b"%d" % signal.SIGKILL)
+        else:
+            signal_session(identity_of(self.pid), signal.SIGKILL)
+        if self._is_done:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._tell(wire.FORGET)
+        self._has_keeper = False
+        if self.record is not None:
+            os.close(self.record)
+            self.record = None
+        self._forgotten(self)
+
+    def _ended_without_keeper(self) -> None:
+        if self._pidfd is not None:
+            asyncio.get_running_loop().remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = None
+        self.end(None)

@@ -1,0 +1,117 @@
+"""One connection to a keeper, in the event loop: frames out, answers and descriptors in."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from omnyshell.keeper import wire
+
+_CHUNK = 65536
+_ROOM = socket.CMSG_SPACE(4 * wire.MOST_DESCRIPTORS)
+
+
+class KeeperLine:
+    """Calls `heard` for the words of each frame, in order, and `lost` once when the connection has ended by itself.
+
+    `heard` raises `MalformedError` for what a keeper may not say.
+    """
+
+    def __init__(self, channel: socket.socket, heard: Callable[[list[bytes]], None], lost: Callable[[], None]) -> None:
+        channel.setblocking(False)
+        self._channel: socket.socket | None = channel
+        self._heard = heard
+        self._lost = lost
+        self._loop = asyncio.get_running_loop()
+        self._frames = wire.Frames()
+        self._sets: deque[list[int]] = deque()
+        """Descriptors that have come, one list for each answer that has some."""
+
+        self._unsent = bytearray()
+        self._loop.add_reader(channel, self._readable)
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame, as soon as the keeper takes it."""
+        if self._channel is None:
+            return
+        was_waiting = bool(self._unsent)
+        self._unsent += frame
+        if not was_waiting:
+            self._writable()
+
+    def descriptors(self) -> list[int]:
+        """Return those of the answer that is heard, which has some; fewer where this process may have no more."""
+        return self._sets.popleft() if self._sets else []
+
+    def close(self) -> None:
+        """End it without a word, and close what came and nobody asked for. Idempotent."""
+        if self._channel is None:
+            return
+        self._loop.remove_reader(self._channel)
+        self._loop.remove_writer(self._channel)
+        self._channel.close()
+        self._channel = None
+        for fds in self._sets:
+            close_all(fds)
+        self._sets.clear()
+
+    def _lose(self) -> None:
+        if self._channel is not None:
+            self.close()
+            self._lost()
+
+    def _writable(self) -> None:
+        channel = self._channel
+        if channel is None:
+            return
+        try:
+            sent = channel.send(self._unsent)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            # What the keeper has said before is still to be read; its end comes after that.
+            self._unsent.clear()
+            self._loop.remove_writer(channel)
+            return
+        del self._unsent[:sent]
+        if self._unsent:
+            self._loop.add_writer(channel, self._writable)
+        else:
+            self._loop.remove_writer(channel)
+
+    def _readable(self) -> None:
+        if self._channel is None:
+            return
+        try:
+            data, riding, flags, _ = self._channel.recvmsg(_CHUNK, _ROOM, socket.MSG_CMSG_CLOEXEC)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._lose()
+            return
+        if riding or flags & socket.MSG_CTRUNC:
+            self._sets.append([fd for _, _, raw in riding for fd in _numbers(raw)])
+        if not data:
+            self._lose()
+            return
+        try:
+            for frame in self._frames.feed(data):
+                self._heard(frame.split(b"\0"))
+        except (wire.MalformedError, ValueError, IndexError):
+            self._lose()
+
+
+def _numbers(raw: bytes) -> list[int]:
+    # A piece that was cut is no descriptor.
+    whole = len(raw) - len(raw) % 4
+    return [int.from_bytes(raw[at : at + 4], sys.byteorder) for at in range(0, whole, 4)]
+
+
+def close_all(descriptors: Iterable[int]) -> None:
+    """Close these."""
+    for fd in descriptors:
+        with suppress(OSError):
+            os.close(fd)

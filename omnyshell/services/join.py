@@ -32,7 +32,7 @@ from omnyshell.security.keys import Ed25519PrivateKey, encode_base64
 from omnyshell.services.binding import Binding
 from omnyshell.services.dial import AGENT, open_trusted
 from omnyshell.services.join_files import check_directory_name
-from omnyshell.transport.connection import HubAddress, OmnyShellConnection
+from omnyshell.transport.connection import HubAddress, OmnyShellConnection, in_words
 from omnyshell.transport.keepalive import KeepaliveTimes
 from omnyshell.transport.tls import shown_chain
 from omnyshell.version import __version__
@@ -80,7 +80,7 @@ def _shown_chain(address: HubAddress) -> Sequence[bytes]:
         ):
             return shown_chain(tls)
     except (OSError, ssl.SSLError) as exc:
-        raise TransportException(f"cannot reach the hub at {address}: {exc}") from exc
+        raise TransportException(f"cannot reach the hub at {address}: {in_words(exc)}") from exc
 
 
 class _JoinHandshake(PeerHandshake):

@@ -109,8 +109,11 @@ def _tls_failure(address: HubAddress, reason: str) -> str:
     return f"TLS with {address} failed ({reason}); is it a hub?"
 
 
-def _why(error: OSError) -> str:
-    """The system's words: asyncio's own say which call failed, but not how."""
+def in_words(error: OSError) -> str:
+    """Why a connection failed: in the system's words, as asyncio's own say which call failed, but not how."""
+    if isinstance(error, ssl.SSLError | socket.gaierror):
+        # Their numbers are none of the system's.
+        return error.strerror or str(error)
     return os.strerror(error.errno) if error.errno else str(error)
 
 
@@ -297,7 +300,7 @@ class OmnyShellConnection:
             error = TransportException(text)
             raise (error.advising(Remedy.START_HUB_HERE) if _is_here(address.host) else error) from exc
         except OSError as exc:
-            raise TransportException(f"cannot reach the hub at {address}: {_why(exc)}") from exc
+            raise TransportException(f"cannot reach the hub at {address}: {in_words(exc)}") from exc
 
     def _shake_hands(self, message: ControlMessage) -> None:
         try:

@@ -55,7 +55,9 @@ def completion(options: argparse.Namespace) -> int:
 
 def script_for(shell: str) -> str:
     """Return the script for bash, zsh or fish."""
-    return script(_parser_of_all(), shell, _functions(shell))
+    text = script(_parser_of_all(), shell, _functions(shell))
+    # shtab knows `eval "$(omnyshell completion zsh)"` alone; `source <(...)` has another context.
+    return text.replace("== eval ]]", "== (eval|file) ]]") if shell == "zsh" else text
 
 
 def _parser_of_all() -> argparse.ArgumentParser:

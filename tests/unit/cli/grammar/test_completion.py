@@ -70,3 +70,7 @@ def test_bash_completes_the_words_of_the_console(typed: str, offered: set[str], 
         capture_output=True, text=True, timeout=DEADLINE, check=True, cwd=tmp_path, env=os.environ,
     )  # fmt: skip
     assert set(done.stdout.split()) == offered
+
+
+def test_the_script_for_zsh_may_be_evaluated_and_sourced() -> None:
+    assert "(eval|file)" in script_for("zsh")

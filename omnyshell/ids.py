@@ -23,6 +23,9 @@ FIRST_HUB_CHANNEL_AT_CLIENT = 0x4000_0000
 MAX_NODE_ID = 255
 """Characters of a node id."""
 
+NODE_ID_RULE = "letters, digits, '.', '_' and '-'"
+"""What a node id is made of, for errors."""
+
 _NODE_ID = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_NODE_ID}}}")
 _UID = re.compile(r"(?:nod|hub)_[A-Za-z0-9_-]{1,251}")
 

@@ -42,6 +42,11 @@ _BY_TYPE: Final = (
 )
 
 
+def offline(node_id: str) -> str:
+    """Return what is said of a node that is away, as a hub says it that is asked."""
+    return f"{printable(node_id)} is offline. {_BY_CODE[ErrorCodes.NODE_OFFLINE]}"
+
+
 def with_remedy(error: OmnyShellException) -> str:
     """Return an error's text, with the console's wording of its remedy, if it has one."""
     step = _BY_REMEDY.get(error.remedy, "") if error.remedy is not None else ""

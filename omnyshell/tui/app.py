@@ -284,6 +284,10 @@ class ConsoleApp(AdministeringApp):
 
     def action_command_line(self) -> None:
         """Have a command entered, and do it."""
+        self.open_line("")
+
+    def open_line(self, begun: str) -> None:
+        """Have a command entered that is begun so, and do it."""
         # Loaded once it is asked for.
         from omnyshell.tui.command_line.opening import CommandLine, Prepared, command_line, do
 
@@ -292,7 +296,7 @@ class ConsoleApp(AdministeringApp):
                 start_task(self, do(prepared), "The command")
 
         if not isinstance(self.screen, CommandLine):
-            self.push_screen(command_line(self), entered)
+            self.push_screen(command_line(self, begun), entered)
 
     def do_line(self, line: str) -> None:
         """Do what the `:` line would do."""

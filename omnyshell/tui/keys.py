@@ -28,6 +28,7 @@ class Context(StrEnum):
     WATCH = "Watched sessions"
     WALL = "Wall"
     FORM = "Forms and dialogs"
+    HELP = "Help"
     LINE = "A line to paste"
     FAN_OUT = "A command on many nodes"
     ACCESS = "Who may use the hub"
@@ -126,7 +127,7 @@ KEYS: tuple[Key, ...] = (
     Key(Context.EVERYWHERE, "f2", "show_overview", "Overview", "Nodes, sessions, tunnels, audit", footer=False),
     Key(Context.EVERYWHERE, "f3", "show_terminals", "Terminals", "The terminals attached here", footer=False),
     Key(Context.EVERYWHERE, "f4", "show_wall", "Wall", "Previews of all detached sessions", footer=False),
-    Key(Context.EVERYWHERE, "f9", "show_settings", "Settings", footer=False),
+    Key(Context.EVERYWHERE, "f9", "show_settings", "Settings", "Theme, colours, leader and the like", footer=False),
     Key(Context.EVERYWHERE, "f10", "choose_hub", "Hub", "Go to another hub", footer=False),
     Key(
         Context.EVERYWHERE, "ctrl+q", "quit_console", "Quit", "Leave; live sessions are detached, and go on", early=True
@@ -315,7 +316,7 @@ KEYS: tuple[Key, ...] = (
     Key(Context.WALL, "down,j", "go(0, 1)", "Down", footer=False),
     Key(Context.WALL, "pageup", "turn(-1)", "Page up", footer=False),
     Key(Context.WALL, "pagedown", "turn(1)", "Page down", footer=False),
-    Key(Context.WALL, "escape", "back", "Back", "Back to where one came from"),
+    Key(Context.WALL, "escape,q", "back", "Back", "Back to where one came from"),
     Key(Context.FAN_OUT, "g", "group", "Group", "Nodes with equal output together, or each by itself"),
     Key(Context.FAN_OUT, "c", "cancel", "Cancel", "End what runs still"),
     Key(Context.FAN_OUT, "escape,q", "close", "Close", "Leave; asks where something runs still"),
@@ -340,7 +341,7 @@ KEYS: tuple[Key, ...] = (
     Key(Context.COLUMNS, "up,k", "cursor('up')", "Up", footer=False),
     Key(Context.COLUMNS, "down,j", "cursor('down')", "Down", footer=False),
     Key(Context.COLUMNS, "enter", "save", "Save", "Use them from now on"),
-    Key(Context.COLUMNS, "escape", "close", "Close", "Leave them as they were"),
+    Key(Context.COLUMNS, "escape,q", "close", "Close", "Leave them as they were"),
     Key(Context.FIELDS, "y,1", "copy(1)", "First", "Copy what identifies the row; by number another", "y 1…9"),
     *(Key(Context.FIELDS, str(at), f"copy({at})", "By number", listed=False) for at in range(2, 10)),
     Key(Context.FIELDS, "k", "cursor('up')", "Up", footer=False),
@@ -348,6 +349,10 @@ KEYS: tuple[Key, ...] = (
     Key(Context.FIELDS, "escape,q", "close", "Close", "Copy nothing"),
     Key(Context.OUTPUT, "escape,q", "close", "Close", "Leave; what runs still is ended", shown="esc"),
     Key(Context.FORM, "escape", "close", "Close", "Close without doing anything"),
+    Key(Context.FORM, "down,right", "move(1)", "Next", "To the next field, as `tab`", footer=False),
+    Key(Context.FORM, "up,left", "move(-1)", "Previous", "To the field before, as `shift+tab`", footer=False),
+    Key(Context.HELP, "slash", "search", "Find", "Show what has all of these words"),
+    Key(Context.HELP, "q,escape", "close", "Close", "Show everything again, or close", shown="q esc"),
 )
 
 

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.markup import escape
 from textual.types import IgnoreReturnCallbackType
 
 from omnyshell.model.sessions import SessionMode
@@ -64,16 +65,17 @@ class ConsolePalette(Provider):
                 yield self._unless(why, key.text, _help(key), partial(self.app.run_action, key.action, node))
 
     def _lines(self) -> Iterable[Command]:
-        """What the `:` line does without an argument, where no key does it; and themes."""
+        """What the `:` line does where no key does it, and themes; what takes an argument is begun in the line."""
         do: Callable[[str], None] | None = getattr(self.app, "do_line", None)
-        if do is None:
+        begin: Callable[[str], None] | None = getattr(self.app, "open_line", None)
+        if do is None or begin is None:
             return
         active = active_keys(self.screen)
         for command in all_commands().values():
-            if command.is_declared and not command.needs and not active.keys() & command.keys:
-                yield Command(
-                    command.name.capitalize(), f"{command.about}   :{command.name}", partial(do, command.name)
-                )
+            if command.is_declared and not active.keys() & command.keys:
+                doing = partial(begin, f"{command.name} ") if command.needs else partial(do, command.name)
+                title = f"{command.name.capitalize()}{' …' if command.needs else ''}"
+                yield Command(title, escape(f"{command.about}   :{command.name} {command.usage}".rstrip()), doing)
         settings: ConsoleSettings | None = getattr(self.app, "settings", None)
         for own in settings.own.commands if settings is not None else ():
             yield Command(own.name, f"A command of your own on {own.panel}   :{own.name}", partial(do, own.name))
@@ -128,4 +130,4 @@ _MOVES: Final = frozenset(("next_panel", "previous_panel", "command_palette"))
 
 
 def _help(key: Key) -> str:
-    return f"{key.more or key.text}   {key.label}"
+    return f"{key.more}   {key.label}".strip()

@@ -53,11 +53,10 @@ class ConsoleSettings:
 
     def __post_init__(self) -> None:
         for option in SETTINGS:
-            value = getattr(self, option.key)
-            if option.check is not None and not option.check.is_right(value):
-                raise ConfigException(f"{option.name}: {option.check.rule}")
-            if option.parse is not None:
-                option.parse(value)
+            try:
+                check(option, getattr(self, option.key))
+            except ConfigException as exc:
+                raise ConfigException(f"{option.name}: {exc}") from exc
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -76,6 +75,14 @@ class ConsoleSettings:
                 value = getattr(self, option.key)
                 if edit.document.get(option.toml_key, option.default) != value:
                     edit.put(option.toml_key, value)
+
+
+def check(option: Option, value: Any) -> None:
+    """Raise `ConfigException` for a value that is not right, without the setting's name."""
+    if option.check is not None and not option.check.is_right(value):
+        raise ConfigException(option.check.rule)
+    if option.parse is not None:
+        option.parse(value)
 
 
 def settings_file() -> Path:

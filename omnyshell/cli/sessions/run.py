@@ -13,7 +13,7 @@ from omnyshell.cli.sessions.fleet_output import Groups, Lines, Printer, Records
 from omnyshell.cli.terminal.streams import OutputStream
 from omnyshell.durations import parse_duration
 from omnyshell.errors import ConfigException
-from omnyshell.ids import is_node_id
+from omnyshell.ids import NODE_ID_RULE, is_node_id
 from omnyshell.options.values import parse_pairs
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
@@ -81,7 +81,7 @@ async def _connected(client: OmnyShellClient, labels: dict[str, str]) -> set[str
 def _named(names: str) -> set[str]:
     found = {name for name in map(str.strip, names.split(",")) if name}
     if (strange := next((name for name in sorted(found) if not is_node_id(name)), None)) is not None:
-        raise ConfigException(f"--nodes: '{strange}' is no node id")
+        raise ConfigException(f"--nodes: '{strange}' is no node id: use {NODE_ID_RULE}")
     return found
 
 

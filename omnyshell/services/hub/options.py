@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from omnyshell.errors import ConfigException
-from omnyshell.ids import is_node_id
+from omnyshell.ids import NODE_ID_RULE, is_node_id
 from omnyshell.model.tunnels import PortRange
 from omnyshell.networks import Network
 from omnyshell.options.option import Check, Option, default_of
@@ -61,7 +61,7 @@ def read_node_labels(value: Any, file: TomlFile) -> dict[str, dict[str, str]]:
 
 def _labels_of(node_id: str, settings: Any) -> dict[str, str]:
     if not is_node_id(node_id):
-        raise ConfigException(f"'{node_id}' is no node id: use letters, digits, '_', '.' and '-'")
+        raise ConfigException(f"'{node_id}' is no node id: use {NODE_ID_RULE}")
     if not isinstance(settings, dict):
         raise ConfigException(f"a node's labels are a table: [nodes.{node_id}.labels]")
     return Table(settings, ("labels",), "the table of a node").text_map("labels")

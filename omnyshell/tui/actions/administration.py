@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 from textual.app import App
@@ -9,6 +10,8 @@ from textual.app import App
 from omnyshell.errors import ErrorCodes, OmnyShellException
 from omnyshell.hosts import LOCALHOST
 from omnyshell.model.admin import InviteKind
+from omnyshell.model.live import LiveNode
+from omnyshell.model.principals import ADMIN_ROLE
 from omnyshell.printable import printable
 from omnyshell.protocol.messages.admin import (
     AuditAcknowledge,
@@ -17,6 +20,8 @@ from omnyshell.protocol.messages.admin import (
     NodeRelease,
     PrincipalRevoke,
 )
+from omnyshell.security.authorized_keys import split_roles
+from omnyshell.security.authorizer import ALLOW_ROLES_LABEL
 from omnyshell.services.client.admin import AdminClient, AdminRequestException
 from omnyshell.services.client.invites import join_line
 from omnyshell.services.local.listen import for_others, listen_from_now_on
@@ -55,8 +60,18 @@ async def invite(hub: HubLink, wanted: WantedInvite) -> LineDialog:
         who = f"{request.uses} machines"
     until = made.expires_at.astimezone().strftime("%H:%M on %d %B")
     note = f"Good for {who}, until {until}. `omnyshell invites revoke {made.invite_id}` takes it back."
+    note = " ".join(filter(None, (note, why_blind(request.roles or (), hub.state.nodes.values()))))
     line = join_line(kind, for_others(setup, hub.access.address), made)
     return LineDialog(line, note, f"omnyshell-invite-{_file_name(request.node_id or request.principal or kind)}")
+
+
+def why_blind(roles: Collection[str], nodes: Iterable[LiveNode]) -> str:
+    """Return a warning about roles that no node lets in; "" where one does, or there is no node or no role yet."""
+    lets_in = [split_roles(node.labels.get(ALLOW_ROLES_LABEL, "")) for node in nodes]
+    if not roles or not lets_in or ADMIN_ROLE in roles or any(set(named) & set(roles) for named in lets_in):
+        return ""
+    which = ", ".join(roles)
+    return f"No node has {which} in its label {ALLOW_ROLES_LABEL}: without a grant of the hub, who joins sees no node."
 
 
 def _file_name(name: str) -> str:

@@ -25,7 +25,7 @@ Select > SelectCurrent {
     & Static#label { color: $bar-text; background: transparent; }
 }
 Select:focus > SelectCurrent {
-    background: $block-cursor-background; background-tint: $foreground 0%;
+    background: $block-cursor-background; background-tint: transparent;
     & .arrow, & Static#label { color: $block-cursor-foreground; text-style: $choice-style; }
 }
 Input > .input--placeholder, Input > .input--suggestion { color: $field-hint; }

@@ -17,10 +17,11 @@ from omnyshell.options.toml_values import instead_of
 from omnyshell.printable import printable, sentence
 from omnyshell.tui import messages
 from omnyshell.tui.active_keys import Active, do_key
+from omnyshell.tui.advice import offline
 from omnyshell.tui.colours.folder import check_theme
 from omnyshell.tui.command_line.console import Console
 from omnyshell.tui.commands import OTHER_NAMES, Command, places
-from omnyshell.tui.dialogs.tunnel import TunnelSpec, port_number, target_host
+from omnyshell.tui.dialogs.tunnel import TunnelSpec, port_number, target_host, target_port
 from omnyshell.tui.keys import Key
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.own.reading import columns_of
@@ -249,7 +250,7 @@ class Doing:
     def _online(self, name: str) -> LiveNode:
         node = self._node(name)
         if not node.is_online:
-            raise CommandError(f"{printable(name)} is not connected")
+            raise CommandError(offline(name))
         return node
 
     def _node(self, name: str) -> LiveNode:
@@ -338,9 +339,7 @@ def _the_one(found: Sequence[T], what: str, advice: str) -> T:
 
 def _tunnel_spec(options: Collection[str], node_id: str, target: str, public: str = "") -> TunnelSpec:
     host, _, port = target.rpartition(":")
-    number = port_number(port)
-    if number is None:
-        raise ValueError("The target has no port.")
+    number = target_port(port)
     host = target_host(host.removeprefix("[").removesuffix("]") or "localhost")
     protocol = TunnelProtocol.HTTP if "http" in options else TunnelProtocol.TCP
     return TunnelSpec(node_id, host, number, port_number(public), protocol, secure="tls" in options)

@@ -22,11 +22,11 @@ def _history(path: Path) -> History:
     return History(path)
 
 
-def command_line(console: Console) -> CommandLine:
-    """Return the line for what is shown now."""
+def command_line(console: Console, begun: str = "") -> CommandLine:
+    """Return the line for what is shown now, with what is typed already."""
     doing = _doing(console)
     completer = Completer(console, doing.commands, doing.usable)
-    return CommandLine(doing, completer, _history(history_file()))
+    return CommandLine(doing, completer, _history(history_file()), begun)
 
 
 async def do_line(console: Console, line: str) -> None:

@@ -14,11 +14,20 @@ from omnyshell.tui.command_line.doing import CommandError, Doing, Prepared
 from omnyshell.tui.command_line.history import History, Recalling
 from omnyshell.tui.formats import fitted
 from omnyshell.tui.keys import Context, bindings
-from omnyshell.tui.suggestions import Suggestions
+from omnyshell.tui.suggestions import Suggestion, Suggestions
 from omnyshell.tui.widgets.completing import CompletingField
 
 OFFERED: Final = 8
 """Lines above the line for what it may become."""
+
+LEFT_FREE: Final = 10
+"""Lines of the screen that are not taken for all that can be typed."""
+
+RECENT: Final = 3
+"""How many of the lines that were entered before are among that."""
+
+LONGEST: Final = 30
+"""Cells of a text that is offered, where others have less."""
 
 HINT: Final = "tab completes   ↑ what was entered before   esc leaves"
 
@@ -57,7 +66,7 @@ class CommandLine(ModalScreen[Prepared | None]):
         align: left bottom;
         background: transparent;
         #all { width: 100%; height: auto; background: $panel; color: $bar-text; border-top: solid $primary; }
-        #offered { height: auto; max-height: 8; padding: 0 1; color: $bar-muted; background: $panel; }
+        #offered { height: auto; padding: 0 1; color: $bar-muted; background: $panel; }
         .line { height: 1; padding: 0 1; }
         .line Label { width: 1; color: $bar-primary; text-style: bold; }
         #typed { width: 1fr; height: 1; border: none; padding: 0; background: $panel; color: $bar-text; }
@@ -66,8 +75,10 @@ class CommandLine(ModalScreen[Prepared | None]):
     }
     """
 
-    def __init__(self, doing: Doing, completer: Completer, history: History) -> None:
+    def __init__(self, doing: Doing, completer: Completer, history: History, begun: str = "") -> None:
+        """`begun` is what is typed already."""
         super().__init__()
+        self._begun = begun
         self._doing = doing
         self._completer = completer
         self._history = history
@@ -83,19 +94,32 @@ class CommandLine(ModalScreen[Prepared | None]):
                 yield _Line(self._completer, self._history)
             yield Static(HINT, id="said", markup=False)
 
+    def on_mount(self) -> None:
+        """Show what can be typed."""
+        self.query_one("#typed", Input).value = self._begun
+        self._offer(self._begun)
+
     def on_input_changed(self, event: Input.Changed) -> None:
         """Show what the line may become, and what its command is."""
         event.stop()
-        line = event.value.lstrip(":")
-        offered = self._completer.complete(line) if line.strip() else Suggestions(0, ())
+        self._offer(event.value.lstrip(":"))
+
+    def _offer(self, line: str) -> None:
+        offered = self._completer.complete(line) if line.strip() else self._everything()
         shown = self.query_one("#offered", Static)
         shown.update(self._shown(offered))
         shown.display = bool(offered.found)
         self._say(self._doing.explain(line) or HINT)
 
+    def _everything(self) -> Suggestions:
+        """What was entered last, and all commands."""
+        recent = [Suggestion(line, "entered before") for line in list(self._history.lines)[: -RECENT - 1 : -1]]
+        return Suggestions(0, [*recent, *self._completer.complete("").found])
+
     def _shown(self, offered: Suggestions) -> Content:
-        found = offered.found[:OFFERED]
-        width = max((len(one.text) for one in found), default=0)
+        is_all = not self.query_one("#typed", Input).value.strip(": ")
+        found = offered.found[: max(OFFERED, self.app.size.height - LEFT_FREE) if is_all else OFFERED]
+        width = min(LONGEST, max((len(one.text) for one in found), default=0))
         room = max(1, self.app.size.width - 2)
         lines = [Content(fitted(f"{fitted(one.text, width)}  {_plain(one.about)}", room).rstrip()) for one in found]
         more = len(offered.found) - len(found)

@@ -7,9 +7,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 
+from omnyshell.tui.dialogs.boxed import Boxed
 from omnyshell.tui.formats import fitted
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.panels.columns import Column
@@ -54,25 +54,13 @@ class _List(OptionList):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "screen.save", show=False)]
 
 
-class ColumnsDialog(ModalScreen[list[str] | None]):
+class ColumnsDialog(Boxed[list[str]]):
     """Returns the names to show, none for the usual ones in their own order; or None if it was left."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.COLUMNS)
     DEFAULT_CSS = """
     ColumnsDialog {
-        align: center middle;
-        background: $veil;
-        #box {
-            width: 64;
-            max-width: 100%;
-            height: auto;
-            max-height: 100%;
-            border: round $primary;
-            border-title-color: $primary;
-            border-subtitle-color: $muted;
-            background: $surface;
-            padding: 0 1;
-        }
+        #box { width: 64; padding: 0 1; }
         #list { height: auto; max-height: 100%; border: none; background: $surface; padding: 0; }
         #list:focus { background-tint: transparent; }
         #keys { height: auto; color: $muted; padding: 1 1 0 1; }

@@ -6,10 +6,10 @@ from typing import ClassVar, Final
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 
 from omnyshell.printable import printable
+from omnyshell.tui.dialogs.boxed import Boxed
 from omnyshell.tui.formats import fitted
 from omnyshell.tui.keys import Context, bindings
 
@@ -19,7 +19,7 @@ LONGEST: Final = 8_192
 _WIDTH: Final = 68
 
 
-class CopyDialog(ModalScreen[str | None]):
+class CopyDialog(Boxed[str]):
     """Returns the text to copy, or None. The first field is what the key that opened it copies at once.
 
     What is copied is printable: pasted into a shell, a line break that somebody else chose would enter a command.
@@ -28,21 +28,8 @@ class CopyDialog(ModalScreen[str | None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.FIELDS)
     DEFAULT_CSS = """
     CopyDialog {
-        align: center middle;
-        background: $veil;
-        #fields {
-            width: 74;
-            max-width: 100%;
-            height: auto;
-            max-height: 90%;
-            border: round $primary;
-            border-title-color: $primary;
-            border-subtitle-color: $muted;
-            background: $surface;
-            padding: 0 1;
-            scrollbar-size-vertical: 1;
-            &:focus { background-tint: transparent; }
-        }
+        #box { width: 74; max-height: 90%; padding: 0 1; }
+        #box:focus { background-tint: transparent; }
     }
     """
 
@@ -58,7 +45,7 @@ class CopyDialog(ModalScreen[str | None]):
             Content(fitted(f"{number} {fitted(title, width)}  {text}", _WIDTH))
             for number, (title, text) in zip(numbers, self._fields, strict=True)
         ]
-        yield OptionList(*lines, id="fields", compact=True, markup=False)
+        yield OptionList(*lines, id="box", compact=True, markup=False)
 
     def on_mount(self) -> None:
         """Begin with the first field."""
@@ -85,7 +72,3 @@ class CopyDialog(ModalScreen[str | None]):
             fields.action_cursor_up()
         else:
             fields.action_cursor_down()
-
-    def action_close(self) -> None:
-        """Copy nothing."""
-        self.dismiss(None)

@@ -1,27 +1,25 @@
 """The base of all dialogs: a centred box, a line for errors, and buttons."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
-from textual.containers import Grid, Horizontal, VerticalScroll
-from textual.screen import ModalScreen
+from textual.containers import Horizontal, VerticalScroll
 from textual.widget import Widget
-from textual.widgets import Button, Checkbox, Label, Select, Static
+from textual.widgets import Button, Checkbox, Select, Static
 
 from omnyshell.errors import OmnyShellException
-from omnyshell.printable import printable
 from omnyshell.tui.advice import advice
+from omnyshell.tui.dialogs.boxed import Form
 from omnyshell.tui.dialogs.reading import FormError, Reading
-from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.tasks import start_task
+from omnyshell.tui.widgets.choice import Choice
 from omnyshell.tui.widgets.field import Field
 
 T = TypeVar("T")
 
 
-class Dialog(ModalScreen[T | None], Generic[T]):
+class Dialog(Form[T]):
     """Asks for a value and returns it, or None if it was left with Escape.
 
     A subclass has `TITLE`, `ACTION` (the text of its button), `form`, and `read`. With `act`, the answer is carried out
@@ -40,39 +38,9 @@ class Dialog(ModalScreen[T | None], Generic[T]):
     FIELDS_OF: ClassVar[Mapping[str, str]] = {}
     """The field to which an error of the hub belongs, by the error's code."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Context.FORM)
     DEFAULT_CSS = """
     Dialog {
-        align: center middle;
-        background: $veil;
-        #box {
-            width: 72;
-            max-width: 100%;
-            height: auto;
-            max-height: 100%;
-            border: round $primary;
-            border-title-color: $primary;
-            border-subtitle-color: $muted;
-            background: $surface;
-            padding: 1 2;
-            scrollbar-size-vertical: 1;
-        }
         &.-dangerous #box { border: round $error; border-title-color: $error; }
-        .row {
-            height: auto;
-            margin-bottom: 1;
-            grid-size: 2;
-            grid-columns: 14 1fr;
-            grid-rows: auto;
-        }
-        .problem { color: $error; height: auto; column-span: 2; padding-left: 14; display: none; }
-        .problem.-shown { display: block; }
-        Label { width: 14; color: $muted; }
-        Input { width: 1fr; background: $panel; color: $bar-text; }
-        Checkbox, Select { width: 1fr; background: $surface; }
-        .text { height: auto; margin-bottom: 1; }
-        #error { color: $error; height: auto; display: none; margin-bottom: 1; }
-        #error.-shown { display: block; }
         .wait { width: 1fr; color: $muted; }
         .buttons { height: 1; align-horizontal: right; }
         .buttons Button { margin-left: 2; }
@@ -125,8 +93,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
         try:
             answer = self.answer()
         except FormError as exc:
-            self.point_out(exc.missing | exc.wrong)
-            self.query_one(f"#{next(iter(exc.wrong | exc.missing))}").focus()
+            self.refuse(exc)
             return
         self.point_out({})
         if self._act is None:
@@ -144,7 +111,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
             where = self.FIELDS_OF.get(exc.code, "")
             if where:
                 self.point_out({where: advice(exc)})
-                self._go_to(where)
+                self.go_to(where)
             else:
                 self.complain(advice(exc))
         else:
@@ -152,27 +119,6 @@ class Dialog(ModalScreen[T | None], Generic[T]):
         finally:
             button.disabled = False
             wait.update("")
-
-    def _go_to(self, name: str) -> None:
-        """Move the focus to a field with an error."""
-        widget = self.query_one(f"#{name}")
-        widget.focus()
-        if isinstance(widget, Field):
-            widget.was_refused()
-
-    def complain(self, text: str) -> None:
-        """Show an error of the whole form; "" clears it."""
-        error = self.query_one("#error", Static)
-        error.update(printable(text))
-        error.set_class(bool(text), "-shown")
-
-    def point_out(self, problems: Mapping[str, str]) -> None:
-        """Show the error of each of these fields beside it, and clear the others."""
-        self.complain("")
-        for line in self.query(".problem").results(Static):
-            text = next((problems[name] for name in problems if line.id == _problem_id(name)), "")
-            line.update(printable(text))
-            line.set_class(bool(text), "-shown")
 
     def on_input_changed(self) -> None:
         """Show errors at once; a field that is still empty is no error yet."""
@@ -195,26 +141,12 @@ class Dialog(ModalScreen[T | None], Generic[T]):
         else:
             self.action_close()
 
-    def action_close(self) -> None:
-        """Leave without an answer."""
-        self.dismiss(None)
-
-
-def row(title: str, widget: Widget) -> Widget:
-    """A row of a form: its name, its widget, and space for an error below."""
-    problem = Static(id=_problem_id(widget.id) if widget.id else None, classes="problem", markup=False)
-    return Grid(Label(title), widget, problem, classes="row")
-
-
-def _problem_id(name: str) -> str:
-    return f"wrong-{name}"
-
 
 def field(name: str, value: str = "", hint: str = "") -> Field:
     """A line to type into."""
     return Field(value, placeholder=hint, id=name, compact=True)
 
 
-def choice(name: str, options: Iterable[tuple[str, str]], value: str) -> "Select[str]":
+def choice(name: str, options: Iterable[tuple[str, str]], value: str) -> Choice:
     """A choice from pairs of a shown text and a value."""
-    return Select(list(options), value=value, allow_blank=False, id=name, compact=True)
+    return Choice(list(options), value=value, allow_blank=False, id=name, compact=True)

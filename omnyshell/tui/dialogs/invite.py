@@ -8,13 +8,13 @@ from textual.widget import Widget
 from textual.widgets import Select, Static
 
 from omnyshell.hosts import LOCALHOST, is_loopback
-from omnyshell.ids import is_node_id
 from omnyshell.model.admin import InviteKind
 from omnyshell.protocol.messages.admin import InviteCreate
 from omnyshell.services.local.listening import ALL, is_address, warning
 from omnyshell.services.local.reach import Reach
-from omnyshell.tui.dialogs.dialog import Dialog, choice, field, row
-from omnyshell.tui.dialogs.reading import Reading, filled
+from omnyshell.tui.dialogs.boxed import row
+from omnyshell.tui.dialogs.dialog import Dialog, choice, field
+from omnyshell.tui.dialogs.reading import Reading, filled, node_id
 from omnyshell.tui.dialogs.session import pairs
 from omnyshell.tui.tasks import start_task
 
@@ -172,9 +172,7 @@ def _at_first(reach: Reach) -> str:
 
 def optional_node_id(text: str) -> str | None:
     """Read a node id, or nothing. Raises `ValueError` that says what is wrong."""
-    if text and not is_node_id(text):
-        raise ValueError("No node id: letters, digits, '.', '_' and '-' are.")
-    return text or None
+    return node_id(text) or None
 
 
 def how_many(text: str) -> int:

@@ -9,7 +9,8 @@ from textual.widgets import Static
 
 from omnyshell.printable import printable
 from omnyshell.protocol.messages.admin import NodeLabelsSet
-from omnyshell.tui.dialogs.dialog import Dialog, field, row
+from omnyshell.tui.dialogs.boxed import row
+from omnyshell.tui.dialogs.dialog import Dialog, field
 from omnyshell.tui.dialogs.reading import Reading
 from omnyshell.tui.dialogs.session import pairs
 

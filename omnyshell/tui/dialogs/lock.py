@@ -6,7 +6,8 @@ from textual.widget import Widget
 
 from omnyshell.model.admin import LockKind
 from omnyshell.protocol.messages.admin import LockAdd
-from omnyshell.tui.dialogs.dialog import Dialog, choice, field, row
+from omnyshell.tui.dialogs.boxed import row
+from omnyshell.tui.dialogs.dialog import Dialog, choice, field
 from omnyshell.tui.dialogs.reading import Reading, filled
 
 KINDS = (("a principal", LockKind.PRINCIPAL), ("a node", LockKind.NODE), ("a role", LockKind.ROLE))

@@ -10,7 +10,8 @@ from textual.widgets import Static
 from omnyshell.errors import ConfigException, ErrorCodes
 from omnyshell.printable import printable
 from omnyshell.security.key_files import PassphraseException
-from omnyshell.tui.dialogs.dialog import Dialog, row
+from omnyshell.tui.dialogs.boxed import row
+from omnyshell.tui.dialogs.dialog import Dialog
 from omnyshell.tui.dialogs.reading import Reading
 from omnyshell.tui.widgets.field import Field
 

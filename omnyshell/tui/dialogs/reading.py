@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from omnyshell.ids import NODE_ID_RULE, is_node_id
+
 T = TypeVar("T")
 
 
@@ -41,6 +43,13 @@ class Reading:
         """Raise `FormError` if there were errors."""
         if self._wrong or self._missing:
             raise FormError(self._wrong, self._missing)
+
+
+def node_id(text: str) -> str:
+    """Read a node id, or nothing. Raises `ValueError` that says what is wrong."""
+    if text and not is_node_id(text):
+        raise ValueError(f"No node id: use {NODE_ID_RULE}.")
+    return text
 
 
 def filled(question: str) -> Callable[[str], str]:

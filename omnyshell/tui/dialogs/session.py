@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from textual.widget import Widget
 
-from omnyshell.tui.dialogs.dialog import Dialog, field, row
+from omnyshell.tui.dialogs.boxed import row
+from omnyshell.tui.dialogs.dialog import Dialog, field
 from omnyshell.tui.dialogs.reading import Reading, filled
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.widgets.tick import Tick

@@ -7,10 +7,10 @@ from typing import ClassVar
 from textual.widget import Widget
 
 from omnyshell.errors import ErrorCodes
-from omnyshell.ids import is_node_id
 from omnyshell.model.tunnels import LOCAL_EXPOSER, MAX_PORT, TunnelProtocol
-from omnyshell.tui.dialogs.dialog import Dialog, choice, field, row
-from omnyshell.tui.dialogs.reading import MissingError, Reading
+from omnyshell.tui.dialogs.boxed import row
+from omnyshell.tui.dialogs.dialog import Dialog, choice, field
+from omnyshell.tui.dialogs.reading import MissingError, Reading, node_id
 from omnyshell.tui.widgets.tick import Tick
 
 LONGEST_HOST = 253
@@ -76,9 +76,7 @@ class TunnelDialog(Dialog[TunnelSpec]):
 
 def exposer(text: str) -> str:
     """Read a node id; an empty text means this machine. Raises `ValueError` that says what is wrong."""
-    if text and text != LOCAL_EXPOSER and not is_node_id(text):
-        raise ValueError("No node id: letters, digits, '.', '_' and '-' are.")
-    return text or LOCAL_EXPOSER
+    return LOCAL_EXPOSER if text in ("", LOCAL_EXPOSER) else node_id(text)
 
 
 def target_host(text: str) -> str:

@@ -7,7 +7,8 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from omnyshell.printable import printable
-from omnyshell.tui.dialogs.dialog import Dialog, choice, field, row
+from omnyshell.tui.dialogs.boxed import row
+from omnyshell.tui.dialogs.dialog import Dialog, choice, field
 from omnyshell.tui.dialogs.reading import Reading, filled
 from omnyshell.tui.fan_out.runs import Job
 

@@ -136,7 +136,7 @@ class AuditPanel(Panel[AuditRecord]):
 
     def unknown_text(self) -> str:
         """Why there is nothing."""
-        return "This hub shows its audit trail to admins only."
+        return "This hub shows its audit trail to admins alone."
 
     def describe(self, item: AuditRecord) -> details.Details:
         """All that a record says."""

@@ -12,9 +12,9 @@ from omnyshell.clock import Clock
 from omnyshell.model.admin import LockKind
 from omnyshell.model.live import LiveNode, Part, Scope
 from omnyshell.model.vitals import MachineVitals
-from omnyshell.printable import printable
 from omnyshell.services.client.live.state import HubState, Source
 from omnyshell.tui import messages
+from omnyshell.tui.advice import offline
 from omnyshell.tui.first_steps import towards_node
 from omnyshell.tui.formats import (
     LOAD_FLOOR,
@@ -312,8 +312,7 @@ class NodesPanel(Panel[LiveNode]):
         if item is None:
             return
         if not item.is_online:
-            text = f"{printable(item.node_id)} is not connected; it shows here as online when it is"
-            self.notify(text, severity="warning", markup=False)
+            self.notify(offline(item.node_id), severity="warning", markup=False)
             return
         self.post_message(messages.OpenShell(item.node_id))
 

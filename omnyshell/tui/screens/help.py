@@ -1,5 +1,6 @@
 """The help: every key, from the table of keys, and the language of filters."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from rich.cells import cell_len
@@ -9,61 +10,59 @@ from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.containers import Vertical, VerticalScroll
+from textual.widgets import Input, Static
 
-from omnyshell.tui.keys import USUAL_LEADER, Context, Key, bindings, sections
+from omnyshell.tui.dialogs.boxed import Boxed
+from omnyshell.tui.keys import USUAL_LEADER, Context, Key, bindings, label_of, sections
 from omnyshell.tui.panels.filter import LANGUAGE
+from omnyshell.tui.widgets.field import Field
 
 TOGETHER: Final = {Context.TERMINAL: (Context.PANES, Context.COPY)}
 """What is also said first where the keys of one context are."""
 
+Block = tuple[str, Sequence[tuple[str, str]]]
+"""A heading, and lines of keys and what they do."""
 
-class HelpScreen(ModalScreen[None]):
-    """Shows the keys, `first` those of one context, until any of `Context.FORM`'s closes it.
+
+class HelpScreen(Boxed[None]):
+    """Shows the keys, `first` those of one context, all of them or those with the words that are looked for.
 
     `leader` is the key that the user's terminals have for their commands.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Context.FORM)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Context.HELP)
     DEFAULT_CSS = """
     HelpScreen {
-        align: center middle;
-        background: $veil;
-        VerticalScroll {
-            width: 76;
-            max-width: 100%;
-            height: auto;
-            max-height: 90%;
-            border: round $primary;
-            border-title-color: $primary;
-            border-subtitle-color: $muted;
-            background: $surface;
-            padding: 0 2;
-            scrollbar-size-vertical: 1;
-        }
+        #box { width: 76; height: 90%; padding: 0 1 0 2; }
+        VerticalScroll { height: 1fr; padding-right: 1; scrollbar-size-vertical: 1; }
+        #sought { display: none; margin-top: 1; }
+        #sought.-open { display: block; }
     }
     """
 
     def __init__(self, first: Context, leader: str) -> None:
         super().__init__()
-        self._first = first
-        self._leader = leader
+        self._blocks = _blocks(first, leader)
 
     def compose(self) -> ComposeResult:
-        """One long text."""
-        with VerticalScroll() as scroll:
-            scroll.border_title = "Help"
-            scroll.border_subtitle = "esc closes"
-            yield Static(self._table(), markup=False)
+        """One long text, and the line for what is looked for."""
+        with Vertical(id="box") as box:
+            box.border_title = "Help"
+            box.border_subtitle = f"{label_of(Context.HELP, 'search')} finds   {label_of(Context.HELP, 'close')} closes"
+            with VerticalScroll():
+                yield Static(self._table(self._blocks), id="keys", markup=False)
+            yield Field(placeholder="words of a key or of what it does", id="sought", compact=True)
 
-    def _table(self) -> Group:
+    def on_mount(self) -> None:
+        """Begin with the text."""
+        self.query_one(VerticalScroll).focus()
+
+    def _table(self, blocks: Sequence[Block]) -> Group:
         """A table of two columns, so that wrapped texts stay aligned."""
-        blocks = _blocks(self._first, self._leader)
         colours = self.app.theme_variables
         heading, key = (Style(bold=True, color=colours[name]) for name in ("primary", "accent"))
-        width = max(cell_len(left) for _, lines in blocks for left, _ in lines)
+        width = max(cell_len(left) for _, lines in self._blocks for left, _ in lines)
         parts: list[RenderableType] = []
         for title, lines in blocks:
             table = Table.grid(padding=(0, 2, 0, 0), expand=True)
@@ -72,21 +71,57 @@ class HelpScreen(ModalScreen[None]):
             for left, right in lines:
                 table.add_row(Text(f"  {left}"), Text(right))
             parts += [Text(title, heading), table, Text()]
-        return Group(*parts[:-1])
+        return Group(*parts[:-1] or [Text("No key has these words.")])
+
+    def action_search(self) -> None:
+        """Look for words."""
+        sought = self.query_one("#sought", Field)
+        sought.add_class("-open")
+        sought.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show what has the words."""
+        event.stop()
+        self.query_one("#keys", Static).update(self._table(found(self._blocks, event.value)))
+        self.query_one(VerticalScroll).scroll_home(animate=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Read what was found."""
+        event.stop()
+        self.query_one(VerticalScroll).focus()
 
     def action_close(self) -> None:
-        """Close the help."""
-        self.dismiss()
+        """Look for nothing any more, or else close the help."""
+        sought = self.query_one("#sought", Field)
+        if not sought.has_class("-open"):
+            self.dismiss(None)
+            return
+        sought.value = ""
+        sought.remove_class("-open")
+        self.query_one(VerticalScroll).focus()
 
     def action_show_help(self) -> None:
         """Close the help with the key that opened it."""
-        self.dismiss()
+        self.dismiss(None)
 
 
-def _blocks(first: Context, leader: str) -> list[tuple[str, list[tuple[str, str]]]]:
+def found(blocks: Sequence[Block], text: str) -> list[Block]:
+    """Return the lines that have all words, in any order; the heading's words are those of each of its lines."""
+    words = text.casefold().split()
+
+    def has(title: str, line: tuple[str, str]) -> bool:
+        return all(word in " ".join((title, *line)).casefold() for word in words)
+
+    kept = [(title, [line for line in lines if has(title, line)]) for title, lines in blocks]
+    return [(title, lines) for title, lines in kept if lines]
+
+
+def _blocks(first: Context, leader: str) -> list[Block]:
     near = (first, *TOGETHER.get(first, ()))
     ordered = sorted(sections(), key=lambda section: section[0] not in near)
-    blocks = [(context.replace(USUAL_LEADER, leader), [_words(key) for key in members]) for context, members in ordered]
+    blocks: list[Block] = [
+        (context.replace(USUAL_LEADER, leader), [_words(key) for key in members]) for context, members in ordered
+    ]
     return [*blocks, ("Filters", list(LANGUAGE))]
 
 

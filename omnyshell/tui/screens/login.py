@@ -2,14 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import Button, Checkbox, Input, Label, OptionList, Static
+from textual.widgets import Button, Checkbox, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from omnyshell.errors import AuthException, ConfigException, OmnyShellException
@@ -25,9 +22,10 @@ from omnyshell.services.client.passphrases import AskPassphrase
 from omnyshell.services.dial import HubAccess
 from omnyshell.services.local.setup import LOGIN_NAME, LocalSetup
 from omnyshell.tui.advice import with_remedy
+from omnyshell.tui.dialogs.boxed import Form, row
 from omnyshell.tui.dialogs.passphrase import PassphraseDialog
+from omnyshell.tui.dialogs.reading import FormError, Reading, filled
 from omnyshell.tui.hub_places import Place, RemoteHub, ThisMachine
-from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.tasks import start_task
 from omnyshell.tui.widgets.field import Field
 from omnyshell.tui.widgets.tick import Tick
@@ -41,38 +39,20 @@ FIELDS = {
 }
 
 
-class LoginScreen(ModalScreen[Place | None]):
+class LoginScreen(Form[Place]):
     """Returns the hub that was chosen, or None.
 
     `why` is the reason that is shown. `wanted` are values to fill in, by the names in `FIELDS`, without a token, and
     settings for binding logins to that hub. With `asks_at_once` only the passphrase of its key is missing.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Context.FORM)
     DEFAULT_CSS = """
     LoginScreen {
-        align: center middle;
         background: $background;
-        #box {
-            width: 76;
-            max-width: 100%;
-            height: auto;
-            max-height: 100%;
-            border: round $primary;
-            border-title-color: $primary;
-            border-subtitle-color: $muted;
-            background: $surface;
-            padding: 1 2;
-            scrollbar-size-vertical: 1;
-        }
+        #box { width: 76; }
         .heading { color: $muted; text-style: bold; height: 1; }
         OptionList { height: auto; max-height: 8; margin-bottom: 1; background: $surface; border: none; padding: 0; }
-        .row { height: 1; margin-bottom: 1; }
-        Label { width: 12; }
-        Input { width: 1fr; background: $panel; color: $bar-text; }
-        Checkbox { width: 1fr; }
-        #why, #error { color: $error; height: auto; }
-        #why { margin-bottom: 1; }
+        #why { color: $error; height: auto; margin-bottom: 1; }
         .buttons { height: 1; margin-top: 1; }
     }
     """
@@ -98,10 +78,8 @@ class LoginScreen(ModalScreen[Place | None]):
             yield OptionList(*self._options(), compact=True)
             yield Static("ANOTHER HUB", classes="heading")
             for name, (title, hint) in FIELDS.items():
-                with Horizontal(classes="row"):
-                    yield Label(title)
-                    value = self._wanted.get(name, "") if name != "token" else ""
-                    yield Field(value, placeholder=hint, id=name, password=name == "token", compact=True)
+                value = self._wanted.get(name, "") if name != "token" else ""
+                yield row(title, Field(value, placeholder=hint, id=name, password=name == "token", compact=True))
             yield Static(id="error", markup=False)
             with Horizontal(classes="buttons"):
                 yield Tick("Save this login", value=True, id="save", compact=True)
@@ -151,7 +129,7 @@ class LoginScreen(ModalScreen[Place | None]):
             return await asyncio.to_thread(made, None)
         except ConfigException as exc:
             if not (isinstance(exc, PassphraseException) and exc.is_missing):
-                self._complain(with_remedy(exc))
+                self.complain(with_remedy(exc))
                 return None
             path = exc.path
         found: list[HubAccess] = []
@@ -171,24 +149,37 @@ class LoginScreen(ModalScreen[Place | None]):
         """Log in."""
         self._log_in()
 
-    def action_close(self) -> None:
-        """Choose none."""
-        self.dismiss(None)
-
     def _log_in(self) -> None:
-        given = {name: self.query_one(f"#{name}", Input).value.strip() for name in FIELDS}
-        given = {name: text for name, text in given.items() if text}
+        try:
+            given = self._given()
+        except FormError as exc:
+            self.refuse(exc)
+            return
         if given.get("hub") == self._wanted.get("hub"):
             # These settings apply only to the requested hub.
             given |= {option.key: self._wanted[option.key] for option in BINDING if option.key in self._wanted}
-        self._complain("")
+        self.point_out({})
         start_task(self, self._try(given), "Logging in", group="login")
+
+    def _given(self) -> dict[str, str]:
+        """What is filled in. Raises `FormError`."""
+        reading = Reading(lambda name: self.query_one(f"#{name}", Input).value.strip())
+        key = reading.take("key", str, "")
+        given = {
+            "hub": reading.take("hub", filled("Which hub? For example wss://hub.example:8443."), ""),
+            "principal": reading.take("principal", filled("Who are you? The name that the hub knows you by."), ""),
+            "token": reading.take("token", str if key else filled("Log in with what? A token, or a key file."), ""),
+            "key": key,
+            "ca": reading.take("ca", existing_file, ""),
+        }
+        reading.check()
+        return {name: text for name, text in given.items() if text}
 
     async def _try(self, given: dict[str, str]) -> None:
         button = self.query_one("#login", Button)
         button.disabled = True
         try:
-            access = await self._opened(lambda ask: _access(given, ask))
+            access = await self._opened(lambda ask: hub_access(given, ask))
             if access is None:
                 return
             async with OmnyShellClient(ClientConfig(access=access, reconnect_timeout=0)):
@@ -196,29 +187,23 @@ class LoginScreen(ModalScreen[Place | None]):
             if self.query_one("#save", Checkbox).value:
                 CredentialStore(logins_file()).save(login_to_save(access, given))
         except OmnyShellException as exc:
-            self._complain(_refusal(exc))
-            self.query_one("#token", Field).was_refused()
+            if isinstance(exc, AuthException):
+                where = "key" if "key" in given else "token"
+                self.point_out({where: _refusal(exc)})
+                self.go_to(where)
+            else:
+                self.complain(_refusal(exc))
             return
         finally:
             button.disabled = False
         self.dismiss(RemoteHub(access))
 
-    def _complain(self, text: str) -> None:
-        self.query_one("#error", Static).update(printable(text))
 
-
-def _access(given: dict[str, str], ask: AskPassphrase | None) -> HubAccess:
-    """Return the access to the hub in the form. Raises `ConfigException`."""
-    if "hub" not in given:
-        raise ConfigException("which hub? for example wss://hub.example:8443")
-    if "principal" not in given:
-        raise ConfigException("who are you? the name that the hub knows you by")
-    if "key" not in given and "token" not in given:
-        raise ConfigException("log in with what? give a token or a key file")
-    ca = user_path(given["ca"]) if "ca" in given else None
-    if ca is not None and not ca.is_file():
-        raise ConfigException(f"there is no file {ca}")
-    return hub_access(given, ask)
+def existing_file(text: str) -> str:
+    """Read the path of a file, or nothing. Raises `ValueError` where there is none."""
+    if text and not user_path(text).is_file():
+        raise ValueError(f"There is no file {user_path(text)}.")
+    return text
 
 
 def _refusal(error: OmnyShellException) -> str:

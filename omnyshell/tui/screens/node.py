@@ -18,8 +18,8 @@ from omnyshell.clock import Clock
 from omnyshell.errors import OmnyShellException
 from omnyshell.model.admin import LockKind
 from omnyshell.model.live import LiveNode, NodePresence, Part
-from omnyshell.printable import printable
 from omnyshell.tui import messages
+from omnyshell.tui.advice import advice, offline
 from omnyshell.tui.formats import LOAD_FLOOR
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.judged import Judged
@@ -235,7 +235,7 @@ class NodeScreen(Judged, Screen[None]):
         try:
             self.processes.put(await self._hub.client.sessions_of(self.node_id).processes())
         except OmnyShellException as exc:
-            self.processes.fail(str(exc))
+            self.processes.fail(advice(exc))
 
     # Parts
 
@@ -330,7 +330,7 @@ class NodeScreen(Judged, Screen[None]):
         if self._node.is_online:
             self.post_message(messages.OpenShell(self.node_id))
         else:
-            self.notify(f"{printable(self.node_id)} is not connected", severity="warning", markup=False)
+            self.notify(offline(self.node_id), severity="warning", markup=False)
 
     def action_command(self) -> None:
         """Ask for a command, and open a session with it."""

@@ -19,6 +19,7 @@ from omnyshell.model.sessions import DetachedSessionInfo, SessionState
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.everywhere import sessions_everywhere
 from omnyshell.tui import messages
+from omnyshell.tui.advice import advice
 from omnyshell.tui.context import ConsoleContext
 from omnyshell.tui.judged import Judged
 from omnyshell.tui.keys import Context, bindings
@@ -110,7 +111,7 @@ class WallScreen(Judged, Screen[None]):
         try:
             found = await detached_sessions(self._port.client)
         except OmnyShellException as exc:
-            self._problem = str(exc)
+            self._problem = advice(exc)
         else:
             self._problem, self._is_listed = "", True
             self._take(found)

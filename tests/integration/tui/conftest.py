@@ -1,11 +1,14 @@
 """What pictures must not depend on, and what all consoles read alike."""
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from textual.css import stylesheet
+
+from omnyshell.tui import notices
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,6 +43,8 @@ def _one_place_and_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("NO_COLOR", "TEXTUAL_THEME"):
         monkeypatch.delenv(name, raising=False)
     time.tzset()
+    # However long keys take on a busy machine, what they had told is there when a test looks.
+    monkeypatch.setattr(notices, "SEEN_AFTER", math.inf)
     yield
     monkeypatch.undo()
     time.tzset()

@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 from support.console import a_day_at_work, console, delta, node
+from support.overview import text_of
 from support.pictures import check_picture
+from support.stack import until
 from support.terminals import notices
+from textual.command import CommandList, CommandPalette
 from textual.pilot import Pilot
+from textual.widgets import Input, Static
 
 from omnyshell.model.tunnels import TunnelProtocol
 from omnyshell.tui import messages
@@ -16,7 +20,7 @@ from omnyshell.tui.active_keys import active_keys
 from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.command_line.completing import Completer
 from omnyshell.tui.command_line.doing import CommandError, Doing
-from omnyshell.tui.command_line.screen import CommandLine
+from omnyshell.tui.command_line.screen import LEFT_FREE, CommandLine
 from omnyshell.tui.commands import all_commands
 from omnyshell.tui.dialogs.columns import ColumnsDialog
 from omnyshell.tui.dialogs.copying import CopyDialog
@@ -78,7 +82,7 @@ COMPLETED = [
 MISTAKES = [
     ("kil 00000001", "There is no command 'kil'; did you mean 'kill'?"),
     ("shell wbe-1", "There is no node 'wbe-1'; did you mean 'web-1'?"),
-    ("shell web-10", "web-10 is not connected"),
+    ("shell web-10", "web-10 is offline"),
     ("exec web-1", "Write it as :exec NODE COMMAND"),
     ("attach 7", "There is no session '7'; known are 00000001"),
     ("attach 0000000", "More than one may be meant"),
@@ -217,6 +221,33 @@ async def test_a_wrong_command_looks_so(opened: tuple[ConsoleApp, Pilot[int]]) -
     app, pilot = opened
     await pilot.press("colon", *"shell wbe-1", "enter")
     await check_picture(app, "command-line-wrong")
+
+
+async def test_an_empty_line_lists_what_can_be_typed_and_first_what_was() -> None:
+    async with console(a_day_at_work(), width=80, height=24) as (app, pilot):
+        await pilot.press("colon", *"nodes env=prod", "enter", "colon")
+        shown = str(app.screen.query_one("#offered", Static).render()).splitlines()
+        assert shown[0].split("  ")[0] == "nodes env=prod"
+        assert shown[1].startswith("nodes ")
+        assert "Go to the nodes" in shown[1]
+        assert shown[-1].startswith("… and ")
+        assert len(shown) == 24 - LEFT_FREE
+        assert app.screen.query_one("#typed").region.bottom < 24
+        await check_picture(app, "command-line-empty-80x24")
+        await pilot.press(*"no")
+        assert len(str(app.screen.query_one("#offered", Static).render()).splitlines()) == 2
+
+
+async def test_the_palette_begins_in_the_line_what_takes_an_argument() -> None:
+    async with console(a_day_at_work(), width=100, height=30) as (app, pilot):
+        await pilot.press("ctrl+p", *"exec")
+        await until(lambda: isinstance(app.screen, CommandPalette) and app.screen.query_one(CommandList).option_count)
+        assert "Run a command in a terminal on a node   :exec NODE COMMAND" in text_of(app)
+        await pilot.press("down", "enter", "enter")
+        await until(lambda: isinstance(app.screen, CommandLine))
+        await until(lambda: app.screen.query_one("#typed", Input).value == "exec ")
+        await pilot.press(*"db")
+        assert app.screen.query_one("#typed", Input).value == "exec db"
 
 
 async def test_columns_are_chosen_moved_and_left(opened: tuple[ConsoleApp, Pilot[int]], tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ async def test_enter_twice_opens_a_shell_and_o_at_once_and_esc_leads_back() -> N
         await pilot.press("o", "enter", "enter")
         await settled(pilot)
         assert len(shells) == 3
-        assert "laptop is not connected" in toasts(app)
+        assert "laptop is offline" in toasts(app)
 
 
 async def test_its_parts_have_the_same_keys_as_the_panels() -> None:

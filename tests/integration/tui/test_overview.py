@@ -160,7 +160,7 @@ async def test_who_is_no_admin_is_told_why_there_is_no_audit_trail() -> None:
     told = snapshot([node("web-1")])
     told.parts = tuple(part for part in told.parts if part != "audit")
     async with console(told) as (app, _):
-        assert "to admins only" in text_of(app)
+        assert "to admins alone" in text_of(app)
 
 
 async def test_changes_show_by_themselves() -> None:
@@ -309,7 +309,7 @@ async def test_keys_ask_for_what_the_rows_are_for() -> None:
         attached = caught(app, messages.AttachSession)
         await pilot.press("o", "down", "down", "o")
         assert [message.node_id for message in shells] == ["build-mac"]
-        assert "laptop is not connected" in toasts(app)
+        assert "laptop is offline" in toasts(app)
         await pilot.press("2", "enter")
         assert [(message.session.node_id, message.session.session_id[:8]) for message in attached] == [
             ("db-1", "00000004")

@@ -32,7 +32,6 @@ from omnyshell.tui.keys import KEYS
 from omnyshell.tui.log import where
 from omnyshell.tui.screens.help import HelpScreen
 from omnyshell.tui.screens.login import FIELDS, LoginScreen
-from omnyshell.tui.screens.settings import SettingsScreen
 from omnyshell.tui.settings import ConsoleSettings
 from omnyshell.tui.tasks import start_task
 
@@ -93,6 +92,34 @@ async def test_help_has_every_key() -> None:
             await pilot.press("escape")
 
 
+async def test_help_is_searched_by_words_and_left_by_q() -> None:
+    async with console(a_day_at_work(), width=80, height=24) as (app, pilot):
+        await pilot.press("question_mark", "slash", *"border MOVE")
+        assert help_of(app, 100).split("\n")[0].startswith("Panes of a tab")
+        assert len(help_of(app, 200).splitlines()) == 2
+        await pilot.press(*"q")
+        assert "No key has these words." in help_of(app, 100)
+        # Once for the words, once for the help.
+        await pilot.press("escape")
+        assert len(help_of(app, 100).splitlines()) > 100
+        await pilot.press("q")
+        assert app.screen is app.overview
+
+
+async def test_arrows_go_from_field_to_field() -> None:
+    async with console(a_day_at_work(), width=80, height=24) as (app, pilot):
+        await pilot.press("f9")
+        seen = []
+        for _ in range(9):
+            seen.append(app.focused.id)
+            await pilot.press("down")
+        assert seen[:2] == ["theme", "colors"]
+        assert seen[-2:] == ["cancel", "do"]
+        for key, field in (("up", "do"), ("left", "cancel"), ("up", "layout"), ("up", "copy_limit")):
+            await pilot.press(key)
+            assert app.focused.id == field
+
+
 async def test_settings_are_tried_saved_and_loaded() -> None:
     async with console(a_day_at_work(), width=100, height=30) as (app, pilot):
         await pilot.press("f9")
@@ -103,11 +130,12 @@ async def test_settings_are_tried_saved_and_loaded() -> None:
         app.screen.query_one("#scrollback").focus()
         await pilot.press("enter")
         assert app.current_theme.name == "omnyshell-light"
-        assert "scrollback: a whole number" in str(app.screen.query_one("#error", Static).render())
+        assert str(app.screen.query_one("#wrong-scrollback", Static).render()) == "A whole number."
+        assert app.focused is app.screen.query_one("#scrollback")
         await check_picture(app, "settings-error")
         app.screen.query_one("#scrollback", Input).value = "500"
         await pilot.press("enter")
-        assert not isinstance(app.screen, SettingsScreen)
+        await until(lambda: app.screen is app.overview)
         assert app.settings == ConsoleSettings(theme="light", scrollback=500)
     assert ConsoleSettings.load(config_dir() / "console.toml") == app.settings
 
@@ -127,7 +155,7 @@ async def test_themes_of_ones_own_are_offered_and_wrong_ones_told() -> None:
         assert app.current_theme.name == "omnyshell-dark"
         assert "rust.toml, line 2" in next(iter(app._notifications)).message
         await pilot.press("f9")
-        assert "rust.toml, line 2" in str(app.screen.query_one("#error", Static).render())
+        assert "rust.toml, line 2" in str(app.screen.query_one("#unread", Static).render())
         app.screen.query_one("#theme").value = "moss"
         await pilot.pause()
         assert app.current_theme.primary == "#112233"
@@ -174,15 +202,16 @@ async def test_another_hub_is_tried_saved_and_used(certificates: Certificates) -
 
             async def fails_with(words: str) -> None:
                 await pilot.press("enter")
-                await until(lambda: words in str(screen.query_one("#error", Static).render()))
+                lines = list(screen.query(".problem, #error").results(Static))
+                await until(lambda: any(words in str(line.render()) for line in lines if line.display))
 
             screen.query_one("#principal").focus()
-            await fails_with("who are you?")
+            await fails_with("Who are you?")
             screen.query_one("#principal", Input).value = "admin"
-            await fails_with("log in with what?")
+            await fails_with("Log in with what?")
             screen.query_one("#token", Input).value = "wrong"
             screen.query_one("#ca", Input).value = "/nowhere.pem"
-            await fails_with("there is no file /nowhere.pem")
+            await fails_with("There is no file /nowhere.pem")
             screen.query_one("#ca", Input).value = str(certificates.ca)
             screen.query_one("#token", Input).focus()
             await fails_with("uthentication failed")
@@ -218,7 +247,7 @@ async def test_what_was_said_of_a_hub_behind_a_proxy_is_kept_for_that_hub_alone(
             app.screen.query_one("#hub", Input).value = f"WSS://127.0.0.1:{port}"
             app.screen.query_one("#key").focus()
             await pilot.press("enter")
-            await until(lambda: "uthentication failed" in str(app.screen.query_one("#error", Static).render()))
+            await until(lambda: "uthentication failed" in str(app.screen.query_one("#wrong-key", Static).render()))
             app.screen.query_one("#hub", Input).value = given["hub"]
             await pilot.press("enter")
             await until(lambda: app.hub.state.link is Link.UP)

@@ -14,6 +14,7 @@ from omnyshell.tui.panels.tunnels import TunnelsPanel
 from omnyshell.tui.screens.access import AccessScreen
 from omnyshell.tui.screens.help import HelpScreen
 from omnyshell.tui.screens.overview import OverviewScreen
+from omnyshell.tui.screens.settings import SettingsScreen
 
 OWNERS = {
     Context.EVERYWHERE: ConsoleApp,
@@ -23,7 +24,8 @@ OWNERS = {
     Context.TUNNELS: TunnelsPanel,
     Context.AUDIT: AuditPanel,
     Context.TABLE: NodesPanel,
-    Context.FORM: HelpScreen,
+    Context.FORM: SettingsScreen,
+    Context.HELP: HelpScreen,
     Context.ACCESS: AccessScreen,
 }
 TOGETHER = [

@@ -71,7 +71,7 @@ class Endings:
         """Plan the end of a detached session: its node is asked in the name of its owner."""
         node = self._nodes.find(node_id)
         if node is None or not node.peer.is_open:
-            raise AdminRefusedException(f"the node '{node_id[:64]}' is not connected", code=ErrorCodes.NODE_OFFLINE)
+            raise AdminRefusedException(f"the node '{node_id[:64]}' is offline", code=ErrorCodes.NODE_OFFLINE)
         peer = node.peer
 
         def answered(said: NodeDetachedSessionKillResponse) -> None:

@@ -26,7 +26,7 @@ from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.live import feed
 from omnyshell.services.dial import HubAccess
 
-PATIENCE = 1.0
+PATIENCE = 3.0
 SHORTLY = 0.1
 """Seconds to wait for an answer: one that comes, and one that does not or that counts as if it had not."""
 

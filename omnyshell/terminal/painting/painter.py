@@ -114,7 +114,7 @@ class Painter:
             self.parts.append(f"\x1b#{row.size}")
 
     def rows(self, rows: Sequence[Row], *, same_size: bool) -> Iterator[None]:
-        """Paint rows onto a blank screen, a row a step.
+        """Paint rows onto a blank screen, a row in two steps.
 
         A terminal of the `same_size` wraps lines where they are wrapped here.
         """
@@ -123,6 +123,8 @@ class Painter:
         switches = [(start, False)]
         wrapping = (yield from _wraps(rows)) if same_size else [False] * len(rows)
         for y, (row, wraps) in enumerate(zip(rows, wrapping, strict=True)):
+            row.settle()
+            yield
             before = len(self.parts)
             self._row(y, row, begun=begun, wraps=wraps)
             self._join_since(before)

@@ -14,6 +14,9 @@ from omnyshell.terminal.history.history import History
 SLICE = 0.004
 """Seconds of emulation at a time."""
 
+SLICE_OF_STEPS = 0.002
+"""Seconds of what is done in steps: one of them, a large row, may take as long again and longer."""
+
 FIRST_DELAY = 0.005
 """Seconds from output to its emulation: the output is relayed first, so that an echo is not delayed."""
 
@@ -144,7 +147,7 @@ class ScreenPump:
 
     def _run(self, action: Callable[[], object]) -> None:
         action()
-        deadline = self._loop.time() + SLICE
+        deadline = self._loop.time() + SLICE_OF_STEPS
         while self._here is not None and self._loop.time() < deadline:
             self._step(self._here)
         if self._is_held:
@@ -200,7 +203,7 @@ class ScreenPump:
 
     def _work(self) -> None:
         self._timer = None
-        deadline = self._loop.time() + SLICE
+        deadline = self._loop.time() + (SLICE if self._here is None else SLICE_OF_STEPS)
         if self._here is None:
             self._busy = self._emulate(SLICE)
         while not self._busy and self._is_held and self._loop.time() < deadline:

@@ -15,6 +15,9 @@ MOST_REPORT = 4096
 HANDLED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 """Signals that are the keeper's."""
 
+_NOT_HANDED_ON = (*HANDLED, signal.SIGPIPE, signal.SIGXFSZ)
+"""Those, and the two that Python ignores."""
+
 _FAILED = 127
 _SOFT_LIMIT, _HARD_LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)
 _MOST_OPEN = _HARD_LIMIT if 0 < _HARD_LIMIT < 1 << 20 else 1 << 20
@@ -42,25 +45,30 @@ def allow_descriptors() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (_HARD_LIMIT, _HARD_LIMIT))
 
 
-def start(program: Program, streams: Sequence[int]) -> tuple[int, int, int]:
-    """Fork a child that becomes the program, with these as its stdin, stdout and stderr.
+def start(program: Program, streams: Sequence[int]) -> tuple[int, int, int | None]:
+    """Start a program, with these as its stdin, stdout and stderr.
 
-    Return its id, its pidfd, and a pipe that says why the program cannot be started, and ends without a word once it
-    runs. Raises `OSError`, and leaves nothing then.
+    Return its id, its pidfd, and None; or where it has to become another user's, a pipe that says why it cannot be
+    started, and ends without a word once it runs. Raises `OSError`, and leaves nothing then.
     """
+    if not program.user:
+        pid = _spawn(program, streams)
+        return pid, _pidfd(pid), None
     report, telling = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         pid = _fork(program, streams, telling)
+        return pid, _pidfd(pid), report
     except BaseException:
         os.close(report)
         raise
     finally:
-        # What is closed here is free for the pidfd: no child is without one for want of descriptors.
         os.close(telling)
+
+
+def _pidfd(pid: int) -> int:
     try:
-        return pid, os.pidfd_open(pid), report
+        return os.pidfd_open(pid)
     except BaseException:
-        os.close(report)
         end_now(pid)
         raise
 
@@ -69,6 +77,33 @@ def end_now(pid: int) -> None:
     """End a child that has only just been forked."""
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
+
+
+def _spawn(program: Program, streams: Sequence[int]) -> int:
+    """Start a program of the keeper's own user, which has no steps of its own and takes a third of a fork's time.
+
+    Directory and limit are the keeper's for a moment, as it is alone in its process.
+    """
+    actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = []
+    actions += [(os.POSIX_SPAWN_DUP2, stream, number) for number, stream in enumerate(streams)]
+    if program.is_on_terminal:
+        # The leader of a session gets the terminal that it opens first as its controlling one.
+        actions[0] = (os.POSIX_SPAWN_OPEN, 0, os.ttyname(streams[0]), os.O_RDWR, 0)
+    try:
+        os.chdir(program.directory)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_SOFT_LIMIT, _HARD_LIMIT))
+        return os.posix_spawn(
+            program.words[0],
+            program.words,
+            program.environment,
+            file_actions=actions,
+            setsid=True,
+            setsigmask=(),
+            setsigdef=_NOT_HANDED_ON,
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_HARD_LIMIT, _HARD_LIMIT))
+        os.chdir("/")
 
 
 def _fork(program: Program, streams: Sequence[int], telling: int) -> int:
@@ -109,8 +144,7 @@ def _prepare(program: Program, streams: Sequence[int], telling: int) -> None:
     become(program)
     os.chdir(program.directory)
     resource.setrlimit(resource.RLIMIT_NOFILE, (_SOFT_LIMIT, _HARD_LIMIT))
-    # Python ignores the last two.
-    for number in (*HANDLED, signal.SIGPIPE, signal.SIGXFSZ):
+    for number in _NOT_HANDED_ON:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
@@ -120,8 +154,7 @@ def become(program: Program) -> None:
 
     Its streams are 0, 1 and 2, and all else of the keeper's is closed. Raises `RefusedError`.
     """
-    if program.user:
-        raise RefusedError("This keeper starts programs as its own user alone")
+    raise RefusedError(f"This keeper starts programs as its own user alone, and not as {os.fsdecode(program.user)}")
 
 
 def _tell(telling: int, code: bytes, text: str) -> None:

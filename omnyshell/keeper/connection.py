@@ -4,7 +4,7 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from .peers import Peer
 from .poller import READ, WRITE, Poller, say
@@ -51,7 +51,7 @@ class Connection:
         """Whether all that was said is sent."""
         return not self._unsent
 
-    def send(self, frame: bytes, descriptors: Iterable[int] = ()) -> None:
+    def send(self, frame: bytes, descriptors: Collection[int] = ()) -> None:
         """Send a frame now, or when the peer reads; with copies of descriptors, in this order."""
         self._guard(lambda: self._send(frame, descriptors))
 
@@ -97,31 +97,40 @@ class Connection:
             if not self.is_open:
                 return
 
-    def _send(self, frame: bytes, descriptors: Iterable[int]) -> None:
+    def _send(self, frame: bytes, descriptors: Collection[int]) -> None:
+        sent = 0 if self._unsent else self._pass(frame, descriptors)
+        if sent == len(frame):
+            return
         copies: list[int] = []
-        try:
-            # The session may be forgotten before they are sent.
-            for fd in descriptors:
-                copies.append(os.dup(fd))  # noqa: PERF401 - one may fail, and those before are closed then
-        finally:
-            self._unsent.append((frame, copies))
-        self._unsent_size += len(frame)
-        self._flush()
+        # The session may be forgotten before they are sent.
+        self._unsent.append((frame[sent:], copies))
+        for fd in () if sent else descriptors:
+            copies.append(os.dup(fd))  # noqa: PERF401 - one may fail, and those before are closed then
+        self._unsent_size += len(frame) - sent
         if self._unsent_size > MOST_UNREAD:
             self.close()
+        else:
+            self._poller.change(self._channel.fileno(), READ | WRITE)
 
     def _flush(self) -> None:
         while self._unsent:
             frame, copies = self._unsent[0]
-            try:
-                riding = struct.pack(f"{len(copies)}i", *copies)
-                with_them = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, riding)] if copies else []
-                sent = self._channel.sendmsg([frame], with_them, socket.MSG_NOSIGNAL)
-            except BlockingIOError:
-                break
+            sent = self._pass(frame, copies)
+            if not sent:
+                return
             close_all(copies)
             self._unsent_size -= sent
             self._unsent[0] = (frame[sent:], [])
             if sent == len(frame):
                 self._unsent.popleft()
-        self._poller.change(self._channel.fileno(), READ | WRITE if self._unsent else READ)
+        self._poller.change(self._channel.fileno(), READ)
+
+    def _pass(self, frame: bytes, descriptors: Collection[int]) -> int:
+        """Return how many bytes the socket took; descriptors ride with the first."""
+        try:
+            if not descriptors:
+                return self._channel.send(frame, socket.MSG_NOSIGNAL)
+            riding = struct.pack(f"{len(descriptors)}i", *descriptors)
+            return self._channel.sendmsg([frame], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, riding)], socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            return 0

@@ -125,6 +125,9 @@ class Sessions:
     def __iter__(self) -> Iterator[Held]:
         return iter(list(self._held.values()))
 
+    def __len__(self) -> int:
+        return len(self._held)
+
     def find(self, node: bytes, name: bytes) -> Held | None:
         """Return a node's session; None where there is none."""
         return self._held.get((node, name))

@@ -9,7 +9,7 @@ from . import wire
 from .children import MOST_REPORT, Program, end_now, start
 from .connection import Connection
 from .ending import Ending
-from .held import Held, Sessions
+from .held import MOST_ENDED, Held, Sessions
 from .peers import Peer, peer_of
 from .poller import READ, Poller, say
 from .streams import STDIN, close_all, open_streams
@@ -70,7 +70,7 @@ class Keeper:
     @property
     def is_idle(self) -> bool:
         """Whether it holds nothing, and nobody is connected."""
-        return not self.connections and not list(self.sessions)
+        return not self.connections and not len(self.sessions)
 
     @property
     def has_ended(self) -> bool:
@@ -87,11 +87,12 @@ class Keeper:
         """See whether a session has ended, and tell its node."""
         if not held.look():
             return
-        self.poller.unwatch(held.pidfd)
-        os.close(held.pidfd)
+        # First of all, as somebody waits for it.
         if self.sessions.find(held.node, held.name) is held:
             for connection in [each for each in self.connections if each.node == held.node]:
                 connection.send(pack(wire.EXIT, held.name, held.state))
+        self.poller.unwatch(held.pidfd)
+        os.close(held.pidfd)
 
     # Connections
 
@@ -134,13 +135,13 @@ class Keeper:
             raise MalformedError
         try:
             found = self._answer(connection, request)
+            verdict = wire.OK
         except DeniedError as exc:
-            connection.send(pack(wire.NO, request.number, *exc.answer))
+            verdict, found = wire.NO, exc.answer
         except OSError as exc:
-            connection.send(pack(wire.NO, request.number, wire.CANNOT, os.fsencode(exc.strerror or str(exc))))
-        else:
-            if found is not None:
-                connection.send(pack(wire.OK, request.number, *found))
+            verdict, found = wire.NO, (wire.CANNOT, os.fsencode(exc.strerror or str(exc)))
+        if found is not None and request.number != wire.UNANSWERED:
+            connection.send(pack(verdict, request.number, *found))
 
     def _answer(self, connection: Connection, request: Request) -> _Answer | None:
         """Return what `ok` says, or None where that is said later."""
@@ -185,6 +186,8 @@ class Keeper:
         node, words = connection.node or b"", request.rest[: int(count)]
         if not user and connection.peer.uid != os.geteuid():
             raise DeniedError(wire.REFUSED, "A node of another user's has to say whose program it is")
+        if not user and connection.peer.uid not in (0, os.geteuid()):
+            raise DeniedError(wire.REFUSED, "This keeper starts programs of its own user for that one alone")
         self._check_room(node, name)
         program = Program(words, request.rest[int(count) :], directory, user, is_on_terminal=kind != wire.PIPES)
         held_by_us, of_program = open_streams(kind, int(columns), int(rows))
@@ -198,26 +201,31 @@ class Keeper:
         held = Held(node, name, kind, pid, held_by_us)
         held.pidfd = pidfd
         try:
-            self.poller.watch(pidfd, 0, lambda _events: self.look(held))
-            self.poller.watch(report, READ, lambda _events: self._started(connection, request, held, report))
+            self.poller.watch(pidfd, READ if report is None else 0, lambda _events: self.look(held))
+            if report is not None:
+                self.poller.watch(report, READ, lambda _events: self._reported(connection, request, held, report))
         except BaseException:
             self.poller.unwatch(pidfd)
-            close_all((pidfd, report, *held_by_us.values()))
+            close_all((pidfd, *held_by_us.values(), *(() if report is None else (report,))))
             end_now(pid)
             raise
         self.sessions.add(held)
-        self.starting += 1
+        if report is None:
+            self._take(connection, request, held)
+        else:
+            self.starting += 1
 
     def _check_room(self, node: bytes, name: bytes) -> None:
         if self.ending is not None:
             raise DeniedError(wire.STOPPING, "The keeper is being stopped")
         if self.sessions.find(node, name) is not None:
             raise DeniedError(wire.EXISTS, "The keeper has a session of that id")
-        self.sessions.forget_old()
-        if len(self.sessions.of(node)) >= wire.MOST_SESSIONS:
+        if len(self.sessions) >= MOST_ENDED:
+            self.sessions.forget_old()
+        if len(self.sessions) >= wire.MOST_SESSIONS and len(self.sessions.of(node)) >= wire.MOST_SESSIONS:
             raise DeniedError(wire.FULL, f"The keeper holds {wire.MOST_SESSIONS} sessions of this node")
 
-    def _started(self, connection: Connection, request: Request, held: Held, report: int) -> None:
+    def _reported(self, connection: Connection, request: Request, held: Held, report: int) -> None:
         """The program runs, or the child has said why not."""
         try:
             reported = os.read(report, MOST_REPORT)

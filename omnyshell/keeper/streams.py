@@ -5,7 +5,6 @@ import os
 import struct
 import termios
 from collections.abc import Iterable
-from contextlib import ExitStack
 
 from .wire import PIPES, QUIET_PTY
 
@@ -25,21 +24,19 @@ Streams = tuple[dict[bytes, int], tuple[int, int, int]]
 
 def open_streams(kind: bytes, columns: int, rows: int) -> Streams:
     """Open what a session of this kind needs. Raises `OSError`, and leaves nothing open then."""
-    with ExitStack() as opened:
-        held, of_program = _pipes(opened) if kind == PIPES else _terminal(opened, columns, rows, kind == QUIET_PTY)
+    opened: list[int] = []
+    try:
+        held, of_program = _pipes(opened) if kind == PIPES else _terminal(opened, kind == QUIET_PTY, columns, rows)
         held[RECORD] = _memory(opened)
-        opened.pop_all()
+    except BaseException:
+        close_all(opened)
+        raise
     return held, of_program
 
 
-def _own(opened: ExitStack, *fds: int) -> None:
-    for fd in fds:
-        opened.callback(os.close, fd)
-
-
-def _terminal(opened: ExitStack, columns: int, rows: int, is_quiet: bool) -> Streams:
+def _terminal(opened: list[int], is_quiet: bool, columns: int, rows: int) -> Streams:
     master, slave = os.openpty()
-    _own(opened, master, slave)
+    opened += master, slave
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     modes = termios.tcgetattr(slave)
     # Without flow control, which would swallow ctrl+s and ctrl+q.
@@ -50,19 +47,17 @@ def _terminal(opened: ExitStack, columns: int, rows: int, is_quiet: bool) -> Str
     return {TERMINAL: master}, (slave, slave, slave)
 
 
-def _pipes(opened: ExitStack) -> Streams:
-    ends = []
+def _pipes(opened: list[int]) -> Streams:
     for _ in range(3):
-        ends.append(os.pipe2(os.O_CLOEXEC))
-        _own(opened, *ends[-1])
-    (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr) = ends
+        opened += os.pipe2(os.O_CLOEXEC)
+    stdin, to_stdin, from_stdout, stdout, from_stderr, stderr = opened
     return {STDIN: to_stdin, STDOUT: from_stdout, STDERR: from_stderr}, (stdin, stdout, stderr)
 
 
-def _memory(opened: ExitStack) -> int:
+def _memory(opened: list[int]) -> int:
     """Return memory that can be written, punched and shortened, but never grow beyond its bound."""
     fd = os.memfd_create("omnyshell-session", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    _own(opened, fd)
+    opened.append(fd)
     os.ftruncate(fd, MEMORY)
     fcntl.fcntl(fd, _F_ADD_SEALS, _F_SEAL_GROW | _F_SEAL_SEAL)
     return fd

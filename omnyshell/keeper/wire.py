@@ -1,7 +1,8 @@
 """What a node and its keeper say to each other: the one declaration of requests, answers and their limits.
 
 Both sides send frames: the length in four bytes, then fields separated by NUL. A request is its verb, a number that the
-node chose, and its fields; an answer is `ok` or `no`, that number, and its fields; an event has no number.
+node chose, and its fields; an answer is `ok` or `no`, that number, and its fields; an event has no number. A request
+with the number 0 is not answered.
 Descriptors ride with the first byte of the answer that they belong to.
 """
 
@@ -30,6 +31,8 @@ _ROOM = 64
 HELLO, START, LIST, TAKE = b"hello", b"start", b"list", b"take"
 CLOSE_STDIN, STOP_READING, SIGNAL, WHERE = b"close-stdin", b"stop-reading", b"signal", b"where"
 FORGET, UPGRADE, STOP, STATUS = b"forget", b"upgrade", b"stop", b"status"
+
+UNANSWERED = b"0"
 
 OK, NO, EXIT = b"ok", b"no", b"exit"
 

@@ -71,7 +71,8 @@ class KeeperClient:
     """Asks the keeper of a state directory, root's or our own, and starts one where there is none.
 
     `exited` is called for each session that ends; `gone` when the keeper has ended, and nobody knows how its sessions
-    will. What was asked while the connection was lost is asked again over the next one.
+    will. What was asked while the connection was lost is asked again over the next one, after `reconnected` was called
+    with the ended sessions that the keeper has and nobody has asked for.
     """
 
     def __init__(
@@ -81,18 +82,20 @@ class KeeperClient:
         *,
         exited: Callable[[str, int | None], None],
         gone: Callable[[], None],
+        reconnected: Callable[[set[str]], None],
     ) -> None:
         self._state_dir = state_dir
         self._node_id = node_id.encode()
         self._exited = exited
         self._gone = gone
+        self._reconnected = reconnected
         self._numbers = itertools.count(1)
         self._pending: dict[int, _Pending] = {}
         self._line: KeeperLine | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._boot = b""
         self._known: dict[str, KeptFacts] = {}
-        self._is_closed = False
+        self._was_connected = self._is_closed = False
 
     @property
     def is_connected(self) -> bool:
@@ -133,8 +136,9 @@ class KeeperClient:
             self._settle(number, NoKeeperException("the keeper has ended"))
 
     def tell(self, verb: bytes, *fields: bytes) -> None:
-        """Ask for what has no answer that matters."""
-        self.ask(verb, *fields, answered=lambda _answer: None)
+        """Ask for what needs no answer, when all that is to be done now is done; lost where the connection is."""
+        if self._connecting is None and self._line is not None:
+            self._line.send_soon(wire.pack(verb, wire.UNANSWERED, *fields))
 
     async def request(self, verb: bytes, *fields: bytes) -> list[bytes]:
         """Ask, and return the answer's fields. Raises what `ask` passes on."""
@@ -240,6 +244,10 @@ class KeeperClient:
 
     def _ask_again(self) -> None:
         """Ask what was not answered; a session that was started after all is taken."""
+        asked = {fields[0].decode() for _, fields, _ in self._pending.values() if fields}
+        if self._was_connected:
+            self._reconnected({name for name, facts in self._known.items() if not facts.is_running} - asked)
+        self._was_connected = True
         for number, (verb, fields, answered) in list(self._pending.items()):
             if verb == wire.UPGRADE:
                 self._settle(number, [])

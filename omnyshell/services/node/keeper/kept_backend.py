@@ -33,7 +33,7 @@ class KeptBackend:
         """`local` prepares requests, and starts them without a keeper."""
         self._local = local
         self._client: KeeperClient | None = KeeperClient(
-            state_dir, node_id, exited=self._exited, gone=self._keeper_gone
+            state_dir, node_id, exited=self._exited, gone=self._keeper_gone, reconnected=self._tell_again
         )
         self._leaders: dict[str, KeptLeader] = {}
         """Those that run, by their sessions."""
@@ -142,9 +142,9 @@ class KeptBackend:
         leader = self._leaders.pop(session_id, None)
         if leader is not None:
             leader.end(code)
-        elif session_id in self._unwanted and self._client is not None:
+        elif session_id in self._unwanted:
             self._unwanted.discard(session_id)
-            self._client.tell(wire.FORGET, session_id.encode())
+            self._tell_forget(session_id)
             if not self._unwanted:
                 self._left_ended.set()
 
@@ -155,10 +155,22 @@ class KeptBackend:
         for leader in leaders.values():
             leader.keeper_gone()
 
+    def _tell_again(self, ended: set[str]) -> None:
+        """Tell what may not have been heard: how far each session is, and which are forgotten here already."""
+        for leader in self._kept:
+            leader.tell_again()
+        for name in ended - {leader.session_id for leader in self._kept} - self._unwanted:
+            self._tell_forget(name)
+
+    def _tell_forget(self, session_id: str) -> None:
+        if self._client is not None:
+            self._client.tell(wire.FORGET, session_id.encode())
+
     def _end_unwanted(self, session_id: str, number: int = signal.SIGKILL) -> None:
         if self._client is not None:
             self._unwanted.add(session_id)
-            self._client.tell(wire.SIGNAL, session_id.encode(), wire.SESSION, b"%d" % number)
+            fields = (session_id.encode(), wire.SESSION, b"%d" % number)
+            self._client.ask(wire.SIGNAL, *fields, answered=lambda _answer: None)
 
     async def _end_left(self, left: dict[str, KeptFacts]) -> None:
         """End what an earlier process of this node has left. Takes 1.5 s at most."""
@@ -166,8 +178,7 @@ class KeptBackend:
         for name in running:
             self._end_unwanted(name, signal.SIGHUP)
         for name in left.keys() - set(running):
-            if self._client is not None:
-                self._client.tell(wire.FORGET, name.encode())
+            self._tell_forget(name)
         if running:
             logger.warning("ended %d sessions that an earlier run of this node left behind", len(running))
             try:

@@ -28,11 +28,13 @@ class KeptLeader:
         self.record = record
         self._client = client
         self._forgotten = forgotten
+        self.session_id = session_id
         self._name = session_id.encode()
         self._exited: Callable[[int | None], None] = lambda _code: None
         self._ending = HangUp(self._hang_up, self._finish_off)
         self._has_keeper = True
         self._has_ended = False
+        self._is_input_closed = False
         self._is_done = False
         self._pidfd: int | None = None
 
@@ -69,13 +71,14 @@ class KeptLeader:
     def signal_group(self, group: int, number: int) -> None:
         """Signal the foreground; the keeper knows by itself which group that is."""
         if self._has_keeper:
-            self._tell(wire.SIGNAL, wire.GROUP, b"%d" % number)
+            self._ask(wire.SIGNAL, wire.GROUP, b"%d" % number)
         else:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, number)
 
     def input_closed(self) -> None:
         """Have the keeper close its copy of the input."""
+        self._is_input_closed = True
         self._tell(wire.CLOSE_STDIN)
 
     def output_done(self) -> None:
@@ -84,19 +87,27 @@ class KeptLeader:
         if not self._ending.is_pending:
             self._forget()
 
+    def tell_again(self) -> None:
+        """Tell what may not have reached the keeper before the connection was lost."""
+        if self._is_input_closed:
+            self._tell(wire.CLOSE_STDIN)
+
+    def _ask(self, verb: bytes, *fields: bytes) -> None:
+        self._client.ask(verb, self._name, *fields, answered=lambda _answer: None)
+
     def _tell(self, verb: bytes, *fields: bytes) -> None:
         if self._has_keeper:
             self._client.tell(verb, self._name, *fields)
 
     def _hang_up(self) -> None:
         if self._has_keeper:
-            self._tell(wire.SIGNAL, wire.SESSION, b"%d" % signal.SIGHUP)
+            self._ask(wire.SIGNAL, wire.SESSION, b"%d" % signal.SIGHUP)
         else:
             hang_up(identity_of(self.pid))
 
     def _finish_off(self) -> None:
         if self._has_keeper:
-            self._tell(wire.SIGNAL, wire.SESSION, b"%d" % signal.SIGKILL)
+            self._ask(wire.SIGNAL, wire.SESSION, b"%d" % signal.SIGKILL)
         else:
             signal_session(identity_of(self.pid), signal.SIGKILL)
         if self._is_done:

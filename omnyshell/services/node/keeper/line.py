@@ -31,16 +31,21 @@ class KeeperLine:
         """Descriptors that have come, one list for each answer that has some."""
 
         self._unsent = bytearray()
+        self._is_waiting = False
         self._loop.add_reader(channel, self._readable)
 
     def send(self, frame: bytes) -> None:
         """Send a frame, as soon as the keeper takes it."""
         if self._channel is None:
             return
-        was_waiting = bool(self._unsent)
         self._unsent += frame
-        if not was_waiting:
-            self._writable()
+        self._writable()
+
+    def send_soon(self, frame: bytes) -> None:
+        """Send a frame for whose effect nobody waits, after what is being done."""
+        if self._channel is not None and not self._unsent:
+            self._loop.call_soon(self._writable)
+        self._unsent += frame
 
     def descriptors(self) -> list[int]:
         """Return those of the answer that is heard, which has some; fewer where this process may have no more."""
@@ -65,7 +70,7 @@ class KeeperLine:
 
     def _writable(self) -> None:
         channel = self._channel
-        if channel is None:
+        if channel is None or not self._unsent:
             return
         try:
             sent = channel.send(self._unsent)
@@ -79,8 +84,10 @@ class KeeperLine:
         del self._unsent[:sent]
         if self._unsent:
             self._loop.add_writer(channel, self._writable)
-        else:
+            self._is_waiting = True
+        elif self._is_waiting:
             self._loop.remove_writer(channel)
+            self._is_waiting = False
 
     def _readable(self) -> None:
         if self._channel is None:

@@ -185,10 +185,10 @@ class ProcessSession(ABC):
             reader.close()
         if self._writer is not None:
             self._writer.close()
-        self._child.output_done()
         if self._is_code_unknown:
             self._tell(CODE_UNKNOWN)
         self._sink.exited(code, signal_name(-code) if code < 0 else None)
+        self._child.output_done()
 
     def _tell(self, text: str) -> None:
         """Say something of the node's own, as far as there is credit."""

@@ -12,9 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.support.stack import Certificates, connected_client, hub_config
-
 from omnyshell import OmnyShellClient, OmnyShellHub
+from tests.support.stack import Certificates, connected_client, hub_config
 
 ROUNDS = 300
 NODES = {"without": "--no-keeper", "with": "--keeper=true"}

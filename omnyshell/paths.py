@@ -18,6 +18,8 @@ MOST_BYTES = 16 * 1024 * 1024
 """Bytes of a file that is read whole."""
 
 _INHERITED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+"""How names begin of what this process was started with."""
+
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -66,11 +68,12 @@ def read_whole(file: BinaryIO, most: int = MOST_BYTES) -> bytes:
 def open_file(path: Path) -> BinaryIO:
     """Open a regular file for reading; a link is followed.
 
-    So is what a shell makes for `<(...)`, a pipe that this process was started with. Raises `OSError`, also where it is
-    something else: opening or reading that might wait for ever, or never end.
+    So is what a shell makes for `<(...)`, a pipe that this process was started with; /dev/null is an empty file.
+    Raises `OSError`, also where it is something else: opening or reading that might wait for ever, or never end.
     """
     name = str(path)
-    return os.fdopen(_open(path, os.O_RDONLY, 0, may_be_pipe=name.startswith(_INHERITED)), "rb")
+    is_any = name == os.devnull or name.startswith(_INHERITED)
+    return os.fdopen(_open(path, os.O_RDONLY, 0, may_be_any=is_any), "rb")
 
 
 def open_own(path: Path, flags: int) -> int:
@@ -81,13 +84,13 @@ def open_own(path: Path, flags: int) -> int:
     return _open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
 
 
-def _open(path: Path, flags: int, mode: int, *, may_be_pipe: bool = False) -> int:
+def _open(path: Path, flags: int, mode: int, *, may_be_any: bool = False) -> int:
     descriptor = os.open(path, flags | _AT_ONCE, mode)
     try:
         kind = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(kind):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if may_be_pipe and not stat.S_ISREG(kind):
+        if may_be_any and not stat.S_ISREG(kind):
             os.set_blocking(descriptor, True)
         elif not stat.S_ISREG(kind):
             raise OSError(errno.EINVAL, "it is no regular file", str(path))

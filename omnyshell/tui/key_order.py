@@ -7,15 +7,17 @@ of keys, the second one would go to the screen that the first one is about to le
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any
 
 from textual import events
 from textual.app import App
 from textual.message_pump import MessagePump
 
-LONGEST = 10.0
-"""Seconds to wait for a key's effect at most: on a machine that is busy with something else it may take that long."""
+PATIENCE, LOOK = 10, 0.2
+"""How often a widget is looked at that handles nothing, and seconds between two looks; then nobody waits for it.
+
+Looks are counted, as time passes too on a machine that is busy with something else, where there are fewer of them.
+"""
 
 ARRIVAL = 2.0
 """Seconds to wait at most for what is on its way to the screen, as nodes may have to answer for it."""
@@ -86,20 +88,36 @@ class KeyOrder:
             return True
 
     async def _rounds(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST):
-                for _ in range(ROUNDS):
-                    if await self._round():
-                        break
+        for _ in range(ROUNDS):
+            if await self._round():
+                break
 
     async def _round(self) -> bool:
-        """Let all widgets from the focus up to the app handle their queued messages; return whether none are left."""
+        """Let all widgets from the focus up to the app handle their queued messages.
+
+        Returns whether there is nothing more to wait for: none are left, or a widget is stuck.
+        """
         way = self._way()
         for pump in way:
-            done = asyncio.Event()
-            if pump.call_later(done.set):
-                await done.wait()
+            if not await _handles_all(pump):
+                return True
         return way == self._way() and not any(pump.message_queue_size for pump in way)
 
     def _way(self) -> list[MessagePump]:
         return list((self._app.focused or self._app.screen).ancestors_with_self)
+
+
+async def _handles_all(pump: MessagePump) -> bool:
+    """Wait until a widget has handled what is queued; return False for one that does not get on."""
+    done = asyncio.Event()
+    if not pump.call_later(done.set):
+        return True
+    handled = asyncio.ensure_future(done.wait())
+    try:
+        for _ in range(PATIENCE):
+            await asyncio.wait({handled}, timeout=LOOK)
+            if handled.done():
+                return True
+        return False
+    finally:
+        handled.cancel()

@@ -128,6 +128,10 @@ def test_what_a_shell_makes_of_a_command_is_read_to_its_end() -> None:
         os.close(theirs)
 
 
+def test_the_null_device_is_an_empty_file_where_it_is_named_itself() -> None:
+    assert TomlFile(Path(os.devnull)).data == {}
+
+
 ELSEWHERE = {
     "guardian.py": "its own process",
     "cli/ground/prompts.py": "the terminal",
@@ -135,8 +139,11 @@ ELSEWHERE = {
     "cli/hub/audit.py": "an export that the user names, line by line",
     "cli/hub/backup.py": "a backup that the user names, piece by piece",
     "cli/main.py": "/dev/null",
+    "cli/sessions/exec.py": "/dev/null",
     "cli/sessions/finding.py": "the terminal",
     "cli/terminal/streams.py": "its own descriptors",
+    **dict.fromkeys(("keeper/main.py", "keeper/trust.py", "keeper/upgrade.py"), "the standard library alone"),
+    "keeper/processes.py": "/proc",
     "paths.py": "here it is done",
     "security/files.py": "directories, and files that are new",
     "security/machine.py": "the system's",
@@ -145,6 +152,7 @@ ELSEWHERE = {
     "services/hub/backup/archive.py": "copies that are new",
     "services/hub/backup/restore.py": "a backup that the user names, piece by piece",
     "services/hub/ground/unfinished.py": "what is new, to lock it",
+    "services/node/keeper/place.py": "a directory",
     "services/node/processes/process_table.py": "/proc",
     "services/node/processes/pty.py": "/proc",
     "services/node/restriction/program.py": "a program's first line",

@@ -28,11 +28,15 @@ async def _with_signals(main: Coroutine[Any, Any, int], signals: list[int]) -> i
         # Wakes the loop, which then ends the task.
         loop.call_soon_threadsafe(lambda: None)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            # As asyncio does for SIGINT: `add_signal_handler` would load `inspect`, which takes a thirtieth of a start.
-            signal.signal(number, end)
-    return await main
+    # As asyncio does for SIGINT: `add_signal_handler` would load `inspect`, which takes a thirtieth of a start.
+    handled = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is not signal.SIG_IGN]
+    before = [(number, signal.signal(number, end)) for number in handled]
+    try:
+        return await main
+    finally:
+        # The loop is about to be closed, and cannot be woken then.
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def run(main: Coroutine[Any, Any, int]) -> int:

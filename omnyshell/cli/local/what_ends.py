@@ -1,6 +1,7 @@
 """What would end with this machine's hub and node, as the hub says it, and ctrl+c that says so first."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -69,7 +70,11 @@ class Interrupts:
             self._asking = asyncio.get_running_loop().create_task(self._say())
 
     async def _say(self) -> None:
-        lines = await self._ask()
+        try:
+            lines = await self._ask()
+        except Exception as exc:
+            # Whatever went wrong, the next ctrl+c ends it.
+            lines = [f"what cannot be found out ({exc!r})"]
         if not lines:
             self._end()
             return
@@ -78,7 +83,8 @@ class Interrupts:
         self._until = self._monotonic() + AGAIN
 
     async def aclose(self) -> None:
-        """Ask no more."""
+        """Ask no more: the end has begun."""
+        self._until = math.inf
         if self._asking is not None:
             self._asking.cancel()
             await asyncio.gather(self._asking, return_exceptions=True)

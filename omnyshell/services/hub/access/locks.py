@@ -66,19 +66,23 @@ class Locks:
             if isinstance(change, PutLock):
                 self._put(change.lock)
             elif isinstance(change, RemoveLock):
-                self._held.pop((change.kind, change.name), None)
+                self._drop(change.kind, change.name)
             elif isinstance(change, EndLock):
                 lock = self._held.get((change.kind, change.name))
                 if lock is not None and lock.expires_at == change.ends_at:
-                    del self._held[change.kind, change.name]
+                    self._drop(change.kind, change.name)
 
     def _put(self, lock: LockInfo) -> None:
         key = lock.kind, lock.name
+        self._drop(*key)
         self._held[key] = lock
-        self._at_least.pop(key, None)
         if lock.expires_at is not None:
             left = (lock.expires_at - self._clock.now()).total_seconds()
             self._at_least[key] = self._clock.monotonic() + left
+
+    def _drop(self, kind: LockKind, name: str) -> None:
+        self._held.pop((kind, name), None)
+        self._at_least.pop((kind, name), None)
 
     def _holds(self, lock: LockInfo) -> bool:
         if lock.expires_at is None or self._clock.now() < lock.expires_at:

@@ -16,12 +16,10 @@ async def waiting(number: int) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_short_command_ends_at_a_signal(number: signal.Signals) -> None:
+def test_a_short_command_ends_at_a_signal_and_then_handles_it_no_more(number: signal.Signals) -> None:
     before = signal.getsignal(number)
-    try:
-        assert run_until_signal(waiting(number)) == 128 + number
-    finally:
-        signal.signal(number, before)
+    assert run_until_signal(waiting(number)) == 128 + number
+    assert signal.getsignal(number) is before
 
 
 def test_a_signal_that_is_ignored_stays_so() -> None:

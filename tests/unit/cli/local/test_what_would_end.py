@@ -69,3 +69,15 @@ async def test_it_ends_at_once_where_nothing_would_or_where_nobody_waits_for_the
     slow = Pressed("2 tunnels")
     assert [await slow.press(), await slow.press()] == [0, 1]
     await slow.interrupts.aclose()
+    # While it ends, nothing is asked any more.
+    assert await slow.press() == 2
+
+
+async def test_a_second_one_ends_it_whatever_goes_wrong_with_the_question(capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken(Pressed):
+        async def _ask(self) -> tuple[str, ...]:
+            raise OSError("no descriptors")
+
+    keys = Broken()
+    assert [await keys.press(), await keys.press()] == [0, 1]
+    assert "no descriptors" in capsys.readouterr().err

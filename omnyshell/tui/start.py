@@ -4,6 +4,7 @@ import argparse
 import gc
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from omnyshell.errors import ConfigException
@@ -77,6 +78,8 @@ def _take_own_keys() -> list[str]:
 
 
 def _run(settings: ConsoleSettings, place: Place | None, options: argparse.Namespace, *, needs_passphrase: bool) -> int:
+    # Beside the imports: tmux, where that is asked, may take its time.
+    depth = ThreadPoolExecutor(1).submit(depth_of, options.colors or settings.colors, os.environ)
     wrong = _take_own_keys()
     # Loaded while the hub starts.
     from omnyshell.tui.app import ConsoleApp
@@ -102,7 +105,7 @@ def _run(settings: ConsoleSettings, place: Place | None, options: argparse.Names
             client_only=options.client_only,
             needs_passphrase=needs_passphrase,
             wrong=wrong,
-            depth=depth_of(options.colors or settings.colors, os.environ),
+            depth=depth.result(),
         )
         try:
             code = app.run()

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.hub_process import OMNYSHELL
+from support.commands import OMNYSHELL
 
 from omnyshell import (
     CertGenerator,

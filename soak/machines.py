@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from support.hub_process import OMNYSHELL, HubProcess, OwnedProcess
+from support.commands import OMNYSHELL
+from support.hub_process import HubProcess, OwnedProcess
 from support.stack import Certificates
 
 from omnyshell import CertGenerator

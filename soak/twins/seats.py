@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from support.hub_process import OMNYSHELL
+from support.commands import OMNYSHELL
 from support.stack import Certificates
 
 from omnyshell import OmnyShellClient, OmnyShellException, PtySpec, RemoteSession

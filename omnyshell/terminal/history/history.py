@@ -201,11 +201,14 @@ class History(Sequence[Row]):
         return finished(self.finding_before(number, most))
 
     def finding_before(self, number: int, most: int) -> Generator[None, None, tuple[list[Row], int]]:
-        """Do as `before` does, a page a step; nothing may be appended before the last one."""
+        """Do as `before` does, a page a step; nothing may be appended before the last one.
+
+        The oldest may be forgotten meanwhile, as other histories take memory of the budget that they share.
+        """
         end = max(self._first, min(number, self.end))
         rows = self._newest_rows(0, max(0, end - self._end))
         start = min(end, self._end)
-        for page in reversed(self._pages):
+        for page in reversed(list(self._pages)):
             if len(rows) > most:
                 break
             if isinstance(page, Page) and page.start < start:

@@ -131,10 +131,13 @@ class ScreenPump:
         """Whether output has to wait for something that is done before it."""
         return bool(self._backlog) or self._here is not None
 
-    def push_next(self, data: bytes) -> None:
-        """Queue output in front of all that waits. An action calls it for output that comes right after the action."""
-        self.version += len(data)
-        self._backlog.appendleft(data)
+    def push_next(self, *items: bytes | Callable[[], object]) -> None:
+        """Queue output, and actions in it, in front of all that waits.
+
+        An action calls it for output that comes right after the action.
+        """
+        self.version += sum(len(item) for item in items if isinstance(item, bytes))
+        self._backlog.extendleft(reversed(items))
         self._schedule(0)
 
     def at_this_point(self, action: Callable[[], object]) -> None:

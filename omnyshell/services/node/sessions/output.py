@@ -5,8 +5,10 @@ only between two chunks, so no byte is lost or doubled.
 """
 
 import asyncio
+import math
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import TypeVar
 
 from omnyshell.protocol.frames import DataOpcode
@@ -69,6 +71,9 @@ class SessionOutput:
         self._unblock: asyncio.TimerHandle | None = None
         self._queries = DeviceQueryScanner()
         self._main_watch: MainScreenWatch | None = None
+        self._painted_at: float = -1
+        """Up to where there was output when it was painted last, or should have been."""
+
         self._last_screen = Painting()
         self._last_version = 0
 
@@ -132,9 +137,9 @@ class SessionOutput:
         Without `keep`, the replay buffer is dropped: the next client gets the screen.
         """
         self._channel = None
-        self._main_watch = None
         self._queries.reset()
         if not keep:
+            self._main_watch = None
             self.replay.drop()
 
     def close(self) -> None:
@@ -151,6 +156,10 @@ class SessionOutput:
             self._pass_on(stream, data)
             return
         self._main_watch = None
+        if self._channel is None:
+            self._painted_at = math.inf
+            self._pass_on(stream, data)
+            return
         self._pass_on(stream, data[:end])
         self.screen.at_this_point(lambda: self._show_main_screen(data[end:]))
 
@@ -166,8 +175,14 @@ class SessionOutput:
         If that shows the alternate screen, the main one is painted when the program returns to it.
         """
         self._send_painted(painting.data)
-        if painting.alt_screen:
-            self._main_watch = MainScreenWatch()
+        self._main_watch = MainScreenWatch() if painting.alt_screen else None
+
+    def may_lack_painting(self, offset: int) -> bool:
+        """Whether a client that has the output before this offset may not have what was painted for it.
+
+        That counts in no offset: who has none of the output behind it may have lost it with the connection.
+        """
+        return offset <= self._painted_at
 
     def acknowledged(self, offset: int) -> None:
         """The client has all output before this offset."""
@@ -183,29 +198,31 @@ class SessionOutput:
             if self.screen is not None:
                 self.screen.push(data)
         elif self.screen is not None:
-            self._follow(stream, data)
+            for item in self._unattended(stream, data):
+                if isinstance(item, bytes):
+                    self.screen.push(item)
+                else:
+                    self.screen.at_this_point(item)
             if self.replay.room == 0 and self._unblock is None:
                 self._unblock = asyncio.get_running_loop().call_later(self._block_timeout, self._give_up_replay)
         else:
             self.replay.append(stream, data)
 
-    def _follow(self, stream: DataOpcode, data: bytes) -> None:
-        """Follow output without a client.
+    def _unattended(self, stream: DataOpcode, data: bytes) -> Iterator[bytes | Callable[[], None]]:
+        """Keep output without a client; yield what its screen is to follow, and answers to the device queries in it.
 
-        Device queries in it are answered, and blanked, so that no terminal answers them again.
+        These are blanked, so that no terminal answers them again.
         """
         for piece, query, length in self._queries.split(data):
             self.replay.append(stream, piece)
-            if self.screen is not None:
-                self.screen.push(piece)
+            yield piece
             if query is not None:
                 self.replay.blank(length)
-                self._answer_at_this_point(query)
+                yield partial(self._answer, query)
 
-    def _answer_at_this_point(self, query: DeviceQuery) -> None:
-        screen = self.screen
-        if screen is not None:
-            screen.at_this_point(lambda: self._type_reply(screen.follower.answer(query)))
+    def _answer(self, query: DeviceQuery) -> None:
+        if self.screen is not None:
+            self._type_reply(self.screen.follower.answer(query))
 
     def _give_up_replay(self) -> None:
         """Drop the replay buffer: the program has waited for the client long enough.
@@ -231,15 +248,20 @@ class SessionOutput:
 
     def _go_on(self, following: bytes, painted: bytes = b"") -> None:
         self._send_painted(painted)
-        if following and self.screen is not None:
-            self.replay.append(DataOpcode.STDOUT, following)
-            if self._channel is not None:
-                self._channel.send_data(DataOpcode.STDOUT, following)
-            self.screen.push_next(following)
+        if not following or self.screen is None:
+            return
+        if self._channel is None:
+            self.screen.push_next(*self._unattended(DataOpcode.STDOUT, following))
+            return
+        self.replay.append(DataOpcode.STDOUT, following)
+        self._channel.send_data(DataOpcode.STDOUT, following)
+        self.screen.push_next(following)
 
     def _send_painted(self, data: bytes) -> None:
-        if self._channel is None or not data:
+        if self._channel is None:
+            self._painted_at = math.inf
             return
+        self._painted_at = self.replay.end
         if self._channel.offsets is not None:
             self._channel.send(ChannelPaint(size=len(data)))
         self._channel.send_data(DataOpcode.STDOUT, data)

@@ -353,7 +353,7 @@ class NodeSession:
         exactly, screen = self._can_replay(request), self.output_stage.screen
         if not self._may_take_up(end, request, exactly=exactly):
             return
-        if screen is None or (exactly and not request.repaint):
+        if screen is None or (exactly and not self._is_painted_for(request)):
             self._switch(end, request, None, exactly=exactly)
             return
         counted = None
@@ -415,6 +415,10 @@ class NodeSession:
     def _can_replay(self, request: NodeSessionOpen) -> bool:
         replay, offset = self.output_stage.replay, request.output_offset
         return request.offsets and offset is not None and replay.is_keeping and replay.covers(offset)
+
+    def _is_painted_for(self, request: NodeSessionOpen) -> bool:
+        """Whether one who gets the output that he lacks is painted the screen as well."""
+        return request.repaint or self.output_stage.may_lack_painting(request.output_offset or 0)
 
     def _opened(self, request: NodeSessionOpen, painting: Painting | None, *, exactly: bool) -> NodeSessionOpened:
         opened = NodeSessionOpened(session_id=self.id, pid=self._process.pid)

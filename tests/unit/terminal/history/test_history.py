@@ -14,6 +14,7 @@ from omnyshell.terminal.history.history import History
 from omnyshell.terminal.history.pages import Page, plain_row
 from omnyshell.terminal.screen.rows import Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE
+from omnyshell.terminal.screen.work import finished
 
 MEBIBYTE = 1024 * 1024
 
@@ -178,6 +179,19 @@ def test_who_has_most_gives_up_first() -> None:
     assert texts(quiet) == before
     assert texts(loud)[-1] == f"{9999:070}"
     assert budget.used == quiet.size + loud.size <= 40_000
+
+
+def test_what_is_being_read_may_be_forgotten_for_others_meanwhile() -> None:
+    budget = Budget(40_000)
+    history = shared(budget, 1000)
+    right = texts(history.before(history.end, 900)[0])
+    steps = history.finding_before(history.end, 900)
+    next(steps)
+    loud = shared(budget, 10_000)
+    while history.forget_oldest() or loud.forget_oldest():
+        continue
+    found, _ = finished(steps)
+    assert texts(found) == right
 
 
 def test_what_is_cleared_takes_nothing() -> None:

@@ -13,7 +13,7 @@ from omnyshell.options.toml_file import read_options
 from omnyshell.paths import state_dir, user_path
 from omnyshell.security.files import make_private_directory
 from omnyshell.services.local.setup import LocalSetup
-from omnyshell.services.node.keeper.asking import KeeperFacts, KeptNode, keeper_facts, stop_keeper
+from omnyshell.services.node.keeper.asking import KeptNode, keeper_facts, stop_keeper
 from omnyshell.services.node.keeper.place import (
     NoKeeperException,
     keeper_command,
@@ -41,7 +41,7 @@ def stop(options: argparse.Namespace) -> int:
     """End a keeper and its sessions, after asking on a terminal."""
     place = _state_dir(options)
     try:
-        running = _running(keeper_facts(place))
+        running = keeper_facts(place).running
     except NoKeeperException as exc:
         return fail(str(exc))
     if running and not options.yes and is_asked():
@@ -61,7 +61,7 @@ def status(options: argparse.Namespace) -> int:
     except NoKeeperException as exc:
         say(str(exc))
         return NOT_THERE
-    say(f"process {facts.pid} keeps {_sessions(_running(facts))} for {place}")
+    say(f"process {facts.pid} keeps {_sessions(facts.running)} for {place}")
     for node in facts.nodes:
         say(f"  {_line(node)}")
     return 0
@@ -77,7 +77,7 @@ def _state_dir(options: argparse.Namespace) -> Path:
         return user_path(str(given["state_dir"]))
     if given.get("id"):
         return state_dir() / "nodes" / str(given["id"])
-    return LocalSetup.default().directory / "node"
+    return LocalSetup.default().node_state
 
 
 def _prepared(place: Path, node_user: str | None) -> tuple[Path, int]:
@@ -101,10 +101,6 @@ def _number_of(user: str) -> int:
         return pwd.getpwnam(user).pw_uid
     except KeyError as exc:
         raise ConfigException(f"there is no user '{user}' on this machine").about("node_user") from exc
-
-
-def _running(facts: KeeperFacts) -> int:
-    return sum(node.running for node in facts.nodes)
 
 
 def _sessions(count: int) -> str:

@@ -13,6 +13,8 @@ from omnyshell.cli.ground.prompts import ask_line, is_asked
 from omnyshell.cli.local.what_ends import say_what_ends, what_ends
 from omnyshell.services.local.node_process import LocalNode
 from omnyshell.services.local.setup import CONSOLE, LocalSetup, Running
+from omnyshell.services.node.keeper.asking import keeper_facts, stop_keeper
+from omnyshell.services.node.keeper.place import NoKeeperException
 
 STOP_TIMEOUT = 10.0
 POLL = 0.02
@@ -20,15 +22,16 @@ NOT_MEANT = 1
 
 
 def down(options: argparse.Namespace) -> int:
-    """End the hub and node of `up`, and a node that the console left running with its sessions."""
+    """End the hub and node of `up`, and what the console left running with its sessions: a node, or its keeper."""
     setup = LocalSetup.default()
     running, node = setup.running(), LocalNode(setup)
-    if running is None and node.pid() is None:
+    kept = _kept(setup)
+    if running is None and node.pid() is None and kept is None:
         say("nothing is up")
         return 0
     if running is not None and running.program == CONSOLE:
         return fail(f"the console has hub and node (process {running.pid}): quit it there")
-    if not options.yes and is_asked() and not _is_meant(setup, running, node):
+    if not options.yes and is_asked() and not _is_meant(setup, running, node, kept or 0):
         complain("omnyshell: nothing was ended")
         return NOT_MEANT
     if running is not None:
@@ -39,21 +42,39 @@ def down(options: argparse.Namespace) -> int:
             return fail(f"process {running.pid} has not ended yet")
     if not node.end(STOP_TIMEOUT):
         return fail(f"the node (process {node.pid()}) has not ended yet")
-    say("down")
+    if kept is not None:
+        # It may have been of no use any more, and ended by itself.
+        with suppress(NoKeeperException):
+            stop_keeper(setup.node_state)
+    say(f"down, and {_sessions(kept)} with it" if kept else "down")
     return 0
 
 
-def _is_meant(setup: LocalSetup, running: Running | None, node: LocalNode) -> bool:
+def _kept(setup: LocalSetup) -> int | None:
+    """How many sessions this machine's keeper holds; None where there is none."""
+    try:
+        return keeper_facts(setup.node_state).running
+    except NoKeeperException:
+        return None
+
+
+def _sessions(count: int) -> str:
+    return f"{count} session{'' if count == 1 else 's'}"
+
+
+def _is_meant(setup: LocalSetup, running: Running | None, node: LocalNode, kept: int) -> bool:
     """Ask whether what would end is to end, if anything would."""
-    lines = _left_node(node) if running is None else asyncio.run(what_ends(setup, running))
+    lines = _left(node, kept) if running is None else asyncio.run(what_ends(setup, running))
     if not lines:
         return True
     say_what_ends(lines)
     return ask_line("End it? [y/N] ").lower() in ("y", "yes")
 
 
-def _left_node(node: LocalNode) -> list[str]:
+def _left(node: LocalNode, kept: int) -> list[str]:
     """A node that goes on without a hub does so for its sessions; one without any may end at once."""
+    if node.pid() is None:
+        return [f"{_sessions(kept)} of this machine's node, which has ended itself"] if kept else []
     return [] if node.end_if_idle(STOP_TIMEOUT) else [f"this machine's node and its sessions (process {node.pid()})"]
 
 

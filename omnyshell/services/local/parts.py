@@ -63,5 +63,6 @@ def node_config(setup: LocalSetup, port: int) -> NodeConfig:
     return NodeConfig(
         node_id=machine_node_id(),
         access=setup.node_access(port),
-        state_dir=setup.directory / "node",
+        state_dir=setup.node_state,
+        keeper=True,
     )

@@ -84,6 +84,11 @@ class LocalSetup:
         return self.directory / "node.pid"
 
     @property
+    def node_state(self) -> Path:
+        """The node's state directory, in which its keeper is found."""
+        return self.directory / "node"
+
+    @property
     def node_log_file(self) -> Path:
         """The log of a node that is a process of its own."""
         return self.directory / "node.log"

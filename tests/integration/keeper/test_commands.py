@@ -6,10 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.commands import OMNYSHELL, run_text
-from support.keepers import PATIENCE, RawNode, read_until
+from support.commands import OMNYSHELL, run_text, start_command
+from support.keepers import PATIENCE, KeeperProcess, RawNode, read_until
 
 from omnyshell.keeper import wire
+from omnyshell.services.local.setup import LocalSetup, machine_node_id
 from omnyshell.services.node.keeper.place import connect, own_directory
 
 
@@ -79,3 +80,38 @@ def test_a_user_that_is_not_there_is_named(state: Path) -> None:
     refused = run_text("keeper", "start", "--state-dir", str(state), "--node-user", "nobody-of-that-name")
     assert refused.returncode == 255
     assert "--node-user: there is no user 'nobody-of-that-name'" in refused.stderr
+
+
+def test_down_ends_the_keeper_too_and_says_how_many_sessions_that_costs() -> None:
+    """Starts hub, node and keeper of this machine, which takes a second."""
+    assert run_text("down").stdout == "nothing is up\n"
+    up = run_text("up", "--background", "--port", "0")
+    assert up.returncode == 0, up.stderr
+    node = machine_node_id()
+    asked = run_text("exec", node, "echo $PPID")
+    keeper = int(asked.stdout)
+    assert b"omnyshell/keeper" in Path(f"/proc/{keeper}/cmdline").read_bytes()
+    assert run_text("keeper", "status").stdout.startswith(f"process {keeper} keeps 0 sessions for ")
+    lasting = start_command("exec", node, "echo ready; exec sleep 100", stdout=subprocess.PIPE)
+    assert lasting.stdout is not None
+    assert lasting.stdout.readline() == b"ready\n"
+    down = run_text("down", "--yes")
+    assert (down.returncode, down.stdout) == (0, "down, and 1 session with it\n")
+    assert lasting.wait(PATIENCE) != 0
+    lasting.stdout.close()
+    assert run_text("keeper", "status").returncode == 1
+    assert run_text("down").stdout == "nothing is up\n"
+
+
+def test_down_ends_what_a_node_that_was_killed_has_left() -> None:
+    setup = LocalSetup.default()
+    setup.node_state.mkdir(parents=True, mode=0o700)
+    keeper = KeeperProcess(own_directory(setup.node_state))
+    node = keeper.node()
+    for fd in node.script(b"s", b"exec sleep 100").values():
+        os.close(fd)
+    node.close()
+    down = run_text("down")
+    assert (down.returncode, down.stdout) == (0, "down, and 1 session with it\n")
+    assert keeper.process.wait(PATIENCE) == 0
+    keeper.end()

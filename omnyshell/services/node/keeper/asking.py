@@ -31,6 +31,11 @@ class KeeperFacts(NamedTuple):
     pid: int
     nodes: list[KeptNode]
 
+    @property
+    def running(self) -> int:
+        """How many sessions it holds that have not ended."""
+        return sum(node.running for node in self.nodes)
+
 
 def keeper_facts(state_dir: Path) -> KeeperFacts:
     """Return what the keeper of a state directory holds. Raises `NoKeeperException` where there is none."""

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import time
+from contextlib import suppress
 from typing import Protocol
 
 from omnyshell.errors import ConfigException
@@ -120,7 +121,9 @@ class ThisMachine:
 
     def _serve(self, port: int | None) -> None:
         self._setup.prepare_directory()
-        self._node.start()
+        # Where it cannot be started, the watch tells why, and tries again.
+        with suppress(ConfigException):
+            self._node.start()
         self._embedded = EmbeddedHub(self._setup, port)
         self._embedded.start()
 

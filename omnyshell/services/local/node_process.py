@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import suppress
 
+from omnyshell.errors import ConfigException
 from omnyshell.services.client.access import without_secrets
 from omnyshell.services.local.pid_file import PidFile
 from omnyshell.services.local.setup import LocalSetup
@@ -37,7 +38,10 @@ class LocalNode:
         return self._file.is_held() or self._is_starting()
 
     def start(self) -> None:
-        """Ensure that the node runs: tell a running one to look for the hub, or start one, which waits for the hub."""
+        """Ensure that the node runs: tell a running one to look for the hub, or start one, which waits for the hub.
+
+        Raises `ConfigException`.
+        """
         if not self.look_for_hub() and not self._file.is_held():
             self._spawn()
 
@@ -94,15 +98,19 @@ class LocalNode:
         self._setup.prepare_directory()
         # Without O_NONBLOCK, a FIFO in the log's place would be waited for.
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
-        self._child = os.posix_spawn(
-            sys.executable,
-            # -P: nothing is imported from the directory in which the user happens to be.
-            [sys.executable, "-P", "-m", "omnyshell.cli.local.node"],
-            without_secrets(os.environ),
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, str(self._setup.node_log_file), flags, 0o600),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-            setsid=True,
-        )
+        try:
+            self._child = os.posix_spawn(
+                sys.executable,
+                # -P: nothing is imported from the directory in which the user happens to be.
+                [sys.executable, "-P", "-m", "omnyshell.cli.local.node"],
+                without_secrets(os.environ),
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 1, str(self._setup.node_log_file), flags, 0o600),
+                    (os.POSIX_SPAWN_DUP2, 1, 2),
+                ],
+                setsid=True,
+            )
+        except OSError as exc:
+            log = self._setup.node_log_file
+            raise ConfigException(f"cannot start this machine's node, whose log is {log}: {exc.strerror}") from exc

@@ -29,6 +29,17 @@ def test_a_node_that_tells_of_many_pushes_out_its_own_alone() -> None:
     assert len(list(kept)) == 8
 
 
+def test_finding_the_node_that_has_the_most_looks_at_few_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole fleet goes offline at once, where its network does."""
+    monkeypatch.setattr(away, "MAX_AWAY", 1000)
+    kept = AwaySessions()
+    for number in range(2000):
+        leaves(kept, f"n{number}", "ann", 1)
+    leaves(kept, "n1999", "bob", 1)
+    assert set(kept) == {f"n{number}/ann0" for number in range(1000, 1999)} | {"n1999/bob0"}
+    assert list(kept._nodes_of_size) == [1]
+
+
 def test_an_owner_with_many_pushes_out_its_own_alone() -> None:
     kept = AwaySessions()
     leaves(kept, "n1", "bob", 1)

@@ -70,7 +70,7 @@ def connected(directory: Path) -> socket.socket:
     """A connection to the keeper of a directory."""
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        channel.connect(os.path.relpath(directory / SOCKET))
+        channel.connect(str(directory / SOCKET))
     except OSError:
         channel.close()
         raise

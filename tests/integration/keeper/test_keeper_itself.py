@@ -6,9 +6,10 @@ import select
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from support.keepers import PATIENCE, KeeperProcess, RawNode, connected, read_all, read_until
@@ -236,6 +237,72 @@ def test_without_descriptors_it_refuses_and_goes_on(own_keeper: KeeperProcess) -
     close(found)
     own_keeper.node(b"new").close()
     node.close()
+
+
+def test_without_memory_it_leaves_who_asks_for_it_and_goes_on(own_keeper: KeeperProcess) -> None:
+    node = own_keeper.node()
+    status = dict(line.split(":\t") for line in Path(f"/proc/{own_keeper.pid}/status").read_text().splitlines())
+    limits = resource.prlimit(own_keeper.pid, resource.RLIMIT_AS)
+    most = int(status["VmSize"].split()[0]) * 1024 + 512 * 1024
+    resource.prlimit(own_keeper.pid, resource.RLIMIT_AS, (most, limits[1]))
+    greedy = own_keeper.connected()
+    with suppress(OSError):
+        greedy.sendall((1_900_000).to_bytes(4, "big") + bytes(1_900_000))
+    assert RawNode(greedy).is_closed()
+    assert node.ask(wire.LIST) == [wire.OK]
+    resource.prlimit(own_keeper.pid, resource.RLIMIT_AS, limits)
+    close(node.script(b"s", b"exit 3"))
+    assert node.exit_of(b"s") == b"3"
+    greedy.close()
+    node.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes two users")
+def test_a_keeper_of_roots_serves_the_nodes_user_alone_and_starts_nothing_as_root_for_them() -> None:
+    nobody, somebody = 65534, 65533
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o711)
+        place = Path(name) / "keeper"
+        place.mkdir(mode=0o711)
+        process = subprocess.Popen(keeper_command(place, user=nobody))
+        while not (place / SOCKET).exists():
+            os.sched_yield()
+        facts = (place / SOCKET).stat()
+        assert (facts.st_uid, facts.st_mode & 0o777) == (nobody, 0o600)
+        asked = {user: in_child(user, lambda: asks_for_a_program(place)) for user in (nobody, somebody)}
+        assert asked == {nobody: b"refused", somebody: b"Permission denied"}
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+
+
+def asks_for_a_program(place: Path) -> bytes:
+    """What happens to who asks for a program that runs as the keeper's user."""
+    try:
+        node = RawNode(connected(place))
+    except OSError as exc:
+        return (exc.strerror or "").encode()
+    assert node.ask(wire.HELLO, b"1", b"node")[0] == wire.OK
+    answer = node.ask(*node.start_request(b"s", b"/bin/true"))
+    return answer[1]
+
+
+def in_child(user: int, action: Callable[[], bytes]) -> bytes:
+    """Run it as another user, and return what it returned."""
+    told, telling = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(user, user, user)
+            os.setresuid(user, user, user)
+            os.write(telling, action())
+        finally:
+            os._exit(0)
+    os.close(telling)
+    os.waitpid(pid, 0)
+    said = os.read(told, 1000)
+    os.close(told)
+    return said
 
 
 def test_it_does_not_run_what_others_can_write(tmp_path, installed: Path) -> None:

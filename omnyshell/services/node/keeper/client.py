@@ -31,6 +31,9 @@ PROMPT = 10.0
 HELD_TIME = 30.0
 """Seconds to wait for the end of another process that has the node's sessions."""
 
+TRIES, BETWEEN_TRIES = 3, 0.1
+"""How often a keeper is looked for, or started, and the seconds between two attempts."""
+
 logger = logging.getLogger("omnyshell.node")
 
 
@@ -194,8 +197,7 @@ class KeeperClient:
         """Say hello to a keeper, and learn what it has. Raises `NoKeeperException`."""
         try:
             async with asyncio.timeout(HELD_TIME + PROMPT):
-                await self._say_hello(await self._reached())
-                listed = _listed(await self._direct(wire.LIST))
+                listed = await self._greeted()
         except TimeoutError as exc:
             raise NoKeeperException("the keeper does not answer, or gives the sessions to another process") from exc
         except Refusal as exc:
@@ -204,6 +206,16 @@ class KeeperClient:
             if not facts.is_running:
                 self._exited(name, facts.return_code)
         self._known = listed
+
+    async def _greeted(self) -> dict[str, KeptFacts]:
+        """Say hello, and return what the keeper has; once more where that one was just about to end."""
+        for _ in range(TRIES - 1):
+            with suppress(NoKeeperException):
+                await self._say_hello(await self._reached())
+                return _listed(await self._direct(wire.LIST))
+            await asyncio.sleep(BETWEEN_TRIES)
+        await self._say_hello(await self._reached())
+        return _listed(await self._direct(wire.LIST))
 
     async def _reached(self) -> socket.socket:
         try:
@@ -230,11 +242,11 @@ class KeeperClient:
 
     async def _direct(self, verb: bytes, *fields: bytes) -> list[bytes]:
         """Ask over a connection that is being made."""
+        if self._line is None:
+            raise NoKeeperException("the keeper has ended")
         future: asyncio.Future[list[bytes] | Descriptors] = asyncio.get_running_loop().create_future()
         number = next(self._numbers)
         self._pending[number] = _Pending(verb, fields, lambda answer: _resolve(future, answer))
-        if self._line is None:
-            raise NoKeeperException("the keeper has ended")
         self._line.send(wire.pack(verb, b"%d" % number, *fields))
         try:
             answer = await future

@@ -33,7 +33,7 @@ def start(options: argparse.Namespace) -> int:
         directory, user = _prepared(place, options.node_user)
     except OSError as exc:
         raise ConfigException(f"cannot make the keeper's directory for {place}: {exc.strerror}") from exc
-    command = keeper_command(directory, user=user)
+    command = keeper_command(directory, user=user, users_file=user_path(options.config) if options.config else None)
     os.execv(command[0], command)  # noqa: S606
 
 

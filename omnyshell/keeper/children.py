@@ -7,6 +7,8 @@ import signal
 import termios
 from collections.abc import Sequence
 
+from .becoming import Users, become, login_environment, login_shell, login_umask
+from .users import Account, RefusedError
 from .wire import CANNOT, REFUSED
 
 MOST_REPORT = 4096
@@ -19,24 +21,33 @@ _NOT_HANDED_ON = (*HANDLED, signal.SIGPIPE, signal.SIGXFSZ)
 """Those, and the two that Python ignores."""
 
 _FAILED = 127
+_STREAMS = 3
 _SOFT_LIMIT, _HARD_LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)
 _MOST_OPEN = _HARD_LIMIT if 0 < _HARD_LIMIT < 1 << 20 else 1 << 20
 
 
-class RefusedError(Exception):
-    """A program that is not started; the text says why."""
-
-
 class Program:
-    """What is to be run: the path of a program and its arguments, its variables, directory and user."""
+    """What is to be run: the path of a program and its arguments, its variables, directory, and for whom.
+
+    Without `user` it is the keeper's own. Otherwise `users` decides whose, and what is not said is as at a login: an
+    empty first word is that user's shell, variables that are missing are added, and an empty directory is the home.
+    """
 
     def __init__(
-        self, words: Sequence[bytes], variables: Sequence[bytes], directory: bytes, user: bytes, *, is_on_terminal: bool
+        self,
+        words: Sequence[bytes],
+        variables: Sequence[bytes],
+        directory: bytes,
+        user: bytes,
+        users: Users,
+        *,
+        is_on_terminal: bool,
     ) -> None:
         self.words = list(words)
         self.environment = dict(variable.split(b"=", 1) for variable in variables)
         self.directory = directory
         self.user = user
+        self.users = users
         self.is_on_terminal = is_on_terminal
 
 
@@ -122,7 +133,7 @@ def _run(program: Program, streams: Sequence[int], telling: int) -> None:
     """Become the program, or say why not. Never returns."""
     try:
         _prepare(program, streams, telling)
-        os.execve(program.words[0], program.words, program.environment)  # noqa: S606
+        os.execvpe(program.words[0], program.words, program.environment)  # noqa: S606
     except RefusedError as exc:
         _tell(telling, REFUSED, str(exc))
     except OSError as exc:
@@ -141,7 +152,8 @@ def _prepare(program: Program, streams: Sequence[int], telling: int) -> None:
         os.dup2(stream, number)
     os.closerange(3, telling)
     os.closerange(telling + 1, _MOST_OPEN)
-    become(program)
+    if program.user:
+        _log_in(program, program.users.account_for(program.user))
     os.chdir(program.directory)
     resource.setrlimit(resource.RLIMIT_NOFILE, (_SOFT_LIMIT, _HARD_LIMIT))
     for number in _NOT_HANDED_ON:
@@ -149,12 +161,27 @@ def _prepare(program: Program, streams: Sequence[int], telling: int) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def become(program: Program) -> None:
-    """Become the user whose program it is, in the child, before it enters the directory.
+def _log_in(program: Program, account: Account) -> None:
+    """Become a user, and complete the program as a login of theirs would. Raises `RefusedError`."""
+    become(account, _STREAMS, is_on_terminal=program.is_on_terminal)
+    os.umask(login_umask())
+    program.words[0] = program.words[0] or os.fsencode(login_shell(account))
+    program.environment = login_environment(account) | program.environment
+    home = os.fsencode(account.home)
+    if not program.directory:
+        program.directory = home if _can_enter(home) else b"/"
+    elif program.directory.startswith(b"~"):
+        program.directory = os.path.join(home, program.directory[2:])
 
-    Its streams are 0, 1 and 2, and all else of the keeper's is closed. Raises `RefusedError`.
-    """
-    raise RefusedError(f"This keeper starts programs as its own user alone, and not as {os.fsdecode(program.user)}")
+
+def _can_enter(home: bytes) -> bool:
+    """Tell whether a home can be entered; if not, its user is told where they are."""
+    try:
+        os.chdir(home)
+    except OSError as exc:
+        os.write(2, b"omnyshell: %s: %s; starting in /\r\n" % (home, os.fsencode(exc.strerror or "")))
+        return False
+    return True
 
 
 def _tell(telling: int, code: bytes, text: str) -> None:

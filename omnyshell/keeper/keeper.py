@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 
 from . import wire
+from .becoming import Users
 from .children import MOST_REPORT, Program, end_now, start
 from .connection import Connection
 from .ending import Ending
@@ -42,7 +43,10 @@ class DeniedError(Exception):
 class Keeper:
     """Serves whoever connects to its socket and may: a node's user, its own, and root."""
 
-    def __init__(self, poller: Poller, listener: socket.socket, lock: int, users: set[int], boot: bytes) -> None:
+    def __init__(
+        self, poller: Poller, listener: socket.socket, lock: int, served: set[int], boot: bytes, users: Users
+    ) -> None:
+        """`served` are the users who may ask; `users` says whose programs are started for them."""
         self.poller = poller
         self.own_descriptors = (listener.fileno(), lock)
         self.boot = boot
@@ -61,6 +65,7 @@ class Keeper:
         self.when_started: Callable[[], None] = lambda: None
         """Called whenever no program is being started any more."""
 
+        self._served = served
         self._users = users
         self._listener = listener
         listener.setblocking(False)
@@ -112,7 +117,7 @@ class Keeper:
         except OSError:
             channel.close()
             return
-        if peer.uid in self._users and len(self.connections) < MOST_CONNECTIONS:
+        if peer.uid in self._served and len(self.connections) < MOST_CONNECTIONS:
             self.connections.append(Connection(self.poller, channel, peer, self._heard, self._lost))
         else:
             channel.close()
@@ -163,7 +168,8 @@ class Keeper:
         if node:
             self._hold(connection, node)
         connection.node = node
-        return b"%d" % wire.VERSION, b"%d" % os.getpid(), self.boot
+        judges = wire.JUDGES if self._users.judges(connection.peer.uid) else b""
+        return b"%d" % wire.VERSION, b"%d" % os.getpid(), self.boot, judges
 
     def _hold(self, connection: Connection, node: bytes) -> None:
         """Make the peer the one that holds the node's sessions, unless another process does and lives."""
@@ -184,12 +190,11 @@ class Keeper:
     def _start(self, connection: Connection, request: Request) -> None:
         name, kind, columns, rows, directory, user, count = request.fields
         node, words = connection.node or b"", request.rest[: int(count)]
-        if not user and connection.peer.uid != os.geteuid():
-            raise DeniedError(wire.REFUSED, "A node of another user's has to say whose program it is")
-        if not user and connection.peer.uid not in (0, os.geteuid()):
-            raise DeniedError(wire.REFUSED, "This keeper starts programs of its own user for that one alone")
+        if not user and self._users.judges(connection.peer.uid):
+            raise DeniedError(wire.REFUSED, "This keeper has to be told for whom a program is: start the node anew")
         self._check_room(node, name)
-        program = Program(words, request.rest[int(count) :], directory, user, is_on_terminal=kind != wire.PIPES)
+        variables = request.rest[int(count) :]
+        program = Program(words, variables, directory, user, self._users, is_on_terminal=kind != wire.PIPES)
         held_by_us, of_program = open_streams(kind, int(columns), int(rows))
         try:
             pid, pidfd, report = start(program, of_program)

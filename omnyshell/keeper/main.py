@@ -1,7 +1,8 @@
 """The keeper's command line, which `omnyshell keeper start` and a node without one write.
 
-`serve` takes a directory, in which the socket will be, the number of the user who gets it, and seconds after which the
-keeper ends that holds nothing, and to which nobody is connected; 0 for never. `detach` is the same, and the command
+`serve` takes a directory, in which the socket will be, the number of the user who gets it, seconds after which the
+keeper ends that holds nothing, and to which nobody is connected; 0 for never; and the node's file, which says who
+becomes whom, or an empty word. `detach` is the same, and the command
 ends as soon as the keeper serves, which goes on by itself. `--restore` and `--trial`, with a descriptor, upgrade it.
 """
 
@@ -13,11 +14,13 @@ import socket
 import sys
 from collections.abc import Sequence
 
+from .becoming import Users
 from .children import HANDLED, allow_descriptors
 from .keeper import Keeper
 from .poller import READ, Poller, say
 from .trust import UntrustedError, check, check_own_code
 from .upgrade import Upgrade, inherited, inherited_socket, read_state, restore, trial
+from .users import RefusedError
 
 SOCKET, LOCK = "socket", "lock"
 FAILED, RUNS_ALREADY = 1, 3
@@ -31,13 +34,15 @@ def main(words: Sequence[str]) -> int:
     """Serve until it is stopped; return an exit code."""
     try:
         check_own_code()
-        how, directory, user, idle, *state = words
+        how, directory, user, idle, config, *state = words
         if how == "--trial":
             trial(int(*state))
             return 0
-        _serve(how, directory, int(user), float(idle), state)
+        _serve(how, directory, int(user), float(idle), config, state)
     except UntrustedError as exc:
         say(f"it does not run where others could have written: {exc}")
+    except RefusedError as exc:
+        say(str(exc))
     except BlockingIOError:
         say("another keeper serves this directory")
         return RUNS_ALREADY
@@ -48,12 +53,14 @@ def main(words: Sequence[str]) -> int:
     return FAILED
 
 
-def _serve(how: str, directory: str, user: int, idle: float, state: Sequence[str]) -> None:
+def _serve(how: str, directory: str, user: int, idle: float, config: str, state: Sequence[str]) -> None:
+    users = Users(config, user)
     if how == "--restore":
         records = read_state(int(*state))
         os.close(int(*state))
         boot, listener, lock = records[0][1], inherited_socket(records[0][2]), inherited(records[0][3])
     else:
+        users.check_file()
         _leave_starter()
         records, boot = [], os.urandom(8).hex().encode()
         lock = _lock(directory)
@@ -61,11 +68,11 @@ def _serve(how: str, directory: str, user: int, idle: float, state: Sequence[str
     if how == "detach":
         _detach()
     allow_descriptors()
-    keeper = Keeper(Poller(), listener, lock, {0, os.geteuid(), user}, boot)
+    keeper = Keeper(Poller(), listener, lock, {0, os.geteuid(), user}, boot, users)
     restore(keeper, records)
 
     def command(option: str, fd: int) -> list[str]:
-        return [sys.executable, "-I", "-S", _HERE, option, directory, str(user), str(idle), str(fd)]
+        return [sys.executable, "-I", "-S", _HERE, option, directory, str(user), str(idle), config, str(fd)]
 
     _watch_signals(keeper, Upgrade(keeper, command, _mark))
     _run(keeper, idle)

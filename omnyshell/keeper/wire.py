@@ -16,6 +16,8 @@ MOST_BYTES = 2 * 1024 * 1024
 MOST_DESCRIPTORS = 6
 MOST_NAME = 128
 MOST_PATH = 4096
+MOST_USER = 32 * 1024
+USER_PARTS = 4
 MOST_WORDS = 16 * 1024
 """The most arguments and variables of a program."""
 
@@ -35,6 +37,9 @@ FORGET, UPGRADE, STOP, STATUS = b"forget", b"upgrade", b"stop", b"status"
 UNANSWERED = b"0"
 
 OK, NO, EXIT = b"ok", b"no", b"exit"
+
+JUDGES = b"judges"
+"""The last word of the answer to `hello`, where each start has to say for whom it is."""
 
 PTY, PIPES = b"pty", b"pipes"
 QUIET_PTY = b"quiet-pty"
@@ -67,6 +72,14 @@ def _is_path(field: bytes) -> bool:
     return 0 < len(field) <= MOST_PATH and field.startswith(b"/")
 
 
+def _is_directory(field: bytes) -> bool:
+    return not field or field == b"~" or field.startswith(b"~/") or _is_path(field)
+
+
+def _is_asker_or_none(field: bytes) -> bool:
+    return not field or (len(field) <= MOST_USER and field.count(b"\n") == USER_PARTS - 1)
+
+
 def _number(least: int, most: int) -> Callable[[bytes], bool]:
     return lambda field: len(field) <= len(str(most)) and field.isdigit() and least <= int(field) <= most
 
@@ -83,8 +96,8 @@ REQUESTS: dict[bytes, tuple[Callable[[bytes], bool], ...]] = {
         _is_name,
         _one_of(PTY, QUIET_PTY, PIPES),
         *(_number(1, 10_000), _number(1, 10_000)),
-        _is_path,
-        _is_name_or_none,
+        _is_directory,
+        _is_asker_or_none,
         _number(1, MOST_WORDS),
     ),
     LIST: (),
@@ -99,7 +112,10 @@ REQUESTS: dict[bytes, tuple[Callable[[bytes], bool], ...]] = {
     STATUS: (),
 }
 """What each field of a request must be. `hello` has the version and the node's id, which a command line leaves empty.
-`start` has the session, kind, columns, rows, directory, user, how many words the program has, those, and variables."""
+`start` has the session, kind, columns, rows, directory, for whom, how many words the program has, those, and variables.
+For whom it is are four lines: principal, roles, the user that is wanted, and those to whom the hub narrows it; commas
+separate roles and users. Where that is empty, the program is the keeper's own user's. Otherwise the first word may be
+empty or a name, and the directory empty or below `~`: shell, search and home are those of who it becomes."""
 
 
 class Request:
@@ -137,14 +153,17 @@ def check(verb: bytes, fields: Sequence[bytes]) -> None:
     if not is_right or not all(check(field) for check, field in zip(checks, fields, strict=False)):
         raise MalformedError
     if verb == START:
-        _check_words(int(fields[count - 1]), fields[count:])
+        is_complete = not fields[count - 2]
+        if is_complete and not fields[count - 3].startswith(b"/"):
+            raise MalformedError
+        _check_words(int(fields[count - 1]), fields[count:], is_complete=is_complete)
     if sum(map(len, fields)) + len(fields) + _ROOM > MOST_BYTES:
         raise MalformedError
 
 
-def _check_words(count: int, rest: Sequence[bytes]) -> None:
-    """Raise `MalformedError` unless these are a program's path and arguments, and variables."""
-    are_words = count <= len(rest) <= MOST_WORDS and rest[0].startswith(b"/")
+def _check_words(count: int, rest: Sequence[bytes], *, is_complete: bool) -> None:
+    """Raise `MalformedError` unless these are a program, with its path if `is_complete`, arguments, and variables."""
+    are_words = count <= len(rest) <= MOST_WORDS and (not is_complete or rest[0].startswith(b"/"))
     if not are_words or not all(variable.find(b"=") > 0 for variable in rest[count:]):
         raise MalformedError
 

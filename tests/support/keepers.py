@@ -8,8 +8,10 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from support.people import Machine
+
 from omnyshell.keeper import wire
-from omnyshell.services.node.keeper.place import SOCKET, keeper_command
+from omnyshell.services.node.keeper.place import PROGRAM, SOCKET, keeper_command
 
 PATIENCE = 20.0
 """Seconds for what takes milliseconds."""
@@ -21,12 +23,21 @@ PATH = b"PATH=/usr/bin:/bin"
 class KeeperProcess:
     """A keeper in a directory, by default one that a test makes."""
 
-    def __init__(self, directory: Path, program: Path | None = None, user: int | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        program: Path | None = None,
+        user: int | None = None,
+        users_file: Path | None = None,
+        machine: "Machine | None" = None,
+    ) -> None:
+        """It sees the users of `machine`, or this machine's own."""
         self.directory = directory
         directory.mkdir(mode=0o700, exist_ok=True)
-        command = keeper_command(directory, user=os.geteuid() if user is None else user)
+        command = keeper_command(directory, user=os.geteuid() if user is None else user, users_file=users_file)
+        command = machine.wrapped(command) if machine is not None else command
         if program is not None:
-            command[3] = str(program)
+            command[command.index(str(PROGRAM))] = str(program)
         self._log = (directory / "log").open("wb")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
         self.pid = self.process.pid
@@ -122,9 +133,14 @@ class RawNode:
 
     @staticmethod
     def start_request(
-        session: bytes, *words: bytes, kind: bytes = wire.PIPES, env: tuple[bytes, ...] = (PATH,), cwd: bytes = b"/"
+        session: bytes,
+        *words: bytes,
+        kind: bytes = wire.PIPES,
+        env: tuple[bytes, ...] = (PATH,),
+        cwd: bytes = b"/",
+        whose: bytes = b"",
     ) -> tuple[bytes, ...]:
-        return (wire.START, session, kind, b"80", b"24", cwd, b"", b"%d" % len(words), *words, *env)
+        return (wire.START, session, kind, b"80", b"24", cwd, whose, b"%d" % len(words), *words, *env)
 
     def script(self, session: bytes, line: bytes, kind: bytes = wire.PIPES) -> dict[str, int]:
         """Start a shell that runs a line."""

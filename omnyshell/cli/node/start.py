@@ -16,7 +16,7 @@ from omnyshell.security.files import make_private_directory
 from omnyshell.services.local.pid_file import PidFile
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.node import OmnyShellNode
-from omnyshell.services.node.options import OPTIONS, uses_keeper
+from omnyshell.services.node.options import OPTIONS, users_file, uses_keeper
 
 
 def start(options: argparse.Namespace) -> int:
@@ -31,7 +31,8 @@ def config_from(options: argparse.Namespace) -> NodeConfig:
     strict = strict_modes(options)
     said = {"state_dir": state_dir() / "nodes" / options.id} | settings(vars(options), OPTIONS, NodeConfig)
     strict.check_tree(said["state_dir"])
-    return NodeConfig(**said | {"access": access_from(options), "keeper": uses_keeper(vars(options))})
+    sessions = {"keeper": uses_keeper(vars(options)), "users_file": users_file(vars(options))}
+    return NodeConfig(**said | {"access": access_from(options)} | sessions)
 
 
 async def _serve(config: NodeConfig) -> int:

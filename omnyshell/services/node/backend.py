@@ -16,6 +16,15 @@ class ShellRequest:
     principal: str
     """Who asks, according to the hub, which has checked that they may use the node."""
 
+    roles: tuple[str, ...] = ()
+    """Their roles, according to the hub; an older hub names none."""
+
+    user: str = ""
+    """The user of this machine that they want to be; empty for the first that they may."""
+
+    logins: tuple[str, ...] = ()
+    """The users to which the hub narrows that; it does not where there are none."""
+
     mode: SessionMode = SessionMode.EXEC
     command: str | None = None
     """A line for a shell; with `args`, a program."""

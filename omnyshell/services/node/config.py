@@ -68,6 +68,9 @@ class NodeConfig:
     keeper: bool = False
     """Whether a keeper starts sessions, a process of its own beside the node."""
 
+    users_file: Path | None = None
+    """The file whose table `[users]` says who becomes which user of this machine; it takes a keeper."""
+
     is_service: bool = False
     """Whether the node retries after a refused credential, instead of ending."""
 

@@ -59,6 +59,18 @@ def child_environment(request: ShellRequest, inherited: Mapping[str, str], refus
     """
     env = dict(inherited)
     _make_good(env)
+    _add_requested(env, request, refused)
+    return env
+
+
+def login_environment(request: ShellRequest, refused: Sequence[str]) -> dict[str, str]:
+    """Return what a process starts with beside the variables of a login, of which the keeper knows: see above."""
+    env = {"LANG": DEFAULT_LANG}
+    _add_requested(env, request, refused)
+    return env
+
+
+def _add_requested(env: dict[str, str], request: ShellRequest, refused: Sequence[str]) -> None:
     for name, value in request.env.items():
         check_variable(name, value)
         if not any(fnmatchcase(name, pattern) for pattern in (*refused, OWN_VARIABLES)):
@@ -67,7 +79,6 @@ def child_environment(request: ShellRequest, inherited: Mapping[str, str], refus
         env.setdefault("TERM", "xterm-256color")
         if request.pty is not None:
             env["TERM"] = request.pty.term
-    return env
 
 
 def check_variable(name: str, value: str) -> None:

@@ -372,7 +372,9 @@ class OmnyShellNode:
 def _backend_of(config: NodeConfig) -> ShellBackend:
     """Return the backend of this machine's processes."""
     local = LocalBackend(config.state_dir, config.commands, config.refused_variables, config.drain_limit)
-    return KeptBackend(config.state_dir, config.node_id, local) if config.keeper else local
+    if not config.keeper and config.users_file is None:
+        return local
+    return KeptBackend(config.state_dir, config.node_id, local, config.users_file)
 
 
 def _is_displacement(error: OmnyShellException) -> bool:

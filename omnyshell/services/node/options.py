@@ -1,11 +1,13 @@
 """The options of a node: of `omnyshell node start`, and of the file that `--config` names."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
 from omnyshell.durations import format_duration
+from omnyshell.errors import ConfigException
 from omnyshell.ids import is_node_id
 from omnyshell.options.option import SWITCH, Check, Option, default_of
 from omnyshell.options.values import at_least, duration, file_exists, parse_pairs
@@ -14,6 +16,7 @@ from omnyshell.services.access_options import ACCESS, BIND_CERTIFICATE, CA
 from omnyshell.services.exposer.targets import TargetPatterns
 from omnyshell.services.node.config import Keeping, NodeConfig
 from omnyshell.services.node.environment import REFUSED_VARIABLES
+from omnyshell.services.node.keeper.whose import check_both, users_from_table
 from omnyshell.services.node.restriction.tables import COMMANDS, rules_from_tables
 from omnyshell.services.service_options import CONFIG, LOG_FORMAT, LOG_LEVEL, STRICT_MODES
 
@@ -159,6 +162,16 @@ KEEPER = (
 )
 """Together they make one setting; see `uses_keeper`."""
 
+USERS = (
+    Option(
+        "users",
+        "`[users]`: which users of this machine principals and roles become; the keeper reads it too, see below",
+        kind="tables",
+        parse=users_from_table,
+    ),
+    Option("--run-as-node-user", "have all sessions be of the user that the node runs as", kind="flag"),
+)
+
 SERVICE = (
     Option("--service", "go on trying when the credential is refused", kind="flag", sets="is_service"),
     Option(
@@ -195,12 +208,22 @@ KEEPER_START = (
 
 KEEPER_STOP = (*KEEPER_PLACE, Option("--yes", "do not ask, however many sessions end", kind="flag"))
 
-_DECLARED = (*IDENTITY, *NODE_ACCESS, *RULES, *SESSIONS, *SCREENS, *KEEPER, *SERVICE, LOG_LEVEL, LOG_FORMAT)
+_DECLARED = (*IDENTITY, *NODE_ACCESS, *RULES, *SESSIONS, *SCREENS, *KEEPER, *USERS, *SERVICE, LOG_LEVEL, LOG_FORMAT)
 
 
 def uses_keeper(values: Mapping[str, Any]) -> bool:
     """Tell from the options whether the node has a keeper."""
     return values["keeper"] == SWITCH[0] and not values["no_keeper"]
+
+
+def users_file(values: Mapping[str, Any]) -> Path | None:
+    """Return the file that says who becomes whom, if the node's file does. Raises `ConfigException`."""
+    check_both(values["users"], as_node=bool(values["run_as_node_user"]))
+    if not values["users"]:
+        return None
+    if values["no_keeper"]:
+        raise ConfigException("[users] takes a keeper, which starts sessions as others").about("no_keeper")
+    return user_path(values["config"])
 
 
 # A node never reloads its options.

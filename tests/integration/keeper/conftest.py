@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.keepers import KeeperProcess
+from support.people import Machine
 
 
 @pytest.fixture(scope="module")
@@ -18,3 +19,9 @@ def own_keeper(tmp_path) -> Iterator[KeeperProcess]:
     found = KeeperProcess(tmp_path / "keeper")
     yield found
     found.end()
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """A machine with users, for what can be others."""
+    return Machine(tmp_path_factory.mktemp("machine") / "etc")

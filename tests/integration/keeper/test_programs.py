@@ -1,6 +1,7 @@
 """What programs get of a keeper, and what they do not."""
 
 import os
+import pwd
 import re
 import signal
 import subprocess
@@ -115,10 +116,10 @@ def test_what_cannot_be_started_is_told_in_the_systems_words(
 def test_no_other_user_is_had(keeper: KeeperProcess) -> None:
     node = keeper.node(b"other-user")
     request = list(node.start_request(b"s", b"/bin/true"))
-    request[6] = b"nobody"
+    request[6] = b"ann\n\nnobody\n"
     assert node.ask(*request) == [
         *(wire.NO, wire.REFUSED),
-        b"This keeper starts programs as its own user alone, and not as nobody",
+        f"All programs of this node are {pwd.getpwuid(os.geteuid()).pw_name}'s: it has no [users]".encode(),
     ]
     # Its child is waited for, and the id is free.
     close(node.script(b"s", b"exit 0"))

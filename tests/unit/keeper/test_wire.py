@@ -64,6 +64,18 @@ def test_what_is_malformed_is_refused() -> None:
             parse_request(frame)
 
 
+def test_what_is_for_somebody_is_completed_by_who_they_become() -> None:
+    session = GOOD[wire.START][:4]
+    whose = b"ann\ndba,ops\npostgres\n"
+    for directory in (b"", b"~", b"~/x", b"/x"):
+        for word in (b"", b"psql", b"/bin/sh"):
+            parse_request(body(wire.START, b"1", *session, directory, whose, b"1", word, b"A=b"))
+            for wrong in (b"", b"ann", b"ann\n\n", b"ann\n\n\n\nroot"):
+                if wrong or not (directory.startswith(b"/") and word.startswith(b"/")):
+                    with pytest.raises(MalformedError):
+                        parse_request(body(wire.START, b"1", *session, directory, wrong, b"1", word))
+
+
 @pytest.mark.parametrize(
     "rest",
     [

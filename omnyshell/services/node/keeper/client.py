@@ -83,10 +83,16 @@ class KeeperClient:
         state_dir: Path,
         node_id: str,
         *,
+        users_file: Path | None = None,
         exited: Callable[[str, int | None], None],
         gone: Callable[[], None],
         reconnected: Callable[[set[str]], None],
     ) -> None:
+        """A keeper that is started reads in `users_file` who becomes whom."""
+        self._users_file = users_file
+        self.judges = False
+        """Whether the keeper decides whose the programs are, and has to be told for whom each is."""
+
         self._state_dir = state_dir
         self._node_id = node_id.encode()
         self._exited = exited
@@ -221,14 +227,14 @@ class KeeperClient:
         try:
             return connect(self._state_dir)
         except NoKeeperException:
-            await start_own(self._state_dir)
+            await start_own(self._state_dir, self._users_file)
             return connect(self._state_dir)
 
     async def _say_hello(self, channel: socket.socket) -> None:
         self._line = KeeperLine(channel, self._heard, self._lost)
         while True:
             try:
-                _, _, boot = (await self._direct(wire.HELLO, b"%d" % wire.VERSION, self._node_id))[:3]
+                _, _, boot, judges = (await self._direct(wire.HELLO, b"%d" % wire.VERSION, self._node_id))[:4]
             except Refusal as exc:
                 if exc.code != wire.HELD:
                     raise
@@ -238,7 +244,7 @@ class KeeperClient:
                 break
         if self._boot not in (b"", boot):
             self._gone()
-        self._boot = boot
+        self._boot, self.judges = boot, judges == wire.JUDGES
 
     async def _direct(self, verb: bytes, *fields: bytes) -> list[bytes]:
         """Ask over a connection that is being made."""
@@ -357,13 +363,13 @@ async def _end_of(pid: int) -> None:
         os.close(pidfd)
 
 
-async def start_own(state_dir: Path) -> None:
+async def start_own(state_dir: Path, users_file: Path | None = None) -> None:
     """Start a keeper of our own user's, which outlives us. Raises `NoKeeperException` where it does not start."""
     directory = own_directory(state_dir)
     try:
         make_private_directory(directory)
         starting = await asyncio.create_subprocess_exec(
-            *keeper_command(directory, user=os.geteuid(), idle=IDLE, detach=True),
+            *keeper_command(directory, user=os.geteuid(), idle=IDLE, detach=True, users_file=users_file),
             env=inherited_variables(os.environ),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,

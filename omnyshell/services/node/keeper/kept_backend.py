@@ -16,6 +16,7 @@ from omnyshell.services.node.keeper.client import Descriptors, KeeperClient, Kep
 from omnyshell.services.node.keeper.kept_leader import KeptLeader
 from omnyshell.services.node.keeper.line import close_all
 from omnyshell.services.node.keeper.place import NoKeeperException
+from omnyshell.services.node.keeper.whose import whose_field
 from omnyshell.services.node.processes.ledger import KILL_TIME, POLL
 from omnyshell.services.node.processes.local_backend import LocalBackend, is_quiet_shell
 from omnyshell.services.node.processes.pipes import PipeSession
@@ -29,11 +30,20 @@ logger = logging.getLogger("omnyshell.node")
 class KeptBackend:
     """Has a keeper start processes, which outlive this one; starts them itself where no keeper can be had."""
 
-    def __init__(self, state_dir: Path, node_id: str, local: LocalBackend) -> None:
-        """`local` prepares requests, and starts them without a keeper."""
+    def __init__(self, state_dir: Path, node_id: str, local: LocalBackend, users_file: Path | None = None) -> None:
+        """`local` prepares requests, and starts them without a keeper.
+
+        Where there is a `users_file`, nothing is started but as it says who becomes whom.
+        """
         self._local = local
+        self._users_file = users_file
         self._client: KeeperClient | None = KeeperClient(
-            state_dir, node_id, exited=self._exited, gone=self._keeper_gone, reconnected=self._tell_again
+            state_dir,
+            node_id,
+            users_file=users_file,
+            exited=self._exited,
+            gone=self._keeper_gone,
+            reconnected=self._tell_again,
         )
         self._leaders: dict[str, KeptLeader] = {}
         """Those that run, by their sessions."""
@@ -62,10 +72,13 @@ class KeptBackend:
     def start(self, request: ShellRequest, sink: OutputSink) -> ShellSession | Awaitable[ShellSession]:
         """Have the keeper start a process. Raises `SessionRejectedException` as `ShellBackend.start` says."""
         client = self._client
+        if self._users_file is not None and (client is None or not client.judges):
+            text = f"No keeper goes by [users] of {self._users_file}: stop the one that runs, and start the node anew"
+            raise SessionRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
         if client is None:
             return self._local.start(request, sink)
-        launch = self._local.prepared(request)
-        fields = _start_fields(request, launch)
+        launch = self._local.prepared_for_login(request) if client.judges else self._local.prepared(request)
+        fields = _start_fields(request, launch, whose_field(request) if client.judges else b"")
         future: asyncio.Future[ShellSession] = asyncio.get_running_loop().create_future()
 
         def answered(answer: list[bytes] | Descriptors | Exception) -> None:
@@ -200,18 +213,19 @@ class KeptBackend:
         await client.aclose()
 
 
-def _start_fields(request: ShellRequest, launch: Launch) -> tuple[bytes, ...]:
+def _start_fields(request: ShellRequest, launch: Launch, whose: bytes) -> tuple[bytes, ...]:
     """Return a start as the keeper takes it. Raises `SessionRejectedException` for what no program can get."""
     size = request.pty or PtySpec()
     cells = [b"%d" % min(max(1, count), MAX_CELLS) for count in (size.cols, size.rows)]
     kind = wire.PIPES
     if request.wants_pty:
         kind = wire.QUIET_PTY if is_quiet_shell(request) else wire.PTY
-    directory = os.fsencode(os.path.abspath(launch.cwd))  # noqa: PTH100 - a link stays one
+    # A link stays one.
+    directory = os.fsencode(launch.cwd if whose else os.path.abspath(launch.cwd))  # noqa: PTH100
     words = [os.fsencode(word) for word in launch.argv]
     variables = [os.fsencode(f"{name}={value}") for name, value in launch.env.items()]
     name = request.session_id.encode()
-    fields = (name, kind, *cells, directory, b"", b"%d" % len(words), *words, *variables)
+    fields = (name, kind, *cells, directory, whose, b"%d" % len(words), *words, *variables)
     try:
         wire.check(wire.START, fields)
     except wire.MalformedError as exc:
@@ -222,8 +236,10 @@ def _start_fields(request: ShellRequest, launch: Launch) -> tuple[bytes, ...]:
 
 def _rejection(launch: Launch, answer: list[bytes] | Exception) -> Exception:
     if isinstance(answer, Refusal) and answer.code == wire.CANNOT:
-        text = f"Cannot start '{launch.argv[0]}': {answer}"
+        text = f"Cannot start '{launch.argv[0] or 'the shell'}': {answer}"
         return SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST)
+    if isinstance(answer, Refusal) and answer.code == wire.REFUSED:
+        return SessionRejectedException(str(answer), code=ErrorCodes.NOT_AUTHORIZED)
     if isinstance(answer, Refusal | NoKeeperException):
         return SessionRejectedException(f"The keeper starts nothing: {answer}", code=ErrorCodes.INTERNAL_ERROR)
     return answer if isinstance(answer, Exception) else OSError("the keeper gave no descriptors")

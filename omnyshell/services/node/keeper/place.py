@@ -35,14 +35,18 @@ def shared_directory(state_dir: Path) -> Path:
     return SHARED / hashlib.sha256(os.fsencode(state_dir.resolve())).hexdigest()[:16]
 
 
-def keeper_command(directory: Path, *, user: int, idle: float = 0, detach: bool = False) -> list[str]:
+def keeper_command(
+    directory: Path, *, user: int, idle: float = 0, detach: bool = False, users_file: Path | None = None
+) -> list[str]:
     """Return the command line of a keeper: the interpreter without site-packages, and our directory of it.
 
     It ends once it was of no use for `idle` seconds, unless that is 0. With `detach` the command ends when it serves.
+    `users_file` is the node's file, of which it reads who becomes whom.
     """
     # The interpreter itself, as a link to it could lead elsewhere once that is upgraded.
     program = os.path.realpath(sys.executable)
-    return [program, "-I", "-S", str(PROGRAM), "detach" if detach else "serve", str(directory), str(user), str(idle)]
+    how, config = "detach" if detach else "serve", "" if users_file is None else str(users_file.absolute())
+    return [program, "-I", "-S", str(PROGRAM), how, str(directory), str(user), str(idle), config]
 
 
 def connect(state_dir: Path) -> socket.socket:

@@ -7,8 +7,12 @@ from collections.abc import Mapping, Sequence
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.model.sessions import SessionMode, ShellFamily
 from omnyshell.services.node.backend import Launch, ShellRequest
-from omnyshell.services.node.environment import POSIX_SHELL, child_environment, start_directory
+from omnyshell.services.node.environment import POSIX_SHELL, child_environment, login_environment, start_directory
+from omnyshell.services.node.restriction.environment import NO_HOME
 from omnyshell.services.node.restriction.policy import CommandPolicy
+
+USERS_SHELL = ""
+"""Stands for the shell of the user whom a program gets."""
 
 _POWERSHELL = ("pwsh", "-NoLogo", "-NoProfile", "-Command")
 
@@ -31,6 +35,33 @@ def prepare(
     return Launch([_find_program(argv[0], env, cwd), *argv[1:]], env, cwd)
 
 
+def prepare_for_login(request: ShellRequest, policy: CommandPolicy, refused_variables: Sequence[str]) -> Launch:
+    """Return what to start as a user whom the keeper knows: see `prepare`.
+
+    An empty program is that user's shell, an empty directory their home, and a program is searched for in their path.
+    """
+    if policy.is_restricted:
+        return _of_nobody(policy.launch(request, refused_variables))
+    env = login_environment(request, refused_variables)
+    argv = _argv(request, {"SHELL": USERS_SHELL} | env)
+    if request.args and not argv[0]:
+        raise _bad_request("There is no program '' that can be run")
+    if any("\0" in word for word in (*argv, request.cwd or "")):
+        raise _bad_request("A NUL character cannot be passed to a program")
+    return Launch(argv, env, _below_home(request.cwd or ""))
+
+
+def _of_nobody(launch: Launch) -> Launch:
+    """Take away what a restricted program has of the node's user: nobody else's home is trusted in its place."""
+    home = launch.env["HOME"]
+    env = {name: value for name, value in launch.env.items() if name not in ("USER", "LOGNAME")}
+    return Launch(launch.argv, env | {"HOME": NO_HOME}, NO_HOME if launch.cwd == home else launch.cwd)
+
+
+def _below_home(directory: str) -> str:
+    return directory if not directory or directory[0] in "/~" else f"~/{directory}"
+
+
 def _argv(request: ShellRequest, env: Mapping[str, str]) -> list[str]:
     if request.args:
         return [request.command, *request.args] if request.command else list(request.args)
@@ -50,7 +81,7 @@ def _shell_prefix(request: ShellRequest, env: Mapping[str, str]) -> tuple[str, .
         raise _bad_request("This node has no cmd shell")
     if request.shell_family is ShellFamily.POSIX:
         return (POSIX_SHELL, "-c")
-    return (env.get("SHELL") or POSIX_SHELL, "-c")
+    return (env.get("SHELL", POSIX_SHELL), "-c")
 
 
 def _find_program(name: str, env: Mapping[str, str], cwd: str) -> str:

@@ -5,11 +5,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from omnyshell.errors import SessionRejectedException
+from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.model.sessions import PtySpec, SessionMode
 from omnyshell.services.node.backend import Launch, OutputSink, ShellRequest
-from omnyshell.services.node.environment import find_shells, inherited_variables
-from omnyshell.services.node.processes.commands import prepare
+from omnyshell.services.node.environment import account, find_shells, inherited_variables
+from omnyshell.services.node.processes.commands import prepare, prepare_for_login
 from omnyshell.services.node.processes.ledger import ChildLedger
 from omnyshell.services.node.processes.own_children import start_on_pipes, start_on_terminal
 from omnyshell.services.node.processes.process import ProcessSession
@@ -65,9 +65,28 @@ class LocalBackend:
 
     def prepared(self, request: ShellRequest) -> Launch:
         """Return what a request would start. Raises `SessionRejectedException`."""
-        if request.mode not in (SessionMode.EXEC, SessionMode.SHELL):
-            raise SessionRejectedException(f"This node does not serve mode '{request.mode}'", code="bad_request")
+        _check_mode(request)
+        _check_own_user(request)
         return prepare(request, self._policy, self._inherited, self._refused_variables)
+
+    def prepared_for_login(self, request: ShellRequest) -> Launch:
+        """Return what a request would start as a user of whom the keeper knows. Raises `SessionRejectedException`."""
+        _check_mode(request)
+        return prepare_for_login(request, self._policy, self._refused_variables)
+
+
+def _check_mode(request: ShellRequest) -> None:
+    if request.mode not in (SessionMode.EXEC, SessionMode.SHELL):
+        raise SessionRejectedException(f"This node does not serve mode '{request.mode}'", code="bad_request")
+
+
+def _check_own_user(request: ShellRequest) -> None:
+    """Refuse to be another user than the node's. Raises `SessionRejectedException`."""
+    own = account().name
+    if request.user not in ("", own) or (request.logins and own not in request.logins):
+        wanted = f"'{request.user}'" if request.user else "whom the hub allows"
+        text = f"This node has no [users], so nobody becomes {wanted}: all that it starts is {own}'s"
+        raise SessionRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
 
 
 def is_quiet_shell(request: ShellRequest) -> bool:

@@ -1,0 +1,212 @@
+"""Becoming another user, in the child, before it becomes a program.
+
+All that may wait or fail is done there and not in the keeper: the database of users may be on the network.
+"""
+
+import grp
+import os
+import pwd
+import time
+import tomllib
+from collections.abc import Iterator
+
+from .trust import UntrustedError, check
+from .users import NOT_SHELLS, Account, Asker, RefusedError, Table, choose, table_of
+from .wire import USER_PARTS
+
+USERS, AS_NODE = "users", "run-as-node-user"
+"""The keys of a node's file that are read here."""
+
+POSIX_SHELL = "/bin/sh"
+TERMINALS = "tty"
+TERMINAL_MODE = 0o620
+LOGIN_DEFS, SHADOW = "/etc/login.defs", "/etc/shadow"
+DEFAULTS = {
+    "ENV_PATH": "PATH=/usr/local/bin:/usr/bin:/bin",
+    "ENV_SUPATH": "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "UMASK": "022",
+}
+
+_DAY = 86400
+_EXPIRES = 7
+
+
+class Users:
+    """Who becomes whom, as a node's file says; it is read anew for each program."""
+
+    def __init__(self, path: str, node_user: int) -> None:
+        """`path` is empty where there is no file; `node_user` is whom the keeper serves."""
+        self._path = path
+        self._node_user = node_user
+
+    def judges(self, uid: int) -> bool:
+        """Tell whether a process of this user has to say for whom a program is."""
+        if uid != os.geteuid():
+            return True
+        try:
+            return self._read()[0] is not None
+        except RefusedError:
+            return True
+
+    def account_for(self, whose: bytes) -> Account:
+        """Return whom a program's asker becomes. Raises `RefusedError`."""
+        table, is_as_node = self._read()
+        asker = asker_of(whose)
+        if table is not None:
+            return choose(table, asker, _find, self._node_user)
+        if is_as_node or self._node_user == os.geteuid():
+            return _only(asker, _by_number(self._node_user))
+        where = self._path or "the node's file, and start the keeper with it"
+        raise RefusedError(f"Nobody becomes a user here: write [users] into {where}, or {AS_NODE} = true")
+
+    def _read(self) -> tuple[Table | None, bool]:
+        """Return the table, None where the file has none, and whether all is run as the node's user."""
+        if not self._path:
+            return None, False
+        try:
+            with open(self._path, "rb") as file:
+                said = tomllib.load(file)
+            if USERS not in said:
+                return None, said.get(AS_NODE) is True
+            # Whoever writes the file is whoever it names.
+            check(self._path, set())
+            return table_of(said[USERS]), False
+        except UntrustedError as exc:
+            raise RefusedError(f"Who becomes whom could have been written by others: {exc}") from exc
+        except (OSError, ValueError, RecursionError) as exc:
+            raise RefusedError(f"Who becomes whom cannot be read from {self._path}: {exc}") from exc
+
+    def check_file(self) -> None:
+        """Raise `RefusedError` where the file is nothing to go by."""
+        self._read()
+
+
+def asker_of(whose: bytes) -> Asker:
+    """Return who is meant by a field of the wire. Raises `RefusedError` for what nobody can be called."""
+    try:
+        principal, roles, wanted, logins = whose.decode().split("\n", USER_PARTS - 1)
+    except ValueError as exc:
+        raise RefusedError("Nobody can be called so") from exc
+    return Asker(principal, _listed(roles), wanted, _listed(logins))
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))
+
+
+def _only(asker: Asker, account: Account) -> Account:
+    """Return the account, unless another one is asked for. Raises `RefusedError`."""
+    if (asker.wanted and asker.wanted != account.name) or (asker.logins and account.name not in asker.logins):
+        raise RefusedError(f"All programs of this node are {account.name}'s: it has no [users]")
+    return account
+
+
+def _by_number(uid: int) -> Account:
+    try:
+        return _account(pwd.getpwuid(uid))
+    except KeyError as exc:
+        raise RefusedError(f"The node's user, {uid}, is nobody on this machine") from exc
+
+
+def _find(name: str) -> Account | None:
+    try:
+        return _account(pwd.getpwnam(name))
+    except (KeyError, ValueError):
+        return None
+
+
+def _account(entry: pwd.struct_passwd) -> Account:
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell)
+
+
+def login_shell(account: Account) -> str:
+    """Return the user's shell; one that lets nobody in is for logins, and whoever comes here was let in."""
+    is_shell = os.path.basename(account.shell) not in NOT_SHELLS and os.access(account.shell, os.X_OK)
+    return account.shell if is_shell else POSIX_SHELL
+
+
+def login_environment(account: Account) -> dict[bytes, bytes]:
+    """Return the variables that a login sets."""
+    path = _defined("ENV_PATH" if account.uid else "ENV_SUPATH").removeprefix("PATH=")
+    said = {"USER": account.name, "LOGNAME": account.name, "HOME": account.home, "PATH": path}
+    return {os.fsencode(name): os.fsencode(text) for name, text in (said | {"SHELL": login_shell(account)}).items()}
+
+
+def login_umask() -> int:
+    """Return the mask of modes that a login sets."""
+    try:
+        return int(_defined("UMASK"), 8) & 0o777
+    except ValueError:
+        return int(DEFAULTS["UMASK"], 8)
+
+
+def _defined(name: str) -> str:
+    for words in _fields(LOGIN_DEFS, None):
+        if len(words) > 1 and words[0] == name:
+            return words[1]
+    return DEFAULTS[name]
+
+
+def _fields(path: str, separator: str | None) -> Iterator[list[str]]:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            for line in file:
+                yield line.rstrip("\n").split(separator)
+    except OSError:
+        return
+
+
+def check_expiry(account: Account, now: float) -> None:
+    """Refuse who has an account that has expired. Raises `RefusedError`."""
+    for words in _fields(SHADOW, ":"):
+        if words[0] == account.name and len(words) > _EXPIRES and words[_EXPIRES].isdecimal():
+            if int(words[_EXPIRES]) * _DAY <= now:
+                raise RefusedError(f"The account '{account.name}' has expired")
+            return
+
+
+def become(account: Account, streams: int, *, is_on_terminal: bool) -> None:
+    """Become a user for good, with their groups; the first `streams` descriptors become theirs too.
+
+    Raises `RefusedError`, and `OSError` where the system does not let it.
+    """
+    if os.geteuid() != 0:
+        if account.uid != os.geteuid():
+            raise RefusedError(f"Only a keeper of root's starts programs as '{account.name}'")
+        return
+    check_expiry(account, time.time())
+    _give(account, streams, is_on_terminal=is_on_terminal)
+    os.setgroups(os.getgrouplist(account.name, account.gid))
+    os.setresgid(account.gid, account.gid, account.gid)
+    os.setresuid(account.uid, account.uid, account.uid)
+    _check_become(account)
+
+
+def _give(account: Account, streams: int, *, is_on_terminal: bool) -> None:
+    """Give descriptors to the user, so that `/dev/stdout` and `/dev/tty` can be opened."""
+    for fd in range(1 if is_on_terminal else streams):
+        os.fchown(fd, account.uid, _terminal_group(account) if is_on_terminal else account.gid)
+        if is_on_terminal:
+            os.fchmod(fd, TERMINAL_MODE)
+
+
+def _terminal_group(account: Account) -> int:
+    try:
+        return grp.getgrnam(TERMINALS).gr_gid
+    except KeyError:
+        return account.gid
+
+
+def _check_become(account: Account) -> None:
+    """Raise `RefusedError` unless all ids are the user's, and root's cannot be had again."""
+    is_them = set(os.getresuid()) == {account.uid} and set(os.getresgid()) == {account.gid}
+    if not is_them or (account.uid != 0 and _can_be_root()):
+        raise RefusedError(f"The system did not make this process '{account.name}'s")
+
+
+def _can_be_root() -> bool:
+    try:
+        os.setresuid(-1, 0, -1)
+    except PermissionError:
+        return False
+    return True

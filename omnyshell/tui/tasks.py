@@ -1,8 +1,11 @@
 """Background tasks whose failures are shown to the user, and affect nothing else."""
 
+import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from threading import Thread
+from typing import Any, TypeVar
 
 from textual.css.query import NoMatches
 from textual.dom import DOMNode
@@ -15,6 +18,8 @@ from omnyshell.tui.log import where
 
 LONGEST_TOLD = 400
 """The most characters of an error in a toast."""
+
+T = TypeVar("T")
 
 logger = logging.getLogger("omnyshell.console")
 
@@ -40,6 +45,22 @@ async def _guarded(owner: DOMNode, work: Coroutine[Any, Any, None], what: str) -
             return
         logger.exception("%s failed", what)
         tell(owner, f"{what} failed", f"This is a mistake in OmnyShell. {where()} says more.")
+
+
+async def in_own_thread(work: Callable[[], T]) -> T:
+    """Return what `work` returns, or raise what it raises. It may block for long: the console's end does not wait."""
+    done: Future[T] = Future()
+
+    def run() -> None:
+        if not done.set_running_or_notify_cancel():
+            return
+        try:
+            done.set_result(work())
+        except Exception as exc:
+            done.set_exception(exc)
+
+    Thread(target=run, name="console", daemon=True).start()
+    return await asyncio.wrap_future(done)
 
 
 def refuse(owner: DOMNode, why: str) -> None:

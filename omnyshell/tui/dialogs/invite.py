@@ -1,6 +1,5 @@
 """The form by which a node or a user is invited."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ from omnyshell.tui.dialogs.boxed import row
 from omnyshell.tui.dialogs.dialog import Dialog, choice, field
 from omnyshell.tui.dialogs.reading import Reading, filled, node_id
 from omnyshell.tui.dialogs.session import pairs
-from omnyshell.tui.tasks import start_task
+from omnyshell.tui.tasks import in_own_thread, start_task
 
 NODE, FLEET, PERSON = "node", "fleet", "user"
 KINDS = (("a machine, as a node", NODE), ("several machines, as nodes", FLEET), ("a person", PERSON))
@@ -97,7 +96,7 @@ class InviteDialog(Dialog[WantedInvite]):
 
     async def _offer_names(self, reach: Reach) -> None:
         """Offer names too, once they are known."""
-        names = await asyncio.to_thread(reach.names)
+        names = await in_own_thread(reach.names)
         if names:
             select = self.query_one("#reach", Select)
             # The choice stays as it is.

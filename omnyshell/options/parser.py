@@ -10,9 +10,9 @@ _TYPES: dict[str, Any] = {"int": int, "float": float, "list": str}
 
 
 def _some(text: str) -> str:
-    """What was typed, which has to be something.
+    """Return the value of an option. Raises `ArgumentTypeError` for an empty one.
 
-    An empty word is a script's variable that was not set: nothing else, such as a default, is taken in its place.
+    It is a script's variable that was not set, most likely: no default is taken in its place.
     """
     if not text:
         raise ArgumentTypeError("it is empty")

@@ -72,7 +72,7 @@ class TellingApp(App[int]):
         for rack in self.screen.query("ToastRack") if self.screen_stack else ():
             toasts = [*rack.query("Toast")]
             for holder in rack.children:
-                # One whose notice was dropped stays, without it.
+                # The holder of a notice that was dropped stays in the rack, empty.
                 holder.set_class(toasts[-1:] == [*holder.children], "-newest")
             if rack is not self.screen.children[-1]:
                 # Textual puts it below all else in a layer.

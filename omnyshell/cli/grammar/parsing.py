@@ -22,7 +22,7 @@ _USAGE = {
 _ASKS_FOR_HELP = re.compile("--help$|-[^-]*h")
 # argparse makes a formatter for each option, to try its metavar. Only one that asks for the terminal's width loads
 # `shutil` for it, with all the compressors.
-_UNSEEN: Any = partial(argparse.HelpFormatter, width=80)
+_QUICK_FORMATTER: Any = partial(argparse.HelpFormatter, width=80)
 _NEEDS_WORDS = (Rest.FROM_FIRST_WORD, Rest.BEHIND_NODE)
 
 
@@ -89,7 +89,7 @@ def build_parser(command: Command, *, with_help: bool = True) -> CommandParser:
         prog=f"omnyshell {command.name}",
         description=f"{_sentence(command.help)}",
         allow_abbrev=False,
-        formatter_class=argparse.HelpFormatter if with_help else _UNSEEN,
+        formatter_class=argparse.HelpFormatter if with_help else _QUICK_FORMATTER,
         usage=None if with_help else "",
     )
     parser.advice, parser.more = command.advice, command.more

@@ -165,7 +165,7 @@ def _same_url(one: str, other: str) -> bool:
 
 
 def _address(url: str) -> object:
-    """The address in whichever spelling; what is none, such as an empty name, as it is."""
+    """Return the address, however it is spelt; text that is no address is returned as it is."""
     # Late: asyncio comes with it.
     from omnyshell.transport.connection import HubAddress
 

@@ -45,7 +45,7 @@ class LateStyle(Style, gc=False, eq=False):
         return self._settled
 
     def __getattr__(self, name: str) -> Any:
-        # What every style has was taken away.
+        # `late_style` deletes what every style has, so that it is asked for here, and found only then.
         return getattr(self.settled, name)
 
     def learn(self, sequences: str, style: Style) -> None:

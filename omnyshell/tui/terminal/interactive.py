@@ -273,7 +273,7 @@ class TerminalWidget(TerminalView, can_focus=True):
             yield from super().overlays(line, row)
         elif self.copy_mode.cursor.line == line:
             column = self.copy_mode.cursor.column
-            # A block would turn the colours of a find around that is one character long.
+            # A block swaps the colours under it, which would hide the mark of a find that is one character long.
             yield Overlay(column, column + 1, Mark.UNDERLINE if self.copy_mode.cursor == self.finder.at else Mark.BLOCK)
 
     # Mouse

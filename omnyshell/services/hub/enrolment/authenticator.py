@@ -54,10 +54,10 @@ class EnrolledAuthenticator:
 
         self._next_end: dict[str, datetime] = {}
         self._at_most: list[tuple[float, datetime, str]] = []
-        """Until when each of these ends is at most waited for, on the monotonic clock: see `_look`."""
+        """The same ends by the monotonic clock, for a time of day that is set back: see `_look`."""
 
         self._reached: dict[str, datetime] = {}
-        """The last of these times that has come for a principal, whatever the time of day is."""
+        """The latest end of each principal that the monotonic clock has reached: it is past, whatever the time of day is."""
 
         self._expired: set[str] = set()
         by_key = PublicKeyAuthenticator(self._keys, require_binding=lambda principal: principal in self._binding)

@@ -150,7 +150,7 @@ class HubBroker:
 
     def detached(self, route: SessionRoute, message: NodeSessionDetached) -> None:
         """The node has detached a session: tell the client after the last output, and end its channel."""
-        # Which session has the channel is known: a node that names another one does not have it resumed.
+        # The hub knows which session has the channel. If the node names another, the client must not resume that one.
         id_ = route.session.id
         shortened = message.short_id if matches_ref(id_, message.short_id) else short_id(id_)
         told = SessionDetached(session_id=id_, short_id=shortened, expires_at=message.expires_at)

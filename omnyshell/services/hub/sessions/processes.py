@@ -36,7 +36,7 @@ MOST_ASKED = 4
 """The most questions of one client that wait for nodes."""
 
 MOST_LEFT_OUT = 2**31 - 1
-"""The most processes that are told of as left out: a node may say any number, and a sum has to be one as well."""
+"""The largest number of left out processes. A node may say any, and what is added to it has to fit as well."""
 
 RIGHT = right_taken(SessionProcessesRequest)
 
@@ -127,7 +127,7 @@ class SessionProcesses:
             self._refuse(client, request, denial)
             return
         if not answer.ok:
-            # In the node's words, which may be those of a denial: who may what is not its to say.
+            # In the node's words. Even where they read like a denial it is an error, as only the hub denies.
             self._refuse(client, request, answer.message or NOT_TOLD, "error")
             return
         told = answer.processes[:MOST_PROCESSES]

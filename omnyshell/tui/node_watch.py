@@ -6,7 +6,7 @@ from omnyshell.services.local.node_process import LocalNode
 from omnyshell.transport.backoff import STABLE_AFTER, Backoff, BackoffTimes
 
 TIMES = BackoffTimes(shortest=0.0, first_ceiling=2.0, last_ceiling=60.0)
-STARTED = "This machine's node had ended, and its sessions with it: it was started again"
+STARTED = "This machine's node had ended: it was started again"
 NOT_STARTED = "This machine's node does not run"
 
 

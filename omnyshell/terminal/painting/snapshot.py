@@ -77,7 +77,7 @@ def _painted(painter: Painter, screen: Emulator, *, again: bool, same_size: bool
         # Whoever protects cells has said so, even where none of them is on the screen.
         painter.add('\x1b[0"q' if not painter.pen.is_protected else "")
     else:
-        # Protection is off, but cells and pen may have it still: neither is painted with it, as that would switch it on.
+        # Protection is off, but the pen may have it still. It is painted without, as that would switch it on.
         if painter.protects:
             painter.start_anew(_SOFT_RESET)
         painter.may_protect = False

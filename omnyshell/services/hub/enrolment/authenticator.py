@@ -57,7 +57,7 @@ class EnrolledAuthenticator:
         """The same ends by the monotonic clock, for a time of day that is set back: see `_look`."""
 
         self._reached: dict[str, datetime] = {}
-        """The latest end of each principal that the monotonic clock has reached: it is past, whatever the time of day is."""
+        """The latest end of each principal that the monotonic clock has reached, which stays past."""
 
         self._expired: set[str] = set()
         by_key = PublicKeyAuthenticator(self._keys, require_binding=lambda principal: principal in self._binding)

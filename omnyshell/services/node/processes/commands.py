@@ -29,7 +29,7 @@ def prepare(
         return policy.launch(request, refused_variables)
     env = child_environment(request, inherited, refused_variables)
     cwd = start_directory(request, env)
-    argv = _argv(request, env)
+    argv = _argv(request, env.get("SHELL") or POSIX_SHELL)
     if any("\0" in word for word in argv):
         raise _bad_request("A NUL character cannot be passed to a program")
     return Launch([_find_program(argv[0], env, cwd), *argv[1:]], env, cwd)
@@ -43,7 +43,7 @@ def prepare_for_login(request: ShellRequest, policy: CommandPolicy, refused_vari
     if policy.is_restricted:
         return _of_nobody(policy.launch(request, refused_variables))
     env = login_environment(request, refused_variables)
-    argv = _argv(request, {"SHELL": USERS_SHELL} | env)
+    argv = _argv(request, env.get("SHELL", USERS_SHELL))
     if request.args and not argv[0]:
         raise _bad_request("There is no program '' that can be run")
     if any("\0" in word for word in (*argv, request.cwd or "")):
@@ -62,26 +62,25 @@ def _below_home(directory: str) -> str:
     return directory if not directory or directory[0] in "/~" else f"~/{directory}"
 
 
-def _argv(request: ShellRequest, env: Mapping[str, str]) -> list[str]:
+def _argv(request: ShellRequest, shell: str) -> list[str]:
     if request.args:
         return [request.command, *request.args] if request.command else list(request.args)
     if request.command:
-        return [*_shell_prefix(request, env), request.command]
+        return [*_shell_prefix(request, shell), request.command]
     if request.mode is SessionMode.SHELL:
-        shell = env.get("SHELL", POSIX_SHELL)
         # A shell with a script's name reads the script without a prompt; here the script is the terminal itself.
         return [shell, "-l"] if request.interactive else [shell, "/dev/tty"]
     raise _bad_request("There is nothing to run: give a command")
 
 
-def _shell_prefix(request: ShellRequest, env: Mapping[str, str]) -> tuple[str, ...]:
+def _shell_prefix(request: ShellRequest, shell: str) -> tuple[str, ...]:
     if request.shell_family is ShellFamily.POWERSHELL:
         return _POWERSHELL
     if request.shell_family is ShellFamily.CMD:
         raise _bad_request("This node has no cmd shell")
     if request.shell_family is ShellFamily.POSIX:
         return (POSIX_SHELL, "-c")
-    return (env.get("SHELL", POSIX_SHELL), "-c")
+    return (shell, "-c")
 
 
 def _find_program(name: str, env: Mapping[str, str], cwd: str) -> str:

@@ -4,9 +4,10 @@ import asyncio
 import hashlib
 import logging
 import os
+import resource
 import shutil
 import signal
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,30 @@ async def test_what_a_program_cannot_get_is_refused_and_the_keeper_goes_on(
             with pytest.raises(SessionRejectedException, match="Cannot start"):
                 await within(client.execute("n1", args=["true", *args]))
         assert (await within(client.execute("n1", "echo $PPID"))).stdout == b"%d\n" % keeper.pid
+
+
+@pytest.mark.parametrize("spare", range(6))
+async def test_a_node_without_descriptors_refuses_and_leaves_nothing(
+    certificates: Certificates, tmp_path: Path, spare: int
+) -> None:
+    async with kept(certificates, tmp_path / "state") as (_, _, client):
+        assert (await within(client.execute("n1", "exit 1"))).status == ExitStatus(1)
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        opened = sorted(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
+        free = [number for number in range(opened[-1] + 1 + spare) if number not in opened]
+        fillers = [os.open(os.devnull, os.O_RDONLY) for _ in free[spare:]]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(*opened, *fillers, spare) + 1, before[1]))
+        try:
+            mode = {"mode": SessionMode.SHELL, "pty": PtySpec()} if spare % 2 else {}
+            with suppress(SessionRejectedException):
+                async with await within(client.open_session("n1", command="exit 2", **mode)) as session:
+                    await within(session.wait())
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+            for fd in fillers:
+                os.close(fd)
+        assert (await within(client.execute("n1", "exit 3"))).status == ExitStatus(3)
+        await until(lambda: keeper_facts(tmp_path / "state").nodes == [("n1", os.getpid(), 0, 0)])
 
 
 async def test_an_upgrade_of_the_keeper_is_not_noticed(certificates: Certificates, tmp_path: Path) -> None:

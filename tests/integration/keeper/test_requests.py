@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import pytest
 from support.keepers import PATIENCE, KeeperProcess, RawNode, connected
@@ -104,6 +105,44 @@ def test_sessions_of_another_node_are_not_there(keeper: KeeperProcess) -> None:
     for node in (one, other):
         assert node.ask(wire.FORGET, b"s") == [wire.OK]
         node.close()
+
+
+def random_request(random: Random) -> tuple[bytes, ...]:
+    """One of a node that does what comes to its mind, to a few sessions."""
+    session = b"s%d" % random.randrange(4)
+    verb = random.choice([verb for verb in GOOD if verb not in OF_ALL])
+    if verb == wire.START:
+        line = random.choice([b"exit 3", b"exec cat", b"yes", b"sleep 100 & exit 1", b"kill -9 $$"])
+        kind = random.choice([wire.PTY, wire.QUIET_PTY, wire.PIPES])
+        cwd = random.choice([b"/", b"/", b"/nowhere"])
+        return RawNode.start_request(session, b"/bin/sh", b"-c", line, kind=kind, cwd=cwd)
+    if verb == wire.SIGNAL:
+        target = random.choice([wire.GROUP, wire.SESSION])
+        return verb, session, target, b"%d" % random.choice([1, 2, 9, 15, 18, 19, 64])
+    return (verb,) if verb == wire.LIST else (verb, session)
+
+
+def test_whatever_nodes_do_in_any_order_nothing_is_left_of_it(keeper: KeeperProcess) -> None:
+    random, watching = Random(7), keeper.node(b"watching")
+    before = keeper.descriptors(watching)
+    nodes = [keeper.node(b"random-%d" % number) for number in range(2)]
+    for _ in range(500):
+        node = random.choice(nodes)
+        answer = node.ask(*random_request(random))
+        assert answer[0] in (wire.OK, wire.NO)
+        for fd in node.descriptors:
+            os.close(fd)
+        node.descriptors.clear()
+    for node in nodes:
+        for session in node.ask(wire.LIST)[1::4]:
+            node.ask(wire.SIGNAL, session, wire.SESSION, b"9")
+            # Ids were used again, so that an exit that was heard may be another's.
+            while (answer := node.ask(wire.FORGET, session)) != [wire.OK]:
+                assert answer[1] == wire.ORDER
+        node.close()
+    assert keeper.descriptors(watching) == before
+    assert not Path(f"/proc/{keeper.pid}/task/{keeper.pid}/children").read_text()
+    watching.close()
 
 
 HOLDER = """

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Final
 
 from textual.app import App
-from textual.notifications import Notification, SeverityLevel
+from textual.notifications import SeverityLevel
 
 SHORTEST: Final = 4.0
 """Seconds that a notice stays at least, without a key."""
@@ -51,6 +51,8 @@ class TellingApp(App[int]):
     _told_until = 0.0
     """When the last of what is told in turn has been read, on the monotonic clock."""
 
+    _newest_since = 0.0
+
     def notify(
         self,
         message: str,
@@ -61,6 +63,7 @@ class TellingApp(App[int]):
         markup: bool = True,
     ) -> None:
         """Show a notice in place of those before, for as long as it takes to read."""
+        self._newest_since = monotonic()
         text = notice(message, title)
         stays = timeout or seconds_for(text)
         super().notify(text, severity=severity, timeout=stays, markup=markup)
@@ -79,11 +82,9 @@ class TellingApp(App[int]):
                 self.screen.move_child(rack, after=-1)
 
     def drop_seen_notice(self) -> None:
-        """Drop the newest notice, if it has been on screen long enough to be seen; the one before is shown again."""
-        shown: list[Notification] = list(self._notifications)
-        if shown and shown[-1].timeout - shown[-1].time_left >= SEEN_AFTER:
-            self._unnotify(shown[-1])
-            self.set_timer(SOON, self._show_newest)
+        """Drop the newest notice, and those that it took the place of, if it has been there long enough to be seen."""
+        if monotonic() - self._newest_since >= SEEN_AFTER:
+            self.clear_notifications()
 
     def tell_in_turn(self, message: str, *, severity: SeverityLevel = "information") -> None:
         """Show a notice that nobody's key asked for, once those before it that came in this way have been read."""

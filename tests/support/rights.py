@@ -51,7 +51,8 @@ async def answer_for_ever(node: RawPeer, *, opens: bool = False) -> None:
     while True:
         message = await node.hear_whenever()
         if message["t"] == "node.session.open" and opens:
-            await node.say("node.session.opened", {"sessionId": message["d"]["sessionId"]}, message["c"])
+            opened = message["d"].get("resumeSessionId", message["d"]["sessionId"])
+            await node.say("node.session.opened", {"sessionId": opened}, message["c"])
         elif message["t"] == "node.session.open":
             refused = {"sessionId": message["d"]["sessionId"], "reason": "bad_request", "message": NODE_SAYS}
             await node.say("node.session.rejected", refused, message["c"])

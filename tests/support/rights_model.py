@@ -131,7 +131,7 @@ class World:
 SESSIONS: dict[str, dict[str, Any]] = {
     "shell": {"mode": "shell"},
     "exec": {"command": "id"},
-    "resumed": {"mode": "exec", "resumeSessionId": "0b0e1f1e-0000-4000-8000-000000000001"},
+    "resumed": {"mode": "exec", "resumeSessionId": "0b0e1f1e-0000-4000-8000-{:012}"},
 }
 """Sessions to be asked for; what is resumed is a shell."""
 
@@ -178,7 +178,9 @@ class Attack:
     async def _open(self, who: str, node: str, what: str) -> None:
         client = self._clients[who]
         self._channel += 1
-        await client.say("session.open", {"nodeId": node, **SESSIONS[what]}, self._channel)
+        # A session of each one's own, as one that somebody else has open is not to be had.
+        asked = {key: said.format(self._channel) for key, said in SESSIONS[what].items()}
+        await client.say("session.open", {"nodeId": node, **asked}, self._channel)
         answer = await client.hear()
         opened = answer["t"] == "session.opened" or answer["d"]["reason"] in FULL
         self._expect(who, "exec" if what == "exec" else "shell", node, what, happened=opened)

@@ -20,7 +20,7 @@ class Field(Input):
         Binding("alt+d", "delete_right_word", show=False),
     ]
 
-    async def _on_key(self, event: events.Key) -> None:
+    def on_key(self, event: events.Key) -> None:
         """Leave letters with Alt to the bindings: they are commands, no text."""
         if is_with_alt(event.key):
             event.prevent_default()

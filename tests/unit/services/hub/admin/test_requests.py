@@ -68,7 +68,7 @@ REFUSED: list[tuple[type[AdminRequest], dict[str, Any], str, str]] = [
     (PeerDrop, {"peer_id": "none"}, "not_found", "no connection"),
     (SessionEnd, {"session_ref": "none"}, "not_found", "no session"),
     (SessionEnd, {"session_ref": ""}, "not_found", "no session"),
-    (SessionEnd, {"session_ref": "x", "node_id": "n9", "principal": "ann"}, "node_offline", "not connected"),
+    (SessionEnd, {"session_ref": "x", "node_id": "n9", "principal": "ann"}, "node_offline", "is offline"),
     (TunnelEnd, {"tunnel_ref": "none"}, "not_found", "no tunnel"),
     (TunnelEnd, {"tunnel_ref": ""}, "not_found", "no tunnel"),
     (NodeLabelsSet, {"node_id": "a b"}, "bad_request", "node id"),

@@ -58,16 +58,19 @@ class KeptBackend:
 
     async def begin(self) -> Sequence[str]:
         """Connect to the keeper; see `ShellBackend`."""
-        shells = await self._local.begin()
-        client = self._client
+        # The shells are tried while the keeper starts.
+        shells, left = await asyncio.gather(self._local.begin(), self._reach())
+        await self._end_left(left)
+        return shells
+
+    async def _reach(self) -> dict[str, KeptFacts]:
+        """Connect to the keeper, and return the sessions that it has; do without where there is none."""
         try:
-            left = await client.begin() if client is not None else {}
+            return await self._client.begin() if self._client is not None else {}
         except (NoKeeperException, TimeoutError) as exc:
             logger.warning("sessions end with this process, as there is no keeper: %s", exc)
             await self._drop_client()
-        else:
-            await self._end_left(left)
-        return shells
+            return {}
 
     def start(self, request: ShellRequest, sink: OutputSink) -> ShellSession | Awaitable[ShellSession]:
         """Have the keeper start a process. Raises `SessionRejectedException` as `ShellBackend.start` says."""

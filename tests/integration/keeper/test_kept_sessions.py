@@ -9,6 +9,7 @@ import shutil
 import signal
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from support.keepers import KeeperProcess
@@ -174,6 +175,15 @@ async def test_where_no_keeper_can_be_had_a_node_does_without(
         assert (await within(client.execute("n1", "echo $PPID"))).stdout == b"%d\n" % os.getpid()
     assert caplog.text.count("as there is no keeper") == 1
     assert f"others can write {place}" in caplog.text
+
+
+async def test_elsewhere_than_on_linux_a_node_does_without(
+    certificates: Certificates, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omnyshell.services.node.keeper.place.sys", Mock(platform="darwin"))
+    async with stack(certificates, tmp_path, keeper=True) as (_, _, client):
+        assert (await within(client.execute("n1", "echo $PPID"))).stdout == b"%d\n" % os.getpid()
+    assert caplog.text.count("a keeper needs Linux") == 1
 
 
 async def test_what_a_killed_node_left_is_ended_by_the_next(certificates: Certificates, tmp_path: Path) -> None:

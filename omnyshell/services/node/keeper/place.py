@@ -43,10 +43,17 @@ def keeper_command(
     It ends once it was of no use for `idle` seconds, unless that is 0. With `detach` the command ends when it serves.
     `users_file` is the node's file, of which it reads who becomes whom.
     """
+    _check_system()
     # The interpreter itself, as a link to it could lead elsewhere once that is upgraded.
     program = os.path.realpath(sys.executable)
     how, config = "detach" if detach else "serve", "" if users_file is None else str(users_file.absolute())
     return [program, "-I", "-S", str(PROGRAM), how, str(directory), str(user), str(idle), config]
+
+
+def _check_system() -> None:
+    """Raise `NoKeeperException` where there can be none, as what it holds is of Linux."""
+    if sys.platform != "linux":
+        raise NoKeeperException("a keeper needs Linux")
 
 
 def connect(state_dir: Path) -> socket.socket:
@@ -54,6 +61,7 @@ def connect(state_dir: Path) -> socket.socket:
 
     Raises `NoKeeperException` where there is neither, or another user's in its place.
     """
+    _check_system()
     for directory in (shared_directory(state_dir), own_directory(state_dir)):
         found = _connect(directory)
         if found is not None:

@@ -1,6 +1,7 @@
 """Goes from find to find in a terminal and counts them, in slices, so that nothing else waits."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 from omnyshell.tui.terminal.lines import Lines, Point
@@ -23,6 +24,9 @@ class Finder:
         self.tally: tuple[int, int] | None = None
         """Which of how many finds is shown, once they are counted."""
 
+        self._wanted: deque[bool] = deque()
+        """Which finds were asked for and are not shown yet: the next ones, or upwards."""
+
         self._looking: asyncio.Task[None] | None = None
         self._counting: asyncio.Task[None] | None = None
 
@@ -37,36 +41,32 @@ class Finder:
             if task is not None:
                 task.cancel()
         self._looking = self._counting = None
+        self._wanted.clear()
         self.search = self.at = self.tally = None
 
     def go(self, lines: Lines, start: Callable[[], Point], *, backwards: bool) -> None:
         """Go to the find next to `start`, upwards where `backwards`, after those that were asked for before."""
-        if self.search is not None:
-            look = self._look(self._looking, self.search, lines, start, backwards=backwards)
-            self._looking = asyncio.create_task(look)
-
-    async def _look(
-        self,
-        before: asyncio.Task[None] | None,
-        search: Search,
-        lines: Lines,
-        start: Callable[[], Point],
-        *,
-        backwards: bool,
-    ) -> None:
-        if before is not None:
-            await before
-        for point in search.steps(lines, start(), backwards=backwards):
-            if point is None:
-                await asyncio.sleep(0)
-                continue
-            self.at = point
-            self._found(point)
-            if self._counting is not None:
-                self._counting.cancel()
-            self._counting = asyncio.create_task(self._count(search, lines, point))
+        if self.search is None:
             return
-        self._found(None)
+        self._wanted.append(backwards)
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look(self.search, lines, start))
+
+    async def _look(self, search: Search, lines: Lines, start: Callable[[], Point]) -> None:
+        while self._wanted:
+            point = await _next(search, lines, start(), backwards=self._wanted.popleft())
+            if point is None:
+                # It is nowhere: the others, of a key that is held, need not look again.
+                self._wanted.clear()
+            else:
+                self.at = point
+                self._count_anew(search, lines, point)
+            self._found(point)
+
+    def _count_anew(self, search: Search, lines: Lines, at: Point) -> None:
+        if self._counting is not None:
+            self._counting.cancel()
+        self._counting = asyncio.create_task(self._count(search, lines, at))
 
     async def _count(self, search: Search, lines: Lines, at: Point) -> None:
         for tally in search.tally(lines, at):
@@ -75,3 +75,11 @@ class Finder:
             else:
                 self.tally = tally
                 self._counted()
+
+
+async def _next(search: Search, lines: Lines, start: Point, *, backwards: bool) -> Point | None:
+    for point in search.steps(lines, start, backwards=backwards):
+        if point is not None:
+            return point
+        await asyncio.sleep(0)
+    return None

@@ -104,8 +104,11 @@ async def test_each_find_that_is_asked_for_is_gone_to_and_the_last_one_is_number
     assert places == [Point(999, 0), Point(998, 0), Point(997, 0), Point(998, 0)]
     assert (finder.at, finder.tally) == (Point(998, 0), (18, 19))
     finder.begin("zz")
-    finder.go(lines, cursor, backwards=True)
-    await until(lambda: places[-1] is None)
+    for backwards in (True, True, False):
+        finder.go(lines, cursor, backwards=backwards)
+    await until(lambda: finder._looking is not None and finder._looking.done())
+    # Nobody looks again, or says so again, for the other keys.
+    assert places[4:] == [None]
     finder.stop()
     finder.go(lines, cursor, backwards=True)
     assert (finder.search, finder.tally, finder.needle) == (None, None, "zz")

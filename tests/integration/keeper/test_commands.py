@@ -82,11 +82,18 @@ def test_a_user_that_is_not_there_is_named(state: Path) -> None:
     assert "--node-user: there is no user 'nobody-of-that-name'" in refused.stderr
 
 
-def test_down_ends_the_keeper_too_and_says_how_many_sessions_that_costs() -> None:
-    """Starts hub, node and keeper of this machine, which takes a second."""
+@pytest.fixture
+def up():
+    """Hub, node and keeper of this machine."""
     assert run_text("down").stdout == "nothing is up\n"
-    up = run_text("up", "--background", "--port", "0")
-    assert up.returncode == 0, up.stderr
+    started = run_text("up", "--background", "--port", "0")
+    assert started.returncode == 0, started.stderr
+    yield
+    run_text("down", "--yes")
+
+
+@pytest.mark.usefixtures("up")
+def test_down_ends_the_keeper_too_and_says_how_many_sessions_that_costs() -> None:
     node = machine_node_id()
     asked = run_text("exec", node, "echo $PPID")
     keeper = int(asked.stdout)

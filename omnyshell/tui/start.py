@@ -4,6 +4,7 @@ import argparse
 import gc
 import os
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -114,8 +115,12 @@ def _run(settings: ConsoleSettings, place: Place | None, options: argparse.Names
         place, wanted, needs_passphrase, wrong = app.next_place, {}, False, []
         if place is None:
             break
-    with suppress(OSError):
-        # The terminal may be gone.
-        for line in [*app.farewell, *farewell]:
-            print(line, flush=True)
+    _say([*app.farewell, *farewell])
     return code if code is not None else app.return_code or 0
+
+
+def _say(lines: Sequence[str]) -> None:
+    """Print lines where the console was, unless the terminal is gone."""
+    with suppress(OSError):
+        for line in lines:
+            print(line, flush=True)

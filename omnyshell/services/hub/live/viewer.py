@@ -72,9 +72,6 @@ class Viewer:
         def if_connected(judge: Callable[[ReachableNode], bool]) -> OfNode:
             return lambda node_id: (node := nodes.find(node_id)) is not None and judge(node)
 
-        def may(right: Action) -> OfNode:
-            return if_connected(lambda node: policy.decide(principal, right, node).allowed)
-
         def denied(node_id: str) -> tuple[RightInfo, ...]:
             node = nodes.find(node_id)
             resource = OWN_MACHINE if node_id == LOCAL_EXPOSER else node.resource if node is not None else None
@@ -88,7 +85,7 @@ class Viewer:
             resource = judged(node_id)
             return resource is not None and policy.judge(principal, Action.WATCH, resource).allowed
 
-        others = may(Action.OTHERS)
+        others = if_connected(lambda node: policy.decide(principal, Action.OTHERS, node).allowed)
         return cls(
             principal.id,
             knows=if_connected(lambda node: policy.may_know(principal, node)),

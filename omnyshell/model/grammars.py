@@ -42,6 +42,11 @@ def is_role(text: str) -> bool:
     return 0 < len(text) <= MAX_NAME and text.isprintable() and "," not in text
 
 
+def is_login(text: str) -> bool:
+    """Tell whether `text` can be the name of a user of a node's machine: users are kept in lists with commas."""
+    return 0 < len(text) <= MAX_NAME and text.isprintable() and " " not in text and "," not in text
+
+
 def is_host(text: str) -> bool:
     """Tell whether `text` can be the name or address of a host."""
     return 0 < len(text) <= MAX_NAME and text.isprintable() and " " not in text

@@ -55,6 +55,9 @@ class Option(msgspec.Struct, frozen=True):
     """
 
     check: Check | None = None
+    short: str = ""
+    """A second name, of one dash and a letter."""
+
     restart: bool = False
     """Whether a running program goes on with the value that it was started with."""
 
@@ -75,6 +78,11 @@ class Option(msgspec.Struct, frozen=True):
     def is_in_file_only(self) -> bool:
         """Whether it can only be given in a configuration file."""
         return self.in_file_only or self.kind == "tables"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that it is typed as."""
+        return (self.name, self.short) if self.short else (self.name,)
 
     @property
     def key(self) -> str:

@@ -72,11 +72,15 @@ WIDTHS = "widths"
 VITALS = "vitals"
 """How nodes' machines are, while somebody looks."""
 
+LOGINS = "logins"
+"""A session may be of a user of the node's machine; the node learns the roles of who asks."""
+
 OF_HUB = frozenset(
     {
         BYTE_TEXT,
         HISTORY,
         LEADER_ONLY,
+        LOGINS,
         INTERACTIVE,
         AUTH_BIND,
         AUTH_BIND_2,
@@ -108,6 +112,7 @@ OF_NODE = frozenset(
         INTERACTIVE,
         KEPT_COMMANDS,
         LEADER_ONLY,
+        LOGINS,
         NODE_INSTANCE,
         RESUME_OFFSET,
         RIGHTS,

@@ -3,14 +3,14 @@
 import re
 from collections.abc import Mapping
 
-from omnyshell.model.grammars import is_principal, is_role
+from omnyshell.model.grammars import is_login, is_principal, is_role
 from omnyshell.model.tunnels import LOCAL_EXPOSER
 from omnyshell.options.toml_tables import Table
 from omnyshell.options.toml_values import instead_of
 from omnyshell.security.authorizer import Action
-from omnyshell.security.grants import EVERYTHING, Grant
+from omnyshell.security.grants import EVERYTHING, OWN_NAME, Grant
 
-_KEYS = ("roles", "principals", "nodes", "labels", "rights", "deny")
+_KEYS = ("roles", "principals", "nodes", "labels", "rights", "deny", "logins")
 
 _RIGHTS = (*Action, EVERYTHING)
 
@@ -18,6 +18,7 @@ _PATTERN = re.compile(r"[A-Za-z0-9_.*?-]+")
 """A node id in which `*` stands for any characters and `?` for one."""
 
 FOR_WHOM = f'a grant says for whom: roles, principals, or principals = ["{EVERYTHING}"] for everybody'
+NARROWS = "name users, or leave it out to narrow nothing"
 WHICH = f"a grant says which rights; known are {', '.join(_RIGHTS)}"
 WHERE = f'a grant says where: nodes, labels, or nodes = ["{EVERYTHING}"] for every node'
 
@@ -32,6 +33,7 @@ def read_grant(values: Mapping[str, object], name: str) -> Grant:
         nodes=table.texts("nodes", _place_flaw, if_empty=WHERE),
         labels=table.text_map("labels", if_empty=WHERE),
         deny=table.flag("deny"),
+        logins=frozenset(table.texts("logins", _login_flaw, if_empty=NARROWS)),
         name=name,
     )
     _check_selectors(table, grant)
@@ -47,6 +49,8 @@ def _check_selectors(table: Table, grant: Grant) -> None:
         raise table.error("labels", f"{LOCAL_EXPOSER} has no labels: give it a grant of its own")
     if set(grant.nodes) == {LOCAL_EXPOSER} and Action.EXPOSE not in grant.rights:
         raise table.error("rights", f"of {LOCAL_EXPOSER}, only the right {Action.EXPOSE} is ever asked")
+    if grant.logins and (grant.deny or grant.rights.isdisjoint((Action.SHELL, Action.EXEC))):
+        raise table.error("logins", "logins narrow shells and commands that a grant gives, and nothing else")
 
 
 def _rights(table: Table) -> frozenset[Action]:
@@ -62,6 +66,10 @@ def _right_flaw(name: str) -> str:
 
 def _role_flaw(name: str) -> str:
     return "" if is_role(name) else "is no role: it has a comma, or nothing that is seen"
+
+
+def _login_flaw(name: str) -> str:
+    return "" if name == OWN_NAME or is_login(name) else "is no name of a user"
 
 
 def _principal_flaw(name: str) -> str:

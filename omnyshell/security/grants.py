@@ -19,6 +19,9 @@ from omnyshell.security.authorizer import Action, Authorizer, Decision, NodeReso
 EVERYTHING = "*"
 """Stands for every principal, or for every right, also those of later versions."""
 
+OWN_NAME = "{principal}"
+"""Stands in `logins` for the user of the principal's name."""
+
 KNOWN_PRINCIPALS = 1024
 """Size of the cache of the grants that concern a principal: a listing decides about every node."""
 
@@ -44,6 +47,12 @@ class Grant:
 
     deny: bool = False
     """Whether the rights are denied instead."""
+
+    logins: frozenset[str] = frozenset()
+    """The users of nodes' machines to whom it narrows sessions; `{principal}` is the one of the same name.
+
+    It does not narrow them where there are none.
+    """
 
     name: str = "a grant"
     """Its name in explanations."""
@@ -124,6 +133,18 @@ class GrantAuthorizer:
             whom = "everybody's own machine" if node.is_local else "nodes to whoever may use them"
             return Decision(allowed=True, why=f"the hub has public ports of {whom} open")
         return self._refused(action, node, decision)
+
+    def logins(self, principal: Principal, action: Action, node: NodeResource) -> frozenset[str] | None:
+        """Return the users to whom the grants narrow what is allowed; None where something else allows it as well."""
+        giving = [grant for grant in self._concerning(principal).giving[action] if grant.covers(node)]
+        if (
+            not giving
+            or not all(grant.logins for grant in giving)
+            or self._inner.decide(principal, action, node).allowed
+        ):
+            return None
+        named = frozenset(login for grant in giving for login in grant.logins)
+        return frozenset(principal.id if login == OWN_NAME else login for login in named)
 
     def _is_open(self, principal: Principal, node: NodeResource) -> bool:
         if node.is_local:

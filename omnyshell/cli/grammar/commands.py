@@ -19,6 +19,7 @@ from omnyshell.services.access_options import (
 
 CWD = Option("--cwd", "directory on the node to start in", "DIR")
 ENV = Option("--env", "variable to set on the node; may be repeated", "K=V", "list")
+AS_USER = Option("--user", "be this user of the node's machine, as in USER@NODE", "USER", short="-u")
 TTY = Option("--tty", "run it in a terminal", kind="flag")
 OF_0_1_0_EXEC = frozenset(option.name for option in (CWD, ENV, TTY, HUB, PRINCIPAL, TOKEN, TOKEN_FILE, KEY, CA))
 """The options of `exec` in version 0.1.0, which scripts write behind the command."""
@@ -77,7 +78,7 @@ COMMANDS: tuple[Command, ...] = (
         ("connect",),
         "open an interactive shell on a node, or a command in its terminal",
         "sessions.connect:connect",
-        (NODE, CWD, ENV, LINES_OF_SESSION, ESCAPE, *ACCESS),
+        (NODE, AS_USER, CWD, ENV, LINES_OF_SESSION, ESCAPE, *ACCESS),
         keeps=Rest.BEHIND_DASHES,
         more="terminal.escapes:help_text",
         advice="write a command behind --, as in `connect NODE -- top`",
@@ -88,6 +89,7 @@ COMMANDS: tuple[Command, ...] = (
         "sessions.exec:execute",
         (
             NODE,
+            AS_USER,
             CWD,
             ENV,
             TTY,
@@ -103,7 +105,7 @@ COMMANDS: tuple[Command, ...] = (
         ),
         keeps=Rest.BEHIND_NODE,
         among_words=OF_0_1_0_EXEC,
-        advice="a node is named alone, without the options, users and ports of ssh",
+        advice="a node is named as NODE or USER@NODE, without the options and ports of ssh",
     ),
     Command(
         ("run",),
@@ -116,6 +118,7 @@ COMMANDS: tuple[Command, ...] = (
             Option("--group", "print equal outcomes once, when all have ended", kind="flag"),
             Option("--stdin", "send standard input to each", kind="flag"),
             Option("--timeout", "end it where it has run for so long, as 90s or 30m, which is a failure", "DURATION"),
+            Option("--user", "be this user of each node's machine", "USER", short="-u"),
             CWD,
             ENV,
             Option("--json", "print a line of JSON for each node", kind="flag"),

@@ -132,7 +132,7 @@ def _own_among(command: Command, words: list[str], first: int) -> tuple[list[str
 
 def _end_of_options(command: Command, words: list[str], at: int, known: Collection[str] | None = None) -> int:
     """The index, from `at` on, of the first word that is neither an option, among `known` if given, nor its value."""
-    takes_value = {option.name for option in command.options if option.kind != "flag"}
+    takes_value = {name for option in command.options if option.kind != "flag" for name in option.names}
     while at < len(words) and words[at].startswith("-") and words[at] not in ("-", "--"):
         if known is not None and words[at].partition("=")[0] not in known:
             break

@@ -22,6 +22,16 @@ def access_from(options: argparse.Namespace) -> HubAccess:
         raise ConfigException(f"{origin}: {exc}") from exc
 
 
+def split_user(options: argparse.Namespace) -> None:
+    """Set `node` and `user` from what may be `USER@NODE`. Raises `ConfigException` where two users are named."""
+    user, has_user, node = options.node.rpartition("@")
+    if not has_user:
+        return
+    if not user or options.user not in ("", None, user):
+        raise ConfigException(f"'{options.node}' names {'no' if not user else 'another'} user: say USER@NODE or --user")
+    options.user, options.node = user, node
+
+
 def _origin(options: argparse.Namespace, key: str | None) -> str | None:
     """Return the file or variable that gave the value; None if the command line or a saved login did."""
     if key is None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
-from omnyshell.cli.ground.access import access_from
+from omnyshell.cli.ground.access import access_from, split_user
 from omnyshell.cli.ground.loop import run
 from omnyshell.cli.ground.output import BROKEN_PIPE, FAILURE, complain
 from omnyshell.cli.sessions.lines_wanted import lines_wanted
@@ -54,12 +54,15 @@ _LIKE_A_SESSION = re.compile("[0-9a-fA-F-]{2,36}")
 
 def connect(options: argparse.Namespace) -> int:
     """Open a shell, or a command in a terminal, on a node; returns its exit code."""
+    split_user(options)
     env = {name: os.environ[name] for name in FORWARDED_VARIABLES if name in os.environ}
     env |= parse_pairs(options.env, "--env")
     access, escape, history = access_from(options), parse_escape(options.escape), lines_wanted(options)
     with guarding() as guardian:
         try:
-            return run(run_session(access, options.node, options.rest, env, options.cwd, guardian, escape))
+            return run(
+                run_session(access, options.node, options.rest, env, options.cwd, guardian, escape, options.user or "")
+            )
         except SessionRejectedException as exc:
             if exc.code != ErrorCodes.UNKNOWN_NODE or options.rest or not _LIKE_A_SESSION.fullmatch(options.node):
                 raise
@@ -83,10 +86,11 @@ async def run_session(
     cwd: str | None,
     guardian: Guardian | None = None,
     escape: int | None = ord(DEFAULT),
+    user: str = "",
 ) -> int:
     """Open a session and show it in the terminal until it ends or the user leaves; return the exit code."""
     async with OmnyShellClient(_config(access)) as client:
-        return await _show(client, await _open(client, node, command, env, cwd), guardian, escape)
+        return await _show(client, await _open(client, node, command, env, cwd, user), guardian, escape)
 
 
 async def resume_session(
@@ -130,12 +134,14 @@ def _terminal_here() -> PtySpec:
 
 
 async def _open(
-    client: OmnyShellClient, node: str, command: list[str], env: dict[str, str], cwd: str | None
+    client: OmnyShellClient, node: str, command: list[str], env: dict[str, str], cwd: str | None, user: str
 ) -> RemoteSession:
     pty = _terminal_here()
     if not command:
-        return await client.open_shell(node, pty=pty, env=env, cwd=cwd)
-    return await client.open_session(node, mode=SessionMode.SHELL, command=" ".join(command), env=env, cwd=cwd, pty=pty)
+        return await client.open_shell(node, pty=pty, env=env, cwd=cwd, user=user)
+    return await client.open_session(
+        node, mode=SessionMode.SHELL, command=" ".join(command), env=env, cwd=cwd, pty=pty, user=user
+    )
 
 
 async def _show(

@@ -5,7 +5,7 @@ import asyncio
 import os
 from contextlib import suppress
 
-from omnyshell.cli.ground.access import access_from
+from omnyshell.cli.ground.access import access_from, split_user
 from omnyshell.cli.ground.loop import run_until_signal
 from omnyshell.cli.ground.output import BROKEN_PIPE, fail
 from omnyshell.cli.terminal.streams import InputStream, OutputStream, tell, terminal_spec
@@ -23,6 +23,7 @@ def execute(options: argparse.Namespace) -> int:
 
 
 async def _execute(options: argparse.Namespace) -> int:
+    split_user(options)
     if options.n:
         _leave_stdin()
     env = parse_pairs(options.env, "--env")
@@ -39,6 +40,7 @@ async def _execute(options: argparse.Namespace) -> int:
                     env=env,
                     pty=pty,
                     leader_only=options.leader_only,
+                    user=options.user or "",
                 )
                 session.on_state = lambda state: tell(session, state)
                 async with session:

@@ -36,6 +36,7 @@ async def _run(options: argparse.Namespace, stdin: bytes) -> int:
         command=" ".join(options.rest),
         cwd=options.cwd,
         env=parse_pairs(options.env, "--env"),
+        user=options.user or "",
         stdin=stdin,
         seconds=parse_duration(options.timeout, "--timeout") if options.timeout is not None else None,
     )

@@ -7,7 +7,7 @@ import msgspec
 
 from omnyshell.clock import SystemClock
 from omnyshell.errors import ErrorCodes
-from omnyshell.model.grammars import COUNT, CREDIT, EXIT_CODE, OFFSET, PRINCIPAL, SESSION_ID, SESSION_ID_OR_NONE
+from omnyshell.model.grammars import COUNT, CREDIT, EXIT_CODE, OFFSET, PRINCIPAL, ROLES, SESSION_ID, SESSION_ID_OR_NONE
 from omnyshell.model.schema import ANSWERED, FREE, OMIT, OMIT_EMPTY
 from omnyshell.model.sessions import (
     DEFAULT_COLS,
@@ -65,6 +65,9 @@ class SessionRequest(ChannelMessage, kw_only=True):
     leader_only: Annotated[bool, OMIT] = False
     """Of `leader-only`: a command on pipes ends with its own process."""
 
+    user: Annotated[str | None, OMIT_EMPTY, ANSWERED] = None
+    """Of `logins`: the user of the node's machine whose it is to be; missing for the first that is allowed."""
+
 
 class StartedSession(ChannelMessage, kw_only=True):
     """The fields that a started session has in the answers to hub and client alike."""
@@ -115,6 +118,12 @@ class NodeSessionOpen(SessionRequest, kw_only=True):
 
     principal: Annotated[str, PRINCIPAL]
     """Who asks: the owner of the session."""
+
+    roles: Annotated[tuple[str, ...], OMIT, ROLES] = ()
+    """Of `logins`: the roles of who asks."""
+
+    logins: Annotated[tuple[str, ...], OMIT, FREE] = ()
+    """Of `logins`: the users to whom the hub narrows it; it does not where there are none."""
 
 
 class SessionOpened(StartedSession, kw_only=True):

@@ -25,6 +25,7 @@ from omnyshell.protocol.extensions import (
     HISTORY,
     INTERACTIVE,
     LEADER_ONLY,
+    LOGINS,
     OF_CLIENT,
     OTHERS_SESSIONS,
     RESUME_OFFSET,
@@ -190,6 +191,7 @@ class OmnyShellClient:
         shell_family: ShellFamily | None = None,
         interactive: bool = False,
         leader_only: bool = False,
+        user: str = "",
     ) -> RemoteSession:
         """Open a session on a node; returns when its program runs.
 
@@ -198,12 +200,15 @@ class OmnyShellClient:
         added to the environment, as far as the node allows, and `cwd` is the working directory; bytes that are no UTF-8
         stand in all of these as in `sys.argv`. With `pty` the program gets a terminal of that size. A session of
         `SessionMode.SHELL` can be detached and resumed; `interactive` asks for a login shell, see `open_shell`. A
-        command on pipes ends with its output, or, with `leader_only`, with its own process. Raises
+        command on pipes ends with its output, or, with `leader_only`, with its own process. `user` is whose it is to
+        be on the node's machine; the first whom this principal may become there, if not given. Raises
         `SessionRejectedException`, with the hub's or node's reason in `code`, or where a hub is too old.
         """
         connection = self._link()
         if leader_only:
             connection.require(LEADER_ONLY)
+        if user:
+            connection.require(LOGINS)
         session = RemoteSession(node_id, mode, pty, channels=connection.channels, resumes=self._take_up_later)
         request = SessionOpen(
             node_id=node_id,
@@ -217,6 +222,7 @@ class OmnyShellClient:
             interactive=interactive and INTERACTIVE in connection.features,
             offsets=RESUME_OFFSET in connection.features,
             leader_only=leader_only,
+            user=user or None,
         )
         if carry_bytes(request):
             connection.require(BYTE_TEXT)
@@ -294,16 +300,22 @@ class OmnyShellClient:
         return self.sessions_of(node_id).history(session_ref, end, lines)
 
     async def open_shell(
-        self, node_id: str, *, pty: PtySpec, env: Mapping[str, str] | None = None, cwd: str | None = None
+        self,
+        node_id: str,
+        *,
+        pty: PtySpec,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        user: str = "",
     ) -> RemoteSession:
         """Open an interactive login shell on a node, also on one without the extension `interactive`.
 
-        Raises as `open_session` does.
+        The rest is as in `open_session`.
         """
         # Imported by those that use it: a cold `exec` does not need it.
         from omnyshell.services.client.login_shells import open_login_shell
 
-        return await open_login_shell(self, node_id, pty=pty, env=env, cwd=cwd)
+        return await open_login_shell(self, node_id, pty=pty, env=env, cwd=cwd, user=user)
 
     async def execute(
         self,
@@ -314,6 +326,7 @@ class OmnyShellClient:
         stdin: bytes = b"",
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
+        user: str = "",
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> "ExecResult":
         """Run a command to its end, with `stdin` as input; return all its output, and how it ended.
@@ -327,7 +340,8 @@ class OmnyShellClient:
 
         try:
             async with asyncio.timeout(timeout):
-                async with await self.open_session(node_id, command=command, args=args, env=env, cwd=cwd) as session:
+                opening = self.open_session(node_id, command=command, args=args, env=env, cwd=cwd, user=user)
+                async with await opening as session:
                     return await collect(session, stdin)
         except TimeoutError as exc:
             raise OmnyShellTimeoutException(f"the command did not end within {timeout:g} s") from exc

@@ -20,6 +20,7 @@ class FleetCommand:
     cwd: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     stdin: bytes = b""
+    user: str = ""
     seconds: float | None = None
     """The time limit on each node, after which the command is ended; None for none."""
 
@@ -78,7 +79,7 @@ async def run_on_nodes(
 
 
 async def _run(client: OmnyShellClient, node_id: str, command: FleetCommand, listener: FleetListener) -> ExitStatus:
-    opening = client.open_session(node_id, command=command.command, cwd=command.cwd, env=command.env)
+    opening = client.open_session(node_id, command=command.command, cwd=command.cwd, env=command.env, user=command.user)
     async with await opening as session:
         if command.stdin:
             session.send(command.stdin)

@@ -18,7 +18,13 @@ START_LOGIN_SHELL = b'stty sane; exec "${SHELL:-/bin/sh}" -il\n'
 
 
 async def open_login_shell(
-    client: "OmnyShellClient", node_id: str, *, pty: PtySpec, env: Mapping[str, str] | None, cwd: str | None
+    client: "OmnyShellClient",
+    node_id: str,
+    *,
+    pty: PtySpec,
+    env: Mapping[str, str] | None,
+    cwd: str | None,
+    user: str = "",
 ) -> RemoteSession:
     """See `OmnyShellClient.open_shell`."""
     # The listing is requested at the same time: it decides what has to be typed into the session.
@@ -26,7 +32,7 @@ async def open_login_shell(
     session = None
     try:
         session = await client.open_session(
-            node_id, mode=SessionMode.SHELL, env=env, cwd=cwd, pty=pty, interactive=True
+            node_id, mode=SessionMode.SHELL, env=env, cwd=cwd, pty=pty, interactive=True, user=user
         )
         if INTERACTIVE not in client.hub_features or not await _knows_interactive(node_id, listing):
             await session.write(START_LOGIN_SHELL)

@@ -1,5 +1,7 @@
 """Sessions of users, through a real hub and a node whose keeper is root's."""
 
+import os
+import pwd
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -7,16 +9,26 @@ from pathlib import Path
 import pytest
 from support.keepers import KeeperProcess
 from support.people import HOMES, Machine
-from support.stack import Certificates, connected_client, stack, within
+from support.stack import Certificates, connected_client, hub_config, running_node, stack, within
 
 from omnyshell import OmnyShellClient, OmnyShellHub, PtySpec, SessionMode, SessionRejectedException
+from omnyshell.model.audit import AuditRecord
+from omnyshell.protocol.extensions import LOGINS, OF_NODE
+from omnyshell.security.grant_tables import read_grant
+from omnyshell.security.grants import Grant
+from omnyshell.services.node import node as node_module
 from omnyshell.services.node.keeper.place import own_directory
 from omnyshell.services.node.restriction.policy import CommandPolicy
 
 
 @asynccontextmanager
 async def with_users(
-    certificates: Certificates, machine: Machine, state: Path, users: str, **changes: object
+    certificates: Certificates,
+    machine: Machine,
+    state: Path,
+    users: str,
+    grants: tuple[Grant, ...] = (),
+    **changes: object,
 ) -> AsyncIterator[tuple[OmnyShellHub, OmnyShellClient]]:
     """Hub and client, and a node of root's whose keeper reads `[users]`."""
     file = state.parent / "node.toml"
@@ -24,7 +36,11 @@ async def with_users(
     state.mkdir(mode=0o700)
     keeper = KeeperProcess(own_directory(state), users_file=file, machine=machine)
     try:
-        async with stack(certificates, state, keeper=True, users_file=file, **changes) as (hub, _, client):
+        async with (
+            OmnyShellHub(hub_config(certificates, grants=grants)) as hub,
+            running_node(certificates, hub.port, state, keeper=True, users_file=file, **changes),
+            connected_client(certificates, hub.port) as client,
+        ):
             yield hub, client
     finally:
         keeper.end()
@@ -104,3 +120,81 @@ async def test_without_a_keeper_that_goes_by_the_file_nothing_is_started(
             assert refused.value.code == "not_authorized"
     finally:
         keeper.end()
+
+
+GRANT = {"roles": ["developer"], "nodes": ["*"], "rights": ["exec"]}
+
+
+async def test_a_user_is_asked_for_by_name_and_by_role(
+    certificates: Certificates, machine: Machine, tmp_path: Path
+) -> None:
+    table = "'role:developer' = ['ann', 'dbms']\nadmin = 'bea'"
+    labels = {"allow-roles": "developer"}
+    async with (
+        with_users(certificates, machine, tmp_path / "state", table, labels=labels) as (hub, admin),
+        connected_client(certificates, hub.port, "dev") as client,
+    ):
+        noted: list[AuditRecord] = []
+        hub.audit.add_sink(noted.append)
+        for user, said in (("", b"ann\n"), ("ann", b"ann\n"), ("dbms", b"dbms\n")):
+            assert (await within(client.execute("n1", "id -un", user=user))).stdout == said
+        for user, why in (("bea", "'dev' may not become 'bea' here, but: ann, dbms"), ("a b", "no user's name")):
+            with pytest.raises(SessionRejectedException, match=why):
+                await within(client.execute("n1", "id -un", user=user))
+        assert (await within(admin.execute("n1", "id -un"))).stdout == b"bea\n"
+        session = await within(client.open_shell("n1", pty=PtySpec(), user="dbms"))
+        await session.write(b"exit\n")
+        await within(session.wait())
+        opened = [record.detail for record in noted if record.action == "session.open"]
+        assert opened == ["exec", "exec as ann", "exec as dbms", "exec", "shell as dbms"]
+
+
+@pytest.mark.parametrize(
+    ("logins", "user", "outcome"),
+    [
+        (["dbms"], "", "dbms"),
+        (["dbms", "ann"], "", "ann"),
+        (["dbms"], "dbms", "dbms"),
+        (["dbms"], "ann", "Not authorized to be 'ann' on 'n1': grants name dbms"),
+        (["bea"], "", "The hub's grants let 'dev' not become ann, dbms here"),
+        (["{principal}"], "", "The hub's grants let 'dev' not become ann, dbms here"),
+    ],
+)
+async def test_grants_narrow_it(
+    certificates: Certificates, machine: Machine, tmp_path: Path, logins: list[str], user: str, outcome: str
+) -> None:
+    grant = read_grant(GRANT | {"logins": logins}, "grant 1")
+    async with (
+        with_users(certificates, machine, tmp_path / "state", "dev = ['ann', 'dbms']", grants=(grant,)) as (hub, _),
+        connected_client(certificates, hub.port, "dev") as client,
+    ):
+        running = client.execute("n1", "id -un", user=user)
+        if " " not in outcome:
+            assert (await within(running)).stdout.decode() == f"{outcome}\n"
+            return
+        with pytest.raises(SessionRejectedException, match=outcome) as refused:
+            await within(running)
+        assert refused.value.code == "not_authorized"
+
+
+async def test_without_users_one_is_the_nodes_user_or_refused(certificates: Certificates, tmp_path: Path) -> None:
+    own = pwd.getpwuid(os.geteuid()).pw_name
+    async with stack(certificates, tmp_path / "state") as (_, _, client):
+        assert (await within(client.execute("n1", "id -un", user=own))).stdout.decode() == f"{own}\n"
+        with pytest.raises(SessionRejectedException, match="so nobody becomes 'postgres': all that it starts is"):
+            await within(client.execute("n1", "id -un", user="postgres"))
+
+
+@pytest.mark.parametrize("narrowed", [False, True])
+async def test_a_node_that_is_too_old_is_refused(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, narrowed: bool
+) -> None:
+    monkeypatch.setattr(node_module, "OF_NODE", OF_NODE - {LOGINS})
+    grants = (read_grant(GRANT | {"logins": ["dbms"]}, "grant 1"),) if narrowed else ()
+    async with (
+        OmnyShellHub(hub_config(certificates, grants=grants)) as hub,
+        running_node(certificates, hub.port, tmp_path / "state"),
+        connected_client(certificates, hub.port, "dev" if narrowed else "admin") as client,
+    ):
+        with pytest.raises(SessionRejectedException, match="too old to say whose"):
+            await within(client.execute("n1", "id", user="" if narrowed else "dbms"))

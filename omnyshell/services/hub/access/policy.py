@@ -85,6 +85,16 @@ class HubPolicy:
             logger.exception("the authorizer failed")
             return Decision(allowed=False, why="the hub cannot decide it now")
 
+    def logins(self, principal: Principal, action: Action, node: JudgedNode) -> frozenset[str] | None:
+        """Return the users of the node's machine to whom grants narrow an action that is allowed; None for any."""
+        if not isinstance(self._authorizer, GrantAuthorizer):
+            return None
+        try:
+            return self._authorizer.logins(principal, action, node.resource)
+        except Exception:
+            logger.exception("the authorizer failed")
+            return frozenset()
+
     def denied(self, principal: Principal, resource: NodeResource) -> tuple[RightInfo, ...]:
         """Return the rights that a principal lacks, each with the reason and the roles that would do.
 

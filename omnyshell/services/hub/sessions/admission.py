@@ -1,11 +1,13 @@
 """Decides which sessions a hub opens: checks requests, rights and limits."""
 
+from typing import NamedTuple
+
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import CONTROL_CHANNEL, FIRST_HUB_CHANNEL_AT_CLIENT, is_node_id, matches_ref
-from omnyshell.model.grammars import is_principal
+from omnyshell.model.grammars import is_login, is_principal
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol.byte_text import has_bytes
-from omnyshell.protocol.extensions import BYTE_TEXT, RESUME_OFFSET
+from omnyshell.protocol.extensions import BYTE_TEXT, LOGINS, RESUME_OFFSET
 from omnyshell.protocol.messages import SessionOpen
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.access.policy import HubPolicy
@@ -26,6 +28,17 @@ class NotAllowedException(SessionRejectedException):
         self.right = right
 
 
+class Admitted(NamedTuple):
+    """A session that may be opened."""
+
+    node: ReachableNode
+    right: Action
+    """What it needs there for its whole life."""
+
+    logins: tuple[str, ...] = ()
+    """The users to whom grants narrow it; they do not where there are none."""
+
+
 class SessionAdmission:
     """Checks requests for sessions. No I/O."""
 
@@ -35,8 +48,8 @@ class SessionAdmission:
         self._policy = policy
         self._quota = quota
 
-    def check(self, client: Peer, channel: int, request: SessionOpen) -> tuple[ReachableNode, Action]:
-        """Return the node, and the right that the session needs there for its whole life.
+    def check(self, client: Peer, channel: int, request: SessionOpen) -> Admitted:
+        """Return where the session will be, and what it takes.
 
         Raises `SessionRejectedException`, or its subclass `NotAllowedException`, with the first reason that applies.
         """
@@ -48,9 +61,10 @@ class SessionAdmission:
         if not node.peer.is_open:
             raise SessionRejectedException(f"Node '{request.node_id}' is offline", code=ErrorCodes.NODE_OFFLINE)
         right = self._check_right(client, node, request)
+        logins = self._check_user(client, node, request, right)
         _check_bytes(node, request)
         self._check_capacity(client, node, request)
-        return node, right
+        return Admitted(node, right, logins)
 
     def _check_request(self, client: Peer, channel: int, request: SessionOpen) -> None:
         problem = ""
@@ -62,6 +76,8 @@ class SessionAdmission:
             problem = "Tunnels are not opened as sessions"
         elif request.owner and not (request.resume_session_id and is_principal(request.owner)):
             problem = "Only a session that is there has an owner"
+        elif request.user is not None and not (request.resume_session_id is None and is_login(request.user)):
+            problem = "A session that is there has its user" if request.resume_session_id else "That is no user's name"
         elif not is_node_id(request.node_id):
             problem = "No node is named" if not request.node_id else "A node id has letters, digits, '_', '.' and '-'"
         if problem:
@@ -75,6 +91,22 @@ class SessionAdmission:
             if not decision.allowed:
                 raise NotAllowedException(self._policy.refusal(client.principal, needed, node, decision), needed)
         return right
+
+    def _check_user(self, client: Peer, node: ReachableNode, request: SessionOpen, right: Action) -> tuple[str, ...]:
+        """Return the users to whom grants narrow a new session. Raises `SessionRejectedException`."""
+        if request.resume_session_id is not None:
+            return ()
+        logins = self._policy.logins(client.principal, right, node)
+        is_narrowed = logins is not None
+        if (is_narrowed or request.user) and LOGINS not in node.peer.features:
+            text = f"Node '{node.node_id}' is too old to say whose its sessions are: its OmnyShell wants an update"
+            raise SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST)
+        allowed = sorted(logins or ())
+        if is_narrowed and (not allowed or (request.user and request.user not in allowed)):
+            who = f"'{request.user}'" if request.user else "anybody"
+            text = f"Not authorized to be {who} on '{node.node_id}': grants name {', '.join(allowed) or 'nobody'}"
+            raise NotAllowedException(text, right)
+        return tuple(allowed)
 
     def _check_capacity(self, client: Peer, node: ReachableNode, request: SessionOpen) -> None:
         limit = node.capabilities.max_sessions if node.capabilities is not None else None

@@ -92,7 +92,7 @@ class HubBroker:
         """Open a session, or reject it with the first reason that applies."""
         request.node_id = request.node_id.strip()
         try:
-            node, right = self._admission.check(client, channel, request)
+            node, right, logins = self._admission.check(client, channel, request)
         except SessionRejectedException as exc:
             asked = request.node_id[:SHOWN_NAME_LENGTH]
             step(logger, "session refused", peer=client.id, node_id=asked, channel=channel, reason=exc.code)
@@ -102,6 +102,8 @@ class HubBroker:
         id_ = self._new_id()
         route = SessionRoute(
             right=right,
+            logins=logins,
+            user=request.user or "",
             session=Session(
                 id=id_,
                 node_id=node.node_id,
@@ -177,7 +179,8 @@ class HubBroker:
         self._metrics.sessions_opened += 1
         self._kept.opened(route)
         self._tell(route)
-        self._audit_session("session.resume" if route.is_resume else "session.open", route)
+        action = "session.resume" if route.is_resume else "session.open"
+        self._audit_session(action, route, more=f"as {route.user}" if route.user else "")
         route.client.send_in_order(client_answer(message, route), route.client_channel)
 
     def rejected(self, route: SessionRoute, message: NodeSessionRejected) -> None:

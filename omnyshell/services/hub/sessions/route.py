@@ -59,6 +59,12 @@ class SessionRoute:
     right: Action = Action.SHELL
     """The right that a session of its kind takes for its whole life."""
 
+    user: str = ""
+    """The user of the node's machine that was asked for."""
+
+    logins: tuple[str, ...] = ()
+    """The users to whom grants narrow it; they do not where there are none."""
+
     resumes: str | None = None
     """What names the session that is resumed, if one is."""
 

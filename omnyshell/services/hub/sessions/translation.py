@@ -2,7 +2,7 @@
 
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol.byte_text import shown_start
-from omnyshell.protocol.extensions import HISTORY, INTERACTIVE, LEADER_ONLY, WIDE_WINDOW, WIDTHS
+from omnyshell.protocol.extensions import HISTORY, INTERACTIVE, LEADER_ONLY, LOGINS, WIDE_WINDOW, WIDTHS
 from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionOpened, SessionOpen, SessionOpened
 from omnyshell.services.hub.sessions.route import SessionRoute
 
@@ -23,6 +23,7 @@ def shown_command(request: SessionOpen) -> str:
 
 def node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
     """Make the request to the node; fields of extensions go only to a node that announced them."""
+    with_users = LOGINS in route.node.features and not route.is_resume
     return NodeSessionOpen(
         session_id=route.session.id,
         principal=route.session.principal,
@@ -40,6 +41,9 @@ def node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
         repaint=request.repaint and route.has_offsets,
         history=request.history and _has_history(route),
         leader_only=request.leader_only and LEADER_ONLY in route.node.features,
+        user=route.user or None if with_users else None,
+        roles=tuple(sorted(route.client.principal.roles)) if with_users else (),
+        logins=route.logins if with_users else (),
     )
 
 

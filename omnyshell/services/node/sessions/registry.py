@@ -240,6 +240,9 @@ def _shell_request(request: NodeSessionOpen) -> ShellRequest:
     return ShellRequest(
         session_id=request.session_id,
         principal=request.principal,
+        roles=request.roles,
+        user=request.user or "",
+        logins=request.logins,
         mode=request.mode,
         command=request.command and from_wire(request.command),
         args=tuple(map(from_wire, request.args)),

@@ -1,6 +1,7 @@
 """Escape sequences that bring another terminal of the same size to what an emulator shows."""
 
 from collections.abc import Generator, Iterator, Sequence
+from io import BytesIO
 from itertools import chain, groupby
 from typing import Final
 
@@ -58,11 +59,11 @@ class Painter:
 
     def encoding(self) -> Generator[None, None, bytes]:
         """Encode all that was collected, a row a step."""
-        encoded = []
+        encoded = BytesIO()
         for part in self.parts:
-            encoded.append(part.encode())
+            encoded.write(part.encode())
             yield
-        return b"".join(encoded)
+        return encoded.getvalue()
 
     def add(self, *parts: str) -> None:
         """Add sequences that leave the pen alone."""

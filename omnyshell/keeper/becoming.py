@@ -6,13 +6,14 @@ All that may wait or fail is done there and not in the keeper: the database of u
 import grp
 import os
 import pwd
+import stat
 import time
 import tomllib
 from collections.abc import Iterator
 
 from .trust import UntrustedError, check
 from .users import NOT_SHELLS, Account, Asker, RefusedError, Table, choose, table_of
-from .wire import USER_PARTS
+from .wire import MOST_BYTES, USER_PARTS
 
 USERS, AS_NODE = "users", "run-as-node-user"
 """The keys of a node's file that are read here."""
@@ -64,8 +65,7 @@ class Users:
         if not self._path:
             return None, False
         try:
-            with open(self._path, "rb") as file:
-                said = tomllib.load(file)
+            said = tomllib.loads(_contents(self._path))
             if USERS not in said:
                 return None, said.get(AS_NODE) is True
             # Whoever writes the file is whoever it names.
@@ -79,6 +79,14 @@ class Users:
     def check_file(self) -> None:
         """Raise `RefusedError` where the file is nothing to go by."""
         self._read()
+
+
+def _contents(path: str) -> str:
+    """Return what is in a regular file: nothing else is waited for, or read without end. Raises `OSError`."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError("it is no regular file")
+        return file.read(MOST_BYTES).decode()
 
 
 def asker_of(whose: bytes) -> Asker:

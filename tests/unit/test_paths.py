@@ -142,7 +142,7 @@ ELSEWHERE = {
     "cli/sessions/exec.py": "/dev/null",
     "cli/sessions/finding.py": "the terminal",
     "cli/terminal/streams.py": "its own descriptors",
-    **dict.fromkeys(("keeper/main.py", "keeper/trust.py", "keeper/upgrade.py"), "the standard library alone"),
+    **{f"keeper/{name}.py": "the standard library alone" for name in ("becoming", "main", "trust", "upgrade")},
     "keeper/processes.py": "/proc",
     "paths.py": "here it is done",
     "security/files.py": "directories, and files that are new",

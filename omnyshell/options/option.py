@@ -58,6 +58,9 @@ class Option(msgspec.Struct, frozen=True):
     short: str = ""
     """A second name, of one dash and a letter."""
 
+    formerly: str = ""
+    """The name that it had in earlier versions, which goes on working, also in files."""
+
     restart: bool = False
     """Whether a running program goes on with the value that it was started with."""
 
@@ -82,7 +85,7 @@ class Option(msgspec.Struct, frozen=True):
     @property
     def names(self) -> tuple[str, ...]:
         """All that it is typed as."""
-        return (self.name, self.short) if self.short else (self.name,)
+        return tuple(filter(None, (self.name, self.short, self.formerly)))
 
     @property
     def key(self) -> str:
@@ -93,6 +96,11 @@ class Option(msgspec.Struct, frozen=True):
     def toml_key(self) -> str:
         """Its name in a configuration file."""
         return self.name.lstrip("-")
+
+    @property
+    def toml_keys(self) -> tuple[str, ...]:
+        """Its names in a configuration file, the former one included."""
+        return (self.toml_key, self.formerly.lstrip("-")) if self.formerly else (self.toml_key,)
 
     @property
     def shown_default(self) -> str:

@@ -38,7 +38,7 @@ def _add(parser: Any, option: Option) -> Any:
     text = f"{option.help} (default: {option.shown_default})" if option.shown_default else option.help
     text = text.replace("%", "%%")
     if option.kind == "flag":
-        return parser.add_argument(*option.names, action="store_true", default=None, help=text)
+        return parser.add_argument(*option.names, action="store_true", default=None, dest=option.key, help=text)
     settings: dict[str, Any] = {"help": text, "metavar": option.metavar, "type": _TYPES.get(option.kind, _some)}
     if option.choices:
         settings["choices"] = option.choices
@@ -46,4 +46,6 @@ def _add(parser: Any, option: Option) -> Any:
         settings["action"] = "append"
     if option.optional:
         settings["nargs"] = "?"
+    if not option.is_argument:
+        settings["dest"] = option.key
     return parser.add_argument(*option.names, **settings)

@@ -91,26 +91,27 @@ def read_options(path: str | Path, options: Iterable[Option]) -> Given:
     Raises `ConfigException` naming file, line and key.
     """
     file = TomlFile(path)
-    known = {option.toml_key: option for option in options if option.key != "config"}
+    known = {name: option for option in options if option.key != "config" for name in option.toml_keys}
     given = Given({}, {})
     for key, value in file.data.items():
         option = known.get(key)
         if option is None:
             raise file.error((key,), f"there is no option '{key}'{instead_of(key, known)}")
-        given.values[option.key] = read_value(option, value, file)
+        if option.key in given.values:
+            raise file.error((key,), f"'{key}' is the former name of '{option.toml_key}', which is there too")
+        given.values[option.key] = read_value(option, value, file, key)
         given.origins[option.key] = f"{file.place((key,))}: '{key}'"
     return given
 
 
-def read_value(option: Option, value: object, file: TomlFile) -> object:
-    """Return an option's value from a file, checked for its type; a text becomes a list of one.
+def read_value(option: Option, value: object, file: TomlFile, key: str) -> object:
+    """Return an option's value, which stands at `key` of a file, checked for its type; a text becomes a list of one.
 
     Raises `ConfigException`.
     """
     if option.kind == "tables":
         assert option.parse is not None, "tables say how they are read"  # noqa: S101
         return option.parse(value, file)
-    key = option.toml_key
     if option.choices == SWITCH and isinstance(value, bool):
         return str(value).lower()
     with file.at((key,)):

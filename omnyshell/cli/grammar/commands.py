@@ -5,6 +5,7 @@ Handlers are named, not imported: a command loads only what it needs.
 
 from omnyshell.cli.grammar.admin_commands import ADMIN, AUDIT, AUDIT_OF_HUB, BACKUP, LIVE
 from omnyshell.cli.grammar.command import JSON, NODE, Command, Rest
+from omnyshell.cli.grammar.service_commands import SERVICE
 from omnyshell.options.option import Option
 from omnyshell.services.access_options import (
     ACCESS,
@@ -276,6 +277,7 @@ COMMANDS: tuple[Command, ...] = (
             Option("--from", "print the line of this key, also one of ssh-keygen, and make none", "FILE", "file"),
         ),
     ),
+    *SERVICE,
     *LIVE,
     *ADMIN,
     *BACKUP,

@@ -8,6 +8,7 @@ from pathlib import Path
 from omnyshell.cli.grammar.commands import HUB_START
 from omnyshell.cli.grammar.parsing import parse
 from omnyshell.cli.ground.loop import run
+from omnyshell.cli.ground.notify import ServiceManager
 from omnyshell.cli.ground.output import announce, complain, describe
 from omnyshell.cli.ground.service import allow_many_descriptors, set_up_logging, tune_memory, watch_signals
 from omnyshell.cli.ground.strict_files import check_files, strict_modes
@@ -63,6 +64,7 @@ def config_from(options: argparse.Namespace) -> HubConfig:
 
 
 async def _serve(options: argparse.Namespace) -> int:
+    manager = ServiceManager()
     config = config_from(options)
     hub = OmnyShellHub(config)
     hub.audit.add_sink(log_record)
@@ -75,7 +77,8 @@ async def _serve(options: argparse.Namespace) -> int:
             complain(line)
         else:
             announce(line)
-        await stopped.wait()
+        async with manager.told():
+            await stopped.wait()
     return 0
 
 

@@ -6,6 +6,7 @@ import os
 
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.loop import run
+from omnyshell.cli.ground.notify import ServiceManager
 from omnyshell.cli.ground.output import REFUSED, describe, fail
 from omnyshell.cli.ground.service import nothing_to_reload, set_up_logging, tune_memory, until_stopped
 from omnyshell.cli.ground.strict_files import strict_modes
@@ -38,10 +39,13 @@ def config_from(options: argparse.Namespace) -> NodeConfig:
 async def _serve(config: NodeConfig) -> int:
     # The lock is held until the process ends.
     _claim(config)
+    manager = ServiceManager()
     node = OmnyShellNode(config)
     running = asyncio.create_task(node.run())
     stopping = asyncio.create_task(until_stopped(nothing_to_reload))
-    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    # Ready is a node that can serve: whether its hub can be reached is not in its hands.
+    async with manager.told():
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     node.stop()
     try:

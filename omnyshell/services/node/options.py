@@ -173,7 +173,13 @@ USERS = (
 )
 
 SERVICE = (
-    Option("--service", "go on trying when the credential is refused", kind="flag", sets="is_service"),
+    Option(
+        "--retry-refused",
+        "go on trying when the credential is refused",
+        kind="flag",
+        sets="is_service",
+        formerly="--service",
+    ),
     Option(
         "--state-dir",
         "where the node keeps what outlives it",

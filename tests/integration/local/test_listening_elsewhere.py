@@ -147,12 +147,11 @@ async def test_an_address_that_goes_away_is_said_and_taken_up_again(
     monkeypatch.setattr(local_hub, "RETRY_PERIOD", 0.01)
     async with serving(setup) as hub:
         await listen(setup, ELSEWHERE)
-        monkeypatch.setattr(local_hub, "can_bind", lambda _places: False)
-        await until(lambda: hub.running.host == "localhost")
-        assert "no address of this machine now" in hub.running.trouble
-        assert not await is_reached(setup, hub, ELSEWHERE)
-        monkeypatch.undo()
-        monkeypatch.setattr(local_hub, "RETRY_PERIOD", 0.01)
+        with monkeypatch.context() as patch:
+            patch.setattr(local_hub, "can_bind", lambda _places: False)
+            await until(lambda: hub.running.host == "localhost")
+            assert "no address of this machine now" in hub.running.trouble
+            assert not await is_reached(setup, hub, ELSEWHERE)
         await until(lambda: hub.running.host == ELSEWHERE)
         assert (hub.running.trouble, await is_reached(setup, hub, ELSEWHERE)) == ("", True)
 

@@ -330,3 +330,18 @@ def test_a_key_that_is_like_none_is_told_all(tmp_path: Path) -> None:
     path.write_text("xyzzy = 1\n")
     with pytest.raises(ConfigException, match=r"'xyzzy'; known are .*allow-command, .*tunnel-allow"):
         read_options(path, NODE_OPTIONS)
+
+
+def test_a_former_name_of_an_option_means_what_it_meant(tmp_path: Path) -> None:
+    formerly = [option for option in (*HUB_OPTIONS, *NODE_OPTIONS) if option.formerly]
+    assert formerly
+    for option in formerly:
+        command = NODE_START if option in NODE_OPTIONS else HUB_START
+        needed = [word for other in command.options if other.required for word in (other.name, "x")]
+        assert getattr(parse(command, [*needed, option.formerly]), option.key) is True
+        path = tmp_path / "former.toml"
+        path.write_text(f"{option.formerly.lstrip('-')} = true\n")
+        assert read_options(path, command.options).values == {option.key: True}
+        path.write_text(f"{option.formerly.lstrip('-')} = true\n{option.toml_key} = true\n")
+        with pytest.raises(ConfigException, match=r"line 2: .*is there too|line 1: .*is there too"):
+            read_options(path, command.options)

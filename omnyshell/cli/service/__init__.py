@@ -1,0 +1,1 @@
+"""`omnyshell service`: hub and node as services that start with the machine."""

@@ -1,0 +1,186 @@
+"""Services under systemd, by `systemctl` and `journalctl`."""
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from omnyshell.cli.ground.output import complain, say
+from omnyshell.cli.service.plan import Kind, Plan
+from omnyshell.cli.service.systemd_units import KEEPER, Unit, units_of
+from omnyshell.errors import ConfigException
+from omnyshell.paths import read_file
+from omnyshell.security.files import write_private
+
+MACHINES = Path("/etc/systemd/system")
+UNIT_MODE = 0o644
+
+
+def directory(*, is_users: bool) -> Path:
+    """Return where units lie."""
+    if not is_users:
+        return MACHINES
+    home = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(home) / "systemd/user"
+
+
+def show(plan: Plan) -> None:
+    """Print each file under its name, as it would be written."""
+    for unit in units_of(plan):
+        say(f"# {directory(is_users=plan.is_users) / unit.name}")
+        for line in unit.text.splitlines():
+            say(line)
+
+
+def install(plan: Plan) -> None:
+    """Write the units, and have them started now and at each start of the machine. To do it again changes nothing.
+
+    Raises `ConfigException` where another configuration is installed already, or systemd refuses.
+    """
+    units, place = units_of(plan), directory(is_users=plan.is_users)
+    _check_rights(is_users=plan.is_users)
+    _check_free(plan, place)
+    if not plan.is_users:
+        _make_user(plan.user)
+        _check_readable(plan)
+    changed = [unit for unit in units if _write(place / unit.name, unit)]
+    names = [unit.name for unit in units]
+    _systemctl("daemon-reload", is_users=plan.is_users)
+    _systemctl("enable", *names, is_users=plan.is_users)
+    # A keeper that runs is left alone: it holds sessions, and upgrades itself.
+    running = [unit.name for unit in units if not unit.name.startswith(KEEPER) or not _is_active(unit.name, plan)]
+    try:
+        _systemctl("restart" if changed else "start", *running, is_users=plan.is_users)
+    except ConfigException as exc:
+        see = f"omnyshell service logs {plan.kind.value}{' --user' if plan.is_users else ''}"
+        raise ConfigException(f"it is installed, but does not start: see `{see}`") from exc
+    say(f"{plan.name} runs, and starts with {'your first login' if plan.is_users else 'the machine'}")
+    if plan.is_users and not _lingers():
+        say("to have it run before you log in, and after you log out: loginctl enable-linger")
+
+
+def uninstall(kind: Kind, *, is_users: bool) -> int:
+    """Stop and remove the units; sessions that a keeper holds are left to it, and to `omnyshell keeper stop`."""
+    place = directory(is_users=is_users)
+    names = [f"omnyshell-{kind.value}.service", *([f"{KEEPER}.service"] if kind is Kind.NODE else [])]
+    there = [name for name in names if (place / name).exists()]
+    if not there:
+        say(f"omnyshell-{kind.value} is not installed")
+        return 0
+    _check_rights(is_users=is_users)
+    _systemctl("disable", "--now", *there, is_users=is_users)
+    for name in there:
+        (place / name).unlink(missing_ok=True)
+    _systemctl("daemon-reload", is_users=is_users)
+    say(f"removed {', '.join(there)}; configuration, keys and state are left")
+    return 0
+
+
+def status(kind: Kind, *, is_users: bool) -> int:
+    """Print what systemd knows; returns its exit code: 0 runs, 3 does not, 4 is not installed."""
+    names = [f"omnyshell-{kind.value}.service", *([f"{KEEPER}.service"] if kind is Kind.NODE else [])]
+    return _run(["systemctl", *_scope(is_users=is_users), "status", "--no-pager", "--lines=5", *names])
+
+
+def logs(kind: Kind, *, is_users: bool, follow: bool, count: int) -> int:
+    """Print what the service logged."""
+    unit = "--user-unit" if is_users else "--unit"
+    words = ["journalctl", f"{unit}=omnyshell-{kind.value}.service", f"--lines={count}", "--output=cat", "--no-pager"]
+    return _run([*words, *(["--follow"] if follow else [])])
+
+
+def _check_rights(*, is_users: bool) -> None:
+    if not is_users and os.geteuid() != 0:
+        raise ConfigException("services of the machine are root's to install: use sudo, or --user for your own")
+
+
+def _check_free(plan: Plan, place: Path) -> None:
+    """Refuse to replace another node's or hub's service. Raises `ConfigException`."""
+    path = place / f"{plan.name}.service"
+    try:
+        before = read_file(path)
+    except FileNotFoundError:
+        return
+    except OSError as exc:
+        raise ConfigException(f"cannot read {path}: {exc.strerror}") from exc
+    if str(plan.config).replace("%", "%%").encode() not in before:
+        raise ConfigException(
+            f"{path} is of another configuration: remove it first, by `omnyshell service uninstall {plan.kind.value}`"
+        )
+
+
+def _make_user(name: str) -> None:
+    """Make the system user that the service runs as, if there is none of that name."""
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        words = ["useradd", "--system", "--home-dir", f"/var/lib/{name}", "--shell", "/usr/sbin/nologin", name]
+        _call(words)
+        say(f"made the system user {name}")
+
+
+def _check_readable(plan: Plan) -> None:
+    """Check that the service's user can read what it has to. Raises `ConfigException` that says how to let it."""
+    hidden = [str(path) for path in plan.read_by_its_user if not _may_read(plan.user, path)]
+    if hidden:
+        files = " ".join(hidden)
+        raise ConfigException(f"the service runs as {plan.user}, who cannot read {files}: chown {plan.user} {files}")
+
+
+def _may_read(user: str, path: Path) -> bool:
+    words = ["/usr/bin/test", "-r", str(path)]
+    return subprocess.run(words, user=user, group=user, extra_groups=(), check=False).returncode == 0  # noqa: S603
+
+
+def _write(path: Path, unit: Unit) -> bool:
+    """Write a unit; returns whether that changed anything."""
+    data = unit.text.encode()
+    try:
+        if path.exists() and read_file(path) == data:
+            return False
+        write_private(path, data)
+        path.chmod(UNIT_MODE)
+    except OSError as exc:
+        raise ConfigException(f"cannot write {path}: {exc.strerror}") from exc
+    return True
+
+
+def _is_active(name: str, plan: Plan) -> bool:
+    words = ["systemctl", *_scope(is_users=plan.is_users), "is-active", "--quiet", name]
+    return _found(words) and subprocess.run(words, check=False).returncode == 0  # noqa: S603
+
+
+def _lingers() -> bool:
+    return Path("/var/lib/systemd/linger", pwd.getpwuid(os.geteuid()).pw_name).exists()
+
+
+def _systemctl(verb: str, *names: str, is_users: bool) -> None:
+    _call(["systemctl", *_scope(is_users=is_users), verb, *names])
+
+
+def _scope(*, is_users: bool) -> list[str]:
+    return ["--user"] if is_users else []
+
+
+def _call(words: Sequence[str]) -> None:
+    """Run a program of the system. Raises `ConfigException` with its own words where it fails."""
+    if not _found(words):
+        raise ConfigException(f"{words[0]} is not there: does this machine run systemd?")
+    done = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
+    if done.returncode:
+        said = " ".join((done.stderr or done.stdout).split()) or f"exit code {done.returncode}"
+        raise ConfigException(f"{' '.join(words)}: {said}")
+
+
+def _run(words: Sequence[str]) -> int:
+    """Run a program of the system on this terminal; returns its exit code."""
+    if not _found(words):
+        complain(f"omnyshell: {words[0]} is not there: does this machine run systemd?")
+        return 255
+    return subprocess.run(words, check=False).returncode  # noqa: S603
+
+
+def _found(words: Sequence[str]) -> bool:
+    return shutil.which(words[0]) is not None

@@ -1,0 +1,176 @@
+"""What is written for a service manager: whole, quoted, and the same each time."""
+
+import plistlib
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from omnyshell import ConfigException
+from omnyshell.cli.grammar.parsing import find_command, parse
+from omnyshell.cli.main import run
+from omnyshell.cli.service import launchd
+from omnyshell.cli.service.plan import Plan, plan_from
+from omnyshell.cli.service.systemd_units import units_of
+
+HUB = 'cert = "/etc/hub/cert.pem"\nkey = "/etc/hub/key.pem"\n'
+NODE = """
+hub = "wss://hub.example:8443"
+id = "web-1"
+principal = "node-web-1"
+key = "/root/n/key.pem"
+ca = "/root/ca.pem"
+run-as-node-user = true
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("OMNYSHELL_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HOME", str(tmp_path / "unix-home"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    return tmp_path
+
+
+def plan(place: Path, kind: str, text: str, *more: str, name: str = "a.toml") -> Plan:
+    config = place / name
+    config.write_text(text)
+    command, words = find_command(["service", "install", kind, "--config", str(config), *more])
+    assert command is not None
+    return plan_from(parse(command, words))
+
+
+def section(text: str, key: str) -> list[str]:
+    return [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{key}=")]
+
+
+def test_a_nodes_files_are_handed_to_it_by_systemd_so_that_they_may_be_roots_alone(place: Path) -> None:
+    keeper, node = units_of(plan(place, "node", NODE))
+    assert (keeper.name, node.name) == ("omnyshell-keeper.service", "omnyshell-node.service")
+    assert section(node.text, "LoadCredential") == [
+        f"config:{place}/a.toml",
+        "key:/root/n/key.pem",
+        "ca:/root/ca.pem",
+    ]
+    (command,) = section(node.text, "ExecStart")
+    state = "/var/lib/omnyshell/nodes/web-1"
+    wanted = f"node start --config %d/config --key %d/key --ca %d/ca --state-dir {state} --keeper true --retry-refused"
+    assert command.endswith(wanted)
+    assert section(node.text, "User") == ["omnyshell"]
+    assert section(node.text, "CapabilityBoundingSet") == [""]
+    wanted = f"keeper start --config {place}/a.toml --state-dir {state} --node-user omnyshell"
+    assert section(keeper.text, "ExecStart")[0].endswith(wanted)
+
+
+def test_what_sessions_inherit_is_not_hardened_and_they_outlive_its_stop(place: Path) -> None:
+    keeper, node = units_of(plan(place, "node", NODE))
+    hardened = {line.partition("=")[0] for line in node.text.splitlines() if line.startswith(("Protect", "Restrict"))}
+    assert hardened
+    assert not any(line.startswith((*hardened, "NoNewPrivileges", "User")) for line in keeper.text.splitlines())
+    assert section(keeper.text, "KillMode") == ["process"]
+    assert section(keeper.text, "Delegate") == ["yes"]
+
+
+def test_a_service_of_ones_own_runs_as_one_starts_it_by_hand(place: Path) -> None:
+    keeper, node = units_of(plan(place, "node", NODE, "--user"))
+    for unit in (keeper, node):
+        assert section(unit.text, "User") == section(unit.text, "LoadCredential") == []
+        assert section(unit.text, "WantedBy") == ["default.target"]
+    assert section(node.text, "ExecStart")[0].endswith(
+        f"node start --config {place}/a.toml --keeper true --retry-refused"
+    )
+    assert section(keeper.text, "ExecStart")[0].endswith(f"keeper start --config {place}/a.toml")
+
+
+def test_a_state_directory_that_is_named_is_used_and_may_be_written(place: Path) -> None:
+    text = NODE + f'state-dir = "{place}/st ate"\n'
+    for kind, said in (("node", text), ("hub", HUB + f'state-dir = "{place}/st ate"\n')):
+        unit = units_of(plan(place, kind, said))[-1]
+        assert f'--state-dir "{place}/st ate"' in section(unit.text, "ExecStart")[0]
+        assert section(unit.text, "ReadWritePaths") == [f'"{place}/st ate"']
+
+
+@pytest.mark.parametrize("name", ["with space.toml", "100%d.toml", 'quo"te$HOME.toml', "back\\slash.toml"])
+def test_a_path_means_itself_whatever_is_in_it(place: Path, name: str) -> None:
+    (hub,) = units_of(plan(place, "hub", HUB, name=name))
+    (command,) = section(hub.text, "ExecStart")
+    quoted = name.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
+    assert f"{place}/{quoted}" in command
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_takes_the_units(place: Path) -> None:
+    written = []
+    for kind, text in (("node", NODE), ("hub", HUB)):
+        for unit in units_of(plan(place, kind, text, name="with 100% $x.toml")):
+            written.append(place / unit.name)
+            written[-1].write_text(unit.text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *map(str, written)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_dry_run_prints_each_file_under_its_name_and_writes_nothing(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = place / "node.toml"
+    config.write_text(NODE)
+    before = sorted(place.rglob("*"))
+    words = ["service", "install", "node", "--config", str(config), "--dry-run"]
+    assert run(words) == 0
+    printed = capsys.readouterr().out
+    names = [line for line in printed.splitlines() if line.startswith("# ")]
+    assert names == [f"# /etc/systemd/system/omnyshell-{part}.service" for part in ("keeper", "node")]
+    assert run([*words, "--user"]) == 0
+    names = [line for line in capsys.readouterr().out.splitlines() if line.startswith("# ")]
+    assert names == [
+        f"# {place}/unix-home/.config/systemd/user/omnyshell-{part}.service" for part in ("keeper", "node")
+    ]
+    assert sorted(place.rglob("*")) == before
+
+
+def test_without_a_file_the_only_node_that_was_joined_is_meant(place: Path) -> None:
+    command, words = find_command(["service", "install", "node"])
+    assert command is not None
+    with pytest.raises(ConfigException, match="has joined no hub"):
+        plan_from(parse(command, words))
+    for name in ("a", "b"):
+        config = place / "home/config/nodes" / name / "node.toml"
+        config.parent.mkdir(parents=True)
+        config.write_text(NODE)
+        if name == "a":
+            assert plan_from(parse(command, words)).config == config
+    with pytest.raises(ConfigException, match="say which node"):
+        plan_from(parse(command, words))
+    command, words = find_command(["service", "install", "hub"])
+    assert command is not None
+    with pytest.raises(ConfigException, match="name the hub's configuration file"):
+        plan_from(parse(command, words))
+
+
+def test_a_configuration_that_lacks_something_is_no_services(place: Path) -> None:
+    with pytest.raises(ConfigException, match="does not say 'id'"):
+        plan(place, "node", 'hub = "wss://h"\n')
+
+
+def test_a_node_of_the_machine_says_whose_its_sessions_are(place: Path) -> None:
+    text = NODE.replace("run-as-node-user = true\n", "")
+    with pytest.raises(ConfigException, match=r"add \[users\], or run-as-node-user"):
+        plan(place, "node", text)
+    plan(place, "node", text, "--user")
+    plan(place, "node", text + '[users]\nann = "ann"\n')
+
+
+def test_a_hubs_user_has_to_read_its_files_and_a_nodes_are_read_for_it(place: Path) -> None:
+    text = 'cert = "/c"\nkey = "/k"\nauthorized-keys = "/a"\n'
+    assert set(plan(place, "hub", text).read_by_its_user) == {Path("/c"), Path("/k"), Path("/a"), place / "a.toml"}
+    assert plan(place, "node", NODE).read_by_its_user == ()
+
+
+def test_launchd_gets_a_property_list_that_starts_the_same(place: Path) -> None:
+    said = plistlib.loads(launchd.text_of(plan(place, "node", NODE, "--user")).encode())
+    assert said["ProgramArguments"][-5:] == ["node", "start", "--config", f"{place}/a.toml", "--retry-refused"]
+    assert said["Label"] == "dev.omnyshell.node"
+    assert said["RunAtLoad"] is said["KeepAlive"] is True

@@ -96,15 +96,18 @@ def paint_main(screen: Emulator) -> bytes:
     return finished(painting_main(screen))
 
 
-def painting_main(screen: Emulator) -> Generator[None, None, bytes]:
-    """Paint as `paint_main` does, a row a step; the screen may not change before the last one."""
+def painting_main(screen: Emulator, *, again: bool = False) -> Generator[None, None, bytes]:
+    """Paint as `paint_main` does, a row a step; the screen may not change before the last one.
+
+    `again` says that what was pushed onto that screen's stack is there.
+    """
     painter = Painter(_layout_of_terminal(screen), wrapping=AUTOWRAP in screen.mode)
     rows, saved = screen.main_rows, screen.main_cursor
     painter.add("\x1b[r\x1b[?6l\x1b[m\x1b[H\x1b[2J")
     yield from painter.rows(rows, same_size=True)
     painter.saved_cursor(saved, rows)
     painter.sizes(rows)
-    painter.add(screen.main_keyboard.painted(again=False), "\x1b8")
+    painter.add(screen.main_keyboard.painted(again=again), "\x1b8")
     return (yield from painter.encoding())
 
 

@@ -66,8 +66,8 @@ class ScreenFollower(Protocol):
         `again` is for a terminal that followed the program before, `same_size` for one that is no larger.
         """
 
-    def painting_main(self) -> Generator[None, None, bytes]:
-        """Paint the main screen in short steps, also while the alternate one is shown."""
+    def painting_main(self, *, again: bool = False) -> Generator[None, None, bytes]:
+        """Paint the main screen in short steps, also while the alternate one is shown; `again` as above."""
 
     @property
     def history(self) -> History:

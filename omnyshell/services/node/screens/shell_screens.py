@@ -77,9 +77,9 @@ class FollowedScreen:
         painted = yield from painting(self._emulator, again=again, same_size=same_size, most=most)
         return Painting(painted or b"", self._emulator.on_alternate_screen, is_too_large=painted is None)
 
-    def painting_main(self) -> Generator[None, None, bytes]:
+    def painting_main(self, *, again: bool = False) -> Generator[None, None, bytes]:
         """Paint the main screen for a terminal that has just switched back to it."""
-        return painting_main(self._emulator)
+        return painting_main(self._emulator, again=again)
 
     @property
     def reports_size(self) -> bool:

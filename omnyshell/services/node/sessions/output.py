@@ -71,6 +71,9 @@ class SessionOutput:
         self._unblock: asyncio.TimerHandle | None = None
         self._queries = DeviceQueryScanner()
         self._main_watch: MainScreenWatch | None = None
+        self._has_main = False
+        """Whether the client has what was pushed onto the main screen's stack, though that has to be painted."""
+
         self._painted_at: float = -1
         """Up to where there was output when it was painted last, or should have been."""
 
@@ -169,13 +172,15 @@ class SessionOutput:
             for stream, data in self.replay.since(offset):
                 self._channel.send_data(stream, bytes(data))
 
-    def paint(self, painting: Painting) -> None:
-        """Paint the client's terminal.
+    def paint(self, painting: Painting, *, again: bool) -> None:
+        """Paint the client's terminal, which has followed the program before if it does so `again`.
 
         If that shows the alternate screen, the main one is painted when the program returns to it.
         """
-        self._send_painted(painting.data)
+        has_main = self._main_watch is None and self._painted_at < math.inf
+        self._has_main = again and (has_main or self._has_main)
         self._main_watch = MainScreenWatch() if painting.alt_screen else None
+        self._send_painted(painting.data)
 
     def may_lack_painting(self, offset: int) -> bool:
         """Whether a client that has the output before this offset may not have what was painted for it.
@@ -244,7 +249,8 @@ class SessionOutput:
         if self._channel is None:
             self._go_on(following)
             return
-        self.screen.do_here(self.screen.follower.painting_main(), lambda painted: self._go_on(following, painted))
+        painting = self.screen.follower.painting_main(again=self._has_main)
+        self.screen.do_here(painting, lambda painted: self._go_on(following, painted))
 
     def _go_on(self, following: bytes, painted: bytes = b"") -> None:
         self._send_painted(painted)

@@ -395,7 +395,7 @@ class NodeSession:
         if exactly:
             self.output_stage.resend(request.output_offset or 0)
         if painting is not None:
-            self.output_stage.paint(painting)
+            self.output_stage.paint(painting, again=exactly)
         self._report_size()
         self._tell_exit()
         self.budget_available()

@@ -28,10 +28,10 @@ class Screen(FollowedScreen):
         super().__init__(SIZE.cols, SIZE.rows)
         self.holds = False
 
-    def painting_main(self) -> Generator[None, None, bytes]:
+    def painting_main(self, *, again: bool = False) -> Generator[None, None, bytes]:
         while self.holds:
             yield
-        return (yield from super().painting_main())
+        return (yield from super().painting_main(again=again))
 
 
 class Process(FakeProcess):
@@ -87,10 +87,11 @@ class Shell:
     def write(self, data: bytes) -> None:
         self.session.output(DataOpcode.STDOUT, data)
 
-    async def resume(self) -> None:
+    async def resume(self, *, repaint: bool = False) -> None:
         self.end = FakeEnd(2)
         self.end.channel = Channel(self.terminal)
         request = m.NodeSessionOpen(session_id="r", principal="ann", pty=SIZE, offsets=True, output_offset=self.offset)
+        request.repaint = repaint
         self.session.resume(self.end, request)
         await self.settle()
         opened = self.end.channel.said[0]
@@ -156,6 +157,18 @@ async def test_a_client_that_is_lost_while_the_main_screen_is_painted_gets_it_la
     assert await shell.shown() == LEFT
     # What is asked is answered where it was asked, as nobody else does.
     assert shell.process.typed == b"\x1b[2;3R\x1b[0n"
+
+
+async def test_what_a_client_has_on_its_main_stack_is_not_pushed_there_once_more(shell: Shell) -> None:
+    for repaint in (False, True):
+        shell.write(LEAVES + b"\x1b[>1u\x1b[?1049h")
+        await shell.settle()
+        shell.lose()
+        await shell.resume(repaint=repaint)
+        await shell.settle()
+    shell.write(LEAVES)
+    await shell.settle()
+    assert shell.terminal.main_keyboard.stack == [0, 1, 1]
 
 
 @pytest.mark.parametrize(("then", "again"), [(b"", True), (b"m", False)])

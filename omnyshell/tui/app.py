@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from textual import events
 from textual.app import SystemCommand
@@ -19,6 +20,7 @@ from omnyshell.services.client.live.state import Link
 from omnyshell.services.dial import HubAccess
 from omnyshell.tui import messages, notices
 from omnyshell.tui.actions import leaving
+from omnyshell.tui.active_keys import Active, active_keys, do_key
 from omnyshell.tui.administration import AdministeringApp
 from omnyshell.tui.advice import advice
 from omnyshell.tui.colours import sheet
@@ -33,7 +35,8 @@ from omnyshell.tui.inside import own_driver
 from omnyshell.tui.key_order import KeyOrder
 from omnyshell.tui.keys import Context, bindings, name_of
 from omnyshell.tui.palette import ConsolePalette
-from omnyshell.tui.screens.help import HelpScreen
+from omnyshell.tui.previews.watch import WatchView
+from omnyshell.tui.screens.help import Entry, HelpScreen
 from omnyshell.tui.screens.login import LoginScreen
 from omnyshell.tui.screens.overview import OverviewScreen
 from omnyshell.tui.screens.settings import SettingsScreen
@@ -93,6 +96,7 @@ class ConsoleApp(AdministeringApp):
         keep_colours()
         self._reduction = Reduction(depth)
         super().__init__()
+        self.set_class(depth is Depth.NONE, "-plain")
         self.settings = settings
         self.place = place
         self.next_place: Place | None = None
@@ -325,10 +329,29 @@ class ConsoleApp(AdministeringApp):
     def action_show_help(self) -> None:
         """Show the keys."""
         if not isinstance(self.screen, HelpScreen):
-            first = {"terminals": Context.TERMINAL, "wall": Context.WALL}.get(self.current_mode)
-            if self._has_node_page:
-                first = Context.NODE
-            self.push_screen(HelpScreen(first or Context(self.overview.panel.NAME), self.settings.leader))
+            screen = HelpScreen(self._keys_here, self.settings.leader)
+            self.push_screen(screen, partial(self._chosen_in_help, active_keys(self.screen)))
+
+    @property
+    def _keys_here(self) -> Context:
+        """The keys that are nearest."""
+        if self._has_node_page:
+            return Context.NODE
+        if self.current_mode == "wall":
+            return Context.WALL
+        if self.current_mode == "terminals":
+            return Context.WATCH if isinstance(self.focused, WatchView) else Context.TERMINAL
+        return Context(self.overview.panel.NAME)
+
+    def _chosen_in_help(self, active: Active, entry: Entry | None) -> None:
+        """Do what was chosen, or say where it would be done."""
+        if entry is None:
+            return
+        if entry.key is not None and entry.key in active:
+            self.call_later(do_key, entry.key, active[entry.key])
+        else:
+            text = f"{entry.label} does nothing here. It belongs to: {entry.title}"
+            self.notify(text, severity="warning", markup=False)
 
     def action_show_settings(self) -> None:
         """Show the settings."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
+from textual.content import Content
 
 from omnyshell.durations import format_duration
 from omnyshell.model.live import LiveTunnel
@@ -32,6 +33,9 @@ _TEN, _THOUSAND = 9.95, 999.5
 
 _TIGHT, _FULL = 85, 95
 """Percent of memory or disk from which on they are a warning, and worse."""
+
+_NARROWEST = 10
+"""Cells beside an indent from which on texts are wrapped there."""
 
 _UNITS = ("B", "K", "M", "G", "T")
 
@@ -154,6 +158,13 @@ def spark(values: Collection[float], floor: float) -> str:
 def stamp(moment: datetime | None) -> str:
     """Return a moment in local time, to the second."""
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}" if moment is not None else ""
+
+
+def hanging(text: str, width: int, indent: int) -> str:
+    """Return text in lines that fit, of which all but the first are indented; one line where there is no room."""
+    room = width - indent
+    lines = Content(text).wrap(room) if room >= _NARROWEST else [Content(text)]
+    return f"\n{' ' * indent}".join(line.plain for line in lines)
 
 
 def fitted(text: str, width: int, *, right: bool = False, keep_end: bool = False) -> str:

@@ -246,7 +246,7 @@ KEYS: tuple[Key, ...] = (
     Key(Context.TERMINAL, "o", "overview", "Overview"),
     Key(Context.TERMINAL, "t", "new_shell", "New shell", "Another shell on the same node"),
     Key(Context.TERMINAL, "c", "copy_mode", "Copy mode", "Move, select and copy with keys"),
-    Key(Context.TERMINAL, "slash", "search", "Search", "Search in the screen and what is above it"),
+    Key(Context.TERMINAL, "slash", "search", "Search", "Search in the screen and what is above it, while you type"),
     Key(Context.TERMINAL, "i", "signal", "Signal", "Send a signal to the program"),
     Key(Context.TERMINAL, "r", "rename", "Rename", "Give the tab a name"),
     Key(Context.TERMINAL, "colon", "command_line", "Prompt", "A line for commands, as everywhere"),

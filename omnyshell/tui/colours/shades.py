@@ -126,7 +126,8 @@ def _variables(shades: Shades, depth: Depth) -> dict[str, str]:
     rows = {f"row-{role.replace('_', '-')}": shades.css(role) for role in _ROWS}
     if depth in (Depth.NAMED, Depth.NONE):
         return own | rows | _FEW | {"veil": "transparent"} | _for_few(shades)
-    return own | rows | _SHADED | {"veil": f"{shades.css('background')} 60%"}
+    tabs = {"tabs-ground": shades.css("panel"), "tabs-text": own["bar-text"]}
+    return own | rows | tabs | _SHADED | {"veil": f"{shades.css('background')} 60%"}
 
 
 def _for_few(shades: Shades) -> dict[str, str]:
@@ -138,6 +139,8 @@ def _for_few(shades: Shades) -> dict[str, str]:
         **{f"block-cursor-blurred-{part}": value for part, value in resting.items()},
         "field-hint": shades.css("bar_muted"),
         "palette-line": shades.css("primary"),
+        "tabs-ground": shades.css("background"),
+        "tabs-text": shades.css("foreground"),
         "panel-darken-1": shades.css("surface"),
         "panel-lighten-1": shades.css("panel"),
         **{f"text-{tone}": shades.css(f"bar_{tone}") for tone in ("success", "warning", "error")},

@@ -28,5 +28,6 @@ Select:focus > SelectCurrent {
     background: $block-cursor-background; background-tint: transparent;
     & .arrow, & Static#label { color: $block-cursor-foreground; text-style: $choice-style; }
 }
+.-plain Button.-primary, .-plain Button.-error { background: $surface; }
 Input > .input--placeholder, Input > .input--suggestion { color: $field-hint; }
 """

@@ -70,7 +70,7 @@ class AuditPanel(Panel[AuditRecord]):
         ),
         Column(
             "ACTION",
-            14,
+            16,
             lambda record, _: Cell(record.action, Tone.STRONG),
             Text("action", "what was done", lambda record, _: record.action),
             most=22,

@@ -50,6 +50,9 @@ class Column(Generic[T]):
     for_admins: bool = False
     """Whether the hub tells admins alone what it shows."""
 
+    is_sparse: bool = False
+    """Whether it gives up its room while no row has anything in it."""
+
     @property
     def name(self) -> str:
         """What files and commands call it."""

@@ -9,6 +9,7 @@ from omnyshell.hosts import host_and_port
 from omnyshell.model.audit import AuditRecord
 from omnyshell.model.live import LiveNode, LiveSession, LiveTunnel
 from omnyshell.model.vitals import MachineVitals, SessionProcess
+from omnyshell.security.authorizer import ALLOW_ROLES_LABEL
 from omnyshell.services.client.live.state import HubState
 from omnyshell.tui.formats import exposer_name, meter, milliseconds, size, stamp, tunnel_protocol
 
@@ -163,8 +164,9 @@ def of_principal(principal: str, state: HubState, now: datetime) -> Details:
 
 
 def labels(found: Mapping[str, str]) -> str:
-    """Labels in one line."""
-    return " ".join(f"{key}={value}" for key, value in sorted(found.items()))
+    """Labels in one line: first those that people tell machines apart by, last who may use it."""
+    ordered = sorted(found.items(), key=lambda label: (label[0] == ALLOW_ROLES_LABEL, label))
+    return " ".join(f"{key}={value}" for key, value in ordered)
 
 
 def _since(moment: datetime | None, now: datetime) -> str:

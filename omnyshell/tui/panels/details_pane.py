@@ -6,6 +6,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from omnyshell.printable import printable
+from omnyshell.tui.formats import hanging
 from omnyshell.tui.panels.details import Details
 
 
@@ -29,6 +30,7 @@ class DetailsPane(VerticalScroll, can_focus=True):
         super().__init__(id=self.NAME)
         self._lines = Static(markup=False)
         self._shown: Details | None = None
+        self._heights: list[int] = []
 
     def compose(self) -> ComposeResult:
         """One text."""
@@ -36,14 +38,23 @@ class DetailsPane(VerticalScroll, can_focus=True):
 
     def present(self, details: Details | None) -> None:
         """Show something else."""
-        if details == self._shown and self.border_title:
-            return
-        before, self._shown = self._shown, details
-        self.border_title = Content(printable(details.title) if details is not None else "Details")
-        lines = details.lines if details is not None else ()
-        width = max((len(name) for name, _ in lines), default=0)
-        parts = [((f"{name:<{width}}  ", "$muted"), f"{printable(text)}\n") for name, text in lines]
-        text = Content.assemble(*(part for pair in parts for part in pair))
+        if details != self._shown or not self.border_title:
+            self._shown = details
+            self.border_title = Content(printable(details.title) if details is not None else "Details")
+            self._draw()
+
+    def on_resize(self) -> None:
+        """Wrap the texts anew."""
+        self._draw()
+
+    def _draw(self) -> None:
+        lines = self._shown.lines if self._shown is not None else ()
+        width = max((len(name) for name, _ in lines), default=0) + 2
+        room = self.scrollable_content_region.width
+        texts = [f"{hanging(printable(text), room, width)}\n" for _, text in lines]
+        named = zip(((f"{name:<{width}}", "$muted") for name, _ in lines), texts, strict=True)
+        parts = [part for pair in named for part in pair]
+        heights = [text.count("\n") for text in texts]
         # A new layout of the screen costs far more than drawing a few lines.
-        same_lines = before is not None and [line[0] for line in before.lines] == [name for name, _ in lines]
-        self._lines.update(text if parts else "Nothing is chosen.", layout=not same_lines)
+        self._lines.update(Content.assemble(*parts) if parts else "Nothing is chosen.", layout=heights != self._heights)
+        self._heights = heights

@@ -129,6 +129,7 @@ class NodesPanel(Panel[LiveNode]):
             Labels("label", "its labels", lambda node, _: node.labels),
             most=60,
             keep=60,
+            is_sparse=True,
         ),
         Column(
             "SESS",
@@ -243,6 +244,7 @@ class NodesPanel(Panel[LiveNode]):
             most=24,
             keep=20,
             sort=lambda node: natural(_name(node)) if _name(node) else None,
+            is_sparse=True,
         ),
     )
     FIELDS = (

@@ -141,6 +141,9 @@ class Panel(JudgedRows[T], Vertical):
         self.goes_back: Callable[[], bool] = lambda: False
         """Goes back to where one came from, and tells whether there was such a place."""
 
+        self._bare: frozenset[str] = frozenset()
+        """The names of columns in which no row has anything."""
+
         self._version = -1
         self._said: tuple[object, ...] = ()
         self._said_empty = ""
@@ -202,6 +205,7 @@ class Panel(JudgedRows[T], Vertical):
         if version != self._version:
             self._version = version
             self.rows.put(self.items() if self._part is None else filter(self._part.has, self.items()))
+            self._bare = frozenset(column.name for column in self.columns if column.is_sparse and self._is_bare(column))
         self.show()
 
     def version(self) -> int:
@@ -225,8 +229,13 @@ class Panel(JudgedRows[T], Vertical):
 
     def why_nothing(self, column: Column[T]) -> str:
         """Return why the user sees nothing in a column, whatever the rows; "" if that is not so."""
-        tells_all = self.state.own is None or is_admin(self.state)
-        return "" if tells_all or not column.for_admins else "the hub tells admins alone"
+        if column.for_admins and self.state.own is not None and not is_admin(self.state):
+            return "the hub tells admins alone"
+        return "no row has any" if column.name in self._bare else ""
+
+    def _is_bare(self, column: Column[T]) -> bool:
+        now = self._clock.now()
+        return not any(column.cell(item, now).text for item in self.rows.items)
 
     def _say(self) -> None:
         shown, total = len(self.rows.shown), self.rows.total

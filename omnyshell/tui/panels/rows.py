@@ -55,6 +55,11 @@ class Rows(Generic[T]):
         return len(self._items)
 
     @property
+    def items(self) -> Sequence[T]:
+        """All items, shown or not."""
+        return self._items
+
+    @property
     def current(self) -> T | None:
         """The item under the cursor, or None."""
         return self.shown[self.cursor] if 0 <= self.cursor < len(self.shown) else None

@@ -282,7 +282,7 @@ class OverviewScreen(Judged, Screen[None]):
         """Note which panel is active."""
         for name, panel in self.panels.items():
             if panel in event.widget.ancestors_with_self:
-                self._panel = name
+                self._enter(name)
                 self._principal = ""
         self._arrange()
         self._say()
@@ -315,9 +315,15 @@ class OverviewScreen(Judged, Screen[None]):
 
     def action_show_panel(self, name: str) -> None:
         """Go to a panel."""
-        self._panel = name
+        self._enter(name)
         self._arrange()
         self.panels[name].table.focus()
+
+    def _enter(self, name: str) -> None:
+        """Make a panel the active one; a preview leaves with its sessions, where only one panel is shown."""
+        if name != self._panel and self.has_class("-tabbed"):
+            self.remove_class("-preview")
+        self._panel = name
 
     def on_panel_tabs_chosen(self, event: PanelTabs.Chosen) -> None:
         """Go to the panel whose tab was clicked."""

@@ -82,6 +82,7 @@ class TerminalWidget(TerminalView, can_focus=True):
         self.selection: Selection | None = None
         self.copy_mode: CopyMode | None = None
         self.finder = Finder(self._found, lambda: self.post_message(self.Moved()))
+        self._is_typed = False
         self._fitted = Size(0, 0)
         self._has_keyboard = False
         self._dragging = False
@@ -225,10 +226,14 @@ class TerminalWidget(TerminalView, can_focus=True):
             self.reveal(mode.cursor)
             self._mode_changed()
 
-    def search(self, needle: str) -> None:
-        """Look for a text, upwards from the end or from the cursor of copy mode; what is found is marked."""
+    def search(self, needle: str, *, is_typed: bool = False) -> None:
+        """Look for a text, upwards from the end or from the cursor of copy mode; what is found is marked.
+
+        While it `is_typed` nothing is said of there being none.
+        """
         if self.copy_mode is None:
             self.start_copy_mode()
+        self._is_typed = is_typed
         self.finder.begin(needle)
         self.search_again(backwards=True)
 
@@ -239,11 +244,16 @@ class TerminalWidget(TerminalView, can_focus=True):
 
     def _found(self, point: Point | None) -> None:
         if point is None or self.copy_mode is None:
-            self._host.said(f"'{self.finder.needle}' is not here")
+            if not self._is_typed:
+                self._host.said(f"'{self.finder.needle}' is not here")
             self.touch()
             return
-        self.copy_mode.go(point)
-        self.selection = self.copy_mode.selection
+        self.go_to(self.copy_mode, point)
+
+    def go_to(self, mode: CopyMode, point: Point) -> None:
+        """Move the cursor of copy mode, and show where it is."""
+        mode.go(point)
+        self.selection = mode.selection
         self.reveal(point)
         self._mode_changed()
 

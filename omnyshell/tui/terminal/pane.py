@@ -30,6 +30,7 @@ from omnyshell.tui.terminal.interactive import TerminalWidget
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.terminal.prompt import Choice, LineInput, Menu, Strip
 from omnyshell.tui.terminal.tab import TabMark, TabPane, one_line
+from omnyshell.tui.terminal.typed_search import TypedSearch
 from omnyshell.tui.terminal.wording import LONGEST_NOTICE, STATES, notice, with_keys
 
 _LONGEST_NAMES = 80
@@ -443,8 +444,8 @@ class TerminalPane(TabPane):
 
     def search_wanted(self) -> None:
         """Ask for the text."""
-        search = self.terminal.search
-        self._strip.ask(LineInput("Search for", lambda text: text and search(text), self.terminal.finder.needle))
+        search = TypedSearch(self.terminal)
+        self._strip.ask(LineInput("Search for", search.entered, search.earlier, search.typed, search.left))
 
     def said(self, text: str) -> None:
         """Tell it in a toast."""

@@ -89,13 +89,22 @@ class Menu:
         return False
 
 
+def _nothing(*_: object) -> None:
+    """Do nothing."""
+
+
 @dataclass(slots=True)
 class LineInput:
-    """A line to fill in. `entered` gets it, unless it was left with escape; an empty one stands for `earlier`."""
+    """A line to fill in. `entered` gets it, unless it was left with escape; an empty one stands for `earlier`.
+
+    `typed` gets it at each change, and `left` is called where it was left.
+    """
 
     title: str
     entered: Callable[[str], object]
     earlier: str = ""
+    typed: Callable[[str], object] = _nothing
+    left: Callable[[], object] = _nothing
     line: EditedLine = field(default_factory=EditedLine)
 
     def text(self, width: int) -> Text:
@@ -118,18 +127,28 @@ class LineInput:
 
     def press(self, key: str, character: str | None) -> bool:
         """Edit the line."""
+        before = self.line.text
         if key == "enter":
-            self.entered(self.line.text or self.earlier)
+            self.entered(before or self.earlier)
+        elif key in ("escape", "ctrl+c"):
+            self.left()
         elif key in ("up", "ctrl+p"):
             self.line.replace(self.earlier)
         else:
             self.line.press(key, character)
+        self._tell(before)
         return key in ("enter", "escape", "ctrl+c")
 
     def paste(self, text: str) -> bool:
         """Take the first line."""
+        before = self.line.text
         self.line.insert("".join(text.strip("\r\n").splitlines()[:1]))
+        self._tell(before)
         return True
+
+    def _tell(self, before: str) -> None:
+        if self.line.text != before:
+            self.typed(self.line.text)
 
 
 @dataclass(slots=True)

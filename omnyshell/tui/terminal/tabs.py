@@ -26,7 +26,7 @@ class TabBar(Widget):
     """
 
     DEFAULT_CSS = """
-    TabBar { dock: top; height: 1; width: 100%; background: $panel; color: $bar-text; }
+    TabBar { dock: top; height: 1; width: 100%; background: $tabs-ground; color: $tabs-text; }
     TabBar.-loud { background: $error; color: $background; text-style: bold; }
     """
     ALLOW_SELECT = False

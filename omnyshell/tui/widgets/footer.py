@@ -12,7 +12,11 @@ from textual.widget import Widget
 
 from omnyshell.tui.keys import KEYS, character_of, name_of
 
-_FIRST: Final = ("show_help", "command_palette")
+_FIRST: Final = (
+    *("show_help", "command_line", "command_palette", "open", "shell", "attach", "fan_out", "watch", "kill", "filter"),
+    *("open_tunnel", "close_tunnels"),
+)
+"""What is needed most, in the order in which it gets room; all else comes behind."""
 _GAP: Final = 2
 
 _WORTH_A_PLACE: Final = {(key.action, key.text) for key in KEYS if not key.is_plain}

@@ -70,6 +70,12 @@ async def test_what_is_to_be_ended_is_named() -> None:
         assert app.overview.preview.ref is not None
         assert app.overview.preview.display
         await check_picture(app, "overview-preview")
+        # Its sessions are in sight beside other panels only where there is room for several.
+        await pilot.press("1")
+        assert app.overview.preview.display
+        await pilot.resize_terminal(80, 24)
+        await pilot.press("2")
+        assert not app.overview.preview.display
 
 
 async def test_a_person_is_invited_with_roles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

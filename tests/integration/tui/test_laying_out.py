@@ -48,6 +48,19 @@ async def test_a_scroll_bar_moves_no_column() -> None:
         assert text_of(app).splitlines()[3] == without
 
 
+async def test_a_column_in_which_no_row_has_anything_leaves_its_room_to_others() -> None:
+    async with console(snapshot([node("web-1", labels={})]), width=200, height=24) as (app, pilot):
+        await settled(pilot)
+        heading = text_of(app).splitlines()[3].split()
+        assert not {"LABELS", "NAME"} & set(heading)
+        assert "VERSION" in heading
+        why = [app.overview.nodes.why_nothing(column) for column in app.overview.nodes.columns]
+        assert set(why) == {"", "no row has any"}
+        say(app.hub.state, snapshot([node("web-1", labels={"env": "prod"}), node("web-2", labels={})]))
+        await until(lambda: "LABELS" in text_of(app).splitlines()[3])
+        assert "NAME" not in text_of(app).splitlines()[3].split()
+
+
 async def test_the_line_of_keys_has_what_acts_and_nothing_else() -> None:
     async with console(a_day_at_work(), width=220, height=24) as (app, pilot):
         last = text_of(app).splitlines()[-1]
@@ -85,8 +98,8 @@ async def test_escape_goes_back_to_where_one_came_from() -> None:
 
 async def test_the_line_of_keys_holds_as_many_whole_ones_as_have_room() -> None:
     async with console(snapshot([node("web-1")]), width=80, height=24) as (app, pilot):
-        await until(lambda: text_of(app).rstrip().endswith("i Invite"))
+        await until(lambda: text_of(app).rstrip().endswith("/ Filter"))
         await pilot.resize_terminal(200, 24)
         await until(lambda: "ctrl+q Quit" in text_of(app))
         await pilot.resize_terminal(30, 24)
-        await until(lambda: text_of(app).rstrip().endswith(" ? Help  ctrl+p Commands"))
+        await until(lambda: text_of(app).rstrip().endswith(" ? Help  : Prompt"))

@@ -32,7 +32,7 @@ async def test_a_day_at_work(width: int, height: int) -> None:
             "build-mac", "db-1", "laptop", "web-1", "web-2", "web-10",
         ]  # fmt: skip
         assert "● online" in text_of(app)
-        assert text_of(app).splitlines()[-1].split()[:4] == ["?", "Help", "ctrl+p", "Commands"]
+        assert text_of(app).splitlines()[-1].split()[:6] == ["?", "Help", ":", "Prompt", "ctrl+p", "Commands"]
         await check_picture(app, f"overview-{width}x{height}")
 
 

@@ -1,11 +1,10 @@
 """Help, settings, the choice of a hub, and what holds for the whole console."""
 
 import asyncio
-import io
+from functools import partial
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from support.console import Nowhere, StillClock, a_day_at_work, console
 from support.false_hubs import tls_relay
 from support.pictures import check_picture
@@ -36,12 +35,10 @@ from omnyshell.tui.settings import ConsoleSettings
 from omnyshell.tui.tasks import start_task
 
 
-def help_of(app: ConsoleApp, width: int) -> str:
-    """The help, as wide as that."""
+def help_of(app: ConsoleApp) -> str:
+    """The help as it is shown, all of it."""
     assert isinstance(app.screen, HelpScreen)
-    console = Console(width=width, file=io.StringIO(), record=True)
-    console.print(app.screen.query_one(Static).content)
-    return console.export_text()
+    return "\n".join(str(option.prompt) for option in app.screen.list.options)
 
 
 class Asking(Screen[None]):
@@ -74,36 +71,52 @@ async def test_an_answer_to_a_screen_that_is_being_left_is_no_mistake() -> None:
 async def test_help_has_every_key() -> None:
     async with console(a_day_at_work(), width=100, height=50) as (app, pilot):
         await pilot.press("question_mark")
-        assert isinstance(app.screen, HelpScreen)
-        text = help_of(app, 300)
-        assert all(key.label in text and (key.more or key.text) in text for key in KEYS if key.listed)
+        await until(lambda: help_of(app) != "")
+        text = help_of(app)
+        words = " ".join(text.split())
+        assert all(f"{key.label} {key.more or key.text}" in words for key in KEYS if key.listed)
         assert text.startswith("Nodes\n"), "where one comes from is first"
         # What is wrapped goes on below itself.
         indent = text.index("The node's page") - text.index("  enter")
-        wrapped = next(line for line in help_of(app, 50).splitlines() if "directory, environment" in line)
-        assert len(wrapped) - len(wrapped.lstrip()) == indent
+        command = text[text.index("Open a session: command") :].splitlines()
+        assert len(command[1]) - len(command[1].lstrip()) == indent
         await check_picture(app, "help")
         await pilot.press("escape")
         assert app.screen is app.overview
         app.settings.leader = "ctrl+a"
         for key, title in (("f3", "Terminals: after ctrl+a\n"), ("f4", "Wall")):
             await pilot.press(key, "f1")
-            assert help_of(app, 300).startswith(title)
+            await until(partial(lambda title: help_of(app).startswith(title), title))
             await pilot.press("escape")
 
 
 async def test_help_is_searched_by_words_and_left_by_q() -> None:
     async with console(a_day_at_work(), width=80, height=24) as (app, pilot):
         await pilot.press("question_mark", "slash", *"border MOVE")
-        assert help_of(app, 100).split("\n")[0].startswith("Panes of a tab")
-        assert len(help_of(app, 200).splitlines()) == 2
+        assert help_of(app).split("\n")[0].startswith("Panes of a tab")
+        assert app.screen_stack[-1].query_one(OptionList).option_count == 2
         await pilot.press(*"q")
-        assert "No key has these words." in help_of(app, 100)
+        assert help_of(app) == "No key has these words."
         # Once for the words, once for the help.
         await pilot.press("escape")
-        assert len(help_of(app, 100).splitlines()) > 100
+        assert len(help_of(app).splitlines()) > 100
         await pilot.press("q")
         assert app.screen is app.overview
+
+
+async def test_what_is_chosen_in_the_help_is_done_or_said_to_belong_elsewhere() -> None:
+    async with console(a_day_at_work(), width=80, height=24) as (app, pilot):
+        for words, said in (
+            ("overview panel the whole", ""),
+            ("copy mode leave selection", "y enter does nothing here. It belongs to: Copy mode"),
+            ("state:detached", "state:detached does nothing here. It belongs to: Filters"),
+        ):
+            await pilot.press("question_mark", "slash", *words, "enter", "enter")
+            await until(lambda: app.screen is app.overview)
+            await pilot.pause()
+            assert [note.message for note in app._notifications] == [said] * bool(said)
+            app.clear_notifications()
+        assert app.overview._is_zoomed
 
 
 async def test_arrows_go_from_field_to_field() -> None:

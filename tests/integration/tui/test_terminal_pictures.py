@@ -12,6 +12,7 @@ from support.scripted import ScriptedClient, ScriptedSession, recording
 from support.stack import until
 from support.terminals import LEADER, bottom
 from textual.pilot import Pilot
+from textual.widgets import OptionList
 from textual.widgets._toast import Toast
 
 from omnyshell.errors import (
@@ -162,8 +163,18 @@ async def test_many_tabs_with_long_names_and_marks(opened: Opened):
 async def test_copy_mode_and_search(opened: Opened):
     async with terminals(80, 24) as (app, pilot):
         pane = await live(app, opened, "web-1", LOG)
+        await pilot.press(LEADER, "slash", *"worker-")
+        await until(lambda: pane.terminal.finder.at is not None)
+        last = pane.terminal.finder.at
+        # It follows what is typed, from where it began, and leaves no trace where it is left.
+        await pilot.press("4")
+        await until(lambda: pane.terminal.finder.at not in (None, last))
+        await pilot.press("backspace")
+        await until(lambda: pane.terminal.finder.at == last)
+        await pilot.press("escape")
+        assert (pane.terminal.copy_mode, pane.terminal.finder.search, pane.terminal.is_scrolled) == (None, None, False)
         await pilot.press(LEADER, "slash", *"worker-3", "enter")
-        await until(lambda: pane.terminal._found is not None)
+        await until(lambda: pane.terminal.finder.at is not None)
         await pilot.press("v", "k", "k")
         await settled(pilot)
         assert pane.terminal.selection is not None
@@ -371,6 +382,10 @@ async def test_watching():
         await settled(pilot)
         assert 20 <= pane.snapshot.lines <= 24
         await check_picture(app, "watch")
+        await pilot.press("question_mark")
+        await until(lambda: app.screen is not app.terminals and app.screen.query_one(OptionList).option_count > 0)
+        assert str(app.screen.query_one(OptionList).options[0].prompt) == "Watched sessions"
+        await pilot.press("escape")
         client.exits[ref] = 2
         await settled(pilot, lambda: pane.snapshot.exit_code == 2)
         await check_picture(app, "watch-ended")

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 from rich.cells import cell_len
 
 from omnyshell.durations import format_duration
-from omnyshell.tui.formats import RATE_FLOOR, Tone, age, fitted, left, milliseconds, rate, size
+from omnyshell.tui.formats import RATE_FLOOR, Tone, age, fitted, hanging, left, milliseconds, rate, size
 from omnyshell.tui.widgets.header import History
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -72,3 +72,14 @@ def test_bars() -> None:
     assert (history.bars(), history.last) == ("▁▁▁▁", 900)
     history.add(RATE_FLOOR)
     assert history.bars() == "▁▁▁█"
+
+
+def test_what_is_wrapped_goes_on_below_itself():
+    text = "exec.pty, exec.pipes, sessions.detach, 目録.目録"
+    lines = hanging(text, 30, 8).split("\n")
+    assert len(lines) > 1
+    assert all(line.startswith(" " * 8) for line in lines[1:])
+    assert cell_len(lines[0]) <= 22
+    assert all(cell_len(line) <= 30 for line in lines[1:])
+    assert " ".join(map(str.strip, lines)) == text
+    assert hanging(text, 12, 8) == text, "no room beside the indent"

@@ -10,6 +10,7 @@ from support.panels import COLUMNS, PANELS, column, fields, items, rows
 from omnyshell.model.live import NodePresence
 from omnyshell.tui.formats import fitted
 from omnyshell.tui.panels.columns import FALLING, RISING, place
+from omnyshell.tui.panels.details import labels
 from omnyshell.tui.panels.fields import Labels, Number
 from omnyshell.tui.panels.rows import Rows
 
@@ -132,3 +133,7 @@ def test_a_number_of_digits_without_end_is_ordered() -> None:
 def test_an_address_has_no_port(address: str, shown: str) -> None:
     column = next(one for one in PANELS["Nodes"].COLUMNS if one.title == "ADDRESS")
     assert column.cell(node("n1", address=address), NOW).text == shown
+
+
+def test_labels_that_tell_machines_apart_come_before_who_may_use_them() -> None:
+    assert labels({"allow-roles": "dev,ops", "env": "prod", "app": "shop"}) == "app=shop env=prod allow-roles=dev,ops"

@@ -33,6 +33,11 @@ class Entry(NamedTuple):
     title: str
     key: Key | None = None
 
+    @property
+    def words(self) -> str:
+        """What it is found by."""
+        return f"{self.title} {self.label} {self.text} {self.key.text if self.key is not None else ''}".casefold()
+
 
 Block = tuple[str, Sequence[Entry]]
 """A heading, and what is below it."""
@@ -156,10 +161,10 @@ def found(blocks: Sequence[Block], text: str) -> list[Block]:
     """Return the lines that have all words, in any order; the heading's words are those of each of its lines."""
     words = text.casefold().split()
 
-    def has(title: str, entry: Entry) -> bool:
-        return all(word in f"{title} {entry.label} {entry.text}".casefold() for word in words)
+    def has(entry: Entry) -> bool:
+        return all(word in entry.words for word in words)
 
-    kept = [(title, [entry for entry in entries if has(title, entry)]) for title, entries in blocks]
+    kept = [(title, list(filter(has, entries))) for title, entries in blocks]
     return [(title, entries) for title, entries in kept if entries]
 
 

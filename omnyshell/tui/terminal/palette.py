@@ -64,7 +64,9 @@ def palette_for(theme: Theme, foreground: Rgb, background: Rgb) -> Palette:
     depth = theme.depth if isinstance(theme, ConsoleTheme) else Depth.TRUE
     if depth in (Depth.NAMED, Depth.NONE):
         black, white, magenta, cyan, yellow = NAMED[0], NAMED[15], NAMED[5], NAMED[6], NAMED[3]
-        marks = ((cyan, black), (yellow, black), (magenta, white))
+        # Without colours, what is light is reversed, and nothing else stands out.
+        current = (white, black) if depth is Depth.NONE else (magenta, white)
+        marks = ((cyan, black), (yellow, black), current)
         return Palette(foreground, background, NAMED, *marks)
     return Palette(foreground, background, DARK_NAMED if theme.dark else LIGHT_NAMED)
 

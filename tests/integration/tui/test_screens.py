@@ -107,7 +107,7 @@ async def test_help_is_searched_by_words_and_left_by_q() -> None:
 async def test_what_is_chosen_in_the_help_is_done_or_said_to_belong_elsewhere() -> None:
     async with console(a_day_at_work(), width=80, height=24) as (app, pilot):
         for words, said in (
-            ("overview panel the whole", ""),
+            ("overview panel the whole zoom", ""),
             ("copy mode leave selection", "y enter does nothing here. It belongs to: Copy mode"),
             ("state:detached", "state:detached does nothing here. It belongs to: Filters"),
         ):

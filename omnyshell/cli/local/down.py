@@ -34,6 +34,8 @@ def down(options: argparse.Namespace) -> int:
     if not options.yes and is_asked() and not _is_meant(setup, running, node, kept or 0):
         complain("omnyshell: nothing was ended")
         return NOT_MEANT
+    # First, so that their clients hear of it.
+    _stop_keeper(setup)
     if running is not None:
         # The process may have ended already.
         with suppress(ProcessLookupError):
@@ -42,10 +44,8 @@ def down(options: argparse.Namespace) -> int:
             return fail(f"process {running.pid} has not ended yet")
     if not node.end(STOP_TIMEOUT):
         return fail(f"the node (process {node.pid()}) has not ended yet")
-    if kept is not None:
-        # It may have been of no use any more, and ended by itself.
-        with suppress(NoKeeperException):
-            stop_keeper(setup.node_state)
+    # The node may have had another one meanwhile.
+    _stop_keeper(setup)
     say(f"down, and {_sessions(kept)} with it" if kept else "down")
     return 0
 
@@ -56,6 +56,11 @@ def _kept(setup: LocalSetup) -> int | None:
         return keeper_facts(setup.node_state).running
     except NoKeeperException:
         return None
+
+
+def _stop_keeper(setup: LocalSetup) -> None:
+    with suppress(NoKeeperException):
+        stop_keeper(setup.node_state)
 
 
 def _sessions(count: int) -> str:

@@ -1,11 +1,12 @@
 """The port between a node's sessions and the machine: a session asks for a process behind a terminal or pipes."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from omnyshell.model.sessions import PtySpec, SessionMode, ShellFamily
 from omnyshell.protocol.frames import DataOpcode
+from omnyshell.services.node.records.record import NotedState, SessionRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +132,50 @@ class ShellSession(Protocol):
 
     def kill_now(self) -> None:
         """End every process of the session without giving it time. Idempotent."""
+
+
+@runtime_checkable
+class KeptSession(Protocol):
+    """What a `ShellSession` can do besides that outlives the node."""
+
+    @property
+    def record(self) -> SessionRecord | None:
+        """Where the session is recorded; None for one that ends with the node."""
+
+    def forget(self) -> None:
+        """Nobody will ask how it ended any more. Idempotent."""
+
+    def leave(self) -> None:
+        """Leave it, as it is, to the node's next process. Nothing else may be called then."""
+
+
+class LeftSession(NamedTuple):
+    """A session that an earlier process of the node has left."""
+
+    state: NotedState
+    is_known: bool
+    """Whether output, input and screen of it are known; if not, its record begins anew."""
+
+    screen_size: PtySpec | None
+    """The terminal's when its screen was noted; None for its present one."""
+
+    take: Callable[[OutputSink], ShellSession]
+    """Makes it ours: to be called once, with its sink. It is a `KeptSession` that has a record."""
+
+
+@runtime_checkable
+class LeavingBackend(Protocol):
+    """What a `ShellBackend` can do besides whose sessions outlive the node."""
+
+    @property
+    def leaves(self) -> bool:
+        """Whether there is anybody to leave sessions to."""
+
+    async def take_left(self) -> Sequence[LeftSession]:
+        """Return what an earlier process has left, after `begin`."""
+
+    async def aleave(self) -> None:
+        """End as `aclose` does, but with all sessions left behind."""
 
 
 class ShellBackend(Protocol):

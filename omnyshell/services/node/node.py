@@ -159,6 +159,7 @@ class OmnyShellNode:
         try:
             self._proofs.begin()
             self._shells = tuple(await self._backend.begin())
+            await self._sessions.adopt()
             while True:
                 await self._serve_once()
         except asyncio.CancelledError:

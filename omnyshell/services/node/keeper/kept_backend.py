@@ -11,7 +11,7 @@ from pathlib import Path
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.keeper import wire
 from omnyshell.model.sessions import PtySpec
-from omnyshell.services.node.backend import Launch, OutputSink, ShellRequest, ShellSession
+from omnyshell.services.node.backend import Launch, LeftSession, OutputSink, ShellRequest, ShellSession
 from omnyshell.services.node.keeper.client import Descriptors, KeeperClient, KeptFacts, Refusal
 from omnyshell.services.node.keeper.kept_leader import KeptLeader
 from omnyshell.services.node.keeper.line import close_all
@@ -23,6 +23,7 @@ from omnyshell.services.node.processes.pipes import PipeSession
 from omnyshell.services.node.processes.process import ProcessSession
 from omnyshell.services.node.processes.process_table import HANG_UP_TIME, session_members
 from omnyshell.services.node.processes.pty import MAX_CELLS, PtySession
+from omnyshell.services.node.records.record import LeftRecord, SessionRecord
 
 logger = logging.getLogger("omnyshell.node")
 
@@ -51,6 +52,9 @@ class KeptBackend:
         self._kept: set[KeptLeader] = set()
         """Those that the keeper has not forgotten."""
 
+        self._left: dict[str, KeptFacts] = {}
+        """What an earlier process has left, and nobody has taken."""
+
         self._unwanted: set[str] = set()
         """Sessions that end because nobody has their descriptors."""
 
@@ -59,8 +63,7 @@ class KeptBackend:
     async def begin(self) -> Sequence[str]:
         """Connect to the keeper; see `ShellBackend`."""
         # The shells are tried while the keeper starts.
-        shells, left = await asyncio.gather(self._local.begin(), self._reach())
-        await self._end_left(left)
+        shells, self._left = await asyncio.gather(self._local.begin(), self._reach())
         return shells
 
     async def _reach(self) -> dict[str, KeptFacts]:
@@ -71,6 +74,43 @@ class KeptBackend:
             logger.warning("sessions end with this process, as there is no keeper: %s", exc)
             await self._drop_client()
             return {}
+
+    @property
+    def leaves(self) -> bool:
+        """Whether there is a keeper, which has the sessions in any case."""
+        return self._client is not None
+
+    async def take_left(self) -> Sequence[LeftSession]:
+        """Return what an earlier process has left; what has not come so far that anybody was told of it is ended."""
+        left, self._left = self._left, {}
+        found = await asyncio.gather(*(self._taken(name) for name in left))
+        await self._end_left({name: left[name] for name, each in zip(left, found, strict=True) if each is None})
+        return [each for each in found if each is not None]
+
+    async def _taken(self, name: str) -> LeftSession | None:
+        client = self._client
+        if client is None:
+            return None
+        try:
+            descriptors = await client.take(name)
+        except (Refusal, NoKeeperException, OSError) as exc:
+            logger.warning("a session is lost that an earlier run of this node left: %s", exc)
+            return None
+        try:
+            return self._left_session(client, name, descriptors, LeftRecord(descriptors.by_name["record"]))
+        except (OSError, ValueError):
+            close_all(descriptors.by_name.values())
+            return None
+
+    def _left_session(self, client: KeeperClient, name: str, descriptors: Descriptors, left: LeftRecord) -> LeftSession:
+        def take(sink: OutputSink) -> ShellSession:
+            record = left.record or SessionRecord.begin(descriptors.by_name["record"])
+            leader = KeptLeader(client, name, descriptors.facts.pid, self._forgotten)
+            return self._session_of(leader, descriptors, sink, record, leader_only=left.state.leader_only)
+
+        checkpoint = left.record.checkpoint if left.record is not None else None
+        size = PtySpec(cols=checkpoint.cols, rows=checkpoint.rows) if checkpoint is not None else left.state.pty
+        return LeftSession(left.state, left.record is not None, size, take)
 
     def start(self, request: ShellRequest, sink: OutputSink) -> ShellSession | Awaitable[ShellSession]:
         """Have the keeper start a process. Raises `SessionRejectedException` as `ShellBackend.start` says."""
@@ -98,6 +138,11 @@ class KeptBackend:
 
         client.ask(wire.START, *fields, answered=answered)
         return future
+
+    async def aleave(self) -> None:
+        """Leave the keeper, with all that it has."""
+        await self._drop_client()
+        await self._local.aclose()
 
     async def aclose(self) -> None:
         """End all remaining processes of the sessions, and leave the keeper. Takes about 2 s at most."""
@@ -132,27 +177,44 @@ class KeptBackend:
             self._end_unwanted(request.session_id)
         if not isinstance(answer, Descriptors):
             raise _rejection(launch, answer)
-        leader = KeptLeader(client, request.session_id, answer.facts.pid, answer.by_name["record"], self._forgotten)
+        leader = KeptLeader(client, request.session_id, answer.facts.pid, self._forgotten)
         try:
-            session = self._on_descriptors(leader, answer.by_name, sink, request)
-        except OSError:
+            record = SessionRecord.begin(answer.by_name["record"])
+            return self._session_of(leader, answer, sink, record, leader_only=request.leader_only)
+        except (OSError, ValueError) as exc:
             close_all(answer.by_name.values())
             self._end_unwanted(request.session_id)
-            raise
-        self._leaders[request.session_id] = leader
+            raise exc if isinstance(exc, OSError) else OSError(str(exc)) from exc
+
+    def _session_of(
+        self,
+        leader: KeptLeader,
+        descriptors: Descriptors,
+        sink: OutputSink,
+        record: SessionRecord,
+        *,
+        leader_only: bool,
+    ) -> ProcessSession:
+        """Make a session of what the keeper has. Raises `OSError`."""
+        session = self._on_descriptors(leader, descriptors.by_name, sink, record, leader_only=leader_only)
+        # The record has its own mapping of that memory.
+        close_all((descriptors.by_name["record"],))
+        self._leaders[leader.session_id] = leader
         self._kept.add(leader)
-        if not answer.facts.is_running:
-            # It was started and ended while the connection was lost.
-            asyncio.get_running_loop().call_soon(self._exited, request.session_id, answer.facts.return_code)
+        if not descriptors.facts.is_running:
+            # It ended while the connection was lost, or before there was one.
+            code = descriptors.facts.return_code
+            asyncio.get_running_loop().call_soon(self._exited, leader.session_id, code)
         return session
 
     def _on_descriptors(
-        self, leader: KeptLeader, by_name: dict[str, int], sink: OutputSink, request: ShellRequest
+        self, leader: KeptLeader, by_name: dict[str, int], sink: OutputSink, record: SessionRecord, *, leader_only: bool
     ) -> ProcessSession:
         if "terminal" in by_name:
-            return PtySession(leader, (by_name["terminal"], os.dup(by_name["terminal"])), sink)
-        streams = (by_name.get("stdin"), by_name["stdout"], by_name["stderr"])
-        return PipeSession(leader, streams, sink, drain_limit=self._local.drain_limit, leader_only=request.leader_only)
+            return PtySession(leader, (by_name["terminal"], os.dup(by_name["terminal"])), sink, record)
+        streams = (by_name.get("stdin"), by_name.get("stdout"), by_name.get("stderr"))
+        limit = self._local.drain_limit
+        return PipeSession(leader, streams, sink, drain_limit=limit, leader_only=leader_only, record=record)
 
     def _exited(self, session_id: str, code: int | None) -> None:
         leader = self._leaders.pop(session_id, None)
@@ -173,7 +235,7 @@ class KeptBackend:
 
     def _tell_again(self, ended: set[str]) -> None:
         """Tell what may not have been heard: how far each session is, and which are forgotten here already."""
-        for leader in self._kept:
+        for leader in list(self._kept):
             leader.tell_again()
         for name in ended - {leader.session_id for leader in self._kept} - self._unwanted:
             self._tell_forget(name)

@@ -13,19 +13,17 @@ from omnyshell.services.node.processes.process_table import hang_up, identity_of
 
 
 class KeptLeader:
-    """See `Leader`. Once its end is known and nothing of it is read or signalled, the keeper forgets it."""
+    """See `Leader`. Once nothing of it is read or signalled, and nobody will ask for it, the keeper forgets it."""
 
     def __init__(
         self,
         client: KeeperClient,
         session_id: str,
         pid: int,
-        record: int | None,
         forgotten: Callable[["KeptLeader"], None],
     ) -> None:
-        """`record` is the session's memory, which the leader owns; `forgotten` is called when all of it is done."""
+        """`forgotten` is called when all of it is done."""
         self.pid = pid
-        self.record = record
         self._client = client
         self._forgotten = forgotten
         self.session_id = session_id
@@ -34,8 +32,7 @@ class KeptLeader:
         self._ending = HangUp(self._hang_up, self._finish_off)
         self._has_keeper = True
         self._has_ended = False
-        self._is_input_closed = False
-        self._is_done = False
+        self._is_input_closed = self._is_done = self._is_unwanted = False
         self._pidfd: int | None = None
 
     def watch(self, exited: Callable[[int | None], None]) -> None:
@@ -82,15 +79,28 @@ class KeptLeader:
         self._tell(wire.CLOSE_STDIN)
 
     def output_done(self) -> None:
-        """Have the keeper forget the session, if nothing of it is still to be killed. Idempotent."""
+        """Have the keeper stop to hold its output open, if nothing of it is still to be killed. Idempotent."""
         self._is_done = True
-        if not self._ending.is_pending:
+        self._settle()
+
+    def forget(self) -> None:
+        """Have the keeper forget the session, once that is so. Idempotent."""
+        self._is_unwanted = True
+        self._settle()
+
+    def _settle(self) -> None:
+        if not self._is_done or self._ending.is_pending:
+            return
+        if self._is_unwanted:
             self._forget()
+        else:
+            self._tell(wire.STOP_READING)
 
     def tell_again(self) -> None:
         """Tell what may not have reached the keeper before the connection was lost."""
         if self._is_input_closed:
             self._tell(wire.CLOSE_STDIN)
+        self._settle()
 
     def _ask(self, verb: bytes, *fields: bytes) -> None:
         self._client.ask(verb, self._name, *fields, answered=lambda _answer: None)
@@ -110,15 +120,11 @@ class KeptLeader:
             self._ask(wire.SIGNAL, wire.SESSION, b"%d" % signal.SIGKILL)
         else:
             signal_session(identity_of(self.pid), signal.SIGKILL)
-        if self._is_done:
-            self._forget()
+        self._settle()
 
     def _forget(self) -> None:
         self._tell(wire.FORGET)
         self._has_keeper = False
-        if self.record is not None:
-            os.close(self.record)
-            self.record = None
         self._forgotten(self)
 
     def _ended_without_keeper(self) -> None:

@@ -66,6 +66,9 @@ class Child:
     def output_done(self) -> None:
         """Nobody else holds its output."""
 
+    def forget(self) -> None:
+        """Nobody else knows how it ended."""
+
     def _finish_off(self) -> None:
         signal_session(self._identity, signal.SIGKILL)
         if self.has_exited:

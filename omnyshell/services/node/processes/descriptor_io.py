@@ -7,6 +7,7 @@ import struct
 import termios
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from omnyshell.protocol.limits import BULK_PAYLOAD
 
@@ -40,10 +41,13 @@ class FdReader:
         deliver: Callable[[bytes], None],
         ended: Callable[[], None],
         before_more: Callable[[], None] = do_nothing,
+        read: Callable[[int, int], bytes] = os.read,
     ) -> None:
+        """`read` is called as `os.read` is."""
         os.set_blocking(fd, False)
         self._fd: int | None = fd
         self._before_more = before_more
+        self._read_some = read
         self._budget = budget
         self._deliver = deliver
         self._ended = ended
@@ -118,7 +122,7 @@ class FdReader:
         parts: list[bytes] = []
         while limit > 0 and self._fd is not None:
             try:
-                part = os.read(self._fd, limit)
+                part = self._read_some(self._fd, limit)
             except BlockingIOError:
                 return parts, False
             except OSError:
@@ -135,6 +139,26 @@ class FdReader:
         return parts, False
 
 
+class InputLog(Protocol):
+    """Is told of the client's input before it is written, and after."""
+
+    def writing(self, size: int) -> None:
+        """Input of this size is about to be written."""
+
+    def written(self, size: int) -> None:
+        """As much of it was written, or is dropped."""
+
+
+class NoInputLog:
+    """An `InputLog` that nobody reads."""
+
+    def writing(self, size: int) -> None:
+        """Note nothing."""
+
+    def written(self, size: int) -> None:
+        """Note nothing."""
+
+
 class FdWriter:
     """Writes to a descriptor in order, as fast as it takes bytes. The caller bounds what is queued.
 
@@ -142,10 +166,18 @@ class FdWriter:
     descriptor has been closed.
     """
 
-    def __init__(self, fd: int, *, taken: Callable[[int], None], closed: Callable[[], None] = do_nothing) -> None:
+    def __init__(
+        self,
+        fd: int,
+        *,
+        taken: Callable[[int], None],
+        closed: Callable[[], None] = do_nothing,
+        log: InputLog | None = None,
+    ) -> None:
         os.set_blocking(fd, False)
         self._fd: int | None = fd
         self._taken = taken
+        self._log = log or NoInputLog()
         self._closed = closed
         self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[memoryview, bool]] = deque()
@@ -177,11 +209,21 @@ class FdWriter:
         lost = sum(len(part) for part, counts in self._queue if counts)
         self._queue.clear()
         if lost:
+            self._log.written(lost)
             self._taken(lost)
+
+    def abandon(self) -> None:
+        """Close the descriptor as if nothing of what is queued had ever come, and nobody is told. Idempotent."""
+        self._queue.clear()
+        self._unwatch()
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
     def _put(self, data: bytes, *, counts: bool) -> None:
         if self._fd is None or self._close_at_end:
             if counts:
+                self._log.written(len(data))
                 self._taken(len(data))
             return
         self._queue.append((memoryview(data), counts))
@@ -204,13 +246,18 @@ class FdWriter:
         taken = 0
         while self._queue and self._fd is not None:
             part, counts = self._queue[0]
+            if counts:
+                self._log.writing(len(part))
             try:
                 size = os.write(self._fd, part)
             except BlockingIOError:
+                self._log.written(0)
                 break
             except OSError:
                 return taken, True
-            taken += size if counts else 0
+            if counts:
+                self._log.written(size)
+                taken += size
             if size == len(part):
                 self._queue.popleft()
             else:

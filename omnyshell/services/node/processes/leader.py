@@ -32,6 +32,9 @@ class Leader(Protocol):
     def output_done(self) -> None:
         """Its output is read no more, here or by anybody else. Idempotent."""
 
+    def forget(self) -> None:
+        """Nobody will ask how it ended, once its output is done. Idempotent."""
+
 
 class HangUp:
     """A hang-up, and the kill that follows it."""

@@ -9,6 +9,7 @@ from omnyshell.services.node.backend import OutputSink
 from omnyshell.services.node.processes.leader import Leader
 from omnyshell.services.node.processes.process import ProcessSession
 from omnyshell.services.node.processes.process_table import signal_number
+from omnyshell.services.node.records.record import SessionRecord
 
 PIPE_SIZE = 256 * 1024
 
@@ -17,7 +18,7 @@ CUT_OFF = 255
 """The exit code of a command that succeeded, but whose output was not read to its end."""
 
 
-Pipes = tuple[int | None, int, int]
+Pipes = tuple[int | None, int | None, int | None]
 
 
 class PipeSession(ProcessSession):
@@ -31,21 +32,24 @@ class PipeSession(ProcessSession):
         *,
         drain_limit: float | None = None,
         leader_only: bool = False,
+        record: SessionRecord | None = None,
     ) -> None:
-        """`streams` are our ends of stdin, stdout and stderr, owned from now on; the first may be closed already.
+        """`streams` are our ends of stdin, stdout and stderr, owned from now on; None where one is closed already.
 
         `drain_limit` is how many seconds after the last byte output is given up that a descendant keeps open;
         `leader_only` takes what the pipes hold when the leader exits, and no more.
         """
-        super().__init__(leader, sink, quiet=drain_limit)
+        super().__init__(leader, sink, quiet=drain_limit, record=record)
         self._leader_only = leader_only
         to_stdin, from_stdout, from_stderr = streams
         if to_stdin is not None:
             _enlarge(to_stdin)
             self._write_to(to_stdin, leader.input_closed)
-        _enlarge(from_stdout)
-        self._read_from(from_stdout, DataOpcode.STDOUT)
-        self._read_from(from_stderr, DataOpcode.STDERR)
+        if from_stdout is not None:
+            _enlarge(from_stdout)
+            self._read_from(from_stdout, DataOpcode.STDOUT)
+        if from_stderr is not None:
+            self._read_from(from_stderr, DataOpcode.STDERR)
 
     def eof(self) -> None:
         """Close stdin after what is queued is written."""

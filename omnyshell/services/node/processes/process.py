@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from enum import Enum
@@ -11,6 +12,7 @@ from omnyshell.services.node.backend import Foreground, OutputSink
 from omnyshell.services.node.processes.descriptor_io import FdReader, FdWriter, do_nothing
 from omnyshell.services.node.processes.leader import Leader
 from omnyshell.services.node.processes.process_table import signal_name
+from omnyshell.services.node.records.record import SessionRecord
 from omnyshell.steps import entered
 
 logger = logging.getLogger("omnyshell.node")
@@ -55,8 +57,11 @@ class ProcessSession(ABC):
     _of_node = DataOpcode.STDERR
     """The stream in which the node says something of its own."""
 
-    def __init__(self, leader: Leader, sink: OutputSink, *, quiet: float | None) -> None:
-        """The session owns the leader from now on."""
+    def __init__(
+        self, leader: Leader, sink: OutputSink, *, quiet: float | None, record: SessionRecord | None = None
+    ) -> None:
+        """The session owns the leader from now on. Its output is read into the record, if it has one."""
+        self.record = record
         self._loop = asyncio.get_running_loop()
         self._child = leader
         self._sink = sink
@@ -81,8 +86,10 @@ class ProcessSession(ABC):
         """Queue input; if nobody reads it any more, it counts as taken."""
         if self._writer is not None:
             self._writer.write(data)
-        else:
-            self._sink.input_taken(len(data))
+            return
+        if self.record is not None:
+            self.record.written(len(data))
+        self._sink.input_taken(len(data))
 
     @abstractmethod
     def eof(self) -> None:
@@ -129,6 +136,19 @@ class ProcessSession(ABC):
         """Whether leader and output have ended."""
         return self._stage is Stage.ENDED
 
+    def forget(self) -> None:
+        """Nobody will ask how it ended any more. Idempotent."""
+        self._child.forget()
+
+    def leave(self) -> None:
+        """Leave it, as it is, to the node's next process."""
+        for reader in self._readers:
+            reader.close()
+        if self._writer is not None:
+            self._writer.abandon()
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+
     def _read_from(self, fd: int, stream: DataOpcode, before_more: Callable[[], None] = do_nothing) -> None:
         def deliver(data: bytes) -> None:
             self._sink.output(stream, data)
@@ -136,12 +156,23 @@ class ProcessSession(ABC):
                 self._restart_drain_clock()
 
         reader = FdReader(
-            fd, budget=self._sink.budget, deliver=deliver, ended=self._stream_ended, before_more=before_more
+            fd,
+            budget=self._sink.budget,
+            deliver=deliver,
+            ended=self._stream_ended,
+            before_more=before_more,
+            read=self._reading(stream),
         )
         self._readers.append(reader)
 
+    def _reading(self, stream: DataOpcode) -> Callable[[int, int], bytes]:
+        if self.record is None:
+            return os.read
+        read = self.record.journal.read
+        return lambda fd, limit: read(fd, stream, limit)
+
     def _write_to(self, fd: int, closed: Callable[[], None] = do_nothing) -> None:
-        self._writer = FdWriter(fd, taken=self._sink.input_taken, closed=closed)
+        self._writer = FdWriter(fd, taken=self._sink.input_taken, closed=closed, log=self.record)
 
     def _leader_exited(self, return_code: int | None) -> None:
         self._is_code_unknown = return_code is None

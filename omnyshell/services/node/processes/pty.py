@@ -13,6 +13,7 @@ from omnyshell.services.node.backend import Foreground, OutputSink
 from omnyshell.services.node.processes.leader import Leader
 from omnyshell.services.node.processes.process import ProcessSession
 from omnyshell.services.node.processes.process_table import group_members, signal_number
+from omnyshell.services.node.records.record import SessionRecord
 
 MAX_COMMAND = 256
 """Characters of a command line that are reported."""
@@ -71,10 +72,12 @@ class PtySession(ProcessSession):
 
     _of_node = DataOpcode.STDOUT
 
-    def __init__(self, leader: Leader, masters: tuple[int, int], sink: OutputSink) -> None:
+    def __init__(
+        self, leader: Leader, masters: tuple[int, int], sink: OutputSink, record: SessionRecord | None = None
+    ) -> None:
         """`masters` are two descriptors of the terminal's, owned from now on: to read, and to write."""
         master, writing = masters
-        super().__init__(leader, sink, quiet=QUIET)
+        super().__init__(leader, sink, quiet=QUIET, record=record)
         self._end_of_file = _control_character(master, termios.VEOF)
         self._master = master
         self._write_to(writing)

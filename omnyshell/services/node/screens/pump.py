@@ -97,6 +97,9 @@ class ScreenPump:
         self.version = 0
         """Increases with every input that may change the screen."""
 
+        self.on_settled: Callable[[float], None] = lambda _now: None
+        """Called with the loop's time when the screen shows all that was pushed; it may call `do_here`."""
+
         self._on_room = on_room
         self._loop = asyncio.get_running_loop()
         self._backlog: deque[bytes | Callable[[], object]] = deque()
@@ -219,6 +222,8 @@ class ScreenPump:
                 self._busy = self._emulate(max(0.0, deadline - self._loop.time()))
             else:
                 item()
+        if not self._busy and not self._is_held:
+            self.on_settled(deadline)
         # Once the program had to wait for the emulation, it runs without pauses until the queue is empty.
         self._is_behind = self._busy and (self._is_behind or self.follower.full)
         if self._busy or self._is_held:

@@ -31,6 +31,12 @@ class Absence:
             self.until = self.since + timedelta(seconds=timeout)
             self._timer = asyncio.get_running_loop().call_later(timeout, self._on_expiry)
 
+    def go_on(self, since: datetime | None, until: datetime | None) -> None:
+        """Go on with an absence that has begun before, under an earlier process."""
+        now = self._clock.now()
+        self.begin(max(0.0, (until - now).total_seconds()) if until is not None else None)
+        self.since = since or self.since
+
     def end(self) -> None:
         """A client is attached. Idempotent."""
         self.stop_waiting()

@@ -59,6 +59,13 @@ class EndedSessions:
         for session in list(self._sessions.values()):
             self.forget(session)
 
+    def leave_behind(self) -> None:
+        """Leave all of them to the node's next process."""
+        for session in list(self._sessions.values()):
+            self._stop_timer(session)
+            session.leave_behind()
+        self._sessions.clear()
+
     def _stop_timer(self, session: NodeSession) -> None:
         timer = self._timers.pop(session.id, None)
         if timer is not None:

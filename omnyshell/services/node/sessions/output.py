@@ -11,10 +11,14 @@ from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import TypeVar
 
+from omnyshell.model.sessions import PtySpec
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.limits import MAX_PAYLOAD
 from omnyshell.protocol.messages import ChannelPaint
 from omnyshell.protocol.replay import ReplayBuffer
+from omnyshell.services.node.records.record import SessionRecord
+from omnyshell.services.node.records.replay import JournalReplay
+from omnyshell.services.node.screens.checkpoints import ScreenCheckpoints, what_paints
 from omnyshell.services.node.screens.device_queries import DeviceQuery, DeviceQueryScanner
 from omnyshell.services.node.screens.pump import Painting, ScreenFollower, ScreenPump
 from omnyshell.services.node.sessions.fitting import LARGEST_SCREEN
@@ -64,6 +68,10 @@ class SessionOutput:
         """The screen of a shell that has not ended."""
 
         self.replay = ReplayBuffer()
+        self.checkpoints: ScreenCheckpoints | None = None
+        """Where the session is recorded: how its screen is noted."""
+
+        self._record: SessionRecord | None = None
         self._channel: Channel | None = None
         self._block_timeout = block_timeout
         self._read_on = read_on
@@ -79,6 +87,22 @@ class SessionOutput:
 
         self._last_screen = Painting()
         self._last_version = 0
+
+    def record(self, record: SessionRecord, size: Callable[[], PtySpec]) -> None:
+        """Keep output in a record from now on, before any comes, and go on from what that has.
+
+        `size` tells the terminal's.
+        """
+        checkpoint, screen = record.checkpoint, self.screen
+        shown = None
+        if screen is not None:
+            shown = checkpoint.offset if checkpoint is not None else record.journal.start
+            for data in what_paints(record, checkpoint):
+                screen.push(data)
+        replay = JournalReplay(record.journal, shown)
+        self.replay, self._record = replay, record
+        if screen is not None:
+            self.checkpoints = ScreenCheckpoints(screen, record, replay, size)
 
     @property
     def version(self) -> int:
@@ -123,6 +147,8 @@ class SessionOutput:
         if self.screen is not None and not self.screen.has_room:
             return 0
         room = self.replay.room
+        if self._record is not None:
+            room = min(room, self._record.journal.room)
         return min(room, self._channel.budget) if self._channel is not None else min(room, MAX_PAYLOAD)
 
     def attach(self, channel: Channel, *, keep: bool) -> None:
@@ -144,6 +170,18 @@ class SessionOutput:
         if not keep:
             self._main_watch = None
             self.replay.drop()
+
+    def screen_resized(self) -> None:
+        """The screen has another size, which what is noted of it should have, too."""
+        if self.checkpoints is not None:
+            self.checkpoints.is_due = True
+
+    def stop(self) -> None:
+        """Stop following, and forget nothing."""
+        self._stop_waiting()
+        self._channel = None
+        if self.screen is not None:
+            self.screen.close()
 
     def close(self) -> None:
         """Release everything. Idempotent."""

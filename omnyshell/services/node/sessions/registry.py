@@ -10,9 +10,11 @@ from omnyshell.errors import ErrorCodes, OmnyShellException, SessionRejectedExce
 from omnyshell.model.sessions import PtySpec, SessionMode
 from omnyshell.protocol.byte_text import from_wire, shown
 from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionRejected
-from omnyshell.services.node.backend import ShellBackend, ShellRequest, ShellSession
+from omnyshell.services.node.backend import LeavingBackend, ShellBackend, ShellRequest, ShellSession
 from omnyshell.services.node.config import NodeConfig
+from omnyshell.services.node.records.record import NotedState
 from omnyshell.services.node.screens.pump import ScreenFollower
+from omnyshell.services.node.sessions.adoption import adopt
 from omnyshell.services.node.sessions.channel_end import ChannelEnd
 from omnyshell.services.node.sessions.ended_sessions import EndedSessions
 from omnyshell.services.node.sessions.references import NOT_FOUND, find_session
@@ -75,9 +77,36 @@ class NodeSessions:
             step(logger, f"{verb} rejected", reason=exc.code, **asked)
             connection.send(_rejection(request, exc), channel_id)
 
+    async def adopt(self) -> None:
+        """Take what an earlier process of this node has left."""
+        if not isinstance(self._backend, LeavingBackend):
+            return
+        left = await self._backend.take_left()
+        for each in left:
+            request = _as_asked(each.state)
+            session = self._new_session(request, self._screen_for(request, each.screen_size))
+            self._sessions[session.id] = session
+            adopt(session, each)
+        if left:
+            logger.info("took up %d sessions that an earlier run of this node left", len(left))
+
     async def close(self) -> None:
-        """End every session, and wait until no process of theirs is left."""
+        """End every session, and wait until no process of theirs is left; or leave them, where they are kept."""
         await self._finish_starts()
+        if isinstance(self._backend, LeavingBackend) and self._backend.leaves:
+            await self._leave_all(self._backend)
+        else:
+            await self._end_all()
+
+    async def _leave_all(self, backend: LeavingBackend) -> None:
+        logger.info("%d sessions go on without this process", len(self._sessions))
+        for session in list(self._sessions.values()):
+            session.leave_behind()
+        self._sessions.clear()
+        self._ended_sessions.leave_behind()
+        await backend.aleave()
+
+    async def _end_all(self) -> None:
         self._all_ended.clear()
         for session in list(self._sessions.values()):
             session.stop()
@@ -106,14 +135,7 @@ class NodeSessions:
             found.resume(ChannelEnd(found, connection, channel_id), request)
             return
         self._check_room(request)
-        session = NodeSession(
-            request,
-            keeping=self._config.keeping,
-            clock=self._clock,
-            follower=self._screen_for(request),
-            on_end=self._session_ended,
-            on_confirmed=self._ended_sessions.settle,
-        )
+        session = self._new_session(request, self._screen_for(request, request.pty))
         end = ChannelEnd(session, connection, channel_id)
         try:
             with _said_to_client():
@@ -125,6 +147,16 @@ class NodeSessions:
             self._begin_later(session, started, end, request, connection)
         else:
             self._begin(session, started, end, request)
+
+    def _new_session(self, request: NodeSessionOpen, follower: ScreenFollower | None) -> NodeSession:
+        return NodeSession(
+            request,
+            keeping=self._config.keeping,
+            clock=self._clock,
+            follower=follower,
+            on_end=self._session_ended,
+            on_confirmed=self._ended_sessions.settle,
+        )
 
     def _check_room(self, request: NodeSessionOpen) -> None:
         known = (self._sessions, self._starting)
@@ -172,13 +204,13 @@ class NodeSessions:
         future = self._starting[session.id] = asyncio.ensure_future(started)
         future.add_done_callback(settled)
 
-    def _screen_for(self, request: NodeSessionOpen) -> ScreenFollower | None:
-        """Return the screen of a shell; a command has none."""
+    def _screen_for(self, request: NodeSessionOpen, size: PtySpec | None) -> ScreenFollower | None:
+        """Return the screen of a shell, of this size; a command has none."""
         if request.mode is not SessionMode.SHELL:
             return None
-        size = request.pty or PtySpec()
-        screen = self._new_screen(size.cols, size.rows, size.term)
-        screen.count_columns(stated_widths(size))
+        pty, size = request.pty or PtySpec(), size or PtySpec()
+        screen = self._new_screen(size.cols, size.rows, pty.term)
+        screen.count_columns(stated_widths(pty))
         return screen
 
     def _attached_count(self) -> int:
@@ -234,6 +266,13 @@ def _said_to_client() -> Iterator[None]:
     except Exception:
         logger.exception("a session could not be started")
         raise SessionRejectedException("The node failed", code=ErrorCodes.INTERNAL_ERROR) from None
+
+
+def _as_asked(state: NotedState) -> NodeSessionOpen:
+    """Return what an earlier process was asked for, as far as it matters."""
+    return NodeSessionOpen(
+        session_id=state.id, principal=state.owner, mode=state.mode, pty=state.pty, leader_only=state.leader_only
+    )
 
 
 def _shell_request(request: NodeSessionOpen) -> ShellRequest:

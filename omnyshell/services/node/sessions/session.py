@@ -4,10 +4,8 @@ import logging
 from collections.abc import Callable
 
 from omnyshell.clock import Clock
-from omnyshell.ids import short_id
-from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, PtySpec, SessionMode, SessionState, Widths
+from omnyshell.model.sessions import CloseReason, PtySpec, Widths
 from omnyshell.protocol.frames import DataOpcode
-from omnyshell.protocol.limits import MAX_CREDIT
 from omnyshell.protocol.messages import (
     ChannelClose,
     ChannelEof,
@@ -21,14 +19,17 @@ from omnyshell.protocol.messages import (
     NodeSessionOpened,
     NodeSessionRejected,
 )
-from omnyshell.services.node.backend import ShellSession
+from omnyshell.services.node.backend import KeptSession, ShellSession
 from omnyshell.services.node.config import Keeping
+from omnyshell.services.node.records.record import NotedState
 from omnyshell.services.node.screens.pump import Painting, ScreenFollower
 from omnyshell.services.node.sessions.absence import Absence
 from omnyshell.services.node.sessions.channel_end import ChannelEnd
-from omnyshell.services.node.sessions.fitting import shortened
+from omnyshell.services.node.sessions.facts import SessionFacts
+from omnyshell.services.node.sessions.notes import UNKNOWN, SessionNotes
 from omnyshell.services.node.sessions.output import SessionOutput
 from omnyshell.services.node.sessions.references import NOT_FOUND
+from omnyshell.services.node.sessions.session_input import SessionInput
 from omnyshell.services.node.sessions.size_reports import SizeReports
 from omnyshell.services.node.sessions.stage import FOLLOWING, Stage
 from omnyshell.services.node.sessions.terminal_names import answered_widths, stated_widths
@@ -39,7 +40,7 @@ logger = logging.getLogger("omnyshell.node")
 _STARTING = Stage.STARTING
 
 
-class NodeSession:
+class NodeSession(SessionFacts):
     """A session: a process, which is started apart and given to `start`, and a client's channel, if one is attached.
 
     `follower` is the screen of a shell, or None. `on_end` is called when the process has ended, `on_confirmed` when the
@@ -72,6 +73,7 @@ class NodeSession:
         )
         self._keeping = keeping
         self._clock = clock
+        self._notes = SessionNotes(request, self.created_at)
         self._on_end = on_end
         self._on_confirmed = on_confirmed
         self.history = follower.history if follower is not None else None
@@ -81,79 +83,15 @@ class NodeSession:
         self._size_reports = SizeReports()
         self._end: ChannelEnd | None = None
         self._started: ShellSession | None = None
+        self._kept: KeptSession | None = None
         self._absence = Absence(clock, self.kill)
-        self._input_offset = 0
-        self._input_ended = False
-        self._input_waiting = 0
-        self._input_debt = 0
-
-    # What is known of it
-
-    @property
-    def short_id(self) -> str:
-        """The form of the id that people see."""
-        return short_id(self.id)
-
-    @property
-    def pid(self) -> int | None:
-        """The id of the process that leads it; None if it is none of this machine."""
-        return self._started.pid if self._started is not None else None
-
-    @property
-    def is_attached(self) -> bool:
-        """Whether a client is attached."""
-        return self._end is not None
-
-    @property
-    def is_shell(self) -> bool:
-        """Whether the session can be listed, detached and resumed."""
-        return self.mode is SessionMode.SHELL
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the session goes on: it has not ended, and nobody has ended it."""
-        return self.stage is Stage.RUNNING
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether the exit is known."""
-        return self.stage is Stage.ENDED
-
-    @property
-    def etag(self) -> str:
-        """Names the present state of the screen."""
-        return self._etag_of(self.output_stage.version)
-
-    def _etag_of(self, version: int) -> str:
-        return f"{self.short_id}-{version:x}{'-ended' if self.has_ended else ''}"
-
-    def describe(self, node_id: str) -> DetachedSessionInfo:
-        """The session as a listing shows it."""
-        foreground = self._process.foreground()
-        return DetachedSessionInfo(
-            session_id=self.id,
-            short_id=self.short_id,
-            node_id=node_id,
-            owner_user_id=self.owner,
-            mode=self.mode,
-            created_at=self.created_at,
-            detached_at=self._absence.since,
-            expires_at=self._absence.until,
-            state=SessionState.ATTACHED if self.is_attached else SessionState.DETACHED,
-            current_command=shortened(foreground.command),
-            current_cwd=shortened(foreground.cwd),
-        )
-
-    def when_seen(self, action: Callable[[Painting, str], None]) -> None:
-        """Call `action` with the screen once it shows all output up to now, and with the etag of what it shows."""
-        self.output_stage.when_seen(lambda painting, version: action(painting, self._etag_of(version)))
+        self._input = SessionInput(self._notes)
 
     # Coming and going
 
     def start(self, process: ShellSession, end: ChannelEnd, *, offsets: bool) -> None:
         """Attach the first channel, and tell the hub. The process was started with this session as its sink."""
-        self._started = process
-        self._become(Stage.RUNNING, pid=process.pid)
+        self._begin(process)
         self._attach(end, offsets=offsets)
         opened = NodeSessionOpened(session_id=self.id, pid=process.pid, offsets=offsets)
         opened.max_window = self._max_window
@@ -164,9 +102,41 @@ class NodeSession:
 
     def start_alone(self, process: ShellSession) -> None:
         """Begin without a client: it was lost while the process was started with this session as its sink."""
-        self._started = process
-        self._become(Stage.RUNNING, pid=process.pid)
+        self._begin(process)
         process.resume_output()
+
+    def _begin(self, process: ShellSession) -> None:
+        self._started = process
+        if isinstance(process, KeptSession):
+            self._kept = process
+            if process.record is not None:
+                self.output_stage.record(process.record, lambda: self._size)
+                self._notes.begin(process.record)
+        self._become(Stage.RUNNING, pid=process.pid)
+
+    def go_on(self, process: ShellSession, state: NotedState) -> None:
+        """Go on from what an earlier process of the node has noted. The process was taken with this as its sink."""
+        self.created_at = state.created_at
+        self._notes.go_on(state)
+        self._begin(process)
+        self._input.offset = self.received_offset()
+        if self.output_stage.screen is not None:
+            self.output_stage.screen.resize(self._size.cols, self._size.rows)
+        if not state.is_kept:
+            self.output_stage.replay.drop()
+        if state.input_ended:
+            self._input.end()
+            if not self.is_shell:
+                process.eof()
+
+    def await_client(self, state: NotedState) -> None:
+        """Wait for a client, as one that is lost now, or for as long as was noted."""
+        if state.is_attached:
+            self._lose_client()
+            return
+        self._absence.go_on(state.since, state.until)
+        self._note_absence()
+        self.budget_available()
 
     def resume(self, end: ChannelEnd, request: NodeSessionOpen) -> None:
         """Switch to another channel; if a client is still attached, it is detached.
@@ -191,10 +161,12 @@ class NodeSession:
     def resize(self, size: PtySpec) -> None:
         """Resize terminal and screen."""
         self._size = size
+        self._notes.resized(size)
         self._process.resize(size.cols, size.rows)
         if self.output_stage.screen is not None:
             self.output_stage.screen.resize(size.cols, size.rows)
             self.output_stage.screen.at_this_point(self._report_size)
+            self.output_stage.screen_resized()
 
     def kill(self) -> None:
         """End all processes of the session; an attached client is told. Idempotent."""
@@ -223,6 +195,16 @@ class NodeSession:
         end = self._leave(None, keep=False)
         if end is not None:
             end.channel.finish(ChannelClose())
+        if self._kept is not None:
+            self._kept.forget()
+
+    def leave_behind(self) -> None:
+        """Leave it to the node's next process; nothing of it ends, and what comes on its channel has no effect."""
+        self._end = None
+        self._absence.stop_waiting()
+        if self._kept is not None:
+            self._kept.leave()
+        self.output_stage.stop()
 
     def close(self) -> None:
         """Release all that an ended session still holds. Idempotent."""
@@ -230,6 +212,13 @@ class NodeSession:
         self.output_stage.close()
         if self.history is not None:
             self.history.clear()
+
+    def say(self, sentence: str) -> None:
+        """Say something of the node's own to whoever has the session, or takes it up."""
+        if self.is_shell:
+            self.output(DataOpcode.STDOUT, f"\r\nomnyshell: {sentence}\r\n".encode())
+        else:
+            self.output(DataOpcode.STDERR, f"omnyshell: {sentence}\n".encode())
 
     # What the process calls
 
@@ -243,11 +232,9 @@ class NodeSession:
 
     def input_taken(self, size: int) -> None:
         """Return credit for input, unless it came over an earlier channel."""
-        self._input_waiting -= size
-        debt = min(size, self._input_debt)
-        self._input_debt -= debt
-        if self._end is not None and size > debt:
-            self._end.channel.consumed(size - debt)
+        credit = self._input.taken(size)
+        if self._end is not None and credit:
+            self._end.channel.consumed(credit)
 
     def exited(self, exit_code: int, signal_name: str | None) -> None:
         """Tell the client, after all output."""
@@ -264,12 +251,11 @@ class NodeSession:
         """Pass input on to the process."""
         if end is not self._end:
             return
-        if self._input_waiting + len(data) > MAX_CREDIT:
+        if not self._input.has_room(len(data)):
             end.channel.finish(ChannelClose(reason=CloseReason.ERROR, message="Too much input waits"))
             self._lose_client()
             return
-        self._input_offset += len(data)
-        self._input_waiting += len(data)
+        self._input.arrived(len(data))
         self._process.write(data)
         self._size_reports.typed(data)
         self._count_columns(answered_widths(data))
@@ -303,8 +289,8 @@ class NodeSession:
             self._lose_client()
 
     def received_offset(self) -> int:
-        """Bytes of input that have arrived since the session began."""
-        return self._input_offset
+        """Bytes of input that have arrived since the session began, and need not be sent again."""
+        return self._notes.input_offset(self._input.offset)
 
     def acknowledged(self, offset: int) -> None:
         """The client has all output before this offset."""
@@ -320,18 +306,13 @@ class NodeSession:
         """
         return self._end.max_window if self._end is not None and not self.is_shell else None
 
-    @property
-    def _process(self) -> ShellSession:
-        if self._started is None:
-            raise RuntimeError("the session is not started")
-        return self._started
-
     def _attach(self, end: ChannelEnd, *, offsets: bool) -> None:
         self._absence.end()
         self._end = end
-        self._input_debt = self._input_waiting
+        self._input.attached()
         end.channel.offsets = self if offsets else None
         self.output_stage.attach(end.channel, keep=offsets)
+        self._notes.client_came(is_kept=offsets)
 
     def _leave(self, timeout: float | None, *, keep: bool) -> ChannelEnd | None:
         """Detach the channel, and return it.
@@ -343,7 +324,12 @@ class NodeSession:
         end, self._end = self._end, None
         self.output_stage.leave(keep=keep)
         self._absence.begin(timeout)
+        self._note_absence()
         return end
+
+    def _note_absence(self) -> None:
+        is_kept = self.output_stage.replay.is_keeping
+        self._notes.client_left(self._absence.since, self._absence.until, is_kept=is_kept)
 
     def _take_up(self, end: ChannelEnd, request: NodeSessionOpen) -> None:
         """Paint the screen, if need be, and switch channels.
@@ -394,6 +380,8 @@ class NodeSession:
         end.channel.send(self._opened(request, painting, exactly=exactly))
         if exactly:
             self.output_stage.resend(request.output_offset or 0)
+        elif not self.is_shell:
+            self.say(UNKNOWN)
         if painting is not None:
             self.output_stage.paint(painting, again=exactly)
         self._report_size()
@@ -429,8 +417,8 @@ class NodeSession:
         if request.offsets:
             opened.offsets = True
             opened.output_offset = request.output_offset if exactly else self.output_stage.replay.end
-            opened.input_offset = self._input_offset
-            opened.input_ended = self._input_ended
+            opened.input_offset = self._input.offset
+            opened.input_ended = self._input.has_ended
             opened.reset = not exactly
         return opened
 
@@ -465,7 +453,7 @@ class NodeSession:
             self._become(Stage.ENDING)
 
     def _end_input(self) -> None:
-        self._input_ended = True
+        self._input.end()
         self._step("input ended")
         self._process.eof()
 

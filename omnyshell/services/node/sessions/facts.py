@@ -1,0 +1,93 @@
+"""What is known of a session."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from omnyshell.ids import short_id
+from omnyshell.model.sessions import DetachedSessionInfo, SessionMode, SessionState
+from omnyshell.services.node.backend import ShellSession
+from omnyshell.services.node.screens.pump import Painting
+from omnyshell.services.node.sessions.absence import Absence
+from omnyshell.services.node.sessions.channel_end import ChannelEnd
+from omnyshell.services.node.sessions.fitting import shortened
+from omnyshell.services.node.sessions.output import SessionOutput
+from omnyshell.services.node.sessions.stage import Stage
+
+
+class SessionFacts:
+    """The part of a `NodeSession` that tells of it, and changes nothing."""
+
+    id: str
+    owner: str
+    mode: SessionMode
+    created_at: datetime
+    stage: Stage
+    output_stage: SessionOutput
+    _absence: Absence
+    _end: ChannelEnd | None
+    _started: ShellSession | None
+
+    @property
+    def short_id(self) -> str:
+        """The form of the id that people see."""
+        return short_id(self.id)
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process that leads it; None if it is none of this machine."""
+        return self._started.pid if self._started is not None else None
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether a client is attached."""
+        return self._end is not None
+
+    @property
+    def is_shell(self) -> bool:
+        """Whether the session can be listed, detached and resumed."""
+        return self.mode is SessionMode.SHELL
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the session goes on: it has not ended, and nobody has ended it."""
+        return self.stage is Stage.RUNNING
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the exit is known."""
+        return self.stage is Stage.ENDED
+
+    @property
+    def etag(self) -> str:
+        """Names the present state of the screen."""
+        return self._etag_of(self.output_stage.version)
+
+    def _etag_of(self, version: int) -> str:
+        return f"{self.short_id}-{version:x}{'-ended' if self.has_ended else ''}"
+
+    def describe(self, node_id: str) -> DetachedSessionInfo:
+        """The session as a listing shows it."""
+        foreground = self._process.foreground()
+        return DetachedSessionInfo(
+            session_id=self.id,
+            short_id=self.short_id,
+            node_id=node_id,
+            owner_user_id=self.owner,
+            mode=self.mode,
+            created_at=self.created_at,
+            detached_at=self._absence.since,
+            expires_at=self._absence.until,
+            state=SessionState.ATTACHED if self.is_attached else SessionState.DETACHED,
+            current_command=shortened(foreground.command),
+            current_cwd=shortened(foreground.cwd),
+        )
+
+    def when_seen(self, action: Callable[[Painting, str], None]) -> None:
+        """Call `action` with the screen once it shows all output up to now, and with the etag of what it shows."""
+        self.output_stage.when_seen(lambda painting, version: action(painting, self._etag_of(version)))
+
+    @property
+    def _process(self) -> ShellSession:
+        if self._started is None:
+            raise RuntimeError("the session is not started")
+        return self._started

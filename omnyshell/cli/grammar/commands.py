@@ -229,6 +229,12 @@ COMMANDS: tuple[Command, ...] = (
         keeps=Rest.FROM_FIRST_WORD,
     ),
     Command(
+        ("node", "users"),
+        "list who becomes which user of this machine",
+        "node.users:list_users",
+        "omnyshell.services.node.options:USERS_OPTIONS",
+    ),
+    Command(
         ("keeper", "start"),
         "keep a node's sessions while the node is restarted, until ctrl+c, which ends them",
         "keeper:start",

@@ -199,6 +199,9 @@ CHECK_OPTIONS = (
 )
 """The options of `omnyshell node check`, which asks a node's rules without starting a node."""
 
+USERS_OPTIONS = (CONFIG, Option("--json", "print JSON", kind="flag"), STRICT_MODES)
+"""The options of `omnyshell node users`."""
+
 KEEPER_PLACE = (
     CONFIG,
     Option("--id", "the node, by its id, where its state directory is the usual one", "ID"),

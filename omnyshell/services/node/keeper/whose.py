@@ -1,6 +1,8 @@
 """Who becomes whom, as a node's file says it and a keeper is told it."""
 
-from collections.abc import Iterable
+import pwd
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from omnyshell.errors import ConfigException, ErrorCodes, SessionRejectedException
 from omnyshell.keeper import users
@@ -36,3 +38,33 @@ def check_both(table: object, *, as_node: bool) -> None:
     """Raise `ConfigException` where both are asked for: that who asks becomes somebody, and nobody does."""
     if table and as_node:
         raise ConfigException("both [users] and run-as-node-user are given: say one").about("run_as_node_user")
+
+
+class Meaning(NamedTuple):
+    """One user to whom a line of `[users]` leads."""
+
+    who: str
+    """A principal, a role as `role:NAME`, or `*` for everybody."""
+
+    user: str
+    flaw: str
+    """Why nobody becomes that user; empty where they do."""
+
+
+def meanings(table: Mapping[str, Sequence[str]]) -> list[Meaning]:
+    """Return to whom each line of a table leads on this machine, in the order of the table."""
+    return [Meaning(who, user, _flaw(who, user)) for who, named in table.items() for user in named]
+
+
+def _flaw(who: str, user: str) -> str:
+    if user == users.OWN_NAME:
+        return ""
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        return "there is no such user"
+    account = users.Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell)
+    # The node's own user is known to its keeper alone.
+    if who == users.EVERYBODY and not users.is_person(account, users.NO_USER):
+        return "not for everybody: name it for a principal or a role"
+    return ""

@@ -74,8 +74,9 @@ async def test_what_is_to_be_ended_is_named() -> None:
         await pilot.press("1")
         assert app.overview.preview.display
         await pilot.resize_terminal(80, 24)
+        await until(lambda: app.overview.has_class("-tabbed"))
         await pilot.press("2")
-        assert not app.overview.preview.display
+        await until(lambda: not app.overview.preview.display)
 
 
 async def test_a_person_is_invited_with_roles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

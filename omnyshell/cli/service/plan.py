@@ -124,8 +124,8 @@ def _only_node(kind: Kind) -> Path:
 
 
 def _program() -> tuple[str, ...]:
-    """The installed program; without one, the interpreter that runs now."""
+    """The installed program."""
     installed = Path(sys.executable).parent / "omnyshell"
-    if os.access(installed, os.X_OK):
-        return (str(installed),)
-    return (sys.executable, "-m", "omnyshell.cli.main")
+    if not os.access(installed, os.X_OK):
+        raise ConfigException(f"there is no {installed}: install the package, as `pip install omnyshell` does")
+    return (str(installed),)

@@ -1,7 +1,8 @@
 """A shell's screen in its record, from time to time, so that little output is to be emulated again."""
 
-import logging
 from collections.abc import Callable, Generator, Iterator
+
+from msgspec.structs import replace
 
 from omnyshell.model.sessions import PtySpec
 from omnyshell.services.node.records.memory import JOURNAL_SIZE, KIB, SCREEN_SIZE
@@ -14,8 +15,6 @@ EVERY = 128 * KIB
 
 PAUSE = 0.25
 """Seconds between two, unless the record is half full: painting has a cost."""
-
-logger = logging.getLogger("omnyshell.node")
 
 _LARGEST = SCREEN_SIZE // 2 - KIB
 
@@ -41,21 +40,17 @@ class ScreenCheckpoints:
     def _settled(self, now: float) -> None:
         if self.is_due or (self._replay.end - self._noted >= EVERY and (now >= self._next or self._is_half_full)):
             self.is_due, self._next = False, now + PAUSE
-            self._screen.do_here(self._steps(self._replay.end, self._size()), self._note)
+            here = ScreenCheckpoint(offset=self._replay.end, cols=self._size().cols, rows=self._size().rows)
+            unknown = replace(here, is_known=False)
+            self._screen.do_here(self._steps(here), self._note, otherwise=unknown)
 
     @property
     def _is_half_full(self) -> bool:
         return self._record.journal.room < JOURNAL_SIZE // 2
 
-    def _steps(self, offset: int, size: PtySpec) -> Generator[None, None, ScreenCheckpoint]:
-        checkpoint = ScreenCheckpoint(offset=offset, cols=size.cols, rows=size.rows)
-        try:
-            painted = yield from _whole(self._screen.follower)
-        except Exception:
-            checkpoint.is_known = False
-            logger.exception("a screen could not be noted")
-        else:
-            checkpoint.painting, checkpoint.is_known = painted or b"", painted is not None
+    def _steps(self, checkpoint: ScreenCheckpoint) -> Generator[None, None, ScreenCheckpoint]:
+        painted = yield from _whole(self._screen.follower)
+        checkpoint.painting, checkpoint.is_known = painted or b"", painted is not None
         return checkpoint
 
     def _note(self, checkpoint: ScreenCheckpoint) -> None:

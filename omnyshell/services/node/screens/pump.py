@@ -84,6 +84,7 @@ class ScreenFollower(Protocol):
 class _Job(NamedTuple):
     steps: Generator[None, None, Any]
     then: Callable[[Any], None]
+    otherwise: Any
 
 
 class ScreenPump:
@@ -159,12 +160,15 @@ class ScreenPump:
         if self._is_held:
             self._hurry()
 
-    def do_here(self, steps: Generator[None, None, Result], then: Callable[[Result], None]) -> None:
+    def do_here(
+        self, steps: Generator[None, None, Result], then: Callable[[Result], None], *, otherwise: Result
+    ) -> None:
         """Do short steps, of which each sees the screen as it is now, in slices; then call `then` with their result.
 
-        For an action, as the last thing that it does; the steps come before everything that waits.
+        It is `otherwise` where they fail, as somebody waits for it. For an action, as the last thing that it does; the
+        steps come before everything that waits.
         """
-        self._here = _Job(steps, then)
+        self._here = _Job(steps, then, otherwise)
 
     def _step(self, job: _Job) -> None:
         try:
@@ -175,6 +179,7 @@ class ScreenPump:
         except Exception:
             self._here = None
             logger.exception("a screen could not be painted")
+            job.then(job.otherwise)
 
     def _hurry(self) -> None:
         """Go on as soon as the loop has time."""

@@ -150,7 +150,8 @@ class SessionAnswers:
         except SessionRejectedException as exc:
             reply(NodeSessionHistoryResponse(request_id=ask.request_id, message=exc.message))
         else:
-            session.output_stage.when_up_to_date(self._history_answer(ask, session), reply)
+            failed = NodeSessionHistoryResponse(request_id=ask.request_id, message="The node failed")
+            session.output_stage.when_up_to_date(self._history_answer(ask, session), reply, otherwise=failed)
 
     @staticmethod
     def _history_answer(

@@ -121,15 +121,20 @@ class SessionOutput:
         screen, version = self.screen, self.version
         if screen is not None:
             painting = screen.follower.painting(most=LARGEST_SCREEN)
-            screen.do_here(painting, lambda painted: action(painted, version))
+            screen.do_here(painting, lambda painted: action(painted, version), otherwise=Painting())
         else:
             action(self._last_screen, version)
 
-    def when_up_to_date(self, steps: Generator[None, None, Result], then: Callable[[Result], None]) -> None:
-        """Do steps that look at the history once that has all that left the screen by output up to now."""
+    def when_up_to_date(
+        self, steps: Generator[None, None, Result], then: Callable[[Result], None], *, otherwise: Result
+    ) -> None:
+        """Do steps that look at the history once that has all that left the screen by output up to now.
+
+        `then` is called with their result, or with `otherwise` where they fail.
+        """
         screen = self.screen
         if screen is not None:
-            screen.at_this_point(lambda: screen.do_here(steps, then))
+            screen.at_this_point(lambda: screen.do_here(steps, then, otherwise=otherwise))
         else:
             then(finished(steps))
 
@@ -288,7 +293,7 @@ class SessionOutput:
             self._go_on(following)
             return
         painting = self.screen.follower.painting_main(again=self._has_main)
-        self.screen.do_here(painting, lambda painted: self._go_on(following, painted))
+        self.screen.do_here(painting, lambda painted: self._go_on(following, painted), otherwise=b"")
 
     def _go_on(self, following: bytes, painted: bytes = b"") -> None:
         self._send_painted(painted)

@@ -355,7 +355,7 @@ class NodeSession(SessionFacts):
                 screen.follower.count_columns(counted)
 
         # Whoever misses nothing has what was put on stacks: what is painted then is painted over it.
-        screen.do_here(screen.follower.painting(again=exactly, same_size=True), painted)
+        screen.do_here(screen.follower.painting(again=exactly, same_size=True), painted, otherwise=Painting())
 
     def _may_take_up(self, end: ChannelEnd, request: NodeSessionOpen, *, exactly: bool) -> bool:
         """Whether there still are both, a session and who takes it up; who comes too late is told."""

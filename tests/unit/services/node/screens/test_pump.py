@@ -134,9 +134,9 @@ async def test_what_is_done_in_steps_sees_one_point_of_the_output_and_lets_the_l
         pump.push(b"!")
 
     pump.push(b"a")
-    pump.at_this_point(lambda: pump.do_here(steps(), then))
+    pump.at_this_point(lambda: pump.do_here(steps(), then, otherwise=None))
     pump.push(b"b")
-    pump.at_this_point(lambda: pump.do_here(steps(), seen.append))
+    pump.at_this_point(lambda: pump.do_here(steps(), seen.append, otherwise=None))
     pump.resize(5, 6)
     async with asyncio.timeout(DEADLINE):
         while screen.shown != b"a":
@@ -154,12 +154,14 @@ async def test_what_is_done_in_steps_sees_one_point_of_the_output_and_lets_the_l
 
 
 async def test_steps_that_break_hold_nothing_up(caplog: pytest.LogCaptureFixture) -> None:
-    def broken() -> Generator[None, None, None]:
+    def broken() -> Generator[None, None, str]:
         yield
         raise RuntimeError("a bug")
 
+    seen: list[str] = []
     pump = ScreenPump(SlowScreen(), on_room=lambda: None)
-    pump.at_this_point(lambda: pump.do_here(broken(), lambda _: None))
+    pump.at_this_point(lambda: pump.do_here(broken(), seen.append, otherwise="nothing"))
     assert pump.has_room
+    assert seen == ["nothing"]
     assert "could not be painted" in caplog.text
     pump.close()

@@ -225,3 +225,12 @@ async def test_a_session_that_starts_while_its_node_stops_is_its_clients_at_the_
         async with running_node(certificates, hub.port, state, keeper=True) as following:
             assert len(following._sessions) == 1
     keeper.end()
+
+
+async def test_a_shell_may_write_more_than_its_record_holds(certificates: Certificates, tmp_path: Path) -> None:
+    async with kept(certificates, tmp_path / "state") as (_, _, client):
+        command = "yes 0123456789012345678901234567890123456789 | head -c 10000000"
+        session = await within(client.open_session("n1", command=command, mode=SessionMode.SHELL, pty=PtySpec()))
+        size = sum([len(chunk.data) async for chunk in session])
+        assert await within(session.wait()) == ExitStatus(0)
+        assert size >= 10_000_000

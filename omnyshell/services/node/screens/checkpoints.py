@@ -23,9 +23,14 @@ class ScreenCheckpoints:
     """Notes the screen when it shows all output, and enough has come since the last time."""
 
     def __init__(
-        self, screen: ScreenPump, record: SessionRecord, replay: JournalReplay, size: Callable[[], PtySpec]
+        self,
+        screen: ScreenPump,
+        record: SessionRecord,
+        replay: JournalReplay,
+        size: Callable[[], PtySpec],
+        on_room: Callable[[], None],
     ) -> None:
-        """`size` tells the terminal's."""
+        """`size` tells the terminal's; `on_room` is called when output was released from the record."""
         self.is_due = False
         """Whether it is to be noted as soon as possible, as it was resized."""
 
@@ -33,6 +38,7 @@ class ScreenCheckpoints:
         self._record = record
         self._replay = replay
         self._size = size
+        self._on_room = on_room
         self._noted = replay.start
         self._next = 0.0
         screen.on_settled = self._settled
@@ -57,6 +63,7 @@ class ScreenCheckpoints:
         self._record.note_screen(checkpoint)
         self._noted = checkpoint.offset
         self._replay.shown(checkpoint.offset)
+        self._on_room()
 
 
 def _whole(follower: ScreenFollower) -> Generator[None, None, bytes | None]:

@@ -102,7 +102,7 @@ class SessionOutput:
         replay = JournalReplay(record.journal, shown)
         self.replay, self._record = replay, record
         if screen is not None:
-            self.checkpoints = ScreenCheckpoints(screen, record, replay, size)
+            self.checkpoints = ScreenCheckpoints(screen, record, replay, size, self._read_on)
 
     @property
     def version(self) -> int:

@@ -69,9 +69,11 @@ class Journal:
         self._cells[Cell.READING] = 0
 
     def read(self, fd: int, stream: DataOpcode, limit: int) -> bytes:
-        """Read a descriptor as `os.read` does, of at most `limit` bytes, into here."""
+        """Read a descriptor as `os.read` does, of at most `limit` bytes, into here; without room, as if none came."""
         at = self._head % JOURNAL_SIZE + HEAD
         ring, limit = self._ring, min(limit, self.room)
+        if limit <= 0:
+            raise BlockingIOError
         cut = JOURNAL_SIZE - at
         self._cells[Cell.READING] = self.end + 1
         try:

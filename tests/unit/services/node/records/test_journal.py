@@ -134,6 +134,14 @@ def test_nothing_to_read_is_no_doubt() -> None:
     assert not Journal(memory.copy()).is_in_doubt
 
 
+def test_without_room_nothing_is_read_which_is_no_end() -> None:
+    journal = Journal(Heap())
+    journal.write(OUT, bytes(journal.room))
+    with pytest.raises(BlockingIOError):
+        journal.read(0, OUT, 10)
+    assert not journal.is_in_doubt
+
+
 def test_blanks_reach_back_over_pieces_and_seams() -> None:
     journal = Journal(Heap())
     journal.write(OUT, b"a" * 150)

@@ -2,6 +2,7 @@
 
 from omnyshell.cli.grammar.command import Command
 from omnyshell.options.option import Option
+from omnyshell.services.service_options import STRICT_MODES
 
 _KIND = Option("kind", "what runs as a service", "node|hub", choices=("node", "hub"))
 _USER = Option("--user", "a service of your own, instead of the machine's", kind="flag")
@@ -16,6 +17,7 @@ SERVICE: tuple[Command, ...] = (
             _USER,
             Option("--config", "its configuration file; that of the only node joined if not given", "FILE", "file"),
             Option("--dry-run", "print the files, and write nothing", kind="flag"),
+            STRICT_MODES,
         ),
     ),
     Command(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from omnyshell.cli.grammar.commands import HUB_START, NODE_START
+from omnyshell.cli.ground.strict_files import strict_modes
 from omnyshell.errors import ConfigException
 from omnyshell.options.toml_file import read_options
 from omnyshell.paths import config_dir, user_path
@@ -97,6 +98,7 @@ def plan_from(options: argparse.Namespace) -> Plan:
     """Return what the options ask for. Raises `ConfigException` for a configuration that cannot be a service's."""
     kind = Kind(options.kind)
     config = user_path(options.config).absolute() if options.config else _only_node(kind)
+    strict_modes(options).check(config)
     command = NODE_START if kind is Kind.NODE else HUB_START
     given = read_options(config, command.options).values
     missing = [option.toml_key for option in command.options if option.required and not given.get(option.key)]

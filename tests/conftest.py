@@ -44,9 +44,11 @@ def _own_home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _alike_for_all() -> Iterator[None]:
+def _alike_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What each test finds so, made once for thousands of them."""
     with pytest.MonkeyPatch.context() as patch:
+        # Shells that tests start read nobody's profile: it takes time, and may leave a lock where it is killed.
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         # Whoever runs the tests in a terminal is not asked anything.
         patch.setenv("OMNYSHELL_NO_PROMPT", "1")
         names = ("HUB", "PRINCIPAL", "TOKEN", "TOKEN_FILE", "KEY", "KEY_PASSPHRASE", "KEY_PASSPHRASE_FILE", "CA")

@@ -20,6 +20,7 @@ from omnyshell.services.local.node_process import LocalNode
 from omnyshell.services.local.parts import node_config
 from omnyshell.services.local.pid_file import PidFile
 from omnyshell.services.local.setup import CONSOLE, UP, LocalSetup, Running
+from omnyshell.services.node.keeper.asking import end_keeper
 from omnyshell.services.node.node import OmnyShellNode
 
 REGISTER_TIMEOUT = 15.0
@@ -91,6 +92,8 @@ async def _serve_node(setup: LocalSetup, hub: LocalHub, on_ready: Callable[[Runn
         on_ready(hub.running)
         await until.told(hub.running)
     finally:
+        # What is ended by its user ends whole, and clients hear of it: a keeper is for what was not meant to end.
+        await asyncio.to_thread(end_keeper, setup.node_state)
         node.stop()
         await serving
         os.close(node_lock)

@@ -64,9 +64,13 @@ def test_a_program_has_three_descriptors_its_variables_and_its_signals(keeper: K
 
 def test_a_terminal_controls_its_program_and_has_its_size(keeper: KeeperProcess) -> None:
     node = keeper.node(b"terminal")
-    found = node.start(b"s", b"/bin/sh", b"-c", b"tty; stty size; ps -o tty= -p $$; cat", kind=wire.PTY)
-    shown = read_until(found["terminal"], b"24 80\r\npts/").decode()
+    found = node.start(
+        b"s", b"/bin/sh", b"-c", b"tty; stty size; ps -o tty= -p $$; echo ready; exec cat", kind=wire.PTY
+    )
+    # A shell that waits for a program takes no ctrl+c for itself which that one has survived.
+    shown = read_until(found["terminal"], b"ready\r\n").decode()
     assert "/dev/pts/" in shown
+    assert "24 80\r\npts/" in shown
     os.write(found["terminal"], b"\x03")
     assert node.exit_of(b"s") == b"-2"
     close(found)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,6 +53,12 @@ def stop_keeper(state_dir: Path) -> int:
     """
     with _Conversation(state_dir) as keeper:
         return int(keeper.ask(wire.STOP)[0])
+
+
+def end_keeper(state_dir: Path) -> None:
+    """End the keeper of a state directory with its sessions, if there is one."""
+    with suppress(NoKeeperException):
+        stop_keeper(state_dir)
 
 
 def _node(facts: list[bytes]) -> KeptNode:

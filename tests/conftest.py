@@ -14,6 +14,7 @@ from support import pictures, skips
 from support.stack import Certificates
 
 from omnyshell.security import key_files
+from omnyshell.services.node.keeper.asking import end_keeper
 
 # Each run tries the same few examples, so that what a change breaks is told from what was always so; others, and many
 # of them, are looked for with OMNYSHELL_OTHER_EXAMPLES=1, and by `soak.fuzz`.
@@ -36,11 +37,15 @@ def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def _own_home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep tests away from the user's logins and state."""
+def _own_home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep tests away from the user's logins and state, and end what a node left to its keeper."""
     home = next(homes)
     home.mkdir()
     monkeypatch.setenv("OMNYSHELL_HOME", str(home))
+    yield
+    node = home / "state/local/node"
+    if (node / "keeper").exists():
+        end_keeper(node)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,6 +19,7 @@ from omnyshell.services.client.login_store import CredentialStore
 from omnyshell.services.local.listen import listen_from_now_on
 from omnyshell.services.local.listening import warning
 from omnyshell.services.local.setup import LOGIN_NAME, LocalSetup, Running
+from omnyshell.services.node.keeper.asking import end_keeper
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 10.0
@@ -65,6 +66,8 @@ def _with_shell(setup: LocalSetup, port: int | None) -> int:
     finally:
         if server is not None:
             _end(server)
+            # One that was killed has not ended what its keeper holds.
+            end_keeper(setup.node_state)
 
 
 def _shell(setup: LocalSetup, running: Running, server: "subprocess.Popen[bytes] | None") -> int:

@@ -62,6 +62,6 @@ assert inspect.signature(parse).parameters
 """
 
 
-def test_a_cold_command_loads_nothing_that_reads_source_code_nor_measures_the_terminal() -> None:
+def test_a_cold_command_loads_nothing_that_reads_source_code_nor_measures_the_terminal(unmeasured: None) -> None:
     done = subprocess.run([sys.executable, "-c", LOADED], check=True, timeout=DEADLINE, capture_output=True, text=True)
     assert done.stdout == "[]\n"

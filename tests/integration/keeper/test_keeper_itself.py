@@ -257,7 +257,7 @@ def test_without_memory_it_leaves_who_asks_for_it_and_goes_on(own_keeper: Keeper
     node.close()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="takes two users")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
 def test_a_keeper_of_roots_serves_the_nodes_user_alone_and_starts_nothing_as_root_for_them() -> None:
     nobody, somebody = 65534, 65533
     with TemporaryDirectory() as name:

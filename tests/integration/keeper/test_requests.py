@@ -248,7 +248,7 @@ def test_more_connections_than_it_serves_are_closed(keeper: KeeperProcess) -> No
     keeper.node(b"after").close()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root keeps for others")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can keep for others")
 def test_for_another_users_node_nothing_is_started_as_the_keepers_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,7 +76,11 @@ class _Conversation:
     def __enter__(self) -> "_Conversation":
         self._channel = connect(self._state_dir)
         self._channel.settimeout(PATIENCE)
-        self.pid = int(self.ask(wire.HELLO, b"%d" % wire.VERSION, b"")[1])
+        try:
+            self.pid = int(self.ask(wire.HELLO, b"%d" % wire.VERSION, b"")[1])
+        except BaseException:
+            self._channel.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

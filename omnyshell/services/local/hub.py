@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from dataclasses import replace
 
-from omnyshell.errors import OmnyShellException
+from omnyshell.errors import OmnyShellException, TransportException
 from omnyshell.hosts import LOCALHOST
 from omnyshell.services.hub.ground.watched_files import stamp_of
 from omnyshell.services.hub.hub import OmnyShellHub
@@ -53,8 +53,7 @@ class LocalHub:
                 chosen = replace(chosen, port=None)
             trouble = await _why_not(chosen)
             used = Listening(port=chosen.port) if trouble else chosen
-            hub = OmnyShellHub(hub_config(setup, await _port(used) if port is None else port, listening=used))
-            await hub.start()
+            hub = await _serving(setup, used, port)
         except BaseException:
             os.close(lock)
             raise
@@ -121,6 +120,20 @@ class LocalHub:
         before, self.running = self.running, replace(self.running, host=used.host, trouble=trouble, asked=chosen.asked)
         if self._is_announced and self.running != before:
             self._setup.announce(self._lock, self.running)
+
+
+async def _serving(setup: LocalSetup, used: Listening, port: int | None) -> OmnyShellHub:
+    """Return a hub that serves: on a free port where nobody asked for one, and the usual one was taken meanwhile."""
+    found = await _port(used) if port is None else port
+    hub = OmnyShellHub(hub_config(setup, found, listening=used))
+    try:
+        await hub.start()
+    except TransportException:
+        if port is not None or not found:
+            raise
+        hub = OmnyShellHub(hub_config(setup, await _port(used), listening=used))
+        await hub.start()
+    return hub
 
 
 async def _why_not(chosen: Listening) -> str:

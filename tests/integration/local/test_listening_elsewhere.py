@@ -164,6 +164,17 @@ async def test_a_port_that_is_taken_there_is_said_and_the_loopback_goes_on(tmp_p
         assert await is_reached(setup, hub, "localhost")
 
 
+async def test_a_port_that_is_taken_between_the_look_and_the_start_is_not_insisted_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = iter([True])
+    bound = local_hub.can_bind
+    monkeypatch.setattr(local_hub, "can_bind", lambda *at: (len(at) > 1 and next(looked, False)) or bound(*at))
+    with taken(local_hub.DEFAULT_PORT):
+        async with serving(LocalSetup(tmp_path)) as hub:
+            assert hub.running.port != local_hub.DEFAULT_PORT
+
+
 async def test_a_first_start_beside_another_program_is_no_error_in_the_audit(tmp_path: Path) -> None:
     setup = LocalSetup(tmp_path)
     with taken(local_hub.DEFAULT_PORT):

@@ -36,6 +36,9 @@ EVENTS = "events"
 CLIPBOARD_AUDIT = "clipboard-audit"
 """The hub learns that a program wrote to the clipboard."""
 
+WIDE_INPUT = "wide-input"
+"""More than 256 KiB of input may be under way."""
+
 WIDE_WINDOW = "wide-window"
 """More than 1 MiB of output may be under way."""
 
@@ -92,6 +95,7 @@ OF_HUB = frozenset(
         AUDIT_ACKNOWLEDGE,
         EVENTS,
         CLIPBOARD_AUDIT,
+        WIDE_INPUT,
         WIDE_WINDOW,
         NODE_INSTANCE,
         RIGHTS,
@@ -119,6 +123,7 @@ OF_NODE = frozenset(
         SCREEN_ETAG,
         TUNNEL_EOF,
         VITALS,
+        WIDE_INPUT,
         WIDE_WINDOW,
         WIDTHS,
     }
@@ -136,6 +141,7 @@ OF_CLIENT = frozenset(
         TUNNEL_EOF,
         CLIPBOARD_AUDIT,
         VITALS,
+        WIDE_INPUT,
         WIDE_WINDOW,
     }
 )

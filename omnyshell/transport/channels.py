@@ -170,17 +170,17 @@ class Channel:
         if not self.is_closed:
             self._grant(size)
 
-    def widen(self, window: int) -> None:
-        """Widen the receive window once, to `window` or to the general limit.
+    def widen(self, window: int, *, least: int = EXTRA_CREDIT) -> None:
+        """Widen the receive window once, to `window`, and by `least` bytes at any rate.
 
-        `window` is what the other side allows by the extension `wide-window`.
+        `window` is what the other side allows by the extension `wide-window` or `wide-input`.
         The grant is sent only once enough bytes have come, as most commands print little, and the message has a cost.
         """
         extra = min(window, MAX_CREDIT) - INITIAL_CREDIT
         if extra > EXTRA_CREDIT:
             self._received.threshold = (INITIAL_CREDIT + extra) // WIDE_GRANT_SHARE
             self._grant_delay = WIDE_GRANT_DELAY
-        self._extra = max(extra, EXTRA_CREDIT)
+        self._extra = max(extra, least)
 
     def close(self, message: ChannelClose | None = None) -> None:
         """End the channel at once, drop what waits on it, and send the other side `message`, if given."""

@@ -34,6 +34,7 @@ FEATURES = (
     "rights",
     "screen-etag",
     "tunnel-eof",
+    "wide-input",
     "wide-window",
 )
 OUTPUT = b"output of the session\r\n"

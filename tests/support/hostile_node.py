@@ -18,7 +18,16 @@ from omnyshell.protocol import messages as m
 from omnyshell.protocol.messages import ControlMessage, events
 from omnyshell.protocol.messages.history import NodeSessionHistoryResponse
 
-FEATURES = ("interactive", "events", "history", "resume-offset", "screen-etag", "tunnel-eof", "wide-window")
+FEATURES = (
+    "interactive",
+    "events",
+    "history",
+    "resume-offset",
+    "screen-etag",
+    "tunnel-eof",
+    "wide-input",
+    "wide-window",
+)
 CAPABLE = ["exec", "shell", "detach", "tunnel", *FEATURES]
 
 ANSWERS: dict[str, type[ControlMessage]] = {

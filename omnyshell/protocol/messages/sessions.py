@@ -68,6 +68,9 @@ class SessionRequest(ChannelMessage, kw_only=True):
     user: Annotated[str | None, OMIT_EMPTY, ANSWERED] = None
     """Of `logins`: the user of the node's machine whose it is to be; missing for the first that is allowed."""
 
+    max_input_window: Annotated[int | None, OMIT, ANSWERED] = None
+    """Of `wide-input`: how many bytes of input the client lets be unacknowledged."""
+
 
 class StartedSession(ChannelMessage, kw_only=True):
     """The fields that a started session has in the answers to hub and client alike."""

@@ -22,14 +22,11 @@ from omnyshell.protocol.byte_text import carry_bytes
 from omnyshell.protocol.extensions import (
     BYTE_TEXT,
     CLIPBOARD_AUDIT,
-    HISTORY,
-    INTERACTIVE,
     LEADER_ONLY,
     LOGINS,
     OF_CLIENT,
     OTHERS_SESSIONS,
     RESUME_OFFSET,
-    WIDTHS,
 )
 from omnyshell.protocol.messages import (
     AuthOk,
@@ -47,6 +44,7 @@ from omnyshell.services.client.asked import check_kind, check_nodes
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.requests import PendingRequests
 from omnyshell.services.client.session import RemoteSession
+from omnyshell.services.client.session_requests import fit
 from omnyshell.services.client.states import StateListener, ignore_state
 from omnyshell.services.dial import dial
 from omnyshell.steps import step
@@ -217,10 +215,9 @@ class OmnyShellClient:
             args=tuple(args),
             env=dict(env or {}),
             cwd=cwd,
-            pty=pty and pty.toward(widths=WIDTHS in connection.features),
+            pty=pty,
             shell_family=shell_family,
-            interactive=interactive and INTERACTIVE in connection.features,
-            offsets=RESUME_OFFSET in connection.features,
+            interactive=interactive,
             leader_only=leader_only,
             user=user or None,
         )
@@ -249,11 +246,9 @@ class OmnyShellClient:
         request = SessionOpen(
             node_id=node_id,
             mode=SessionMode.SHELL,
-            pty=pty.toward(widths=WIDTHS in connection.features),
+            pty=pty,
             resume_session_id=session_ref,
             owner=owner or None,
-            offsets=RESUME_OFFSET in connection.features,
-            history=HISTORY in connection.features,
         )
         # A caller that gives up waiting must not end the session.
         await self._open(session, request, connection, CloseReason.CLIENT_DISCONNECTED)
@@ -457,7 +452,7 @@ class OmnyShellClient:
         asked = {"node_id": session.node_id, "channel": session.channel.id, "mode": session.mode}
         step(logger, "session asked for", **asked)
         try:
-            connection.send(request, session.channel.id)
+            connection.send(fit(request, connection.features), session.channel.id)
             async with asyncio.timeout(self._config.open_timeout):
                 await session.opened
         except BaseException as exc:

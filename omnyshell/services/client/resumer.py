@@ -15,7 +15,6 @@ from omnyshell.errors import (
     TransportException,
 )
 from omnyshell.model.sessions import CloseReason
-from omnyshell.protocol.extensions import HISTORY, RESUME_OFFSET, WIDTHS
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.messages import ChannelClose, ChannelMessage, SessionOpened, SessionRejected
 from omnyshell.services.client.futures import fail_future
@@ -227,11 +226,7 @@ class Resumption:
         self._session = session
         self._answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._channel: Channel = connection.channels.open(self)
-        features = connection.features
-        request = session.resume_request(
-            offsets=RESUME_OFFSET in features, history=HISTORY in features, widths=WIDTHS in features
-        )
-        connection.send(request, self._channel.id)
+        connection.send(session.resume_request(connection.features), self._channel.id)
 
     async def run(self) -> None:
         """Return once the session goes on.

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +19,7 @@ from omnyshell.errors import (
     SessionRejectedException,
 )
 from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode
+from omnyshell.protocol.extensions import RESUME_OFFSET
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.limits import INITIAL_CREDIT, MAX_CREDIT
 from omnyshell.protocol.messages import (
@@ -38,6 +39,7 @@ from omnyshell.protocol.messages import (
 from omnyshell.protocol.replay import ReplayBuffer
 from omnyshell.services.client.asked import check_resumed
 from omnyshell.services.client.futures import fail_future
+from omnyshell.services.client.session_requests import fit
 from omnyshell.services.client.states import FOLLOWING, ExitStatus, LinkState, Stage, StateListener, ignore_state
 from omnyshell.steps import entered, step
 from omnyshell.transport.channels import Channel, ChannelMultiplexer
@@ -219,6 +221,8 @@ class RemoteSession:
         self._sent.append(DataOpcode.STDIN, data)
         if self.is_suspended:
             return
+        if self.mode is SessionMode.SHELL:
+            self.channel.typed()
         self.channel.send_data(DataOpcode.STDIN, data)
         if not self._counts_offsets:
             self._sent.acknowledge(self._sent.end)
@@ -294,23 +298,19 @@ class RemoteSession:
 
     # Being resumed, by the client
 
-    def resume_request(self, *, offsets: bool, history: bool, widths: bool) -> SessionOpen:
-        """Return the request to resume this session.
-
-        `offsets`, `history` and `widths` say whether the hub has the extensions `resume-offset`, `history`, `widths`.
-        """
-        exactly = offsets and self._counts_offsets
-        return SessionOpen(
+    def resume_request(self, features: Collection[str]) -> SessionOpen:
+        """Return the request to resume this session, at a hub with these extensions."""
+        exactly = RESUME_OFFSET in features and self._counts_offsets
+        request = SessionOpen(
             node_id=self.node_id,
             mode=self.mode,
-            pty=self._size and self._size.toward(widths=widths),
+            pty=self._size,
             resume_session_id=self.id,
             owner=self.owner or None,
-            offsets=offsets,
             output_offset=self._received if exactly else None,
             repaint=exactly and self.repaints,
-            history=history,
         )
+        return fit(request, features)
 
     def resumed(self, channel: Channel, opened: SessionOpened) -> None:
         """Continue on another channel."""

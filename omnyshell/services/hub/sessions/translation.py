@@ -2,7 +2,7 @@
 
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol.byte_text import shown_start
-from omnyshell.protocol.extensions import HISTORY, INTERACTIVE, LEADER_ONLY, LOGINS, WIDE_WINDOW, WIDTHS
+from omnyshell.protocol.extensions import HISTORY, INTERACTIVE, LEADER_ONLY, LOGINS, WIDE_INPUT, WIDE_WINDOW, WIDTHS
 from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionOpened, SessionOpen, SessionOpened
 from omnyshell.services.hub.sessions.route import SessionRoute
 
@@ -39,16 +39,17 @@ def node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
         offsets=route.has_offsets,
         output_offset=request.output_offset if route.has_offsets else None,
         repaint=request.repaint and route.has_offsets,
-        history=request.history and _has_history(route),
+        history=request.history and _is_of_both(HISTORY, route),
         leader_only=request.leader_only and LEADER_ONLY in route.node.features,
+        max_input_window=request.max_input_window if _is_of_both(WIDE_INPUT, route) else None,
         user=route.user or None if with_users else None,
         roles=tuple(sorted(route.client.principal.roles)) if with_users else (),
         logins=route.logins if with_users else (),
     )
 
 
-def _has_history(route: SessionRoute) -> bool:
-    return HISTORY in route.client.features and HISTORY in route.node.features
+def _is_of_both(extension: str, route: SessionRoute) -> bool:
+    return extension in route.client.features and extension in route.node.features
 
 
 def client_answer(message: NodeSessionOpened, route: SessionRoute) -> SessionOpened:
@@ -60,9 +61,9 @@ def client_answer(message: NodeSessionOpened, route: SessionRoute) -> SessionOpe
         alt_screen=message.alt_screen,
         shell=message.shell,
     )
-    if WIDE_WINDOW in route.client.features and WIDE_WINDOW in route.node.features:
+    if _is_of_both(WIDE_WINDOW, route):
         opened.max_window = message.max_window
-    if _has_history(route):
+    if _is_of_both(HISTORY, route):
         opened.history_end = message.history_end
     if route.has_offsets:
         opened.offsets = True

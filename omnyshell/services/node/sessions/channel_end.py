@@ -33,8 +33,13 @@ class ChannelEnd:
 
     channel: Channel
 
-    def __init__(self, session: Attachable, connection: OmnyShellConnection, channel_id: int) -> None:
-        """Take up a channel that the hub opened. Raises `ChannelException` where its id is in use."""
+    def __init__(
+        self, session: Attachable, connection: OmnyShellConnection, channel_id: int, input_window: int | None = None
+    ) -> None:
+        """Take up a channel that the hub opened; `input_window` is how much input may be unacknowledged, if it is said.
+
+        Raises `ChannelException` where its id is in use.
+        """
         self._session = session
         self.max_window = WIDE_WINDOW_SIZE if WIDE_WINDOW in connection.features else None
         """How many bytes of output may be unacknowledged, if the hub has `wide-window`; else None."""
@@ -43,6 +48,8 @@ class ChannelEnd:
         """What arrived before the session has begun, if it has not."""
 
         self.channel = connection.channels.adopt(channel_id, self)
+        if input_window is not None:
+            self.channel.widen(input_window, least=0)
 
     def hold(self) -> None:
         """Keep what arrives until `release`, as the session has not begun."""

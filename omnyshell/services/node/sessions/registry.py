@@ -132,11 +132,11 @@ class NodeSessions:
     def _open(self, connection: OmnyShellConnection, channel_id: int, request: NodeSessionOpen) -> None:
         if request.resume_session_id is not None:
             found = self._find_resumable(request)
-            found.resume(ChannelEnd(found, connection, channel_id), request)
+            found.resume(_channel_end(found, connection, channel_id, request), request)
             return
         self._check_room(request)
         session = self._new_session(request, self._screen_for(request, request.pty))
-        end = ChannelEnd(session, connection, channel_id)
+        end = _channel_end(session, connection, channel_id, request)
         try:
             with _said_to_client():
                 started = self._backend.start(_shell_request(request), session)
@@ -251,6 +251,14 @@ class NodeSessions:
 
 def _rejection(request: NodeSessionOpen, exc: OmnyShellException) -> NodeSessionRejected:
     return NodeSessionRejected(session_id=request.session_id, reason=exc.code, message=shown(exc.message))
+
+
+def _channel_end(
+    session: NodeSession, connection: OmnyShellConnection, channel_id: int, request: NodeSessionOpen
+) -> ChannelEnd:
+    """Take up the channel of a request. Raises `ChannelException` where its id is in use."""
+    window = None if session.is_shell else request.max_input_window
+    return ChannelEnd(session, connection, channel_id, window)
 
 
 @contextmanager

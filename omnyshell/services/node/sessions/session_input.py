@@ -3,6 +3,9 @@
 from omnyshell.protocol.limits import MAX_CREDIT
 from omnyshell.services.node.sessions.notes import SessionNotes
 
+MOST_WAITING = 2 * MAX_CREDIT
+"""Bytes of input that wait for the process: what was under way to one who was lost, and to those who came after."""
+
 
 class SessionInput:
     """Counts input that has arrived, and what of it the process has not taken; notes when it has ended."""
@@ -18,7 +21,7 @@ class SessionInput:
 
     def has_room(self, size: int) -> bool:
         """Whether so much more may arrive."""
-        return self._waiting + size <= MAX_CREDIT
+        return self._waiting + size <= MOST_WAITING
 
     def arrived(self, size: int) -> None:
         """Count input, which is passed on."""

@@ -35,6 +35,9 @@ class FakeChannel:
         assert not self.is_closed
         self.said.append(data)
 
+    def typed(self) -> None:
+        assert not self.is_closed
+
     def send(self, message: m.ChannelMessage) -> None:
         assert not self.is_closed
         self.said.append(message)

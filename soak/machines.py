@@ -32,6 +32,7 @@ class NodeProcess(OwnedProcess):
     """A node that `omnyshell node start` runs."""
 
     def __init__(self, certificates: Certificates, port: int, state: Path, node_id: str = "n1", *more: str) -> None:
+        self.state = state
         self._command = [
             OMNYSHELL, "node", "start", "--id", node_id, "--state-dir", str(state), "--log-level", "error",
             "--hub", f"wss://127.0.0.1:{port}", "--principal", "box", "--ca", str(certificates.ca), *more,

@@ -23,6 +23,8 @@ class BackoffTimes(NamedTuple):
     shortest: float = SHORTEST
     first_ceiling: float = FIRST_CEILING
     last_ceiling: float = LAST_CEILING
+    short_outage: float = SHORT_OUTAGE
+    short_outage_ceiling: float = SHORT_OUTAGE_CEILING
 
 
 NODE_TIMES = BackoffTimes()
@@ -72,8 +74,8 @@ class Backoff:
     def next_delay(self) -> float:
         """Return the next delay, and raise the ceiling."""
         ceiling = self._ceiling
-        if self._waited < SHORT_OUTAGE:
-            ceiling = min(ceiling, SHORT_OUTAGE_CEILING)
+        if self._waited < self._times.short_outage:
+            ceiling = min(ceiling, self._times.short_outage_ceiling)
         delay = self._uniform(self._times.shortest, ceiling)
         self._waited += delay
         self._ceiling = min(self._ceiling * 2, self._times.last_ceiling)

@@ -30,9 +30,14 @@ logger = logging.getLogger("omnyshell.client")
 TIMES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=4.0)
 """Delays of dialing. The first attempts come quickly, as a user is waiting."""
 
-NODE_TIMES = BackoffTimes(shortest=0.5, first_ceiling=0.5, last_ceiling=4.0)
-"""Delays while the hub is connected but a session's node is not: each attempt makes a record in the hub's audit
-trail."""
+NODE_TIMES = BackoffTimes(
+    shortest=0.2, first_ceiling=0.2, last_ceiling=4.0, short_outage=10.0, short_outage_ceiling=0.5
+)
+"""Delays while the hub is connected but a session's node is not, which is back soon where it was started anew. Each
+attempt makes a record in the hub's audit trail, so there is one for all sessions of a node."""
+
+STEADY = 1.0
+"""Seconds of connection after which the next attempts come quickly again."""
 
 LIVED = 10.0
 """Seconds of connection after which a loss counts as a new one. Before that, timeout and delays continue."""
@@ -40,7 +45,11 @@ LIVED = 10.0
 ATTEMPT_TIMEOUT = 10.0
 """Seconds for the answer to one attempt to resume a session."""
 
-_LATER = frozenset((ErrorCodes.UNKNOWN_NODE, ErrorCodes.NODE_OFFLINE, ErrorCodes.TIMEOUT, ErrorCodes.CAPACITY_EXCEEDED))
+SOON = 1.0
+"""Seconds after which the sessions of a node are asked for though the first of them is not answered."""
+
+_NO_NODE = frozenset((ErrorCodes.UNKNOWN_NODE, ErrorCodes.NODE_OFFLINE))
+_LATER = _NO_NODE | {ErrorCodes.TIMEOUT, ErrorCodes.CAPACITY_EXCEEDED}
 """Rejections that may not last: the node may have to reconnect too."""
 
 DROPPED = "the hub takes the session up and drops it again"
@@ -105,7 +114,9 @@ class Resumer:
             self._back_since = None
             self._deadline = self._now() + self._timeout
             self._backoff.reset()
-            self._node_backoff.reset()
+            self._begin_node_outage()
+        elif not self.is_working and self._lived() >= STEADY:
+            self._begin_node_outage()
         if self._timeout > 0 and not self.is_working:
             self._task = asyncio.create_task(self._work() if self._back_since is None else self._work_again())
 
@@ -146,16 +157,23 @@ class Resumer:
                 self._give_up(TransportException(NODE_GONE))
                 return
             if not connected:
-                self._node_backoff.reset()
+                self._begin_node_outage()
             await self._rest()
 
     async def _rest(self) -> None:
         backoff = self._node_backoff if self._connection() is not None else self._backoff
         await asyncio.sleep(backoff.next_delay())
 
+    def _begin_node_outage(self) -> None:
+        self._node_backoff.reset()
+        self._node_backoff.lost()
+
     def _is_new_loss(self) -> bool:
-        lived = min(LIVED, self._timeout)
-        return self._back_since is None or self._now() - self._back_since >= lived
+        return self._lived() >= min(LIVED, self._timeout)
+
+    def _lived(self) -> float:
+        """For how many seconds it was connected before the loss."""
+        return self._now() - self._back_since if self._back_since is not None else math.inf
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -173,19 +191,32 @@ class Resumer:
 
     async def _resume_all(self) -> None:
         self._forget_resumed()
+        by_node: dict[str, list[RemoteSession]] = {}
+        for session in self._suspended:
+            by_node.setdefault(session.node_id, []).append(session)
         async with asyncio.TaskGroup() as tasks:
-            for session in self._suspended:
-                tasks.create_task(self._resume(session))
+            for sessions in by_node.values():
+                tasks.create_task(self._resume_at_node(sessions))
         self._forget_resumed()
+
+    async def _resume_at_node(self, sessions: list[RemoteSession]) -> None:
+        """Try to resume the sessions of a node: the others unless the first one hears soon that it is not there."""
+        async with asyncio.TaskGroup() as tasks:
+            first, *others = sessions
+            asked = tasks.create_task(self._resume(first))
+            await asyncio.wait({asked}, timeout=SOON)
+            if not asked.done() or asked.result():
+                for session in others:
+                    tasks.create_task(self._resume(session))
 
     def _forget_resumed(self) -> None:
         self._suspended = {session: until for session, until in self._suspended.items() if session.is_suspended}
 
-    async def _resume(self, session: RemoteSession) -> None:
-        """Try to resume a session once."""
+    async def _resume(self, session: RemoteSession) -> bool:
+        """Try to resume a session once; return False where its node is not there."""
         connection = self._connection()
         if connection is None:
-            return
+            return False
         which = {"session_id": session.id, "node_id": session.node_id}
         step(logger, "resume asked for", **which)
         try:
@@ -196,9 +227,11 @@ class Resumer:
             step(logger, "resume rejected", reason=exc.code, **which)
             if exc.code not in _LATER:
                 session.give_up(_reason(session, exc))
+            return exc.code not in _NO_NODE
         except OmnyShellException:
             # The hub is lost again, or silent: the next round tries again.
-            return
+            pass
+        return True
 
     def _give_up_overdue(self) -> None:
         now = self._now()

@@ -19,6 +19,7 @@ from omnyshell import (
     SessionMode,
     TransportException,
 )
+from omnyshell.services.client.resumer import Resumer
 from omnyshell.services.client.states import LinkState
 from omnyshell.services.node.config import Keeping
 from omnyshell.transport.backoff import Backoff, BackoffTimes
@@ -197,12 +198,18 @@ async def test_a_node_that_stays_away_is_not_waited_for_as_long_as_a_hub(
         stack(certificates, tmp_path) as (hub, node, _),
         connected_client(certificates, hub.port, reconnect_timeout=600.0, node_timeout=0.5) as client,
     ):
-        session = await within(client.open_session("n1", command="sleep 60"))
+        sessions = [await within(client.open_session("n1", command="sleep 60")) for _ in range(9)]
         monkeypatch.setattr(node._backoff, "next_delay", lambda: 600.0)
+        asked: list[RemoteSession] = []
+        resume = Resumer._resume
+        monkeypatch.setattr(Resumer, "_resume", lambda self, session: asked.append(session) or resume(self, session))
         assert node._connection is not None
         node._connection.link.abort()
-        with pytest.raises(NodeUnavailableException, match="n1 disconnected"):
-            await within(session.wait())
+        for session in sessions:
+            with pytest.raises(NodeUnavailableException, match="n1 disconnected"):
+                await within(session.wait())
+        # One asks for the node, and not all.
+        assert set(asked) == {sessions[0]}
         assert await within(client.list_nodes()) == ()
 
 

@@ -198,14 +198,19 @@ def camel_case(name: str) -> str:
 def read_timestamp(text: str) -> datetime:
     """Parse an ISO-8601 timestamp; one without offset is taken as UTC. Raises `ValueError`.
 
-    A timestamp in year 1 or 9999 is refused: converting it to another time zone could overflow.
+    A timestamp in year 1 or 9999, there or in UTC, is refused: converting it to another time zone could overflow.
     """
-    parsed = datetime.fromisoformat(f"{text[:-1]}Z" if text.endswith("z") else text)
-    if not MINYEAR < parsed.year < MAXYEAR:
-        raise ValueError("out of the calendar")
+    parsed = _in_the_calendar(datetime.fromisoformat(f"{text[:-1]}Z" if text.endswith("z") else text))
     if parsed.tzinfo is UTC:
         return parsed
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    # What is passed on is written in UTC, and has to be good there as well.
+    return _in_the_calendar(parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC))
+
+
+def _in_the_calendar(moment: datetime) -> datetime:
+    if not MINYEAR < moment.year < MAXYEAR:
+        raise ValueError("out of the calendar")
+    return moment
 
 
 def write_timestamp(moment: datetime) -> str:

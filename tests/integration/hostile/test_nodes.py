@@ -25,7 +25,7 @@ from support.hostile import (
     saturated,
     unprintable,
 )
-from support.hostile_hub import Alter
+from support.hostile_hub import Alter, honest
 from support.hostile_node import ANSWERS, hostile_node
 from support.hub_process import HubProcess
 from support.raw_peer import RawPeer, logged_in, registered
@@ -157,6 +157,12 @@ def test_no_answer_of_a_node_does_harm(
                 waits = patience(declared, replaced(whole, place, value))
                 for victim in concerned[:1]:
                     victim.run((declared.TYPE, place, str(value)[:40]), waits=waits)
+        # The hub asked it to the end: one that is given up attacks nobody.
+        node.alter = honest
+        node.answered.clear()
+        for victim in concerned:
+            victim.run()
+        assert declared in node.answered or not concerned
 
 
 @cache

@@ -11,6 +11,7 @@ from omnyshell import FrameCodec, ProtocolException
 from omnyshell.errors import ImproperValueException
 from omnyshell.model import grammars
 from omnyshell.model.schema import ANSWERED, FREE, Grammar
+from omnyshell.protocol.messages import Ping
 from omnyshell.protocol.messages.extending import extension_messages
 
 UUID = "0a1b2c3d-0000-4000-8000-000000000000"
@@ -128,10 +129,23 @@ def test_the_place_of_an_improper_value_is_named_however_deep() -> None:
     assert refused.value.field == "nodes[0].capabilities.maxSessions"
 
 
-@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+23:59"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        *("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+23:59"),
+        # In UTC, in which they would be passed on, these lie in year 1 and in year 9999.
+        *("0002-01-01T00:00:00+23:59", "9998-12-31T23:59:59-23:59"),
+    ],
+)
 def test_a_time_that_no_time_zone_can_show_is_refused(moment: str) -> None:
     with pytest.raises(ProtocolException):
         _read(FrameCodec(), "ping", {"id": "i", "ts": moment})
+
+
+@pytest.mark.parametrize("moment", ["0002-01-01T23:59:00+23:59", "9998-12-31T00:00:59-23:59"])
+def test_a_time_that_is_taken_is_taken_from_who_passes_it_on(moment: str) -> None:
+    ping = Ping.from_wire({"id": "i", "ts": moment})
+    assert Ping.from_wire(ping.to_wire()) == ping
 
 
 def test_a_timestamp_may_end_in_z() -> None:

@@ -16,7 +16,7 @@ PICTURED := tests/integration/tui
 
 DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE docs examples snapshots
 
-.PHONY: docs docs-tables run test coverage test-lowest test-installs snapshots lint lock bench soak conformance clean
+.PHONY: docs docs-tables run test coverage test-lowest test-installs dist snapshots lint lock bench soak conformance clean
 
 run: $(STAMP)
 	@$(BIN)/omnyshell-console
@@ -78,8 +78,17 @@ soak: $(STAMP)
 	  echo "soak.$$name"; $(BIN)/python -m soak.$$name || failed="$$failed $$name"; \
 	done; test -z "$$failed" || { echo "goals missed:$$failed"; exit 1; }
 
-$(VENV)/.docs: $(STAMP)
-	@$(call INSTALL,$(CONSTRAINTS),$(VENV)) -e '.[docs]'
+# Wheel and sdist, the same byte for byte from the same commit, as a package index takes them.
+DIST := dist
+EPOCH = SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)}
+
+dist: $(VENV)/.release
+	@rm -rf $(DIST)
+	$(EPOCH) PIP_CONSTRAINT=$(CURDIR)/$(CONSTRAINTS) $(BIN)/python -m build --outdir $(DIST)
+	$(BIN)/twine check --strict $(DIST)/*
+
+$(VENV)/.docs $(VENV)/.release: $(VENV)/.%: $(STAMP)
+	@$(call INSTALL,$(CONSTRAINTS),$(VENV)) -e '.[$*]'
 	@touch $@
 
 clean:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = ("all", "bench", "dev", "docs")
+EXTRAS = ("all", "bench", "dev", "docs", "release")
 _BOUND = re.compile(r"(?P<name>[A-Za-z0-9._-]+)\s*(?:>=|==)\s*(?P<version>[^,;\s]+)")
 
 

@@ -67,7 +67,7 @@ async def measure(directory: Path, rate: int) -> tuple[float, float, float]:
         credentials=TokenCredentialProvider(PrincipalId("me"), "token"),
         ca=directory / "ca.pem",
     )
-    node = OmnyShellNode(NodeConfig(node_id="n", access=access, state_dir=directory / "node"))
+    node = OmnyShellNode(NodeConfig(node_id="n", access=access, state_dir=directory / "node", run_as_node_user=True))
     running = asyncio.create_task(node.run())
     await node.registered.wait()
     async with OmnyShellClient(ClientConfig(access=access)) as client:

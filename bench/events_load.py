@@ -147,7 +147,9 @@ async def measure(directory: Path, case: str, subscribers: int, *, relay: bool) 
             await feed.complete.wait()
         speed = 0.0
         if relay:
-            node = OmnyShellNode(NodeConfig(node_id="n", access=access, state_dir=directory / "node"))
+            node = OmnyShellNode(
+                NodeConfig(node_id="n", access=access, state_dir=directory / "node", run_as_node_user=True)
+            )
             serving = asyncio.create_task(node.run())
             await node.registered.wait()
             started = time.perf_counter()

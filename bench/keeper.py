@@ -21,7 +21,7 @@ NODES = {"without": "--no-keeper", "with": "--keeper=true"}
 
 def start_node(place: Path, certificates: Certificates, port: int, node: str, option: str) -> subprocess.Popen:
     words = ["--hub", f"wss://127.0.0.1:{port}", "--ca", str(certificates.ca), "--principal", "box", "--id", node]
-    command = [str(Path(sys.executable).with_name("omnyshell")), "node", "start", *words, option]
+    command = [str(Path(sys.executable).with_name("omnyshell")), "node", "start", "--run-as-node-user", *words, option]
     env = dict(os.environ, OMNYSHELL_TOKEN="box-token")
     return subprocess.Popen([*command, "--state-dir", str(place / node), "--log-level", "error"], env=env)
 

@@ -110,7 +110,9 @@ def hub_with_node(directory: Path, *options: str) -> Iterator[Hub]:
     url = hub.stdout.readline().split()[-1]
     access = {"OMNYSHELL_HUB": url, "OMNYSHELL_CA": str(made.ca_pem_path)}
     box = env | access | {"OMNYSHELL_PRINCIPAL": "box", "OMNYSHELL_TOKEN": "box-token"}
-    node = subprocess.Popen([OMNYSHELL, "node", "start", "--id", "n1", "--log-level", "error"], env=box)
+    node = subprocess.Popen(
+        [OMNYSHELL, "node", "start", "--run-as-node-user", "--id", "n1", "--log-level", "error"], env=box
+    )
     admin = env | access | {"OMNYSHELL_PRINCIPAL": "admin", "OMNYSHELL_TOKEN": "admin-token"}
     try:
         _until_works([OMNYSHELL, "exec", "n1", "true"], admin)

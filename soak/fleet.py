@@ -23,6 +23,7 @@ async def fleet(
                 node_id=f"n{number}",
                 access=access(certificates, port, "box"),
                 state_dir=directory / f"node-{number}",
+                run_as_node_user=True,
             )
         )
         for number in range(count)

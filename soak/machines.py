@@ -35,7 +35,8 @@ class NodeProcess(OwnedProcess):
         self.state = state
         self._command = [
             OMNYSHELL, "node", "start", "--id", node_id, "--state-dir", str(state), "--log-level", "error",
-            "--hub", f"wss://127.0.0.1:{port}", "--principal", "box", "--ca", str(certificates.ca), *more,
+            "--run-as-node-user", "--hub", f"wss://127.0.0.1:{port}", "--principal", "box",
+            "--ca", str(certificates.ca), *more,
         ]  # fmt: skip
 
     def start(self) -> None:

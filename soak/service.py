@@ -131,6 +131,7 @@ async def clock_jumps() -> Figure:
                 access=access(certificates, hub.port, "box"),
                 state_dir=directory / "node",
                 heartbeat_interval=0.5,
+                run_as_node_user=True,
             )
             node = OmnyShellNode(config, clock)
             running = asyncio.create_task(node.run())

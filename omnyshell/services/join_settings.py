@@ -51,11 +51,16 @@ _HEADING = "# Written by `omnyshell node join`; joining again leaves what is add
 
 
 def write_settings(
-    path: Path, settings: Mapping[str, object], labels: Mapping[str, str], allow_command: Sequence[str]
+    path: Path,
+    settings: Mapping[str, object],
+    labels: Mapping[str, str],
+    allow_command: Sequence[str],
+    users: Mapping[str, list[str]],
 ) -> None:
     """Write the settings of a join.
 
-    Empty ones among `settings` are removed, labels are added, and commands are replaced.
+    Empty ones among `settings` are removed, labels are added, and commands are replaced. `users` is the table of that
+    name, which an operator may have written by hand before: that one is not changed.
 
     Raises `ConfigException`, and leaves an earlier file as it is, where it cannot be changed.
     """
@@ -65,7 +70,23 @@ def write_settings(
     if allow_command:
         said["allow-command"] = list(allow_command)
     values = {key: _value(value) if value else None for key, value in said.items()}
-    write_private(path, with_keys(before or _HEADING, values).encode())
+    text = with_keys(before or _HEADING, values)
+    write_private(path, (text + _users_added(path, text, users)).encode())
+
+
+def _users_added(path: Path, text: str, users: Mapping[str, list[str]]) -> str:
+    """Return what is to be added to a file so that it has this table. Raises `ConfigException`."""
+    if not users:
+        return ""
+    lines = "".join(f"{toml_text(who)} = {_value(named)}\n" for who, named in users.items())
+    data = tomllib.loads(text)
+    if "users" in data:
+        if data["users"] == users:
+            return ""
+        raise ConfigException(f"{path} has [users] already; write into it:\n{lines}")
+    if data.get("run-as-node-user"):
+        raise ConfigException(f"{path} says run-as-node-user, which users contradict")
+    return f"\n[users]\n{lines}"
 
 
 def _read(path: Path) -> str:

@@ -132,7 +132,7 @@ def test_a_machine_and_a_person_join_with_one_line_each(site: Site) -> None:
     assert wrong.returncode == 255
     assert "for the node id 'db-1', not 'db-2'" in wrong.stderr
     assert list((machine.home / "config" / "nodes").iterdir()) == []
-    node = machine.start_line(line)
+    node = machine.start_line(f"{line} --run-as-node-user")
     try:
         assert node.stdout is not None
         assert "as node db-1" in node.stdout.readline()

@@ -30,7 +30,13 @@ def _env(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -
         env["OMNYSHELL_HUB"] = f"wss://127.0.0.1:{hub.port}"
         box = env | {"OMNYSHELL_PRINCIPAL": "box", "OMNYSHELL_TOKEN": "box-token"}
         for name in NODES:
-            words = ["--label", f"env={'prod' if name == 'n1' else 'test'}", "--state-dir", str(folder / name)]
+            words = [
+                "--run-as-node-user",
+                "--label",
+                f"env={'prod' if name == 'n1' else 'test'}",
+                "--state-dir",
+                str(folder / name),
+            ]
             node = start_command(
                 "node", "start", "--id", name, "--log-level", "error", *words, env=box | {"WHICH_NODE": name}
             )

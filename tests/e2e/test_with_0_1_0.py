@@ -170,12 +170,13 @@ def test_a_site_is_brought_up_to_date_in_any_order(site: Site, version: dict[str
 def test_an_invite_of_either_is_good_for_the_other(site: Site, version: dict[str, Path], hub: str, joiner: str) -> None:
     ann = site.person("ann", version[hub])
     allow = ["--allow-unbound"] if joiner == "new" else []
+    as_root = ["--run-as-node-user"] if joiner == "new" else []
     with site.hub(version[hub]):
         save_login(site, ann)
         invite = ann.json("nodes", "invite", "--id", "n2")
         joining = ["--token", invite["token"], "--ca-fingerprint", invite["caFingerprint"]]
         machine = site.person("machine", version[joiner])
-        machine.run("node", "join", site.url, *joining, "--no-start", *allow)
+        machine.run("node", "join", site.url, *joining, "--no-start", *allow, *as_root)
         settings = machine.home / "config" / "nodes" / "n2" / "node.toml"
         assert ("allow-unbound = true" in settings.read_text()) == (joiner == "new")
         with machine.running("node", "start", "--config", str(settings), "--log-level", "error"):

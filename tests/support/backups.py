@@ -73,7 +73,7 @@ LABELS = {"allow-roles": "developer"}
 
 @asynccontextmanager
 async def node_by_key(access_: HubAccess, state: Path, name: str) -> AsyncIterator[OmnyShellNode]:
-    node = OmnyShellNode(NodeConfig(node_id=name, access=access_, state_dir=state))
+    node = OmnyShellNode(NodeConfig(node_id=name, access=access_, state_dir=state, run_as_node_user=True))
     running = asyncio.create_task(node.run())
     try:
         await within(node.registered.wait())

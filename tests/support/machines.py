@@ -20,7 +20,7 @@ class Machines:
         self._ca = certificates.ca
         state = ["--state-dir", str(directory / "node"), "--log-level", "error"]
         self._node = start_command(
-            "node", "start", "--id", "n1", *words, *state, env=os.environ | self.variables("box")
+            "node", "start", "--run-as-node-user", "--id", "n1", *words, *state, env=os.environ | self.variables("box")
         )
 
     def variables(self, principal: str) -> dict[str, str]:

@@ -79,8 +79,9 @@ async def running_node(
     certificates: Certificates, port: int, state: Path, node_id: str = "n1", **changes: Any
 ) -> AsyncIterator[OmnyShellNode]:
     """A node that is registered, and has ended all it started afterwards."""
+    settings = {"run_as_node_user": changes.get("users_file") is None, **changes}
     node = OmnyShellNode(
-        NodeConfig(node_id=node_id, access=access(certificates, port, "box"), state_dir=state, **changes)
+        NodeConfig(node_id=node_id, access=access(certificates, port, "box"), state_dir=state, **settings)
     )
     running = asyncio.create_task(node.run())
     try:

@@ -133,6 +133,16 @@ ADMIN: tuple[Command, ...] = (
             Option("--allow-command", "let only commands run that match; may be repeated", "PATTERN", "list"),
             Option("--out", "directory for key and settings, one below it for each node", "DIR", "directory"),
             *BINDING,
+            Option(
+                "--become",
+                "users of this machine whom principals and roles become, as ann=ann, role:dba=postgres or "
+                "'*={principal}'; may be repeated, and takes a node of root's, or its service",
+                "WHO=USER",
+                "list",
+            ),
+            Option("--run-as-node-user", "have all sessions be of the user that the node runs as", kind="flag"),
+            Option("--service", "have it start with the machine, instead of starting it", kind="flag"),
+            Option("--no-service", "do not offer that", kind="flag"),
             Option("--no-start", "only write key and settings", kind="flag"),
         ),
     ),

@@ -7,19 +7,21 @@ from omnyshell.services.service_options import STRICT_MODES
 _KIND = Option("kind", "what runs as a service", "node|hub", choices=("node", "hub"))
 _USER = Option("--user", "a service of your own, instead of the machine's", kind="flag")
 
-SERVICE: tuple[Command, ...] = (
-    Command(
-        ("service", "install"),
-        "have a node or a hub start with the machine, under systemd or launchd",
-        "service.commands:install",
-        (
-            _KIND,
-            _USER,
-            Option("--config", "its configuration file; that of the only node joined if not given", "FILE", "file"),
-            Option("--dry-run", "print the files, and write nothing", kind="flag"),
-            STRICT_MODES,
-        ),
+INSTALL = Command(
+    ("service", "install"),
+    "have a node or a hub start with the machine, under systemd or launchd",
+    "service.commands:install",
+    (
+        _KIND,
+        _USER,
+        Option("--config", "its configuration file; that of the only node joined if not given", "FILE", "file"),
+        Option("--dry-run", "print the files, and write nothing", kind="flag"),
+        STRICT_MODES,
     ),
+)
+
+SERVICE: tuple[Command, ...] = (
+    INSTALL,
     Command(
         ("service", "status"),
         "say whether such a service runs",

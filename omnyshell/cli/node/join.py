@@ -5,10 +5,9 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from omnyshell.cli.grammar.commands import NODE_START
-from omnyshell.cli.grammar.parsing import parse
 from omnyshell.cli.ground.output import complain, printable, say
 from omnyshell.cli.ground.prompts import ask_secret
+from omnyshell.cli.node.joined import check_before, go_on
 from omnyshell.errors import AuthException, ConfigException
 from omnyshell.options.values import parse_pairs
 from omnyshell.paths import config_dir, logins_file, user_path
@@ -20,6 +19,7 @@ from omnyshell.services.join import Joined, fetch_authority, join, parse_fingerp
 from omnyshell.services.join_files import AUTHORITY, KEY, SETTINGS, JoinFiles, check_directory_name
 from omnyshell.services.join_settings import toml_text, write_settings
 from omnyshell.services.local.setup import machine_node_id
+from omnyshell.services.node.options import users_table
 from omnyshell.transport.connection import HubAddress
 
 
@@ -56,7 +56,8 @@ def join_node(options: argparse.Namespace) -> int:
     given = given_access(vars(options))
     token, binding = _token_of_invite(given), binding_from(given)
     parent = user_path(options.out) if options.out else config_dir() / "nodes"
-    for text in (*options.label, *options.allow_command, str(parent.resolve())):
+    check_before(options, parent)
+    for text in (*options.label, *options.allow_command, *options.become, str(parent.resolve())):
         # Check before the token is spent that the value can be written.
         toml_text(text)
     joining = _Joining(options.hub_url, options.ca_fingerprint, parent, binding)
@@ -73,19 +74,18 @@ def join_node(options: argparse.Namespace) -> int:
         "bind-certificate": _full_path(binding.certificate),
         "allow-unbound": binding.allow_unbound and not joined.is_bound,
     }
+    if options.run_as_node_user:
+        # Joining again leaves it as it was.
+        settings["run-as-node-user"] = True
     config = directory / SETTINGS
     try:
-        write_settings(config, settings, {**accepted.labels, **own_labels}, options.allow_command)
+        labels = {**accepted.labels, **own_labels}
+        write_settings(config, settings, labels, options.allow_command, users_table(options.become))
     except ConfigException as exc:
         raise ConfigException(f"joined {joining.address} as node {node_id}, but {config} is as before: {exc}") from exc
     say(f"joined {joining.address} as node {node_id}; settings are in {config}")
     _warn_of_older_hub(joined, binding)
-    if options.no_start:
-        say(f"start it with: omnyshell node start --config {config}")
-        return 0
-    from omnyshell.cli.node.start import start
-
-    return start(parse(NODE_START, ["--config", str(config)]))
+    return go_on(options, config)
 
 
 def join_user(options: argparse.Namespace) -> int:

@@ -12,9 +12,9 @@ from omnyshell.cli.ground.service import nothing_to_reload, set_up_logging, tune
 from omnyshell.cli.ground.strict_files import strict_modes
 from omnyshell.errors import AuthException, ConfigException, ErrorCodes
 from omnyshell.options.values import settings
-from omnyshell.paths import state_dir
 from omnyshell.security.files import make_private_directory
 from omnyshell.services.local.pid_file import PidFile
+from omnyshell.services.node.as_root import node_state
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.node import OmnyShellNode
 from omnyshell.services.node.options import OPTIONS, users_file, uses_keeper
@@ -30,7 +30,7 @@ def start(options: argparse.Namespace) -> int:
 def config_from(options: argparse.Namespace) -> NodeConfig:
     """Return the node's settings. Raises `ConfigException` for an option that is wrong."""
     strict = strict_modes(options)
-    said = {"state_dir": state_dir() / "nodes" / options.id} | settings(vars(options), OPTIONS, NodeConfig)
+    said = {"state_dir": node_state(None, options.id)} | settings(vars(options), OPTIONS, NodeConfig)
     strict.check_tree(said["state_dir"])
     sessions = {"keeper": uses_keeper(vars(options)), "users_file": users_file(vars(options))}
     return NodeConfig(**said | {"access": access_from(options)} | sessions)

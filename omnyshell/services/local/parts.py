@@ -65,4 +65,5 @@ def node_config(setup: LocalSetup, port: int) -> NodeConfig:
         access=setup.node_access(port),
         state_dir=setup.node_state,
         keeper=True,
+        run_as_node_user=True,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import random
 import socket
 from collections.abc import Callable, Mapping
@@ -54,6 +55,7 @@ from omnyshell.services.bound_hubs import BoundHubs
 from omnyshell.services.dial import HubAccess, dial
 from omnyshell.services.exposer.exposer import TunnelExposer
 from omnyshell.services.exposer.targets import NoTargets
+from omnyshell.services.node.as_root import Mark, Whose, whose
 from omnyshell.services.node.backend import ShellBackend
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.keeper.kept_backend import KeptBackend
@@ -114,7 +116,9 @@ class OmnyShellNode:
             raise ConfigException("`commands` restricts processes of this machine: a backend has to judge its requests")
         self._config = config
         self._clock = clock or SystemClock()
-        self._backend = backend or _backend_of(config)
+        mark, is_said = Mark(config.state_dir, config.node_id), _says_whose(config)
+        mark.begin(is_said=is_said)
+        self._backend = backend or _backend_of(config, whose(mark, is_root=os.geteuid() == 0, is_said=is_said))
         new_screen = ShellScreens(config.keeping.history, config.keeping.history_memory)
         self._sessions = NodeSessions(config, self._backend, self._clock, new_screen)
         answers = SessionAnswers(self._sessions, config.node_id)
@@ -370,9 +374,14 @@ class OmnyShellNode:
         return self._usual_delay(held) if self._hub_decides else self._displaced.next_delay(held or 0.0)
 
 
-def _backend_of(config: NodeConfig) -> ShellBackend:
+def _says_whose(config: NodeConfig) -> bool:
+    """Whether the settings say whose the sessions are."""
+    return config.run_as_node_user or config.users_file is not None
+
+
+def _backend_of(config: NodeConfig, whose_: Whose) -> ShellBackend:
     """Return the backend of this machine's processes."""
-    local = LocalBackend(config.state_dir, config.commands, config.refused_variables, config.drain_limit)
+    local = LocalBackend(config.state_dir, config.commands, config.refused_variables, config.drain_limit, whose_)
     if not config.keeper and config.users_file is None:
         return local
     return KeptBackend(config.state_dir, config.node_id, local, config.users_file)

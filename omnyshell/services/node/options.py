@@ -1,6 +1,6 @@
 """The options of a node: of `omnyshell node start`, and of the file that `--config` names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from omnyshell.services.access_options import ACCESS, BIND_CERTIFICATE, CA
 from omnyshell.services.exposer.targets import TargetPatterns
 from omnyshell.services.node.config import Keeping, NodeConfig
 from omnyshell.services.node.environment import REFUSED_VARIABLES
-from omnyshell.services.node.keeper.whose import check_both, users_from_table
+from omnyshell.services.node.keeper.whose import check_both, check_users, users_from_table
 from omnyshell.services.node.restriction.tables import COMMANDS, rules_from_tables
 from omnyshell.services.service_options import CONFIG, LOG_FORMAT, LOG_LEVEL, STRICT_MODES
 
@@ -169,7 +169,12 @@ USERS = (
         kind="tables",
         parse=users_from_table,
     ),
-    Option("--run-as-node-user", "have all sessions be of the user that the node runs as", kind="flag"),
+    Option(
+        "--run-as-node-user",
+        "have all sessions be of the user that the node runs as; root has none without this or [users]",
+        kind="flag",
+        sets="run_as_node_user",
+    ),
 )
 
 SERVICE = (
@@ -218,6 +223,17 @@ KEEPER_START = (
 KEEPER_STOP = (*KEEPER_PLACE, Option("--yes", "do not ask, however many sessions end", kind="flag"))
 
 _DECLARED = (*IDENTITY, *NODE_ACCESS, *RULES, *SESSIONS, *SCREENS, *KEEPER, *USERS, *SERVICE, LOG_LEVEL, LOG_FORMAT)
+
+
+def users_table(pairs: Iterable[str]) -> dict[str, list[str]]:
+    """Return `[users]` as `WHO=USER` says it, each in its order. Raises `ConfigException`."""
+    table: dict[str, list[str]] = {}
+    for pair in pairs:
+        for who, user in parse_pairs([pair], "--become").items():
+            table.setdefault(who, []).append(user)
+    if table:
+        check_users(table)
+    return table
 
 
 def uses_keeper(values: Mapping[str, Any]) -> bool:

@@ -78,7 +78,11 @@ async def test_a_hub_that_sends_endless_empty_fragments_is_left_by_client_and_no
             (await peer).ws.transport.write(FROM_HUB)
             assert "larger than the other side takes" in str(await within(client.wait_lost()))
     async with raw_hub(certificates) as (port, peer):
-        node = OmnyShellNode(NodeConfig(node_id="n1", access=access(certificates, port, "box"), state_dir=tmp_path))
+        node = OmnyShellNode(
+            NodeConfig(
+                node_id="n1", access=access(certificates, port, "box"), state_dir=tmp_path, run_as_node_user=True
+            )
+        )
         running = asyncio.create_task(node.run())
         hub = await within(peer)
         await register(hub)
@@ -149,7 +153,13 @@ async def test_a_hub_that_takes_sessions_up_and_drops_them_is_given_up(certifica
 
 async def test_a_node_holds_its_limit_against_its_hub(certificates: Certificates, tmp_path: Path) -> None:
     async with raw_hub(certificates) as (port, connected):
-        config = NodeConfig(node_id="n1", access=access(certificates, port, "box"), state_dir=tmp_path, max_sessions=2)
+        config = NodeConfig(
+            node_id="n1",
+            access=access(certificates, port, "box"),
+            state_dir=tmp_path,
+            max_sessions=2,
+            run_as_node_user=True,
+        )
         node = OmnyShellNode(config)
         running = asyncio.create_task(node.run())
         hub = await within(connected)

@@ -189,7 +189,7 @@ async def test_an_invites_token_is_not_shown_to_a_hub_that_knew_better_before(
 
 async def run_node(there: HubAccess, state: Path) -> None:
     """Run a node until it is registered."""
-    node = OmnyShellNode(NodeConfig(node_id="n1", access=there, state_dir=state))
+    node = OmnyShellNode(NodeConfig(node_id="n1", access=there, state_dir=state, run_as_node_user=True))
     running = asyncio.create_task(node.run())
     registered = asyncio.create_task(node.registered.wait())
     await within(asyncio.wait({running, registered}, return_when=asyncio.FIRST_COMPLETED))
@@ -247,7 +247,11 @@ async def test_a_nodes_state_from_before_lets_it_go_on_until_its_hub_is_newer(
 async def test_a_service_outlives_a_false_hub_in_its_hubs_place(certificates: Certificates, tmp_path: Path) -> None:
     async with false_hub(certificates) as hub:
         config = NodeConfig(
-            node_id="n1", access=access(certificates, hub.port), state_dir=tmp_path / "state", is_service=True
+            node_id="n1",
+            access=access(certificates, hub.port),
+            state_dir=tmp_path / "state",
+            is_service=True,
+            run_as_node_user=True,
         )
         node = OmnyShellNode(config)
         running = asyncio.create_task(node.run())

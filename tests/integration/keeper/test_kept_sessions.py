@@ -209,7 +209,13 @@ async def test_a_session_that_starts_while_its_node_stops_is_its_clients_at_the_
     state.mkdir(mode=0o700)
     keeper = KeeperProcess(own_directory(state))
     async with OmnyShellHub(hub_config(certificates)) as hub:
-        config = NodeConfig(node_id="n1", access=access(certificates, hub.port, "box"), state_dir=state, keeper=True)
+        config = NodeConfig(
+            node_id="n1",
+            access=access(certificates, hub.port, "box"),
+            state_dir=state,
+            keeper=True,
+            run_as_node_user=True,
+        )
         node = OmnyShellNode(config)
         running = asyncio.create_task(node.run())
         await within(node.registered.wait())

@@ -43,7 +43,9 @@ class KilledNode:
 
     def start(self) -> None:
         env = os.environ | self._variables
-        self.process = start_command("node", "start", *self._words, env=env, stdin=subprocess.DEVNULL)
+        self.process = start_command(
+            "node", "start", "--run-as-node-user", *self._words, env=env, stdin=subprocess.DEVNULL
+        )
 
     def kill(self) -> None:
         self.process.kill()

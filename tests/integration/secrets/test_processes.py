@@ -94,7 +94,7 @@ def assert_no_command_line_shows_a_secret() -> None:
 
 
 def test_no_process_shows_a_secret_and_no_child_has_one(place: Place) -> None:
-    place.start("omnyshell", "node", "start", "--id", "box", env=place.box)
+    place.start("omnyshell", "node", "start", "--run-as-node-user", "--id", "box", env=place.box)
     until(lambda: "box" in place.run("nodes", "list", env=place.ann))
     env = place.run("exec", "box", "env; cat /proc/self/environ", env=place.ann)
     assert "PATH=" in env

@@ -8,6 +8,7 @@ import pytest
 
 from omnyshell.cli.node.users import list_users
 from omnyshell.errors import ConfigException
+from omnyshell.services.node.as_root import AS_BEFORE, REFUSED
 
 
 def listed(path: Path, text: str, *, as_json: bool = False) -> int:
@@ -31,12 +32,23 @@ def test_each_line_of_the_table_is_listed(tmp_path: Path, capsys: pytest.Capture
     ]
 
 
-def test_a_file_without_users_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_without_users_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "node.toml"
     assert listed(path, "run-as-node-user = true\n") == 0
     assert "user that the node runs as" in capsys.readouterr().out
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert listed(path, "id = 'n1'\n") == 0
+    assert "user that the node runs as" in capsys.readouterr().out
+    monkeypatch.setattr("os.geteuid", lambda: 0)
     assert listed(path, "id = 'n1'\n") == 1
-    assert "nobody becomes" in capsys.readouterr().err
+    assert REFUSED in capsys.readouterr().err
+    (tmp_path / "uid-node-n1.json").touch()
+    assert listed(path, f"id = 'n1'\nstate-dir = '{tmp_path}'\n") == 0
+    assert AS_BEFORE in capsys.readouterr().err
+    with pytest.raises(ConfigException, match="'id'"):
+        listed(path, "name = 'n1'\n")
     with pytest.raises(ConfigException, match="line 1"):
         listed(path, "[users]\nann = 1\n")
     with pytest.raises(ConfigException, match="--config"):

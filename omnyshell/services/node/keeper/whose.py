@@ -21,6 +21,14 @@ def users_from_table(value: object, file: TomlFile) -> dict[str, tuple[str, ...]
         raise file.error((USERS,), str(exc)) from exc
 
 
+def check_users(value: object) -> None:
+    """Raise `ConfigException` where this cannot be a table `[users]`."""
+    try:
+        users.table_of(value)
+    except ValueError as exc:
+        raise ConfigException(str(exc)) from exc
+
+
 def whose_field(request: ShellRequest) -> bytes:
     """Return for whom a request is, as the keeper is told. Raises `SessionRejectedException` for an impossible name."""
     parts = (request.principal, _listed(request.roles), request.user, _listed(request.logins))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.model.sessions import PtySpec, SessionMode
+from omnyshell.services.node.as_root import AS_SAID, Whose
 from omnyshell.services.node.backend import Launch, OutputSink, ShellRequest
 from omnyshell.services.node.environment import account, find_shells, inherited_variables
 from omnyshell.services.node.processes.commands import prepare, prepare_for_login
@@ -27,17 +28,19 @@ class LocalBackend:
         policy: CommandPolicy,
         refused_variables: Sequence[str],
         drain_limit: float | None = None,
+        whose: Whose = AS_SAID,
     ) -> None:
         """`state_dir` holds the ledger of children; requests may not set variables that match `refused_variables`.
 
         After `drain_limit` seconds of silence the output of a command is given up that has ended, while a descendant
-        keeps it open; None for never.
+        keeps it open; None for never. `whose` says whether anything is started as our own user.
 
         Raises `ConfigException` for a directory that cannot be used.
         """
         self._ledger = ChildLedger(state_dir / "children")
         self._policy = policy
         self._refused_variables = refused_variables
+        self._whose = whose
         self.drain_limit = drain_limit
         self._inherited = inherited_variables(os.environ)
 
@@ -46,6 +49,8 @@ class LocalBackend:
         count = await self._ledger.end_leftovers()
         if count:
             logger.warning("ended %d sessions that an earlier run of this node left behind", count)
+        if self._whose.warning:
+            logger.warning("%s", self._whose.warning)
         logger.info("%s", self._policy)
         for warning in self._policy.warnings():
             logger.warning("%s", warning)
@@ -66,6 +71,8 @@ class LocalBackend:
     def prepared(self, request: ShellRequest) -> Launch:
         """Return what a request would start. Raises `SessionRejectedException`."""
         _check_mode(request)
+        if self._whose.refusal:
+            raise SessionRejectedException(self._whose.refusal, code=ErrorCodes.NOT_AUTHORIZED)
         _check_own_user(request)
         return prepare(request, self._policy, self._inherited, self._refused_variables)
 

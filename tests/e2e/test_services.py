@@ -157,7 +157,7 @@ def test_a_node_that_cannot_start_says_why_and_ends(
     with hub_process(certificates) as url:
         done = run_text(
             "node", "start", "--id", "n2", "--hub", url, "--principal", "box", "--token", "box-token",
-            "--ca", str(certificates.ca), "--state-dir", str(state), *words,
+            "--ca", str(certificates.ca), "--state-dir", str(state), "--run-as-node-user", *words,
         )  # fmt: skip
     problems = [line for line in done.stderr.splitlines() if '"level": "info"' not in line]
     assert (done.returncode, len(problems)) == (255, 1)

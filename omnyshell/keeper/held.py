@@ -3,10 +3,10 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from .processes import directory_of, hang_up, name_of, signal_sessions
+from .processes import directory_of, hang_up, has_ended, is_there, name_of, return_code_of, signal_sessions
 from .streams import STDERR, STDIN, STDOUT, TERMINAL
 from .wire import GROUP, RUNNING, UNKNOWN
 
@@ -15,6 +15,9 @@ MOST_ENDED = 1000
 
 LONGEST_ENDED = 24 * 3600
 """Seconds for which they are held."""
+
+_LOOKS = 40
+"""How often it is asked how a process ended that another one has to wait for."""
 
 
 class Held:
@@ -37,6 +40,13 @@ class Held:
 
         self.ended_at = 0
         self.is_reaped = False
+        self.is_child = True
+        """Whether the keeper is the leader's parent; it is not of those that a keeper before it has left."""
+
+        self.started = 0
+        """When the leader was started, where that is known; see `started_at`."""
+
+        self._looks = _LOOKS
 
     @property
     def state(self) -> bytes:
@@ -54,10 +64,12 @@ class Held:
         """Learn whether the leader has ended."""
         if self.has_ended:
             return True
+        if not self.is_child:
+            return self._look_at_others()
         try:
             found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
-            self.is_reaped, self.ended_at = True, _now()
+            self.end_unknown()
             return True
         if found is None:
             return False
@@ -65,6 +77,21 @@ class Held:
         self.ended_at = _now()
         self._reap_if_done()
         return True
+
+    def _look_at_others(self) -> bool:
+        """Learn it of another's child: how it ended the system may say, once its parent has waited for it."""
+        if not has_ended(self.pidfd):
+            return False
+        self._looks -= 1
+        self.status = return_code_of(self.pidfd)
+        if self.status is None and is_there(self.pidfd) and self._looks:
+            return False
+        self.end_unknown()
+        return True
+
+    def end_unknown(self) -> None:
+        """Its leader has ended while no keeper was there, and nobody can know how."""
+        self.is_reaped, self.ended_at = True, _now()
 
     def close(self, *names: bytes) -> None:
         """Close the keeper's copies of these. Idempotent."""
@@ -85,7 +112,7 @@ class Held:
 
     def signal(self, target: bytes, number: int) -> None:
         """Signal the foreground, or all of the session. Who has gone is ignored."""
-        if self.is_reaped:
+        if self.is_reaped or (not self.is_child and has_ended(self.pidfd)):
             return
         with suppress(OSError):
             if target == GROUP:
@@ -120,6 +147,9 @@ class Sessions:
     """All that are held, of all nodes."""
 
     def __init__(self) -> None:
+        self.changed: Callable[[Held], None] = lambda _held: None
+        """Called for each session that is new, has closed something, has ended or is forgotten."""
+
         self._held: dict[tuple[bytes, bytes], Held] = {}
 
     def __iter__(self) -> Iterator[Held]:
@@ -139,11 +169,13 @@ class Sessions:
     def add(self, held: Held) -> None:
         """Hold one more."""
         self._held[held.node, held.name] = held
+        self.changed(held)
 
     def forget(self, held: Held) -> None:
         """Hold it no longer. Idempotent."""
         if self._held.pop((held.node, held.name), None) is not None:
             held.forget()
+            self.changed(held)
 
     def forget_old(self) -> None:
         """Forget sessions that ended long ago, and of each node those that are too many."""

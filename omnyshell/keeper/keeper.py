@@ -13,6 +13,7 @@ from .ending import Ending
 from .held import MOST_ENDED, Held, Sessions
 from .peers import Peer, peer_of
 from .poller import READ, Poller, say
+from .processes import has_ended
 from .streams import STDIN, close_all, open_streams
 from .wire import MalformedError, Request, pack, parse_request
 
@@ -25,6 +26,9 @@ _PAUSE = 1.0
 
 _LOOK = 3600.0
 """Seconds between two looks for sessions that ended long ago."""
+
+_LOOK_AGAIN = 0.05
+"""Seconds between two looks at how a process ended that another one has to wait for."""
 
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 _OF_ALL = (wire.HELLO, wire.UPGRADE, wire.STOP, wire.STATUS)
@@ -61,6 +65,12 @@ class Keeper:
         """How many programs are being started."""
 
         self.ending: Ending | None = None
+        self.is_left = False
+        """Whether it ends, and the next keeper has its sessions."""
+
+        self.holders_changed: Callable[[], None] = lambda: None
+        """Called whenever another process has a node's descriptors."""
+
         self.upgrade: Callable[[Callable[[str], None]], bool] = lambda _refused: False
         self.when_started: Callable[[], None] = lambda: None
         """Called whenever no program is being started any more."""
@@ -79,7 +89,11 @@ class Keeper:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it was stopped, and all of its sessions have ended."""
+        """Whether it was stopped and all of its sessions have ended, or it leaves them."""
+        return self.is_left or self._has_ended_all
+
+    @property
+    def _has_ended_all(self) -> bool:
         return self.ending is not None and self.ending.is_over and all(each.is_idle for each in self.connections)
 
     def stop(self, answer: Callable[[int], None]) -> None:
@@ -91,11 +105,15 @@ class Keeper:
     def look(self, held: Held) -> None:
         """See whether a session has ended, and tell its node."""
         if not held.look():
+            if has_ended(held.pidfd):
+                self.poller.unwatch(held.pidfd)
+                self.poller.call_later(_LOOK_AGAIN, lambda: self.look(held))
             return
         # First of all, as somebody waits for it.
         if self.sessions.find(held.node, held.name) is held:
             for connection in [each for each in self.connections if each.node == held.node]:
                 connection.send(pack(wire.EXIT, held.name, held.state))
+        self.sessions.changed(held)
         self.poller.unwatch(held.pidfd)
         os.close(held.pidfd)
 
@@ -130,8 +148,11 @@ class Keeper:
     def _drop_holders(self) -> None:
         """Forget processes of nodes that are not connected, and for which nothing is held."""
         needed = {held.node for held in self.sessions} | {each.node for each in self.connections}
-        for node in self.holders.keys() - needed:
+        gone = self.holders.keys() - needed
+        for node in gone:
             self.holders.pop(node).close()
+        if gone:
+            self.holders_changed()
 
     def _heard(self, connection: Connection, frame: bytes) -> None:
         request = parse_request(frame)
@@ -182,6 +203,7 @@ class Keeper:
         self.holders[node] = connection.peer.copy()
         if holder is not None:
             holder.close()
+        self.holders_changed()
         for other in [other for other in self.connections if other.node == node]:
             other.close()
 
@@ -259,10 +281,12 @@ class Keeper:
 
     def _close_stdin(self, _connection: Connection, _request: Request, held: Held) -> _Answer:
         held.close(STDIN)
+        self.sessions.changed(held)
         return ()
 
     def _stop_reading(self, _connection: Connection, _request: Request, held: Held) -> _Answer:
         held.stop_reading()
+        self.sessions.changed(held)
         return ()
 
     def _signal(self, _connection: Connection, request: Request, held: Held) -> _Answer:

@@ -12,17 +12,23 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import pairwise
 
 from .becoming import Users
 from .children import HANDLED, allow_descriptors
 from .keeper import Keeper
+from .net import Net
 from .poller import READ, Poller, say
+from .store import received, store_of
+from .streams import close_all
 from .trust import UntrustedError, check, check_own_code
 from .upgrade import Upgrade, inherited, inherited_socket, read_state, restore, trial
 from .users import RefusedError
 
-SOCKET, LOCK = "socket", "lock"
+SOCKET, LOCK, RETURNS = "socket", "lock", "returns"
+"""Files of its directory; the last one is there while a service manager starts the keeper again, with its sessions."""
+
 FAILED, RUNS_ALREADY = 1, 3
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -54,14 +60,15 @@ def main(words: Sequence[str]) -> int:
 
 
 def _serve(how: str, directory: str, user: int, idle: float, config: str, state: Sequence[str]) -> None:
-    users = Users(config, user)
+    users, kept = Users(config, user), list[tuple[bytes, int]]()
     if how == "--restore":
         records = read_state(int(*state))
         os.close(int(*state))
         boot, listener, lock = records[0][1], inherited_socket(records[0][2]), inherited(records[0][3])
     else:
         users.check_file()
-        _leave_starter()
+        kept = received(os.environ)
+        _leave_starter({fd for _, fd in kept})
         records, boot = [], os.urandom(8).hex().encode()
         lock = _lock(directory)
         listener = _listen(directory, user)
@@ -69,14 +76,29 @@ def _serve(how: str, directory: str, user: int, idle: float, config: str, state:
         _detach()
     allow_descriptors()
     keeper = Keeper(Poller(), listener, lock, {0, os.geteuid(), user}, boot, users)
-    restore(keeper, records)
+    passed_on = restore(keeper, records)
+    net = None if how == "detach" else _net(keeper, user, kept, passed_on)
 
     def command(option: str, fd: int) -> list[str]:
         return [sys.executable, "-I", "-S", _HERE, option, directory, str(user), str(idle), config, str(fd)]
 
-    _watch_signals(keeper, Upgrade(keeper, command, _mark))
+    _mark_return(f"{directory}/{RETURNS}", is_kept=net is not None)
+    _watch_signals(keeper, net, Upgrade(keeper, net, command, _mark))
     _run(keeper, idle)
     os.unlink(f"{directory}/{SOCKET}")
+
+
+def _net(keeper: Keeper, user: int, kept: Sequence[tuple[bytes, int]], passed_on: list[list[bytes]]) -> Net | None:
+    """Take back what the service manager has kept; return by what it keeps more, None where it does not."""
+    store = store_of(keeper.poller, os.environ)
+    if store is None:
+        close_all(fd for _, fd in kept)
+        return None
+    net = Net(keeper, store, user)
+    net.take_back(kept)
+    net.go_on(passed_on)
+    store.tell(b"READY=1")
+    return net
 
 
 def _run(keeper: Keeper, idle: float) -> None:
@@ -93,9 +115,10 @@ def _run(keeper: Keeper, idle: float) -> None:
         keeper.poller.run_once()
 
 
-def _leave_starter() -> None:
-    """Leave all that is the starter's: its descriptors, directory and ignored signals."""
-    os.closerange(3, _MOST_OPEN)
+def _leave_starter(kept: Collection[int]) -> None:
+    """Leave all that is the starter's: its descriptors but these, directory and ignored signals."""
+    for before, after in pairwise((2, *sorted(kept), _MOST_OPEN)):
+        os.closerange(before + 1, after)
     os.chdir("/")
     for number in signal.valid_signals():
         if signal.getsignal(number) is signal.SIG_IGN and number not in (signal.SIGPIPE, signal.SIGXFSZ):
@@ -144,8 +167,19 @@ def _detach() -> None:
     os.close(null)
 
 
-def _watch_signals(keeper: Keeper, upgrade: Upgrade) -> None:
-    """Have SIGTERM and SIGINT end sessions and keeper, and SIGHUP replace it by what is installed now."""
+def _mark_return(path: str, *, is_kept: bool) -> None:
+    """Have nodes wait for the next keeper, where a service manager starts it with the sessions of this one."""
+    if is_kept:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644))
+    elif os.path.lexists(path):
+        os.unlink(path)
+
+
+def _watch_signals(keeper: Keeper, net: Net | None, upgrade: Upgrade) -> None:
+    """Have SIGTERM and SIGINT end sessions and keeper, or the keeper alone where the sessions are kept for the next.
+
+    SIGHUP has it replaced by what is installed now.
+    """
     woken, waking = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
     for number in HANDLED:
@@ -154,12 +188,20 @@ def _watch_signals(keeper: Keeper, upgrade: Upgrade) -> None:
     def ready(_events: int) -> None:
         numbers = os.read(woken, 64)
         if signal.SIGTERM in numbers or signal.SIGINT in numbers:
-            keeper.stop(lambda count: say(f"it ends, and with it {count} sessions"))
+            _end(keeper, net)
         else:
             upgrade.ask(lambda _why: None)
 
     keeper.poller.watch(woken, READ, ready)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _end(keeper: Keeper, net: Net | None) -> None:
+    if net is None or keeper.ending is not None:
+        keeper.stop(lambda count: say(f"it ends, and with it {count} sessions"))
+    else:
+        say(f"it ends, and leaves {len(keeper.sessions)} sessions to the next keeper")
+        net.leave()
 
 
 def _mark() -> int:

@@ -2,9 +2,10 @@
 
 import errno
 import os
-import select
 import socket
 import struct
+
+from .processes import has_ended
 
 _SO_PEERPIDFD = 77
 """Since Linux 6.5; Python does not name it."""
@@ -21,9 +22,7 @@ class Peer:
     @property
     def is_alive(self) -> bool:
         """Whether it has not ended."""
-        poll = select.poll()
-        poll.register(self.pidfd, select.POLLIN)
-        return not poll.poll(0)
+        return not has_ended(self.pidfd)
 
     def copy(self) -> "Peer":
         """Return the same with a descriptor of its own. Raises `OSError`."""

@@ -3,14 +3,20 @@
 Only what the kernel itself knows is read: a process can have its own command line wait for ever.
 """
 
+import fcntl
 import os
+import select
 import signal
+import struct
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 _AFTER_NAME = 2
 _DEAD = (b"Z", b"X")
-_STATE, _SESSION = 0, 3
+_STATE, _SESSION, _STARTED = 0, 3, 19
+
+# From linux/pidfd.h, since Linux 6.15: what a pidfd says of a process, and of how it ended. Python does not name it.
+_GET_INFO, _INFO, _INFO_EXIT = 0xC040FF0B, struct.Struct("Q52xi"), 0x8
 
 
 def members(sessions: Collection[int]) -> Iterator[int]:
@@ -55,17 +61,70 @@ def directory_of(pid: int) -> bytes:
     return b""
 
 
+def has_ended(pidfd: int) -> bool:
+    """Tell whether a process has ended."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def is_there(pidfd: int) -> bool:
+    """Tell whether a process runs, or has ended and was not waited for."""
+    try:
+        signal.pidfd_send_signal(pidfd, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def id_of(pidfd: int) -> int:
+    """Return whose pidfd it is: -1 of a process that is waited for no more, 0 where it is none."""
+    for line in _contents(f"/proc/self/fdinfo/{pidfd}").splitlines():
+        if line.startswith(b"Pid:"):
+            return int(line.split()[1])
+    return 0
+
+
+def started_at(pid: int) -> int:
+    """Return when a process was started, in ticks, which tells it from a later one of its id; 0 if it is gone."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(_fields(pid)[_STARTED])
+    return 0
+
+
+def return_code_of(pidfd: int) -> int | None:
+    """Return how another's child ended, once its parent has waited for it; None where the system does not say."""
+    said = bytearray(_INFO.pack(_INFO_EXIT, 0))
+    with suppress(OSError):
+        fcntl.ioctl(pidfd, _GET_INFO, said)
+        known, status = _INFO.unpack(said)
+        if known & _INFO_EXIT:
+            return os.waitstatus_to_exitcode(status)
+    return None
+
+
 def _is_member(pid: int, sessions: Collection[int]) -> bool:
     with suppress(OSError, ValueError, IndexError):
-        stat = _stat(pid)
-        # The name, in parentheses, may have any byte in it.
-        fields = stat[stat.rindex(b")") + _AFTER_NAME :].split()
+        fields = _fields(pid)
         return fields[_STATE] not in _DEAD and int(fields[_SESSION]) in sessions
     return False
 
 
+def _fields(pid: int) -> list[bytes]:
+    """Return what follows a process's name. Raises `OSError`, and `ValueError` for what is none."""
+    stat = _stat(pid)
+    # The name, in parentheses, may have any byte in it.
+    return stat[stat.rindex(b")") + _AFTER_NAME :].split()
+
+
 def _stat(pid: int) -> bytes:
-    fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    return _contents(f"/proc/{pid}/stat")
+
+
+def _contents(path: str) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.read(fd, 4096)
     finally:

@@ -16,7 +16,10 @@ TERMINAL, STDIN, STDOUT, STDERR, RECORD = b"terminal", b"stdin", b"stdout", b"st
 _IFLAG, _LFLAG, _IUTF8 = 0, 3, 0x4000
 
 # From linux/fcntl.h: Python 3.11 does not always name them.
-_F_ADD_SEALS, _F_SEAL_SEAL, _F_SEAL_GROW = 1033, 0x1, 0x4
+_F_ADD_SEALS, _F_GET_SEALS = 1033, 1034
+
+BOUND, FIXED = 0x1 | 0x4, 0x1 | 0x2 | 0x4 | 0x8
+"""Seals of memory: it never grows, and it never changes; these seals are the last ones."""
 
 Streams = tuple[dict[bytes, int], tuple[int, int, int]]
 """The keeper's ends by name, and those that become a program's stdin, stdout and stderr."""
@@ -59,8 +62,21 @@ def _memory(opened: list[int]) -> int:
     fd = os.memfd_create("omnyshell-session", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     opened.append(fd)
     os.ftruncate(fd, MEMORY)
-    fcntl.fcntl(fd, _F_ADD_SEALS, _F_SEAL_GROW | _F_SEAL_SEAL)
+    seal(fd, BOUND)
     return fd
+
+
+def seal(fd: int, seals: int) -> None:
+    """Seal memory."""
+    fcntl.fcntl(fd, _F_ADD_SEALS, seals)
+
+
+def is_sealed(fd: int, seals: int) -> bool:
+    """Tell whether this is memory with at least these seals."""
+    try:
+        return fcntl.fcntl(fd, _F_GET_SEALS) & seals == seals
+    except OSError:
+        return False
 
 
 def close_all(descriptors: Iterable[int]) -> None:

@@ -13,11 +13,17 @@ from contextlib import suppress
 from .children import HANDLED
 from .held import Held
 from .keeper import Keeper
+from .net import Net
 from .peers import Peer
 from .poller import READ, say
 from .wire import MOST_BYTES, Frames, MalformedError, pack
 
 _KEEPER, _HELD, _HOLDER = b"keeper", b"session", b"holder"
+_ADOPTED = b"adopted"
+"""Of a session whose leader is no child: its pidfd, and when it was started. An earlier version looks past it."""
+
+_KEPT = b"kept"
+"""What the service manager keeps: see `Net.numbers`."""
 
 _PROMPT = 10.0
 """Seconds that a trial may take."""
@@ -32,12 +38,15 @@ def _numbers(*values: int) -> _Record:
 class Upgrade:
     """Tries what is installed now, and has it take over."""
 
-    def __init__(self, keeper: Keeper, command: Callable[[str, int], list[str]], mark: Callable[[], int]) -> None:
+    def __init__(
+        self, keeper: Keeper, net: Net | None, command: Callable[[str, int], list[str]], mark: Callable[[], int]
+    ) -> None:
         """`command` makes the new keeper's command line of an option and the descriptor of what is known.
 
-        `mark` tells by a number what is installed.
+        `net` has kept what is held, if anybody does; `mark` tells by a number what is installed.
         """
         self._keeper = keeper
+        self._net = net
         self._command = command
         self._mark = mark
         self._loaded = mark()
@@ -95,6 +104,7 @@ class Upgrade:
         state = self._state()
         inherited = [state, *self._keeper.own_descriptors]
         inherited += [fd for held in self._keeper.sessions for fd in held.descriptors.values()]
+        inherited += [held.pidfd for held in _adopted(self._keeper)]
         inherited += [holder.pidfd for holder in self._keeper.holders.values()]
         try:
             for fd in inherited:
@@ -121,11 +131,21 @@ class Upgrade:
         records = [[_KEEPER, keeper.boot, *_numbers(*keeper.own_descriptors)]]
         records += map(_record_of, keeper.sessions)
         records += ([_HOLDER, node, *_numbers(each.pid, each.uid, each.pidfd)] for node, each in keeper.holders.items())
+        records += ([_ADOPTED, *_named(held), *_numbers(held.pidfd, held.started)] for held in _adopted(keeper))
+        records += ([_KEPT, *number] for number in (self._net.numbers() if self._net is not None else ()))
         fd = os.memfd_create("omnyshell-keeper", os.MFD_CLOEXEC)
         with open(fd, "wb", closefd=False) as file:
             file.writelines(pack(*record) for record in records)
         os.lseek(fd, 0, os.SEEK_SET)
         return fd
+
+
+def _adopted(keeper: Keeper) -> list[Held]:
+    return [held for held in keeper.sessions if not held.is_child and not held.has_ended]
+
+
+def _named(held: Held) -> _Record:
+    return [held.node, held.name]
 
 
 def _record_of(held: Held) -> _Record:
@@ -155,20 +175,25 @@ def inherited_socket(field: bytes) -> socket.socket:
     return socket.socket(fileno=inherited(field))
 
 
-def restore(keeper: Keeper, records: list[_Record]) -> None:
-    """Hold what an earlier keeper did."""
+def restore(keeper: Keeper, records: list[_Record]) -> list[_Record]:
+    """Hold what an earlier keeper did; return what it said of what the service manager keeps."""
+    adopted = {(facts[0], facts[1]): facts[2:] for kind, *facts in records if kind == _ADOPTED}
     for kind, *facts in records:
         if kind == _HELD:
-            _restore(keeper, held_of(facts))
+            held = held_of(facts)
+            _restore(keeper, held, *adopted.get((held.node, held.name), ()))
         elif kind == _HOLDER:
             keeper.holders[facts[0]] = Peer(int(facts[1]), int(facts[2]), inherited(facts[3]))
+    return [facts for kind, *facts in records if kind == _KEPT]
 
 
-def _restore(keeper: Keeper, held: Held) -> None:
+def _restore(keeper: Keeper, held: Held, *adopted: bytes) -> None:
     for fd in held.descriptors.values():
         os.set_inheritable(fd, False)
+    if adopted:
+        held.is_child, held.started = False, int(adopted[1])
     if not held.has_ended:
-        held.pidfd = os.pidfd_open(held.pid)
+        held.pidfd = inherited(adopted[0]) if adopted else os.pidfd_open(held.pid)
         keeper.poller.watch(held.pidfd, READ, lambda _events: keeper.look(held))
     keeper.sessions.add(held)
 

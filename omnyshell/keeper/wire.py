@@ -45,6 +45,8 @@ PTY, PIPES = b"pty", b"pipes"
 QUIET_PTY = b"quiet-pty"
 """A terminal that does not echo."""
 
+KINDS = (PTY, QUIET_PTY, PIPES)
+
 GROUP, SESSION = b"group", b"session"
 """Whom a signal is for: the terminal's foreground, or the leader's group; and every process of the session."""
 
@@ -60,12 +62,13 @@ class MalformedError(Exception):
     """What came is nothing that the other side may say."""
 
 
-def _is_name(field: bytes) -> bool:
+def is_name(field: bytes) -> bool:
+    """Tell whether this can name a node or a session."""
     return 0 < len(field) <= MOST_NAME and all(0x20 < byte < 0x7F for byte in field)
 
 
 def _is_name_or_none(field: bytes) -> bool:
-    return not field or _is_name(field)
+    return not field or is_name(field)
 
 
 def _is_path(field: bytes) -> bool:
@@ -93,20 +96,20 @@ _is_number = _number(0, 10**12)
 REQUESTS: dict[bytes, tuple[Callable[[bytes], bool], ...]] = {
     HELLO: (_number(1, 10**6), _is_name_or_none),
     START: (
-        _is_name,
-        _one_of(PTY, QUIET_PTY, PIPES),
+        is_name,
+        _one_of(*KINDS),
         *(_number(1, 10_000), _number(1, 10_000)),
         _is_directory,
         _is_asker_or_none,
         _number(1, MOST_WORDS),
     ),
     LIST: (),
-    TAKE: (_is_name,),
-    CLOSE_STDIN: (_is_name,),
-    STOP_READING: (_is_name,),
-    SIGNAL: (_is_name, _one_of(GROUP, SESSION), _number(1, MOST_SIGNAL)),
-    WHERE: (_is_name,),
-    FORGET: (_is_name,),
+    TAKE: (is_name,),
+    CLOSE_STDIN: (is_name,),
+    STOP_READING: (is_name,),
+    SIGNAL: (is_name, _one_of(GROUP, SESSION), _number(1, MOST_SIGNAL)),
+    WHERE: (is_name,),
+    FORGET: (is_name,),
     UPGRADE: (),
     STOP: (),
     STATUS: (),
@@ -135,7 +138,7 @@ def parse_request(frame: bytes) -> Request:
     Raises `MalformedError`.
     """
     words = frame.split(b"\0")
-    if len(words) < 2 or not _is_name(words[0]) or not _is_number(words[1]):
+    if len(words) < 2 or not is_name(words[0]) or not _is_number(words[1]):
         raise MalformedError
     verb, number, fields = words[0], words[1], words[2:]
     if verb not in REQUESTS:

@@ -5,8 +5,10 @@ import select
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from support.people import Machine
 
@@ -20,6 +22,17 @@ SHELL = b"/bin/sh"
 PATH = b"PATH=/usr/bin:/bin"
 
 
+class Starter(Protocol):
+    """Who starts a keeper instead of the test."""
+
+    def popen(self, command: Sequence[str], log: BinaryIO) -> "subprocess.Popen[bytes]":
+        """Start it."""
+
+
+def _popen(command: Sequence[str], log: BinaryIO) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
 class KeeperProcess:
     """A keeper in a directory, by default one that a test makes."""
 
@@ -30,6 +43,7 @@ class KeeperProcess:
         user: int | None = None,
         users_file: Path | None = None,
         machine: "Machine | None" = None,
+        started_by: "Starter | None" = None,
     ) -> None:
         """It sees the users of `machine`, or this machine's own."""
         self.directory = directory
@@ -39,7 +53,8 @@ class KeeperProcess:
         if program is not None:
             command[command.index(str(PROGRAM))] = str(program)
         self._log = (directory / "log").open("wb")
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
+        start = started_by.popen if started_by is not None else _popen
+        self.process = start(command, self._log)
         self.pid = self.process.pid
         while not self.is_serving() and self.process.poll() is None:
             select.select([], [], [], 0.005)

@@ -13,6 +13,9 @@ _SECRETS = ("key", "token_file", "key_passphrase_file")
 _BESIDE = ("ca", "bind_certificate")
 """Files that a node reads at its start, which systemd hands to it: so they may be root's alone."""
 
+_MOST_KEPT = 16384
+"""Descriptors that systemd keeps for a keeper, whose names together have to fit into one variable of 128 KiB."""
+
 _HARDENED = (
     "NoNewPrivileges=yes",
     "ProtectSystem=strict",
@@ -83,10 +86,18 @@ def _node(plan: Plan) -> list[str]:
 
 
 def _keeper(plan: Plan) -> list[str]:
-    """Not hardened: what it starts inherits all of it. A stop leaves the sessions, which the next keeper lists."""
+    """Not hardened: what it starts inherits all of it.
+
+    A restart, and where systemd can do so (254 and later) a stop, leaves the sessions in systemd's store of
+    descriptors, from which the next keeper takes them. `FDSTORE` says that there is one, which systemd does since 254.
+    """
     whose = [] if plan.is_users else [*_state(plan), "--node-user", plan.user]
     service = [
-        "Type=exec",
+        "Type=notify",
+        f"FileDescriptorStoreMax={_MOST_KEPT}",
+        "FileDescriptorStorePreserve=yes",
+        f"Environment=FDSTORE={_MOST_KEPT}",
+        "ExecReload=/bin/kill -HUP $MAINPID",
         f"ExecStart={_words(*plan.program, 'keeper', 'start', '--config', plan.config, *whose)}",
         "KillMode=process",
         "Delegate=yes",

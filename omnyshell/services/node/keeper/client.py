@@ -5,7 +5,7 @@ import itertools
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from omnyshell.services.node.keeper.place import (
     RUNS_ALREADY,
     NoKeeperException,
     connect,
+    is_to_return,
     keeper_command,
     own_directory,
 )
@@ -30,6 +31,9 @@ PROMPT = 10.0
 
 HELD_TIME = 30.0
 """Seconds to wait for the end of another process that has the node's sessions."""
+
+RETURN_TIME = 15.0
+"""Seconds in which a keeper is there again that its service manager starts, if it is to be at all."""
 
 TRIES, BETWEEN_TRIES = 3, 0.1
 """How often a keeper is looked for, or started, and the seconds between two attempts."""
@@ -75,7 +79,7 @@ class KeeperClient:
 
     `exited` is called for each session that ends; `gone` when the keeper has ended, and nobody knows how its sessions
     will. What was asked while the connection was lost is asked again over the next one, after `reconnected` was called
-    with the ended sessions that the keeper has and nobody has asked for.
+    with all sessions that the keeper has, and the ended ones among them that nobody has asked for.
     """
 
     def __init__(
@@ -86,7 +90,7 @@ class KeeperClient:
         users_file: Path | None = None,
         exited: Callable[[str, int | None], None],
         gone: Callable[[], None],
-        reconnected: Callable[[set[str]], None],
+        reconnected: Callable[[Collection[str], set[str]], None],
     ) -> None:
         """A keeper that is started reads in `users_file` who becomes whom."""
         self._users_file = users_file
@@ -224,11 +228,16 @@ class KeeperClient:
         return _listed(await self._direct(wire.LIST))
 
     async def _reached(self) -> socket.socket:
-        try:
-            return connect(self._state_dir)
-        except NoKeeperException:
-            await start_own(self._state_dir, self._users_file)
-            return connect(self._state_dir)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + RETURN_TIME
+        while True:
+            with suppress(NoKeeperException):
+                return connect(self._state_dir)
+            if loop.time() >= deadline or not is_to_return(self._state_dir):
+                break
+            await asyncio.sleep(BETWEEN_TRIES)
+        await start_own(self._state_dir, self._users_file)
+        return connect(self._state_dir)
 
     async def _say_hello(self, channel: socket.socket) -> None:
         self._line = KeeperLine(channel, self._heard, self._lost)
@@ -264,7 +273,8 @@ class KeeperClient:
         """Ask what was not answered; a session that was started after all is taken."""
         asked = {fields[0].decode() for _, fields, _ in self._pending.values() if fields}
         if self._was_connected:
-            self._reconnected({name for name, facts in self._known.items() if not facts.is_running} - asked)
+            ended = {name for name, facts in self._known.items() if not facts.is_running}
+            self._reconnected(self._known, ended - asked)
         self._was_connected = True
         for number, (verb, fields, answered) in list(self._pending.items()):
             if verb == wire.UPGRADE:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -233,8 +233,13 @@ class KeptBackend:
         for leader in leaders.values():
             leader.keeper_gone()
 
-    def _tell_again(self, ended: set[str]) -> None:
-        """Tell what may not have been heard: how far each session is, and which are forgotten here already."""
+    def _tell_again(self, known: Collection[str], ended: set[str]) -> None:
+        """Tell what may not have been heard: how far each session is, and which are forgotten here already.
+
+        What a keeper does not know that was started after a crash goes on without one.
+        """
+        for name in self._leaders.keys() - known:
+            self._leaders.pop(name).keeper_gone()
         for leader in list(self._kept):
             leader.tell_again()
         for name in ended - {leader.session_id for leader in self._kept} - self._unwanted:

@@ -14,7 +14,7 @@ SHARED = Path("/run/omnyshell")
 """Where keepers are that belong to another user than the node: to root."""
 
 PROGRAM = Path(wire.__file__).parent
-SOCKET = "socket"
+SOCKET, RETURNS = "socket", "returns"
 ROOT = 0
 
 RUNS_ALREADY = 3
@@ -67,6 +67,11 @@ def connect(state_dir: Path) -> socket.socket:
         if found is not None:
             return found
     raise NoKeeperException(f"no keeper serves {state_dir}")
+
+
+def is_to_return(state_dir: Path) -> bool:
+    """Tell whether a keeper that is not there will be started again, with its sessions, by a service manager."""
+    return any((place(state_dir) / RETURNS).exists() for place in (shared_directory, own_directory))
 
 
 def _connect(directory: Path) -> socket.socket | None:

@@ -1,0 +1,316 @@
+"""The net for a keeper that crashed: the service manager keeps the descriptors of sessions, and facts of each.
+
+A name in its store is a number, of a session or of a node's holder, and a letter, which says what the descriptor is.
+Names are short, as all of them are one variable of the next keeper's. Facts are frames of the wire in sealed memory;
+a later version may add words at their end, and what cannot be understood is given back.
+"""
+
+import fcntl
+import os
+import stat
+from collections.abc import Iterable
+
+from .held import Held
+from .keeper import Keeper
+from .peers import Peer
+from .poller import READ, say
+from .processes import id_of, started_at
+from .store import Store
+from .streams import BOUND, FIXED, MEMORY, RECORD, STDERR, STDIN, STDOUT, TERMINAL, close_all, is_sealed, seal
+from .wire import KINDS, MOST_NAME, MOST_SESSIONS, Frames, MalformedError, is_name, pack
+
+DELAY = 0.25
+"""Seconds before a session is kept: most commands are over by then, and cost nothing."""
+
+_LETTERS = {TERMINAL: b"T", STDIN: b"I", STDOUT: b"O", STDERR: b"E", RECORD: b"R"}
+_FACTS, _END, _PROCESS, _HOLDER = b"F", b"X", b"P", b"H"
+
+_MOST_FACTS = 8 * MOST_NAME
+_HIGHEST = 0xFFFF
+"""The highest number of a session or holder."""
+
+_Facts = list[bytes]
+_Process = tuple[int, int, int]
+"""The id and user of a process, and when it was started."""
+
+_Found = dict[bytes, int]
+"""What was kept under one number: descriptors by their letters."""
+
+
+class Net:
+    """Has kept what a keeper holds, and takes back what one before it has held."""
+
+    def __init__(self, keeper: Keeper, store: Store, user: int) -> None:
+        """`user` is whom the keeper serves: what was held for another is not theirs."""
+        self._keeper = keeper
+        self._store = store
+        self._user = user
+        self._due: set[Held] = set()
+        self._kept: dict[Held, tuple[int, set[bytes]]] = {}
+        """The number of each session that is kept, and the letters that are."""
+
+        self._holders: dict[bytes, tuple[int, _Process]] = {}
+        """The number of each holder that is kept, and who it is."""
+
+        self._last = 0
+        keeper.sessions.changed = self._changed
+        keeper.holders_changed = self._bring_holders
+
+    def leave(self) -> None:
+        """Have everything kept, for the next keeper, and end this one."""
+        self._bring_due()
+        self._store.flush()
+        self._keeper.is_left = True
+
+    # What is kept
+
+    def _changed(self, held: Held) -> None:
+        if held in self._kept:
+            self._bring(held)
+            return
+        if not self._due:
+            self._keeper.poller.call_later(DELAY, self._bring_due)
+        self._due.add(held)
+
+    def _bring_due(self) -> None:
+        due, self._due = self._due, set()
+        for held in due:
+            self._bring(held)
+
+    def _bring(self, held: Held) -> None:
+        """Have kept what is held of a session now, and nothing else."""
+        wanted = self._wanted(held)
+        if held not in self._kept:
+            if not wanted:
+                return
+            self._kept[held] = self._number(), set()
+        number, kept = self._kept[held]
+        for letter in sorted(kept - wanted.keys()):
+            self._store.remove(_name(number, letter))
+        # Facts come last: without them nothing is taken back.
+        for letter in [letter for letter in wanted if letter not in kept]:
+            self._put(_name(number, letter), wanted[letter])
+        if wanted:
+            self._kept[held] = number, set(wanted)
+        else:
+            del self._kept[held]
+
+    def _wanted(self, held: Held) -> dict[bytes, int | _Facts]:
+        keeper = self._keeper
+        if keeper.sessions.find(held.node, held.name) is not held:
+            return {}
+        wanted: dict[bytes, int | _Facts]
+        wanted = {_LETTERS[name]: fd for name, fd in held.descriptors.items()}
+        if held.has_ended:
+            wanted[_END] = [held.state, b"%d" % held.ended_at]
+        else:
+            wanted[_PROCESS] = held.pidfd
+        started = b"%d" % (held.started or started_at(held.pid))
+        of_keeper = keeper.boot, b"%d" % self._user
+        return wanted | {_FACTS: [*of_keeper, held.node, held.name, held.kind, b"%d" % held.pid, started]}
+
+    def _bring_holders(self) -> None:
+        """Have kept who has the descriptors of each node."""
+        present = {node: _process_at(peer) for node, peer in self._keeper.holders.items()}
+        for node, (number, process) in list(self._holders.items()):
+            if present.get(node) != process:
+                self._store.remove(_name(number, _HOLDER))
+                del self._holders[node]
+        for node, process in present.items():
+            if node not in self._holders:
+                number = self._number()
+                self._holders[node] = number, process
+                facts = [b"%d" % self._user, node, *(b"%d" % fact for fact in process)]
+                self._put(_name(number, _HOLDER), facts)
+
+    def _put(self, name: bytes, what: int | _Facts) -> None:
+        if isinstance(what, int):
+            self._store.put(name, what)
+            return
+        fd = _sealed(what)
+        try:
+            self._store.put(name, fd)
+        finally:
+            os.close(fd)
+
+    def _number(self) -> int:
+        """Return a number that is not used."""
+        used = {number for number, _ in (*self._kept.values(), *self._holders.values())}
+        while True:
+            self._last = self._last % _HIGHEST + 1
+            if self._last not in used:
+                return self._last
+
+    # An upgrade, which goes on with what is kept
+
+    def numbers(self) -> list[_Facts]:
+        """Return what a newer keeper has to know of what is kept: node, session, and number."""
+        found = [[held.node, held.name, b"%d" % number] for held, (number, _) in self._kept.items()]
+        return found + [[node, b"", b"%d" % number] for node, (number, _) in self._holders.items()]
+
+    def go_on(self, numbers: Iterable[_Facts]) -> None:
+        """Go on where the keeper before the upgrade was; what it had not kept is kept now."""
+        for node, name, number in numbers:
+            held = self._keeper.sessions.find(node, name)
+            if held is not None:
+                self._kept[held] = int(number), set(self._wanted(held))
+            elif not name and node in self._keeper.holders:
+                self._holders[node] = int(number), _process_at(self._keeper.holders[node])
+        for held in self._keeper.sessions:
+            self._changed(held)
+        self._bring_holders()
+
+    # What was kept
+
+    def take_back(self, kept: Iterable[tuple[bytes, int]]) -> None:
+        """Hold what a keeper before this one has held, as far as it can be understood; give the rest back.
+
+        `go_on` is to follow.
+        """
+        found: dict[int, _Found] = {}
+        for name, fd in kept:
+            number = _number_of(name)
+            if number is None or name[-1:] in found.setdefault(number, {}):
+                self._give_back(name, fd)
+            else:
+                found[number][name[-1:]] = fd
+        for number, by_letter in found.items():
+            try:
+                self._take(number, by_letter)
+            except (MalformedError, ValueError, OSError) as exc:
+                for letter, fd in by_letter.items():
+                    self._give_back(_name(number, letter), fd)
+                say(f"what was kept under {number:x} is given back: {exc!r}")
+        self._last = max(found, default=0)
+
+    def _give_back(self, name: bytes, fd: int) -> None:
+        os.close(fd)
+        self._store.remove(name)
+
+    def _take(self, number: int, found: _Found) -> None:
+        """Hold a session, or know a holder.
+
+        Raises `MalformedError`, `ValueError` and `OSError`, and has taken nothing then.
+        """
+        if _HOLDER in found:
+            self._take_holder(number, found)
+            return
+        boot, user, *facts = _read(found.get(_FACTS, -1), 7)
+        held = _session_of(facts, found)
+        is_ours = int(user) == self._user and is_name(boot) and len(self._keeper.sessions) < MOST_SESSIONS
+        if not is_ours or self._keeper.sessions.find(held.node, held.name) is not None:
+            raise ValueError("it is not this keeper's")
+        self._keeper.boot = boot
+        held.pidfd = _process_of(held, found)
+        close_all(found[letter] for letter in (_FACTS, _END) if letter in found)
+        self._kept[held] = number, set(found)
+        self._keeper.sessions.add(held)
+        if not held.has_ended:
+            self._keeper.poller.watch(held.pidfd, READ, lambda _events: self._keeper.look(held))
+
+    def _take_holder(self, number: int, found: _Found) -> None:
+        user, node, *numbers = _read(found[_HOLDER], 5)
+        pid, uid, started = map(int, numbers[:3])
+        if len(found) > 1 or int(user) != self._user or not is_name(node) or node in self._holders:
+            raise ValueError("it is nobody whom this keeper knows")
+        pidfd = _pidfd_of(pid, started)
+        os.close(found[_HOLDER])
+        if pidfd is None:
+            self._store.remove(_name(number, _HOLDER))
+            return
+        self._keeper.holders[node] = Peer(pid, uid, pidfd)
+        self._holders[node] = number, (pid, uid, started)
+
+
+def _process_at(peer: Peer) -> _Process:
+    return peer.pid, peer.uid, started_at(peer.pid)
+
+
+def _name(number: int, letter: bytes) -> bytes:
+    return b"%x" % number + letter
+
+
+def _number_of(name: bytes) -> int | None:
+    """Return the number in a name; None for what is no name of ours."""
+    letters = (*_LETTERS.values(), _FACTS, _END, _PROCESS, _HOLDER)
+    digits = name[:-1]
+    is_ours = name[-1:] in letters and 0 < len(digits) <= 4 and set(digits) <= set(b"0123456789abcdef")
+    return int(digits, 16) if is_ours else None
+
+
+def _sealed(facts: _Facts) -> int:
+    """Return memory with facts, which nobody changes any more."""
+    fd = os.memfd_create("omnyshell-facts", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.write(fd, pack(*facts))
+    seal(fd, FIXED)
+    return fd
+
+
+def _read(fd: int, least: int) -> _Facts:
+    """Return the facts in memory. Raises `MalformedError` and `OSError` for what has none, or fewer."""
+    if fd < 0 or not stat.S_ISREG(os.fstat(fd).st_mode) or not is_sealed(fd, FIXED):
+        raise MalformedError("no facts")
+    frames = list(Frames().feed(os.pread(fd, _MOST_FACTS, 0)))
+    facts = frames[0].split(b"\0") if len(frames) == 1 else []
+    if len(facts) < least:
+        raise MalformedError("no facts")
+    return facts
+
+
+def _session_of(facts: _Facts, found: _Found) -> Held:
+    """Return the session of facts and descriptors, each of its kind. Raises `MalformedError` and `ValueError`."""
+    node, name, kind, pid, started = facts[:5]
+    descriptors = {of: found[letter] for of, letter in _LETTERS.items() if letter in found}
+    are_ours = all(_is_of(of, fd) for of, fd in descriptors.items()) and RECORD in descriptors
+    if not is_name(node) or not is_name(name) or kind not in KINDS or not are_ours:
+        raise MalformedError("no session")
+    held = Held(node, name, kind, int(pid), descriptors)
+    held.is_child, held.started = False, int(started)
+    if _END in found:
+        state, ended_at = _read(found[_END], 2)[:2]
+        held.ended_at, held.is_reaped = int(ended_at), True
+        held.status = int(state) if state.lstrip(b"-").isdigit() else None
+    if held.pid <= 0 or held.started <= 0:
+        raise ValueError("no process")
+    return held
+
+
+def _is_of(name: bytes, fd: int) -> bool:
+    """Tell whether a descriptor is what its name says."""
+    facts, access = os.fstat(fd), fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE
+    if name == TERMINAL:
+        return stat.S_ISCHR(facts.st_mode) and os.isatty(fd)
+    if name == RECORD:
+        return stat.S_ISREG(facts.st_mode) and facts.st_size == MEMORY and is_sealed(fd, BOUND)
+    return stat.S_ISFIFO(facts.st_mode) and access == (os.O_WRONLY if name == STDIN else os.O_RDONLY)
+
+
+def _process_of(held: Held, found: _Found) -> int:
+    """Return the pidfd of a session's leader; of one that has ended and is nobody any more, note that it has."""
+    kept = found.get(_PROCESS, -1)
+    if held.has_ended:
+        if kept >= 0:
+            os.close(kept)
+        return -1
+    if kept >= 0 and id_of(kept) in (held.pid, -1):
+        return kept
+    # Where the manager kept none: a process of that id and age is the same.
+    if kept >= 0:
+        os.close(kept)
+    pidfd = _pidfd_of(held.pid, held.started)
+    if pidfd is None:
+        held.end_unknown()
+        return -1
+    return pidfd
+
+
+def _pidfd_of(pid: int, started: int) -> int | None:
+    """Return the pidfd of a process of that id and age; None where there is none any more."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    if started_at(pid) == started:
+        return pidfd
+    os.close(pidfd)
+    return None

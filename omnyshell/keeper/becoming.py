@@ -9,13 +9,15 @@ import pwd
 import stat
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
+from .pam import SERVICE_FILE
 from .trust import UntrustedError, check
 from .users import NOT_SHELLS, Account, Asker, RefusedError, Table, choose, table_of
 from .wire import MOST_BYTES, USER_PARTS
 
-USERS, AS_NODE = "users", "run-as-node-user"
+USERS, AS_NODE, PAM = "users", "run-as-node-user", "pam"
 """The keys of a node's file that are read here."""
 
 POSIX_SHELL = "/bin/sh"
@@ -32,6 +34,25 @@ _DAY = 86400
 _EXPIRES = 7
 
 
+class Login(NamedTuple):
+    """Whom an asker becomes."""
+
+    account: Account
+    principal: str
+    asks_pam: bool
+    """Whether PAM has a say in it."""
+
+
+class _Said(NamedTuple):
+    """What a node's file says of users."""
+
+    table: Table | None = None
+    is_as_node: bool = False
+    """Whether all is run as the node's user."""
+
+    asks_pam: bool = False
+
+
 class Users:
     """Who becomes whom, as a node's file says; it is read anew for each program."""
 
@@ -45,32 +66,31 @@ class Users:
         if uid != os.geteuid():
             return True
         try:
-            return self._read()[0] is not None
+            return self._read().table is not None
         except RefusedError:
             return True
 
-    def account_for(self, whose: bytes) -> Account:
+    def login_of(self, whose: bytes) -> Login:
         """Return whom a program's asker becomes. Raises `RefusedError`."""
-        table, is_as_node = self._read()
-        asker = asker_of(whose)
-        if table is not None:
-            return choose(table, asker, _find, self._node_user)
-        if is_as_node or self._node_user == os.geteuid():
-            return _only(asker, _by_number(self._node_user))
+        said, asker = self._read(), asker_of(whose)
+        if said.table is not None:
+            account = choose(said.table, asker, _find, self._node_user)
+            return Login(account, asker.principal, said.asks_pam and os.geteuid() == 0)
+        if said.is_as_node or self._node_user == os.geteuid():
+            return Login(_only(asker, _by_number(self._node_user)), asker.principal, asks_pam=False)
         where = self._path or "the node's file, and start the keeper with it"
         raise RefusedError(f"Nobody becomes a user here: write [users] into {where}, or {AS_NODE} = true")
 
-    def _read(self) -> tuple[Table | None, bool]:
-        """Return the table, None where the file has none, and whether all is run as the node's user."""
+    def _read(self) -> _Said:
         if not self._path:
-            return None, False
+            return _Said()
         try:
             said = tomllib.loads(_contents(self._path))
             if USERS not in said:
-                return None, said.get(AS_NODE) is True
+                return _Said(is_as_node=said.get(AS_NODE) is True)
             # Whoever writes the file is whoever it names.
             check(self._path, set())
-            return table_of(said[USERS]), False
+            return _Said(table_of(said[USERS]), asks_pam=_asks_pam(said.get(PAM)))
         except UntrustedError as exc:
             raise RefusedError(f"Who becomes whom could have been written by others: {exc}") from exc
         except (OSError, ValueError, RecursionError) as exc:
@@ -79,6 +99,16 @@ class Users:
     def check_file(self) -> None:
         """Raise `RefusedError` where the file is nothing to go by."""
         self._read()
+
+
+def _asks_pam(said: object) -> bool:
+    """Tell whether PAM is asked: as the file says, else where its service is there. Raises `ValueError`."""
+    if said is None:
+        return os.path.lexists(SERVICE_FILE)
+    for word, meant in (("true", True), ("false", False)):
+        if said is meant or said == word:
+            return meant
+    raise ValueError(f"'{PAM}' must be true or false")
 
 
 def _contents(path: str) -> str:
@@ -173,8 +203,13 @@ def check_expiry(account: Account, now: float) -> None:
             return
 
 
-def become(account: Account, streams: int, *, is_on_terminal: bool) -> None:
-    """Become a user for good, with their groups; the first `streams` descriptors become theirs too.
+def groups_of(account: Account) -> Sequence[int]:
+    """Return the groups of a user; where the keeper is not root's, they stay as they are."""
+    return os.getgrouplist(account.name, account.gid) if os.geteuid() == 0 else ()
+
+
+def become(account: Account, groups: Sequence[int], streams: int, *, is_on_terminal: bool) -> None:
+    """Become a user for good, in these groups; the first `streams` descriptors become theirs too.
 
     Raises `RefusedError`, and `OSError` where the system does not let it.
     """
@@ -184,7 +219,7 @@ def become(account: Account, streams: int, *, is_on_terminal: bool) -> None:
         return
     check_expiry(account, time.time())
     _give(account, streams, is_on_terminal=is_on_terminal)
-    os.setgroups(os.getgrouplist(account.name, account.gid))
+    os.setgroups(groups)
     os.setresgid(account.gid, account.gid, account.gid)
     os.setresuid(account.uid, account.uid, account.uid)
     _check_become(account)

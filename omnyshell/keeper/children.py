@@ -7,8 +7,10 @@ import signal
 import termios
 from collections.abc import Sequence
 
-from .becoming import Users, become, login_environment, login_shell, login_umask
-from .users import Account, RefusedError
+from .attendant import open_session
+from .becoming import Login, Users, become, groups_of, login_environment, login_shell, login_umask
+from .pam import Asked
+from .users import RefusedError
 from .wire import CANNOT, REFUSED
 
 MOST_REPORT = 4096
@@ -146,32 +148,56 @@ def _run(program: Program, streams: Sequence[int], telling: int) -> None:
 
 def _prepare(program: Program, streams: Sequence[int], telling: int) -> None:
     os.setsid()
-    if program.is_on_terminal:
-        fcntl.ioctl(streams[0], termios.TIOCSCTTY, 0)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
-    os.closerange(3, telling)
-    os.closerange(telling + 1, _MOST_OPEN)
-    if program.user:
-        _log_in(program, program.users.account_for(program.user))
-    os.chdir(program.directory)
+    _close_others(telling)
+    # PAM's limits and mask come on top of these.
     resource.setrlimit(resource.RLIMIT_NOFILE, (_SOFT_LIMIT, _HARD_LIMIT))
+    os.umask(login_umask())
+    _log_in(program, telling)
+    if program.is_on_terminal:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    os.chdir(program.directory)
     for number in _NOT_HANDED_ON:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _log_in(program: Program, account: Account) -> None:
+def _close_others(telling: int) -> None:
+    os.closerange(_STREAMS, telling)
+    os.closerange(telling + 1, _MOST_OPEN)
+
+
+def _log_in(program: Program, telling: int) -> None:
     """Become a user, and complete the program as a login of theirs would. Raises `RefusedError`."""
-    become(account, _STREAMS, is_on_terminal=program.is_on_terminal)
-    os.umask(login_umask())
+    login = program.users.login_of(program.user)
+    account, groups = login.account, groups_of(login.account)
+    by_pam = dict[bytes, bytes]()
+    if login.asks_pam:
+        os.setgroups(groups)
+        by_pam = _open_session(login, telling, is_on_terminal=program.is_on_terminal)
+        # Modules may have added some.
+        groups = os.getgroups()
+    become(account, groups, _STREAMS, is_on_terminal=program.is_on_terminal)
     program.words[0] = program.words[0] or os.fsencode(login_shell(account))
-    program.environment = login_environment(account) | program.environment
+    # What root's modules set is not for a client to change.
+    program.environment = login_environment(account) | program.environment | by_pam
     home = os.fsencode(account.home)
     if not program.directory:
         program.directory = home if _can_enter(home) else b"/"
     elif program.directory.startswith(b"~"):
         program.directory = os.path.join(home, program.directory[2:])
+
+
+def _open_session(login: Login, telling: int, *, is_on_terminal: bool) -> dict[bytes, bytes]:
+    """Have PAM open the session, and return the variables that it gives. Raises `RefusedError`."""
+    asked = Asked(login.account.name, login.principal, os.ttyname(0) if is_on_terminal else "")
+    opened = open_session(asked, telling)
+    # Modules leave what is theirs open; whoever closes the session has it too.
+    _close_others(telling)
+    if is_on_terminal and opened.said:
+        os.write(1, "".join(f"{said}\n" for said in opened.said).encode(errors="replace"))
+    return opened.variables
 
 
 def _can_enter(home: bytes) -> bool:

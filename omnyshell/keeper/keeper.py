@@ -2,8 +2,11 @@
 
 import errno
 import os
+import signal
 import socket
+import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from . import wire
 from .becoming import Users
@@ -21,6 +24,9 @@ MOST_CONNECTIONS = 16
 MOST_NODES = 64
 """The most nodes for which sessions are held."""
 
+LONGEST_START = 30.0
+"""Seconds that a child may take to become a program: modules and databases of users may be on the network."""
+
 _PAUSE = 1.0
 """Seconds without new connections, where there are no descriptors for them."""
 
@@ -35,6 +41,16 @@ _OF_ALL = (wire.HELLO, wire.UPGRADE, wire.STOP, wire.STATUS)
 """Requests that speak for no node."""
 
 _Answer = tuple[bytes, ...]
+
+
+class _Start(NamedTuple):
+    """A child that is becoming a program of another user's."""
+
+    connection: Connection
+    request: Request
+    held: Held
+    overdue: float
+    """When it has taken too long, by the monotonic clock."""
 
 
 class DeniedError(Exception):
@@ -61,9 +77,10 @@ class Keeper:
         """The process that has a node's descriptors, or had them."""
 
         self.connections: list[Connection] = []
-        self.starting = 0
-        """How many programs are being started."""
+        self.starting: dict[int, _Start] = {}
+        """Programs that are being started, by the pipe that tells how it went; the oldest first."""
 
+        self._will_look = False
         self.ending: Ending | None = None
         self.is_left = False
         """Whether it ends, and the next keeper has its sessions."""
@@ -230,7 +247,7 @@ class Keeper:
         try:
             self.poller.watch(pidfd, READ if report is None else 0, lambda _events: self.look(held))
             if report is not None:
-                self.poller.watch(report, READ, lambda _events: self._reported(connection, request, held, report))
+                self.poller.watch(report, READ, lambda _events: self._reported(report))
         except BaseException:
             self.poller.unwatch(pidfd)
             close_all((pidfd, *held_by_us.values(), *(() if report is None else (report,))))
@@ -239,8 +256,9 @@ class Keeper:
         self.sessions.add(held)
         if report is None:
             self._take(connection, request, held)
-        else:
-            self.starting += 1
+            return
+        self.starting[report] = _Start(connection, request, held, time.monotonic() + LONGEST_START)
+        self._look_later(LONGEST_START)
 
     def _check_room(self, node: bytes, name: bytes) -> None:
         if self.ending is not None:
@@ -252,24 +270,44 @@ class Keeper:
         if len(self.sessions) >= wire.MOST_SESSIONS and len(self.sessions.of(node)) >= wire.MOST_SESSIONS:
             raise DeniedError(wire.FULL, f"The keeper holds {wire.MOST_SESSIONS} sessions of this node")
 
-    def _reported(self, connection: Connection, request: Request, held: Held, report: int) -> None:
+    def _reported(self, report: int) -> None:
         """The program runs, or the child has said why not."""
         try:
             reported = os.read(report, MOST_REPORT)
         except BlockingIOError:
             return
+        self._settle_start(report, tuple(reported.split(b"\0", 1)) if reported else None)
+
+    def _settle_start(self, report: int, why_not: _Answer | None) -> None:
+        connection, request, held, _ = self.starting.pop(report)
         self.poller.unwatch(report)
         os.close(report)
-        self.starting -= 1
-        if reported:
-            self.sessions.forget(held)
-            connection.send(pack(wire.NO, request.number, *reported.split(b"\0", 1)))
-        else:
+        if why_not is None:
             self._take(connection, request, held)
+        else:
+            self.sessions.forget(held)
+            connection.send(pack(wire.NO, request.number, *why_not))
         # Not before, so that no session ends that has not begun.
         self.poller.change(held.pidfd, READ)
         if not self.starting:
             self.when_started()
+
+    def _look_later(self, seconds: float) -> None:
+        if not self._will_look:
+            self._will_look = True
+            self.poller.call_later(seconds, self._look_at_starts)
+
+    def _look_at_starts(self) -> None:
+        """End children that take too long, and look again when the next one would."""
+        self._will_look = False
+        now = time.monotonic()
+        for report, begun in list(self.starting.items()):
+            if begun.overdue > now:
+                self._look_later(begun.overdue - now)
+                return
+            begun.held.signal(wire.SESSION, signal.SIGKILL)
+            why = f"This machine took longer than {LONGEST_START:g} s to let the user in"
+            self._settle_start(report, (wire.CANNOT, why.encode()))
 
     def _take(self, connection: Connection, request: Request, held: Held) -> None:
         facts = (b"%d" % held.pid, held.state, held.kind, *held.descriptors)

@@ -17,8 +17,13 @@ def check_own_code() -> None:
     Raises `UntrustedError`.
     """
     seen: set[str] = set()
-    for path in sorted({sys.executable, *_modules(), *_mapped()}):
+    for path in sorted({sys.executable, *loaded_files()}):
         check(path, seen)
+
+
+def loaded_files() -> set[str]:
+    """Return the files of every module and library that this process has loaded."""
+    return _modules() | _mapped()
 
 
 def check(path: str, seen: set[str]) -> None:

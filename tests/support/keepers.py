@@ -49,9 +49,9 @@ class KeeperProcess:
         self.directory = directory
         directory.mkdir(mode=0o700, exist_ok=True)
         command = keeper_command(directory, user=os.geteuid() if user is None else user, users_file=users_file)
-        command = machine.wrapped(command) if machine is not None else command
         if program is not None:
             command[command.index(str(PROGRAM))] = str(program)
+        command = machine.wrapped(command) if machine is not None else command
         self._log = (directory / "log").open("wb")
         start = started_by.popen if started_by is not None else _popen
         self.process = start(command, self._log)
@@ -208,3 +208,31 @@ def read_until(fd: int, wanted: bytes) -> bytes:
 def read_all(fd: int) -> bytes:
     """Read a descriptor to its end."""
     return read_until(fd, b"\0 no program prints this \0")
+
+
+def asked(
+    keeper: KeeperProcess,
+    whose: str,
+    *words: str,
+    kind: bytes = wire.PIPES,
+    cwd: bytes = b"",
+    env: tuple[bytes, ...] = (),
+) -> str:
+    """What a program prints, or why there is none."""
+    node = keeper.node(b"asked")
+    said = node.ask(
+        *node.start_request(b"s", *map(str.encode, words), kind=kind, env=env, cwd=cwd, whose=whose.encode())
+    )
+    if said[0] == wire.NO:
+        node.close()
+        return os.fsdecode(said[2])
+    found = node.named(said)
+    output = read_all(found["stdout" if kind == wire.PIPES else "terminal"])
+    if kind == wire.PIPES:
+        output += read_all(found["stderr"])
+    node.exit_of(b"s")
+    node.ask(wire.FORGET, b"s")
+    for fd in found.values():
+        os.close(fd)
+    node.close()
+    return output.decode()

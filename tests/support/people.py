@@ -2,18 +2,20 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-PEOPLE = {"ann": 42001, "bea": 42002, "gone": 42003, "homeless": 42004}
+PEOPLE = {"ann": 42001, "bea": 42002, "gone": 42003, "homeless": 42004, "slayer": 42005}
 SYSTEM = {"dbms": 842}
 NODE_USER = 843
 EXTRA_GROUP = 42100
 HOMES = "/mnt"
 """Where homes are on that machine: all on the way to it can be entered by everybody."""
 
+GROUPS_FILE = "/etc/security/group.conf"
 _FILES = ("passwd", "group", "shadow")
 
 
@@ -35,6 +37,15 @@ class Machine:
         for name, lines in (("passwd", passwd), ("group", group), ("shadow", shadow)):
             own = Path("/etc", name).read_text(encoding="utf-8") if Path("/etc", name).exists() else ""
             (place / name).write_text(own + "\n".join(lines) + "\n", encoding="utf-8")
+        self.pam = place / "pam.d"
+        """The directory of PAM's services, which has none of ours unless a test writes it."""
+
+        self.groups = place / "group.conf"
+        """Which groups PAM adds."""
+
+        self.groups.touch()
+        if Path("/etc/pam.d").exists():
+            shutil.copytree("/etc/pam.d", self.pam, ignore=shutil.ignore_patterns("omnyshell"))
         for name in ("ann", "bea", "dbms", "service"):
             (self.homes / name).mkdir(mode=0o700)
             os.chown(self.homes / name, users[name], users[name])
@@ -44,5 +55,9 @@ class Machine:
     def wrapped(self, command: list[str]) -> list[str]:
         """Return a command line that runs a program on this machine, as the same process."""
         bound = {f"/etc/{name}": self._place / name for name in _FILES} | {HOMES: self.homes}
+        if self.pam.exists():
+            bound["/etc/pam.d"] = self.pam
+        if Path(GROUPS_FILE).exists():
+            bound[GROUPS_FILE] = self.groups
         mounts = " && ".join(shlex.join(["mount", "--bind", str(ours), there]) for there, ours in bound.items())
         return ["unshare", "--mount", "sh", "-c", f"{mounts} && exec {shlex.join(command)}"]

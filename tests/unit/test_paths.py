@@ -143,6 +143,7 @@ ELSEWHERE = {
     "cli/sessions/finding.py": "the terminal",
     "cli/terminal/streams.py": "its own descriptors",
     **{f"keeper/{name}.py": "the standard library alone" for name in ("becoming", "main", "trust", "upgrade")},
+    "keeper/attendant.py": "/proc, and null",
     "keeper/processes.py": "/proc",
     "paths.py": "here it is done",
     "security/files.py": "directories, and files that are new",

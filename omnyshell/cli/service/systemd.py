@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from omnyshell.cli.ground.output import complain, say
+from omnyshell.cli.service import pam
 from omnyshell.cli.service.plan import Kind, Plan
-from omnyshell.cli.service.systemd_units import KEEPER, Unit, units_of
+from omnyshell.cli.service.systemd_units import KEEPER, units_of
 from omnyshell.errors import ConfigException
 from omnyshell.paths import read_file
 from omnyshell.security.files import write_private
 
 MACHINES = Path("/etc/systemd/system")
-UNIT_MODE = 0o644
+FILE_MODE = 0o644
 
 
 def directory(*, is_users: bool) -> Path:
@@ -28,9 +29,13 @@ def directory(*, is_users: bool) -> Path:
 
 def show(plan: Plan) -> None:
     """Print each file under its name, as it would be written."""
-    for unit in units_of(plan):
-        say(f"# {directory(is_users=plan.is_users) / unit.name}")
-        for line in unit.text.splitlines():
+    texts = {directory(is_users=plan.is_users) / unit.name: unit.text for unit in units_of(plan)}
+    path = pam.path_for(plan)
+    if path is not None and not pam.is_changed(path):
+        texts[path] = pam.text_of(path.parent)
+    for place, text in texts.items():
+        say(f"# {place}")
+        for line in text.splitlines():
             say(line)
 
 
@@ -45,7 +50,8 @@ def install(plan: Plan) -> None:
     if not plan.is_users:
         _make_user(plan.user)
         _check_readable(plan)
-    changed = [unit for unit in units if _write(place / unit.name, unit)]
+    _install_pam(plan)
+    changed = [unit for unit in units if _write(place / unit.name, unit.text)]
     names = [unit.name for unit in units]
     _systemctl("daemon-reload", is_users=plan.is_users)
     _systemctl("enable", *names, is_users=plan.is_users)
@@ -74,6 +80,8 @@ def uninstall(kind: Kind, *, is_users: bool) -> int:
     for name in there:
         (place / name).unlink(missing_ok=True)
     _systemctl("daemon-reload", is_users=is_users)
+    if kind is Kind.NODE and not is_users:
+        _remove_pam()
     say(f"removed {', '.join(there)}; configuration, keys and state are left")
     return 0
 
@@ -111,6 +119,20 @@ def _check_free(plan: Plan, place: Path) -> None:
         )
 
 
+def _install_pam(plan: Plan) -> None:
+    """Write PAM's file for sessions of users, where the machine has none. Raises `ConfigException`."""
+    path = pam.path_for(plan)
+    if path is not None and not path.exists() and _write(path, pam.text_of(path.parent)):
+        say(f"wrote {path}")
+
+
+def _remove_pam() -> None:
+    """Remove PAM's file where it is the one that was written."""
+    path = pam.SERVICES / pam.NAME
+    if path.exists() and not pam.is_changed(path):
+        path.unlink()
+
+
 def _make_user(name: str) -> None:
     """Make the system user that the service runs as, if there is none of that name."""
     try:
@@ -134,14 +156,14 @@ def _may_read(user: str, path: Path) -> bool:
     return subprocess.run(words, user=user, group=user, extra_groups=(), check=False).returncode == 0  # noqa: S603
 
 
-def _write(path: Path, unit: Unit) -> bool:
-    """Write a unit; returns whether that changed anything."""
-    data = unit.text.encode()
+def _write(path: Path, text: str) -> bool:
+    """Write a file of the system's; returns whether that changed anything."""
+    data = text.encode()
     try:
         if path.exists() and read_file(path) == data:
             return False
         write_private(path, data)
-        path.chmod(UNIT_MODE)
+        path.chmod(FILE_MODE)
     except OSError as exc:
         raise ConfigException(f"cannot write {path}: {exc.strerror}") from exc
     return True

@@ -170,6 +170,13 @@ USERS = (
         parse=users_from_table,
     ),
     Option(
+        "pam",
+        "`pam`: whether PAM has a say in sessions of `[users]`; it has where `/etc/pam.d/omnyshell` is, unless told",
+        "BOOL",
+        choices=SWITCH,
+        in_file_only=True,
+    ),
+    Option(
         "--run-as-node-user",
         "have all sessions be of the user that the node runs as; root has none without this or [users]",
         kind="flag",
@@ -245,6 +252,8 @@ def users_file(values: Mapping[str, Any]) -> Path | None:
     """Return the file that says who becomes whom, if the node's file does. Raises `ConfigException`."""
     check_both(values["users"], as_node=bool(values["run_as_node_user"]))
     if not values["users"]:
+        if values["pam"] is not None:
+            raise ConfigException("PAM has a say in sessions of [users] alone, and there are none").about("pam")
         return None
     if values["no_keeper"]:
         raise ConfigException("[users] takes a keeper, which starts sessions as others").about("no_keeper")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.keepers import KeeperProcess, read_all
+from support.keepers import KeeperProcess, asked
 from support.people import EXTRA_GROUP, HOMES, NODE_USER, PEOPLE, SYSTEM, Machine
 
 from omnyshell.keeper import wire
@@ -34,26 +34,6 @@ def root_keeper(machine: Machine, file: Path, tmp_path_factory: pytest.TempPathF
     keeper = KeeperProcess(tmp_path_factory.mktemp("kept") / "keeper", user=NODE_USER, users_file=file, machine=machine)
     yield keeper
     keeper.end()
-
-
-def asked(keeper: KeeperProcess, whose: str, *words: str, kind: bytes = wire.PIPES, cwd: bytes = b"") -> str:
-    """What a program prints, or why there is none."""
-    node = keeper.node(b"asked")
-    argv = map(str.encode, words)
-    said = node.ask(*node.start_request(b"s", *argv, kind=kind, env=(), cwd=cwd, whose=whose.encode()))
-    if said[0] == wire.NO:
-        node.close()
-        return os.fsdecode(said[2])
-    found = node.named(said)
-    output = read_all(found["stdout" if kind == wire.PIPES else "terminal"])
-    if kind == wire.PIPES:
-        output += read_all(found["stderr"])
-    node.exit_of(b"s")
-    node.ask(wire.FORGET, b"s")
-    for fd in found.values():
-        os.close(fd)
-    node.close()
-    return output.decode()
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,7 @@ def test_a_certificate_that_is_not_there_is_named_with_its_line(tmp_path: Path) 
             "'exec-resume-timeout': duration 'x'",
         ),
         ('id = "n1"\nhub = "h"\nprincipal = "p"\ntoken = "t"\nauto-detach-timeout = "999999999d"', 5, "at most 36500"),
+        ('id = "n1"\npam = "maybe"\n[users]\nann = "ann"', 2, "'pam' must be one of true, false"),
     ],
 )
 def test_a_wrong_value_of_a_node_is_named_with_its_line(
@@ -246,6 +247,14 @@ def test_a_wrong_value_of_a_node_is_named_with_its_line(
         node_config_from(parse(NODE_START, ["--config", str(path)]))
     assert f"node.toml, line {line}: " in str(caught.value)
     assert words in str(caught.value)
+
+
+def test_pam_has_no_say_where_nobody_becomes_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMNYSHELL_HOME", str(tmp_path))
+    path = tmp_path / "node.toml"
+    path.write_text('id = "n1"\nhub = "h"\nprincipal = "p"\ntoken = "t"\npam = true\nrun-as-node-user = true')
+    with pytest.raises(ConfigException, match=r"PAM has a say in sessions of \[users\] alone"):
+        node_config_from(parse(NODE_START, ["--config", str(path)]))
 
 
 def test_a_wrong_value_of_the_command_line_is_named_by_its_option(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from omnyshell import ConfigException
 from omnyshell.cli.grammar.parsing import find_command, parse
 from omnyshell.cli.main import run
-from omnyshell.cli.service import launchd
-from omnyshell.cli.service.plan import Plan, plan_from
+from omnyshell.cli.service import launchd, pam, systemd
+from omnyshell.cli.service.plan import Kind, Plan, plan_from
 from omnyshell.cli.service.systemd_units import units_of
 
 HUB = 'cert = "/etc/hub/cert.pem"\nkey = "/etc/hub/key.pem"\n'
@@ -180,3 +180,73 @@ def test_launchd_gets_a_property_list_that_starts_the_same(place: Path) -> None:
     assert said["ProgramArguments"][-5:] == ["node", "start", "--config", f"{place}/a.toml", "--retry-refused"]
     assert said["Label"] == "dev.omnyshell.node"
     assert said["RunAtLoad"] is said["KeepAlive"] is True
+
+
+USERS = NODE.replace("run-as-node-user = true\n", "") + '[users]\nann = "ann"\n'
+
+
+@pytest.fixture
+def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory of PAM's services."""
+    found = tmp_path / "pam.d"
+    found.mkdir()
+    monkeypatch.setattr(pam, "SERVICES", found)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("there", "lines"),
+    [
+        (("common-auth", "common-account", "common-session", "password-auth"), "auth include common-auth"),
+        (("password-auth",), "session include password-auth"),
+        (("system-remote-login",), "account include system-remote-login"),
+        (("base-auth", "base-account", "base-session"), "session include base-session"),
+        (("common-auth",), "account required pam_unix.so"),
+    ],
+)
+def test_pams_file_includes_what_the_machine_has(services: Path, there: tuple[str, ...], lines: str) -> None:
+    for name in there:
+        (services / name).touch()
+    said = [line.split() for line in pam.text_of(services).splitlines() if not line.startswith("#")]
+    assert lines.split() in said
+    assert len(said) == 8
+    assert {line[2] for line in said if line[1] == "include"} <= set(there)
+
+
+def test_pams_file_is_printed_where_it_would_be_written(
+    place: Path, services: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def printed(text: str, *more: str) -> bool:
+        systemd.show(plan(place, "node", text, *more))
+        return f"# {services}/omnyshell\n" in capsys.readouterr().out
+
+    assert printed(USERS)
+    assert not printed(NODE)
+    assert not printed(USERS, "--user")
+    (services / "omnyshell").write_text(pam.text_of(services))
+    assert printed(USERS)
+    (services / "omnyshell").write_text("auth required pam_deny.so\n")
+    assert not printed(USERS)
+
+
+def test_a_file_of_pams_that_is_there_stays_as_it_is(
+    place: Path, services: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who would start and make something, which takes root and systemd, do nothing here."""
+    for name in ("_systemctl", "_make_user", "_check_rights", "_check_readable"):
+        monkeypatch.setattr(systemd, name, lambda *_args, **_more: None)
+    monkeypatch.setattr(systemd, "MACHINES", place / "units")
+    (place / "units").mkdir()
+    file, wanted = services / "omnyshell", plan(place, "node", USERS)
+    for _ in range(2):
+        systemd.install(wanted)
+        assert file.read_text() == pam.text_of(services)
+    assert file.stat().st_mode & 0o777 == 0o644
+    systemd.uninstall(Kind.NODE, is_users=False)
+    assert not file.exists()
+    for own in ("auth required pam_deny.so\n", pam.DATA.read_text()):
+        file.write_text(own)
+        systemd.install(wanted)
+        assert file.read_text() == own
+        systemd.uninstall(Kind.NODE, is_users=False)
+        assert file.read_text() == own

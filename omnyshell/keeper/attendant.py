@@ -1,0 +1,145 @@
+"""The process of root's that stays beside a program, and closes its PAM session when it has ended.
+
+It is no parent of the program, which is the keeper's own child: exit code, signals and pidfd are the program's. Nor is
+it a child that the program would wait for. It goes on when the keeper is replaced, or killed.
+"""
+
+import fcntl
+import gc
+import os
+import resource
+import select
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+from .pam import Asked, Transaction
+from .users import RefusedError
+
+LONGEST_CLOSE = 30
+"""Seconds for which modules may close a session; one that takes longer is left as it is."""
+
+NAME = b"omnyshell-pam"
+"""What the process is called, in the 15 bytes that a name may have."""
+
+_STREAMS = 3
+_LIMITS = sorted({getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")})
+
+
+class Opened(NamedTuple):
+    """A session that PAM has opened."""
+
+    variables: dict[bytes, bytes]
+    """What modules set for the program."""
+
+    said: Sequence[str]
+    """What they have to say to the user."""
+
+
+def open_session(asked: Asked, telling: int) -> Opened:
+    """Have PAM open a session for this process, which is to become a program, and leave somebody who closes it.
+
+    Meanwhile the standard streams lead nowhere: what modules and their programs print, read or leave open, is not the
+    session's. Whoever is left has neither those nor `telling`. Raises `RefusedError`, and leaves nothing open then.
+    """
+    # Looking for garbage would touch all that is shared with the keeper, and so have it copied.
+    gc.disable()
+    # Signals of the keeper's are handled here too, but not told to it: they neither end nor hinder this.
+    signal.set_wakeup_fd(-1)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    limits = [(limit, resource.getrlimit(limit)) for limit in _LIMITS]
+    group = _own_group()
+    with _streams_aside() as kept:
+        transaction = Transaction(asked)
+        try:
+            transaction.check_account()
+            transaction.open()
+            opened = Opened(transaction.environment(), transaction.said)
+            _attend(transaction, [*kept, telling], limits, group)
+        except BaseException:
+            transaction.close()
+            raise
+    return opened
+
+
+@contextmanager
+def _streams_aside() -> Iterator[list[int]]:
+    """Have the standard streams lead nowhere for a while; yield the descriptors that lead where they did."""
+    kept = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _STREAMS) for fd in range(_STREAMS)]
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for fd in range(_STREAMS):
+        os.dup2(null, fd)
+    os.close(null)
+    yield kept
+    for fd, stream in enumerate(kept):
+        os.dup2(stream, fd)
+        os.close(stream)
+
+
+_Limits = Sequence[tuple[int, tuple[int, int]]]
+
+
+def _attend(transaction: Transaction, private: Sequence[int], limits: _Limits, group: bytes) -> None:
+    """Leave a process that closes the session when this one has ended. Raises `RefusedError` where there is none."""
+    pidfd = os.pidfd_open(os.getpid())
+    between = os.fork()
+    if between == 0:
+        try:
+            # Neither the program's child nor of its session, and closed is what is private before the program runs.
+            os.setsid()
+            for fd in private:
+                os.close(fd)
+            if os.fork() == 0:
+                _wait(transaction, pidfd, limits, group)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(between, 0)
+    os.close(pidfd)
+    if status:
+        raise RefusedError("No process can be had that would close the PAM session")
+
+
+def _wait(transaction: Transaction, pidfd: int, limits: _Limits, group: bytes) -> None:
+    for limit, before in limits:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(limit, before)
+    _leave_scope(group)
+    with suppress(OSError):
+        _write("/proc/self/comm", NAME)
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    poll.poll()
+    signal.alarm(LONGEST_CLOSE)
+    transaction.close()
+
+
+def _own_group() -> bytes:
+    """Return this process's control group of version 2, by its path from the root; empty where it has none."""
+    with suppress(OSError), open("/proc/self/cgroup", "rb") as file:
+        for line in file:
+            if line.startswith(b"0::"):
+                return line[3:].rstrip(b"\n")
+    return b""
+
+
+def _leave_scope(group: bytes) -> None:
+    """Go back to the keeper's control group where a module made another for the session, which ends as a whole."""
+    if group and _own_group() != group:
+        with suppress(OSError):
+            for mount in _mounts():
+                _write(mount + group + b"/cgroup.procs", b"0")
+
+
+def _mounts() -> Iterator[bytes]:
+    with open("/proc/self/mountinfo", "rb") as file:
+        for line in file:
+            words, _, kind = line.partition(b" - ")
+            if kind.startswith(b"cgroup2 "):
+                yield words.split()[4]
+
+
+def _write(path: str | bytes, data: bytes) -> None:
+    with open(path, "wb", buffering=0) as file:
+        file.write(data)

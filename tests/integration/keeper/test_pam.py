@@ -379,6 +379,81 @@ def test_sessions_are_closed_also_when_the_keeper_was_killed(
     node.close()
 
 
+@pytest.fixture
+def scope(tmp_path: Path) -> Iterator[Path]:
+    """A control group that a module makes for a session, as pam_systemd does."""
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    place = next((Path(words[1]) for words in mounts if words[2] == "cgroup2"), None)
+    found = Path(place or tmp_path) / f"omnyshell-test-{os.getpid()}.scope"
+    try:
+        found.mkdir()
+        (found / "cgroup.kill").stat()
+    except OSError:
+        pytest.skip("there is no cgroup.kill here")
+    yield found
+    (found / "cgroup.kill").write_text("1")
+    until(lambda: not (found / "cgroup.procs").read_text())
+    found.rmdir()
+
+
+def test_a_session_with_a_control_group_of_its_own_can_be_killed_as_that_and_is_closed_then(
+    pam_keeper: KeeperProcess, service: Service, scope: Path
+) -> None:
+    enter = service.place / "enter"
+    enter.write_text(f"#!/bin/sh\n[ $PAM_TYPE != open_session ] || echo $PPID > {scope}/cgroup.procs\n")
+    enter.chmod(0o755)
+    service.says(f"session required pam_exec.so {enter}", service.telling("session"))
+    node = pam_keeper.node(b"scope")
+    found = begun(node, b"s", "setsid sleep 1000 & sleep 1000", wire.PTY)
+    beside = attendant_of(pam_keeper, found["pid"])
+    assert str(found["pid"]) in (scope / "cgroup.procs").read_text().split()
+    until(lambda: str(beside) not in (scope / "cgroup.procs").read_text().split())
+    (scope / "cgroup.kill").write_text("1")
+    assert over(node, b"s", found) == b"-9"
+    service.wait_for_close()
+    until(lambda: beside not in attendants(pam_keeper))
+    node.close()
+
+
+@pytest.mark.parametrize("hasty_keeper", [("keeper.py", "LONGEST_START = 30.0", "LONGEST_START = 60.0")], indirect=True)
+def test_a_session_that_began_before_an_upgrade_is_closed_after_it(
+    hasty_keeper: KeeperProcess, service: Service, tmp_path: Path
+) -> None:
+    service.says(service.telling("session"))
+    node = hasty_keeper.node()
+    found = begun(node, b"s", "read line; exit 6", wire.PTY)
+    beside = attendant_of(hasty_keeper, found["pid"])
+    installed = tmp_path / "program" / "ending.py"
+    installed.write_text(installed.read_text() + "# another version\n")
+    node.channel.sendall(wire.pack(wire.UPGRADE, b"99"))
+    assert node.is_closed()
+    node.close()
+    node = hasty_keeper.node()
+    assert attendants(hasty_keeper) == {beside}
+    os.write(found["terminal"], b"\n")
+    assert over(node, b"s", found) == b"6"
+    service.wait_for_close()
+    assert asked(hasty_keeper, ANN, "id", "-un") == "ann\n"
+    service.wait_for_close(2)
+    node.close()
+
+
+def test_a_keeper_that_is_stopped_leaves_no_session_open(
+    machine: Machine, users_file: Path, service: Service, tmp_path: Path
+) -> None:
+    service.says(service.telling("session"))
+    keeper = KeeperProcess(tmp_path / "keeper", user=NODE_USER, users_file=users_file, machine=machine)
+    node = keeper.node()
+    found = begun(node, b"s", "sleep 1000", wire.PTY)
+    attendant_of(keeper, found["pid"])
+    keeper.end()
+    service.wait_for_close()
+    until(lambda: not attendants(keeper))
+    os.close(found["terminal"])
+    os.close(found["record"])
+    node.close()
+
+
 def test_fifty_sessions_are_opened_and_closed_and_take_little(pam_keeper: KeeperProcess, service: Service) -> None:
     """It takes a second or two: a hundred programs of modules run."""
     service.says(service.telling("session"))

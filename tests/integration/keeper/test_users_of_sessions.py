@@ -95,6 +95,32 @@ async def test_who_becomes_nobody_has_no_session(certificates: Certificates, mac
         assert refused.value.code == "not_authorized"
 
 
+async def test_pam_has_its_say_and_is_heard(certificates: Certificates, machine: Machine, tmp_path: Path) -> None:
+    text, service = tmp_path / "text", machine.pam / "omnyshell"
+    if not machine.pam.exists():
+        pytest.skip("PAM is not installed")
+    text.write_text("Down until noon.\n" + "Really. " * 1000)
+    text.chmod(0o644)
+    tmp_path.chmod(0o755)
+    calm = "auth required pam_permit.so\naccount required pam_permit.so\n"
+    try:
+        async with with_users(certificates, machine, tmp_path / "state", "admin = 'ann'") as (_, client):
+            service.write_text(f"{calm}session required pam_echo.so file={text}\n")
+            session = await within(client.open_session("n1", mode=SessionMode.SHELL, pty=PtySpec(), interactive=True))
+            await session.write(b"echo I am $(id -un); exit 7\n")
+            shown = b"".join([chunk.data async for chunk in session])
+            assert shown.startswith(b"Down until noon.")
+            assert b"I am ann" in shown
+            assert (await within(session.wait())).code == 7
+            result = await within(client.execute("n1", "id -un; exit 7"))
+            assert (result.stdout, result.status.code) == (b"ann\n", 7)
+            service.write_text(f"account required pam_nologin.so file={text}\n")
+            with pytest.raises(SessionRejectedException, match=r"PAM refuses 'ann': Down until noon\. Really\."):
+                await within(client.execute("n1", "id -un"))
+    finally:
+        service.unlink()
+
+
 async def test_rules_hold_for_every_user(certificates: Certificates, machine: Machine, tmp_path: Path) -> None:
     policy = CommandPolicy(("/usr/bin/id", "/usr/bin/env"))
     async with with_users(certificates, machine, tmp_path / "state", "admin = 'root'", commands=policy) as (_, client):

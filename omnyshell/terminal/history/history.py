@@ -280,6 +280,24 @@ class History(Sequence[Row]):
         self._pack()
         return [page for page in self._pages if isinstance(page, Page)]
 
+    def written(self) -> tuple[list[Page], int]:
+        """Return all rows, and the number after the last: the newest in a page of its own, which is not kept here."""
+        self.settle()
+        self._drop_doubled()
+        newest = [Page(self._fresh, self._width, self._end)] if self._fresh else []
+        return [page for page in self._pages if isinstance(page, Page)] + newest, self._end + len(self._fresh)
+
+    def begin_with(self, pages: Sequence[Page], end: int) -> None:
+        """Have these rows, the last of which has a number below `end`. Nothing may be kept yet."""
+        self._first = self._end = max(0, end - sum(page.count for page in pages))
+        for page in pages:
+            # The last one has the newest rows, which where they were written forgot nobody.
+            self._forget_surplus()
+            page.start = self._end
+            self._end += page.count
+            self._pages.append(page)
+            self._charge(page.size)
+
     # How it is kept
 
     @property

@@ -1,6 +1,7 @@
 """Rows packed together, so that thousands of them take little memory."""
 
 import marshal
+import struct
 import zlib
 from array import array
 from collections.abc import Sequence
@@ -17,6 +18,11 @@ _NEVER: Final = 1 << 30
 
 _OVERHEAD: Final = 400
 """Bytes that a page takes beside what is packed."""
+
+FORMAT: Final = 100 * marshal.version + 1
+"""Of a page's bytes: another one cannot be read. It changes with what is packed, and how."""
+
+_HEAD: Final = struct.Struct("=HHI?")
 
 # A row as it is packed: its text, where that is all there is to it; else flags, the number of its fill, its runs, and
 # how far it was ever filled.
@@ -39,6 +45,25 @@ class Page:
         self._lengths = array("H", lengths) if min(lengths, default=0) >= 0 else None
         self._packed, self._longest = _pack(rows)
         self._count_elsewhere = (width, self.count)
+
+    def to_bytes(self) -> bytes:
+        """Return all but its number, for `from_bytes` of the same `FORMAT`."""
+        head = _HEAD.pack(self.width, self.count, self._longest, self._lengths is not None)
+        return b"".join((head, self._lengths or b"", self._packed))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Page":
+        """Return a page that `to_bytes` has written. Raises `ValueError` for what it cannot have."""
+        try:
+            width, count, longest, has_lengths = _HEAD.unpack_from(data)
+        except struct.error as exc:
+            raise ValueError("this is no page") from exc
+        page, at = cls((), width, 0), _HEAD.size
+        end = at + 2 * count if has_lengths else at
+        page._lengths, at = array("H", data[at:end]) if has_lengths else None, end
+        page.count, page._longest, page._packed = count, longest, data[at:]
+        page._count_elsewhere = (width, count)
+        return page
 
     @property
     def size(self) -> int:

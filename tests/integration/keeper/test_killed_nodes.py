@@ -9,7 +9,7 @@ from support.killed_nodes import NUMBERS, Followed, KilledNode
 from support.stack import Certificates, connected_client, hub_config, running_node, until, within
 
 from omnyshell import ExitStatus, OmnyShellHub, PtySpec, SessionMode
-from omnyshell.services.client.session import LinkState
+from omnyshell.services.client.session import LinkState, RemoteSession
 from omnyshell.services.node.keeper.place import own_directory
 from omnyshell.services.node.records.memory import Cell
 from omnyshell.transport.backoff import BackoffTimes
@@ -52,6 +52,51 @@ async def test_nothing_dies_with_a_node_that_is_killed(certificates: Certificate
                 assert set(each.resumed) == {LinkState.RESUMED}
     node.kill()
     keeper.end()
+
+
+async def test_what_left_the_screen_is_there_after_a_kill(certificates: Certificates, kept_state: Path) -> None:
+    """One shell prints before, and one before and after the kill; both are as on a node that was not killed.
+
+    Takes a second or two for the lines, which are more than what is refed alone would have.
+    """
+    lines = 10_000
+
+    async with OmnyShellHub(hub_config(certificates)) as hub, connected_client(certificates, hub.port) as client:
+
+        async def seen(session: RemoteSession) -> tuple[bytes, list[bytes]]:
+            """Its screen, and what is above it."""
+            screen = await within(client.peek("n1", session.id, with_history=True))
+            assert screen.history_end is not None
+            parts = [part async for part in client.history("n1", session.id, screen.history_end, lines)]
+            return screen.data, b"".join(reversed(parts)).splitlines()
+
+        node = KilledNode(certificates, hub.port, kept_state)
+        try:
+            while not await client.list_nodes():
+                await asyncio.sleep(0.01)
+            shells = [
+                await within(client.open_session("n1", command=command, mode=SessionMode.SHELL, pty=PtySpec()))
+                for command in ("seq 30000; read line", "seq 20000; echo half; read line; seq 20001 30000; read line")
+            ]
+            followed = [Followed(each) for each in shells]
+            await until(lambda: b"30000\r\n" in followed[0].out and b"half" in followed[1].out)
+            before = await seen(shells[0])
+            assert before[1][-lines:] == [b"%d" % number for number in range(30_000 - 22 - lines, 30_000 - 22)]
+            node.kill()
+            node.start()
+            await until(lambda: all(each.resumed for each in followed))
+            assert await seen(shells[0]) == before
+            await shells[1].write(b"\n")
+            await until(lambda: b"30000\r\n" in followed[1].out)
+            _, above = await seen(shells[1])
+            numbers = [int(line) for line in above[-lines:] if line.isdigit()]
+            assert numbers == list(range(30_000 - 22 - len(numbers), 30_000 - 22))
+            assert lines - len(numbers) <= 2
+            for session, each in zip(shells, followed, strict=True):
+                await session.write(b"\n")
+                assert await within(each.ending) == ExitStatus(0)
+        finally:
+            node.kill()
 
 
 @pytest.fixture

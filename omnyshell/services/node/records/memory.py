@@ -18,7 +18,10 @@ SCREEN, SCREEN_SIZE = 256 * KIB, 2 * MIB
 JOURNAL, JOURNAL_SIZE = 8 * MIB, 8 * MIB
 """Where the two slots of state, those of the screen, and the output are. What is not written takes no room."""
 
-SIZE = JOURNAL + JOURNAL_SIZE
+PAST, PAST_SIZE = 16 * MIB, 8 * MIB
+"""Where the lines are that left a screen."""
+
+SIZE = PAST + PAST_SIZE
 
 _PAGE = mmap.PAGESIZE
 

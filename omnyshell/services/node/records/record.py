@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from omnyshell.model.sessions import PtySpec, SessionMode
 from omnyshell.services.node.records.journal import BrokenError, Journal
@@ -18,6 +19,7 @@ from omnyshell.services.node.records.memory import (
     Memory,
     Slots,
 )
+from omnyshell.services.node.records.past import Past, Place
 
 _Kind = TypeVar("_Kind")
 
@@ -54,6 +56,13 @@ class ScreenCheckpoint(msgspec.Struct, kw_only=True, omit_defaults=True):
     painting: bytes = b""
     """What paints it on a new terminal of that size."""
 
+    pages: list[Place] = []
+    """Where the lines are that have left it, oldest first."""
+
+    pages_format: int = 0
+    pages_end: int = 0
+    """The number of the line after the last of these."""
+
 
 class SessionRecord:
     """What is written of a session while it goes on. Every method leaves it such that a kill loses nothing."""
@@ -63,6 +72,8 @@ class SessionRecord:
         self._cells = memory.cells
         self._state = Slots(memory, Cell.STATE, STATE, STATE_SIZE)
         self._screen = Slots(memory, Cell.SCREEN, SCREEN, SCREEN_SIZE)
+        checkpoint = self.checkpoint
+        self.past = Past(memory, checkpoint.pages if checkpoint is not None else ())
 
     @classmethod
     def begin(cls, fd: int) -> "SessionRecord":
@@ -90,13 +101,7 @@ class SessionRecord:
     def note_screen(self, checkpoint: ScreenCheckpoint) -> None:
         """Note the screen; one that is too large is noted as unknown."""
         if not self._screen.write(_encode(checkpoint)):
-            self._screen.write(
-                _encode(
-                    ScreenCheckpoint(
-                        offset=checkpoint.offset, cols=checkpoint.cols, rows=checkpoint.rows, is_known=False
-                    )
-                )
-            )
+            self._screen.write(_encode(replace(checkpoint, is_known=False, painting=b"")))
 
     @property
     def input_offset(self) -> int:

@@ -8,6 +8,7 @@ from omnyshell.model.sessions import PtySpec
 from omnyshell.services.node.records.memory import JOURNAL_SIZE, KIB, SCREEN_SIZE
 from omnyshell.services.node.records.record import ScreenCheckpoint, SessionRecord
 from omnyshell.services.node.records.replay import JournalReplay
+from omnyshell.services.node.screens.kept_lines import KeptLines
 from omnyshell.services.node.screens.pump import ScreenFollower, ScreenPump
 
 EVERY = 128 * KIB
@@ -35,6 +36,7 @@ class ScreenCheckpoints:
         """Whether it is to be noted as soon as possible, as it was resized."""
 
         self._screen = screen
+        self._lines = KeptLines(record.past, screen.follower.history)
         self._record = record
         self._replay = replay
         self._size = size
@@ -57,10 +59,12 @@ class ScreenCheckpoints:
     def _steps(self, checkpoint: ScreenCheckpoint) -> Generator[None, None, ScreenCheckpoint]:
         painted = yield from _whole(self._screen.follower)
         checkpoint.painting, checkpoint.is_known = painted or b"", painted is not None
+        yield from self._lines.note(checkpoint)
         return checkpoint
 
     def _note(self, checkpoint: ScreenCheckpoint) -> None:
         self._record.note_screen(checkpoint)
+        self._lines.noted()
         self._noted = checkpoint.offset
         self._replay.shown(checkpoint.offset)
         self._on_room()

@@ -20,6 +20,7 @@ from omnyshell.services.node.records.record import SessionRecord
 from omnyshell.services.node.records.replay import JournalReplay
 from omnyshell.services.node.screens.checkpoints import ScreenCheckpoints, what_paints
 from omnyshell.services.node.screens.device_queries import DeviceQuery, DeviceQueryScanner
+from omnyshell.services.node.screens.kept_lines import take_lines
 from omnyshell.services.node.screens.pump import Painting, ScreenFollower, ScreenPump
 from omnyshell.services.node.sessions.fitting import LARGEST_SCREEN
 from omnyshell.terminal.screen.work import finished
@@ -97,6 +98,7 @@ class SessionOutput:
         shown = None
         if screen is not None:
             shown = checkpoint.offset if checkpoint is not None else record.journal.start
+            take_lines(record, checkpoint, screen.follower.history)
             for data in what_paints(record, checkpoint):
                 screen.push(data)
         replay = JournalReplay(record.journal, shown)

@@ -64,6 +64,11 @@ def status(options: argparse.Namespace) -> int:
     say(f"process {facts.pid} keeps {_sessions(facts.running)} for {place}")
     for node in facts.nodes:
         say(f"  {_line(node)}")
+    if facts.flaw:
+        what = "sessions are refused" if facts.limits else "what calls setsid outlives its session"
+        complain(f"omnyshell: {what}: {facts.flaw}")
+    elif facts.limits:
+        say(f"limits of each session: {facts.limits}")
     return 0
 
 

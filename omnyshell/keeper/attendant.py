@@ -14,13 +14,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+from .cgroups import ATTENDANTS
+from .hierarchy import group_of, write
 from .pam import Asked, Transaction
 from .users import RefusedError
 
 LONGEST_CLOSE = 30
 """Seconds for which modules may close a session; one that takes longer is left as it is."""
 
-NAME = b"omnyshell-pam"
+NAME = "omnyshell-pam"
 """What the process is called, in the 15 bytes that a name may have."""
 
 _STREAMS = 3
@@ -49,7 +51,9 @@ def open_session(asked: Asked, telling: int) -> Opened:
     signal.set_wakeup_fd(-1)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     limits = [(limit, resource.getrlimit(limit)) for limit in _LIMITS]
-    group = _own_group()
+    group = ""
+    with suppress(OSError):
+        group = group_of("self")
     with _streams_aside() as kept:
         transaction = Transaction(asked)
         try:
@@ -80,7 +84,7 @@ def _streams_aside() -> Iterator[list[int]]:
 _Limits = Sequence[tuple[int, tuple[int, int]]]
 
 
-def _attend(transaction: Transaction, private: Sequence[int], limits: _Limits, group: bytes) -> None:
+def _attend(transaction: Transaction, private: Sequence[int], limits: _Limits, group: str) -> None:
     """Leave a process that closes the session when this one has ended. Raises `RefusedError` where there is none."""
     pidfd = os.pidfd_open(os.getpid())
     between = os.fork()
@@ -101,13 +105,13 @@ def _attend(transaction: Transaction, private: Sequence[int], limits: _Limits, g
         raise RefusedError("No process can be had that would close the PAM session")
 
 
-def _wait(transaction: Transaction, pidfd: int, limits: _Limits, group: bytes) -> None:
+def _wait(transaction: Transaction, pidfd: int, limits: _Limits, group: str) -> None:
     for limit, before in limits:
         with suppress(OSError, ValueError):
             resource.setrlimit(limit, before)
-    _leave_scope(group)
+    _leave_group(group)
     with suppress(OSError):
-        _write("/proc/self/comm", NAME)
+        write("/proc/self/comm", NAME)
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     poll.poll()
@@ -115,31 +119,10 @@ def _wait(transaction: Transaction, pidfd: int, limits: _Limits, group: bytes) -
     transaction.close()
 
 
-def _own_group() -> bytes:
-    """Return this process's control group of version 2, by its path from the root; empty where it has none."""
-    with suppress(OSError), open("/proc/self/cgroup", "rb") as file:
-        for line in file:
-            if line.startswith(b"0::"):
-                return line[3:].rstrip(b"\n")
-    return b""
-
-
-def _leave_scope(group: bytes) -> None:
-    """Go back to the keeper's control group where a module made another for the session, which ends as a whole."""
-    if group and _own_group() != group:
-        with suppress(OSError):
-            for mount in _mounts():
-                _write(mount + group + b"/cgroup.procs", b"0")
-
-
-def _mounts() -> Iterator[bytes]:
-    with open("/proc/self/mountinfo", "rb") as file:
-        for line in file:
-            words, _, kind = line.partition(b" - ")
-            if kind.startswith(b"cgroup2 "):
-                yield words.split()[4]
-
-
-def _write(path: str | bytes, data: bytes) -> None:
-    with open(path, "wb", buffering=0) as file:
-        file.write(data)
+def _leave_group(group: str) -> None:
+    """Go where sessions' ends do not reach: beside the group of this one, or back where a module has led elsewhere."""
+    with suppress(OSError):
+        if os.path.isdir(beside := os.path.join(os.path.dirname(group), ATTENDANTS)):
+            write(f"{beside}/cgroup.procs", "0")
+        elif group and group_of("self") != group:
+            write(f"{group}/cgroup.procs", "0")

@@ -85,7 +85,7 @@ class Users:
         if not self._path:
             return _Said()
         try:
-            said = tomllib.loads(_contents(self._path))
+            said = tomllib.loads(contents(self._path))
             if USERS not in said:
                 return _Said(is_as_node=said.get(AS_NODE) is True)
             # Whoever writes the file is whoever it names.
@@ -111,7 +111,7 @@ def _asks_pam(said: object) -> bool:
     raise ValueError(f"'{PAM}' must be true or false")
 
 
-def _contents(path: str) -> str:
+def contents(path: str) -> str:
     """Return what is in a regular file: nothing else is waited for, or read without end. Raises `OSError`."""
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Callable
 
+from .cgroups import Groups
 from .held import Sessions
 from .poller import Poller
 from .processes import hang_up, members, signal_sessions
@@ -18,7 +19,7 @@ _LOOK = 0.05
 class Ending:
     """Ends sessions without waiting for any of them; `is_over` when none is left, or 2 s have passed."""
 
-    def __init__(self, poller: Poller, sessions: Sessions) -> None:
+    def __init__(self, poller: Poller, sessions: Sessions, groups: Groups) -> None:
         self.is_over = False
         self.answers: list[Callable[[int], None]] = []
         """Told at the end how many sessions there were."""
@@ -29,7 +30,11 @@ class Ending:
         self._count = sum(not held.has_ended for held in sessions)
         # One whose leader has ended may have other processes still.
         self._held = [held for held in sessions if not held.is_reaped]
+        of_sessions = [held.group for held in sessions if held.group is not None and not held.group.is_over]
+        self._groups = [*groups.left, *of_sessions]
         hang_up(self._ids())
+        for group in self._groups:
+            group.hang_up()
         poller.call_later(0, self._look)
 
     def _look(self) -> None:
@@ -37,6 +42,8 @@ class Ending:
         if past >= HANG_UP_TIME and not self._was_killed:
             self._was_killed = True
             signal_sessions(self._ids(), signal.SIGKILL)
+            for group in self._groups:
+                group.signal(signal.SIGKILL)
         if past < HANG_UP_TIME + _KILL_TIME and self._goes_on():
             self._poller.call_later(_LOOK, self._look)
             return
@@ -45,7 +52,8 @@ class Ending:
             answer(self._count)
 
     def _goes_on(self) -> bool:
-        return not all(held.has_ended for held in self._held) or next(members(self._ids()), None) is not None
+        has_members = next(members(self._ids()), None) is not None or any(group.pids() for group in self._groups)
+        return has_members or not all(held.has_ended for held in self._held)
 
     def _ids(self) -> set[int]:
         return {held.pid for held in self._held if not held.is_reaped}

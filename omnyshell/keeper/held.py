@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+from .cgroups import Group
 from .processes import directory_of, hang_up, has_ended, is_there, name_of, return_code_of, signal_sessions
 from .streams import STDERR, STDIN, STDOUT, TERMINAL
 from .wire import GROUP, RUNNING, UNKNOWN
@@ -35,6 +36,9 @@ class Held:
         """The keeper's copies, by name, in the order in which a node gets them."""
 
         self.pidfd = -1
+        self.group: Group | None = None
+        """What tells its processes from all others, where the machine has that."""
+
         self.status: int | None = None
         """As `Popen.returncode` has it: negative for a signal."""
 
@@ -109,18 +113,21 @@ class Held:
         """Close all. The leader has ended, or cannot be left to run."""
         self.close(STDIN, *list(self.descriptors))
         self._reap_if_done()
+        if self.group is not None:
+            self.group.forget()
 
     def signal(self, target: bytes, number: int) -> None:
         """Signal the foreground, or all of the session. Who has gone is ignored."""
-        if self.is_reaped or (not self.is_child and has_ended(self.pidfd)):
-            return
-        with suppress(OSError):
-            if target == GROUP:
-                os.killpg(self._foreground() or self.pid, number)
-            elif number == signal.SIGHUP:
-                hang_up({self.pid})
-            else:
-                signal_sessions({self.pid}, number)
+        if not self.is_reaped and (self.is_child or not has_ended(self.pidfd)):
+            with suppress(OSError):
+                if target == GROUP:
+                    os.killpg(self._foreground() or self.pid, number)
+                elif number == signal.SIGHUP:
+                    hang_up({self.pid})
+                else:
+                    signal_sessions({self.pid}, number)
+        if self.group is not None and target != GROUP:
+            self.group.hang_up() if number == signal.SIGHUP else self.group.signal(number)
 
     def where(self) -> tuple[int, bytes, bytes]:
         """Return the id, name and directory of what is in the foreground."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from . import wire
 from .becoming import Users
+from .cgroups import Groups
 from .children import MOST_REPORT, Program, end_now, start
 from .connection import Connection
 from .ending import Ending
@@ -18,6 +19,7 @@ from .peers import Peer, peer_of
 from .poller import READ, Poller, say
 from .processes import has_ended
 from .streams import STDIN, close_all, open_streams
+from .users import RefusedError
 from .wire import MalformedError, Request, pack, parse_request
 
 MOST_CONNECTIONS = 16
@@ -64,10 +66,18 @@ class Keeper:
     """Serves whoever connects to its socket and may: a node's user, its own, and root."""
 
     def __init__(
-        self, poller: Poller, listener: socket.socket, lock: int, served: set[int], boot: bytes, users: Users
+        self,
+        poller: Poller,
+        listener: socket.socket,
+        lock: int,
+        served: set[int],
+        boot: bytes,
+        users: Users,
+        groups: Groups,
     ) -> None:
         """`served` are the users who may ask; `users` says whose programs are started for them."""
         self.poller = poller
+        self.groups = groups
         self.own_descriptors = (listener.fileno(), lock)
         self.boot = boot
         """Names this keeper, through all its upgrades."""
@@ -116,7 +126,7 @@ class Keeper:
     def stop(self, answer: Callable[[int], None]) -> None:
         """End all sessions, and then the keeper; `answer` is told how many there were."""
         if self.ending is None:
-            self.ending = Ending(self.poller, self.sessions)
+            self.ending = Ending(self.poller, self.sessions, self.groups)
         self.ending.answers.append(answer)
 
     def look(self, held: Held) -> None:
@@ -130,6 +140,8 @@ class Keeper:
         if self.sessions.find(held.node, held.name) is held:
             for connection in [each for each in self.connections if each.node == held.node]:
                 connection.send(pack(wire.EXIT, held.name, held.state))
+        if held.group is not None:
+            held.group.ended()
         self.sessions.changed(held)
         self.poller.unwatch(held.pidfd)
         os.close(held.pidfd)
@@ -181,6 +193,8 @@ class Keeper:
             verdict = wire.OK
         except DeniedError as exc:
             verdict, found = wire.NO, exc.answer
+        except RefusedError as exc:
+            verdict, found = wire.NO, (wire.REFUSED, os.fsencode(str(exc)))
         except OSError as exc:
             verdict, found = wire.NO, (wire.CANNOT, os.fsencode(exc.strerror or str(exc)))
         if found is not None and request.number != wire.UNANSWERED:
@@ -192,7 +206,7 @@ class Keeper:
             raise DeniedError(wire.UNKNOWN_VERB, "This keeper is older than what was asked")
         answer = getattr(self, "_" + request.verb.decode().replace("-", "_"))
         found: _Answer | None
-        if request.verb in (*_OF_ALL, wire.START, wire.LIST):
+        if request.verb in (*_OF_ALL, wire.START, wire.LIST, wire.GROUPS):
             found = answer(connection, request)
             return found
         held = self.sessions.find(connection.node or b"", request.fields[0])
@@ -207,7 +221,7 @@ class Keeper:
             self._hold(connection, node)
         connection.node = node
         judges = wire.JUDGES if self._users.judges(connection.peer.uid) else b""
-        return b"%d" % wire.VERSION, b"%d" % os.getpid(), self.boot, judges
+        return b"%d" % wire.VERSION, b"%d" % os.getpid(), self.boot, judges, *self.groups.facts()
 
     def _hold(self, connection: Connection, node: bytes) -> None:
         """Make the peer the one that holds the node's sessions, unless another process does and lives."""
@@ -235,23 +249,29 @@ class Keeper:
         variables = request.rest[int(count) :]
         program = Program(words, variables, directory, user, self._users, is_on_terminal=kind != wire.PIPES)
         held_by_us, of_program = open_streams(kind, int(columns), int(rows))
+        group = None
         try:
+            group = self.groups.next()
             pid, pidfd, report = start(program, of_program)
         except BaseException:
             close_all(held_by_us.values())
+            if group is not None:
+                group.forget()
             raise
         finally:
             close_all(set(of_program))
         held = Held(node, name, kind, pid, held_by_us)
-        held.pidfd = pidfd
+        held.pidfd, held.group = pidfd, group
         try:
             self.poller.watch(pidfd, READ if report is None else 0, lambda _events: self.look(held))
             if report is not None:
                 self.poller.watch(report, READ, lambda _events: self._reported(report))
         except BaseException:
             self.poller.unwatch(pidfd)
-            close_all((pidfd, *held_by_us.values(), *(() if report is None else (report,))))
+            close_all((pidfd, *(() if report is None else (report,))))
             end_now(pid)
+            held.is_reaped = True
+            held.forget()
             raise
         self.sessions.add(held)
         if report is None:
@@ -283,6 +303,7 @@ class Keeper:
         self.poller.unwatch(report)
         os.close(report)
         if why_not is None:
+            held.group = self.groups.moved(held.group, held.pid)
             self._take(connection, request, held)
         else:
             self.sessions.forget(held)
@@ -312,10 +333,17 @@ class Keeper:
     def _take(self, connection: Connection, request: Request, held: Held) -> None:
         facts = (b"%d" % held.pid, held.state, held.kind, *held.descriptors)
         connection.send(pack(wire.OK, request.number, *facts), held.descriptors.values())
+        if held.group is not None:
+            held.group.note(connection.peer.pid, held.node, held.name)
 
     def _list(self, connection: Connection, _request: Request) -> _Answer:
         found = self.sessions.of(connection.node or b"")
         return tuple(fact for held in found for fact in (held.name, b"%d" % held.pid, held.state, held.kind))
+
+    def _groups(self, connection: Connection, _request: Request) -> _Answer:
+        found = ((held.name, held.group) for held in self.sessions.of(connection.node or b""))
+        told = ((name, os.fsencode(group.path)) for name, group in found if group is not None and not group.is_over)
+        return tuple(fact for each in told for fact in each)
 
     def _close_stdin(self, _connection: Connection, _request: Request, held: Held) -> _Answer:
         held.close(STDIN)

@@ -16,6 +16,7 @@ from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 from .becoming import Users
+from .cgroups import Groups
 from .children import HANDLED, allow_descriptors
 from .keeper import Keeper
 from .net import Net
@@ -72,12 +73,24 @@ def _serve(how: str, directory: str, user: int, idle: float, config: str, state:
         records, boot = [], os.urandom(8).hex().encode()
         lock = _lock(directory)
         listener = _listen(directory, user)
+    poller = Poller()
+    groups = Groups(poller, config)
+    groups.open(_name_of(lock))
+    try:
+        groups.check()
+    except RefusedError as exc:
+        if how != "--restore":
+            groups.close()
+            raise
+        # What runs goes on; nothing else is started as long as it is so.
+        say(str(exc))
     if how == "detach":
         _detach()
     allow_descriptors()
-    keeper = Keeper(Poller(), listener, lock, {0, os.geteuid(), user}, boot, users)
+    keeper = Keeper(poller, listener, lock, {0, os.geteuid(), user}, boot, users, groups)
     passed_on = restore(keeper, records)
     net = None if how == "detach" else _net(keeper, user, kept, passed_on)
+    groups.take_over(keeper.sessions)
 
     def command(option: str, fd: int) -> list[str]:
         return [sys.executable, "-I", "-S", _HERE, option, directory, str(user), str(idle), config, str(fd)]
@@ -85,6 +98,7 @@ def _serve(how: str, directory: str, user: int, idle: float, config: str, state:
     _mark_return(f"{directory}/{RETURNS}", is_kept=net is not None)
     _watch_signals(keeper, net, Upgrade(keeper, net, command, _mark))
     _run(keeper, idle)
+    groups.close()
     os.unlink(f"{directory}/{SOCKET}")
 
 
@@ -154,6 +168,12 @@ def _listen(directory: str, user: int) -> socket.socket:
         os.close(fd)
     listener.listen(_BACKLOG)
     return listener
+
+
+def _name_of(lock: int) -> str:
+    """Return a name that no other keeper's control groups can have, and the next keeper of the same directory has."""
+    facts = os.fstat(lock)
+    return f"omnyshell-{facts.st_dev:x}-{facts.st_ino:x}"
 
 
 def _detach() -> None:

@@ -33,13 +33,18 @@ _ROOM = 64
 HELLO, START, LIST, TAKE = b"hello", b"start", b"list", b"take"
 CLOSE_STDIN, STOP_READING, SIGNAL, WHERE = b"close-stdin", b"stop-reading", b"signal", b"where"
 FORGET, UPGRADE, STOP, STATUS = b"forget", b"upgrade", b"stop", b"status"
+GROUPS = b"groups"
 
 UNANSWERED = b"0"
 
 OK, NO, EXIT = b"ok", b"no", b"exit"
 
 JUDGES = b"judges"
-"""The last word of the answer to `hello`, where each start has to say for whom it is."""
+"""In the answer to `hello` behind version, process and boot, where each start has to say for whom it is.
+
+Three words more follow: where control groups are made, why sessions are in none or not limited, and the limits; each
+may be empty.
+"""
 
 PTY, PIPES = b"pty", b"pipes"
 QUIET_PTY = b"quiet-pty"
@@ -110,12 +115,14 @@ REQUESTS: dict[bytes, tuple[Callable[[bytes], bool], ...]] = {
     SIGNAL: (is_name, _one_of(GROUP, SESSION), _number(1, MOST_SIGNAL)),
     WHERE: (is_name,),
     FORGET: (is_name,),
+    GROUPS: (),
     UPGRADE: (),
     STOP: (),
     STATUS: (),
 }
 """What each field of a request must be. `hello` has the version and the node's id, which a command line leaves empty.
 `start` has the session, kind, columns, rows, directory, for whom, how many words the program has, those, and variables.
+`groups` is answered by sessions, each with the directory of its control group.
 For whom it is are four lines: principal, roles, the user that is wanted, and those to whom the hub narrows it; commas
 separate roles and users. Where that is empty, the program is the keeper's own user's. Otherwise the first word may be
 empty or a name, and the directory empty or below `~`: shell, search and home are those of who it becomes."""

@@ -14,6 +14,7 @@ KNOWN = {
     r"(?s)this checkout has no history back to version 0\.1\.0.*": "a shallow checkout lacks what 0.1.0 is built from",
     r"no disk can be mounted here": "a container may not mount; tests that always run raise what a full disk raises",
     r"no access lists here": "the file system of this machine has none",
+    r"no control groups can be made here": "what is decided about them is tried in a tree of plain files as well",
     r"there is no \S+ here": "one of many programs that a restricted node's user would start others with",
 }  # fmt: skip
 """What a skip says, as a pattern, and why the suite is whole without it."""

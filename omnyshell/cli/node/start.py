@@ -16,6 +16,7 @@ from omnyshell.security.files import make_private_directory
 from omnyshell.services.local.pid_file import PidFile
 from omnyshell.services.node.as_root import node_state
 from omnyshell.services.node.config import NodeConfig
+from omnyshell.services.node.keeper.limited import limits_file
 from omnyshell.services.node.node import OmnyShellNode
 from omnyshell.services.node.options import OPTIONS, users_file, uses_keeper
 
@@ -32,7 +33,8 @@ def config_from(options: argparse.Namespace) -> NodeConfig:
     strict = strict_modes(options)
     said = {"state_dir": node_state(None, options.id)} | settings(vars(options), OPTIONS, NodeConfig)
     strict.check_tree(said["state_dir"])
-    sessions = {"keeper": uses_keeper(vars(options)), "users_file": users_file(vars(options))}
+    files = {"users_file": users_file(vars(options)), "limits_file": limits_file(vars(options))}
+    sessions = {"keeper": uses_keeper(vars(options))} | files
     return NodeConfig(**said | {"access": access_from(options)} | sessions)
 
 

@@ -71,6 +71,9 @@ class NodeConfig:
     users_file: Path | None = None
     """The file whose table `[users]` says who becomes which user of this machine; it takes a keeper."""
 
+    limits_file: Path | None = None
+    """The file that says what one session may take of the machine; it takes a keeper."""
+
     run_as_node_user: bool = False
     """Whether everything that is started is the node's user's also where that is root, which has to be said."""
 

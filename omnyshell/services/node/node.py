@@ -382,9 +382,9 @@ def _says_whose(config: NodeConfig) -> bool:
 def _backend_of(config: NodeConfig, whose_: Whose) -> ShellBackend:
     """Return the backend of this machine's processes."""
     local = LocalBackend(config.state_dir, config.commands, config.refused_variables, config.drain_limit, whose_)
-    if not config.keeper and config.users_file is None:
+    if not config.keeper and config.users_file is None and config.limits_file is None:
         return local
-    return KeptBackend(config.state_dir, config.node_id, local, config.users_file)
+    return KeptBackend(config.state_dir, config.node_id, local, config.users_file, config.limits_file)
 
 
 def _is_displacement(error: OmnyShellException) -> bool:

@@ -16,6 +16,7 @@ from omnyshell.services.access_options import ACCESS, BIND_CERTIFICATE, CA
 from omnyshell.services.exposer.targets import TargetPatterns
 from omnyshell.services.node.config import Keeping, NodeConfig
 from omnyshell.services.node.environment import REFUSED_VARIABLES
+from omnyshell.services.node.keeper.limited import LIMITS
 from omnyshell.services.node.keeper.whose import check_both, check_users, users_from_table
 from omnyshell.services.node.restriction.tables import COMMANDS, rules_from_tables
 from omnyshell.services.service_options import CONFIG, LOG_FORMAT, LOG_LEVEL, STRICT_MODES
@@ -229,7 +230,8 @@ KEEPER_START = (
 
 KEEPER_STOP = (*KEEPER_PLACE, Option("--yes", "do not ask, however many sessions end", kind="flag"))
 
-_DECLARED = (*IDENTITY, *NODE_ACCESS, *RULES, *SESSIONS, *SCREENS, *KEEPER, *USERS, *SERVICE, LOG_LEVEL, LOG_FORMAT)
+_OF_SESSIONS = (*SESSIONS, *SCREENS, *KEEPER, *USERS, *LIMITS)
+_DECLARED = (*IDENTITY, *NODE_ACCESS, *RULES, *_OF_SESSIONS, *SERVICE, LOG_LEVEL, LOG_FORMAT)
 
 
 def users_table(pairs: Iterable[str]) -> dict[str, list[str]]:

@@ -119,7 +119,7 @@ def random_request(random: Random) -> tuple[bytes, ...]:
     if verb == wire.SIGNAL:
         target = random.choice([wire.GROUP, wire.SESSION])
         return verb, session, target, b"%d" % random.choice([1, 2, 9, 15, 18, 19, 64])
-    return (verb,) if verb == wire.LIST else (verb, session)
+    return (verb, session) if wire.REQUESTS[verb] else (verb,)
 
 
 def test_whatever_nodes_do_in_any_order_nothing_is_left_of_it(keeper: KeeperProcess) -> None:

@@ -16,6 +16,7 @@ from omnyshell.cli.grammar.commands import HUB_START, NODE_START
 from omnyshell.cli.grammar.parsing import parse
 from omnyshell.cli.hub.start import config_from as hub_config_from
 from omnyshell.cli.node.start import config_from as node_config_from
+from omnyshell.keeper.limits import KEYS as LIMITS_OF_SESSIONS
 from omnyshell.log_format import formatter
 from omnyshell.options.option import Option
 from omnyshell.options.toml_file import read_options
@@ -309,7 +310,7 @@ def test_an_empty_list_in_a_file_never_means_that_nothing_is_restricted(option: 
     path = tmp_path / "empty.toml"
     path.write_text(f"# a file\n{option.toml_key} = []\n")
     assert bool(option.if_empty) is (option.toml_key in EMPTY_OPENS)
-    if option.if_empty or option.toml_key in ("commands", "users"):
+    if option.if_empty or option.toml_key in ("commands", "users", *LIMITS_OF_SESSIONS):
         with pytest.raises(ConfigException, match=f"^{path}, line 2: '{option.toml_key}'"):
             read_options(path, [option])
     else:

@@ -11,6 +11,7 @@ GOOD: dict[bytes, tuple[bytes, ...]] = {
     wire.HELLO: (b"1", b"node-1"),
     wire.START: (b"s-1", wire.PTY, b"80", b"24", b"/", b"", b"2", b"/bin/sh", b"-l", b"HOME=/", b"A="),
     wire.LIST: (),
+    wire.GROUPS: (),
     wire.TAKE: (b"s-1",),
     wire.CLOSE_STDIN: (b"s-1",),
     wire.STOP_READING: (b"s-1",),

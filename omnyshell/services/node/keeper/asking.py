@@ -31,6 +31,11 @@ class KeeperFacts(NamedTuple):
 
     pid: int
     nodes: list[KeptNode]
+    flaw: str = ""
+    """Why sessions are in no control groups of their own, or cannot be limited."""
+
+    limits: str = ""
+    """What a session may take; empty for all there is."""
 
     @property
     def running(self) -> int:
@@ -43,7 +48,7 @@ def keeper_facts(state_dir: Path) -> KeeperFacts:
     with _Conversation(state_dir) as keeper:
         facts = keeper.ask(wire.STATUS)
         nodes = [_node(facts[start : start + 4]) for start in range(0, len(facts), 4)]
-        return KeeperFacts(keeper.pid, nodes)
+        return KeeperFacts(keeper.pid, nodes, *keeper.groups)
 
 
 def stop_keeper(state_dir: Path) -> int:
@@ -77,7 +82,10 @@ class _Conversation:
         self._channel = connect(self._state_dir)
         self._channel.settimeout(PATIENCE)
         try:
-            self.pid = int(self.ask(wire.HELLO, b"%d" % wire.VERSION, b"")[1])
+            answer = self.ask(wire.HELLO, b"%d" % wire.VERSION, b"")
+            self.pid = int(answer[1])
+            unknown = b"this keeper is of an earlier version"
+            self.groups = [os.fsdecode(fact) for fact in answer[5:7] or (unknown, b"")]
         except BaseException:
             self._channel.close()
             raise

@@ -87,15 +87,21 @@ class KeeperClient:
         state_dir: Path,
         node_id: str,
         *,
-        users_file: Path | None = None,
+        file: Path | None = None,
         exited: Callable[[str, int | None], None],
         gone: Callable[[], None],
         reconnected: Callable[[Collection[str], set[str]], None],
     ) -> None:
-        """A keeper that is started reads in `users_file` who becomes whom."""
-        self._users_file = users_file
+        """A keeper that is started reads in the node's `file` who becomes whom, and what sessions may take."""
+        self._file = file
         self.judges = False
         """Whether the keeper decides whose the programs are, and has to be told for whom each is."""
+
+        self.limits = ""
+        """What it lets sessions take; empty for all there is."""
+
+        self.flaw = ""
+        """Why sessions are in no control groups, or cannot be limited as the node's file says."""
 
         self._state_dir = state_dir
         self._node_id = node_id.encode()
@@ -236,14 +242,14 @@ class KeeperClient:
             if loop.time() >= deadline or not is_to_return(self._state_dir):
                 break
             await asyncio.sleep(BETWEEN_TRIES)
-        await start_own(self._state_dir, self._users_file)
+        await start_own(self._state_dir, self._file)
         return connect(self._state_dir)
 
     async def _say_hello(self, channel: socket.socket) -> None:
         self._line = KeeperLine(channel, self._heard, self._lost)
         while True:
             try:
-                _, _, boot, judges = (await self._direct(wire.HELLO, b"%d" % wire.VERSION, self._node_id))[:4]
+                answer = await self._direct(wire.HELLO, b"%d" % wire.VERSION, self._node_id)
             except Refusal as exc:
                 if exc.code != wire.HELD:
                     raise
@@ -251,9 +257,12 @@ class KeeperClient:
                 await _end_of(int(exc.facts[0]))
             else:
                 break
+        # An earlier keeper knows of no control groups.
+        boot, judges, _, flaw, limits = [*answer, b"", b"", b""][2:7]
         if self._boot not in (b"", boot):
             self._gone()
         self._boot, self.judges = boot, judges == wire.JUDGES
+        self.flaw, self.limits = os.fsdecode(flaw), os.fsdecode(limits)
 
     async def _direct(self, verb: bytes, *fields: bytes) -> list[bytes]:
         """Ask over a connection that is being made."""
@@ -373,13 +382,13 @@ async def _end_of(pid: int) -> None:
         os.close(pidfd)
 
 
-async def start_own(state_dir: Path, users_file: Path | None = None) -> None:
+async def start_own(state_dir: Path, file: Path | None = None) -> None:
     """Start a keeper of our own user's, which outlives us. Raises `NoKeeperException` where it does not start."""
     directory = own_directory(state_dir)
     try:
         make_private_directory(directory)
         starting = await asyncio.create_subprocess_exec(
-            *keeper_command(directory, user=os.geteuid(), idle=IDLE, detach=True, users_file=users_file),
+            *keeper_command(directory, user=os.geteuid(), idle=IDLE, detach=True, users_file=file),
             env=inherited_variables(os.environ),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,

@@ -31,17 +31,26 @@ logger = logging.getLogger("omnyshell.node")
 class KeptBackend:
     """Has a keeper start processes, which outlive this one; starts them itself where no keeper can be had."""
 
-    def __init__(self, state_dir: Path, node_id: str, local: LocalBackend, users_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        node_id: str,
+        local: LocalBackend,
+        users_file: Path | None = None,
+        limits_file: Path | None = None,
+    ) -> None:
         """`local` prepares requests, and starts them without a keeper.
 
-        Where there is a `users_file`, nothing is started but as it says who becomes whom.
+        Where there is a `users_file`, nothing is started but as it says who becomes whom; and nothing that is not
+        limited where there is a `limits_file`.
         """
         self._local = local
         self._users_file = users_file
+        self._limits_file = limits_file
         self._client: KeeperClient | None = KeeperClient(
             state_dir,
             node_id,
-            users_file=users_file,
+            file=users_file or limits_file,
             exited=self._exited,
             gone=self._keeper_gone,
             reconnected=self._tell_again,
@@ -69,11 +78,23 @@ class KeptBackend:
     async def _reach(self) -> dict[str, KeptFacts]:
         """Connect to the keeper, and return the sessions that it has; do without where there is none."""
         try:
-            return await self._client.begin() if self._client is not None else {}
+            found = await self._client.begin() if self._client is not None else {}
         except (NoKeeperException, TimeoutError) as exc:
             logger.warning("sessions end with this process, as there is no keeper: %s", exc)
             await self._drop_client()
             return {}
+        self._say_what_is_limited()
+        return found
+
+    def _say_what_is_limited(self) -> None:
+        client = self._client
+        if client is None:
+            return
+        if self._limits_file is not None and (client.flaw or not client.limits):
+            text = client.flaw or f"the keeper that runs does not read {self._limits_file}"
+            logger.error("SESSIONS ARE REFUSED, AS THEY CANNOT BE LIMITED: %s", text)
+        elif client.limits:
+            logger.info("each session is limited: %s", client.limits)
 
     @property
     def leaves(self) -> bool:
@@ -117,6 +138,9 @@ class KeptBackend:
         client = self._client
         if self._users_file is not None and (client is None or not client.judges):
             text = f"No keeper goes by [users] of {self._users_file}: stop the one that runs, and start the node anew"
+            raise SessionRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
+        if self._limits_file is not None and (client is None or not client.limits):
+            text = f"No keeper limits sessions as {self._limits_file} says: see its log, and start it anew"
             raise SessionRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
         if client is None:
             return self._local.start(request, sink)

@@ -1,0 +1,465 @@
+"""Each session in a control group of its own, where this machine has those of version 2 and lets the keeper make some.
+
+Moving a process into a group takes the system 10 ms and more, and moving a program that runs would lose what it has
+started meanwhile. So the keeper itself is in the group in which the next program will be born, and leaves it for a new
+one when nobody waits for it. One that is empty again is used again.
+"""
+
+import os
+import re
+import signal
+import tomllib
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from .becoming import contents
+from .hierarchy import group_of, read, words_of, write
+from .limits import KEYS, Limits, limits_of
+from .poller import READ, Poller, say
+from .trust import UntrustedError, check
+from .users import RefusedError
+
+if TYPE_CHECKING:
+    from .held import Sessions
+
+NOTE, EARLIER = "user.omnyshell.session", "user.omnyshell.earlier"
+"""What is noted at a group: whose session it is and who has that, and the processor time of sessions before it."""
+
+ATTENDANTS = "attendants"
+"""The group of those that outlive a session because they have to close it."""
+
+QUIET = 0.2
+"""Seconds after a start in which the keeper stays where it is, as the next start or end will come soon."""
+
+_LOOK, _LONGEST = 0.5, 3600.0
+"""Seconds until a group is looked at again that was not empty, the first time and later on."""
+
+_LOGIN = re.compile(r"/session-\w+\.scope$")
+"""A group that systemd makes for a login."""
+
+
+class Group:
+    """The control group of a session."""
+
+    def __init__(self, path: str, groups: "Groups") -> None:
+        self.path = path
+        self.is_over = False
+        """Whether it is empty, and another session's now."""
+
+        self.limits = Limits()
+        """What is still to be set."""
+
+        self._groups = groups
+        self._tail = os.fsencode(path[path[: path.rindex("/")].rindex("/") :])
+
+    def pids(self) -> list[int]:
+        """Return its processes without the keeper; none where it is gone."""
+        own = os.getpid()
+        with suppress(OSError):
+            return [pid for line in read(f"{self.path}/cgroup.procs") if (pid := int(line)) not in (0, own)]
+        return []
+
+    def signal(self, number: int) -> None:
+        """Signal all processes of it, also those that made sessions of their own."""
+        if self.is_over:
+            return
+        if number == signal.SIGKILL and self._kill():
+            return
+        for pid in self.pids():
+            with suppress(OSError):
+                pidfd = os.pidfd_open(pid)
+                try:
+                    # The id may have become another process's before it was opened.
+                    if self._has(pid):
+                        signal.pidfd_send_signal(pidfd, number)
+                finally:
+                    os.close(pidfd)
+
+    def hang_up(self) -> None:
+        """Send SIGHUP to all processes of it, and continue those that are stopped."""
+        self.signal(signal.SIGHUP)
+        self.signal(signal.SIGCONT)
+
+    def note(self, holder: int, node: bytes, name: bytes) -> None:
+        """Note whose session it is, and which process has its descriptors."""
+        with suppress(OSError):
+            os.setxattr(self.path, NOTE, b"%d\0%b\0%b" % (holder, node, name))
+
+    def noted(self) -> tuple[int, bytes, bytes]:
+        """Return what is noted; nothing where nobody has to have it any more."""
+        with suppress(OSError, ValueError):
+            holder, node, name = os.getxattr(self.path, NOTE).split(b"\0")
+            return int(holder), node, name
+        return 0, b"", b""
+
+    def ended(self) -> None:
+        """The session has ended by itself: end what it leaves behind, where its limits say so."""
+        if self.limits.kills_left_behind and not self.is_over and self.pids():
+            self.signal(signal.SIGKILL)
+
+    def forget(self) -> None:
+        """Remove it, now or when the last process has left it, which goes on without anybody. Idempotent."""
+        if not self.is_over:
+            with suppress(OSError):
+                os.removexattr(self.path, NOTE)
+            self._groups.forget(self)
+
+    def limit(self) -> None:
+        """Set what all in it may take together; where that cannot be, end it."""
+        try:
+            for name, value in self.limits.files().items():
+                write(f"{self.path}/{name}", value)
+        except OSError as exc:
+            say(f"{self.path} cannot be limited, and is ended: {exc.strerror}")
+            self.signal(signal.SIGKILL)
+
+    def _has(self, pid: int) -> bool:
+        return any(line.startswith(b"0::") and line.endswith(self._tail) for line in read(f"/proc/{pid}/cgroup"))
+
+    def _kill(self) -> bool:
+        try:
+            self._groups.leave(self)
+            write(f"{self.path}/cgroup.kill", "1")
+        except FileNotFoundError:
+            return True
+        except OSError as exc:
+            say(f"{self.path} cannot be killed at once: {exc.strerror}")
+            return False
+        return True
+
+
+class Groups:
+    """Makes the groups of sessions, and removes them."""
+
+    def __init__(self, poller: Poller, file: str) -> None:
+        """`file` is the node's, which says what sessions may take; empty where there is none."""
+        self.place = ""
+        """The directory in which groups are made; empty where there are none."""
+
+        self.flaw = "this machine has no control groups of version 2"
+        """Why there are none."""
+
+        self._poller = poller
+        self._file = file
+        self._mark: tuple[int, ...] = ()
+        self._limits = Limits()
+        self._nest = ""
+        self._number = 0
+        self._tenant: Group | None = None
+        """The session that was born in the nest and is not forgotten."""
+
+        self._was_used = self._is_leaving = False
+        self._left: set[str] = set()
+        """Groups that are not empty, of sessions that are forgotten."""
+
+        self._next_look = 0.0
+
+    # The beginning and the end
+
+    def open(self, name: str, parent: str = "") -> None:
+        """Begin below the keeper's own group, or where the keeper before an upgrade did; say why it cannot be."""
+        try:
+            found = parent or group_of("self")
+            if not found:
+                return
+            before = os.path.dirname(found)
+            base = os.path.dirname(before) if os.path.basename(before) == name else found
+            self._settle(f"{base}/{name}", base, found if base != found else "")
+        except OSError as exc:
+            self.flaw = f"no control groups can be made below {exc.filename or 'the own one'}: {exc.strerror}"
+            self.place = ""
+
+    def _settle(self, place: str, base: str, nest: str) -> None:
+        for path in (place, f"{place}/{ATTENDANTS}"):
+            with suppress(FileExistsError):
+                _make(path)
+        if not os.path.exists(f"{place}/cgroup.kill"):
+            self.flaw = f"{place} has no cgroup.kill, which Linux has since 5.14"
+            return
+        numbers = [int(entry) for entry in os.listdir(place) if entry.isdecimal()]
+        self.place, self._number, self._nest = place, max(numbers, default=0), nest
+        if not nest:
+            self._move_on()
+        self._was_used = bool(nest)
+        for directory in (base, place):
+            _enable(directory, set(self._limits.controllers()))
+        self.flaw = ""
+
+    def check(self) -> None:
+        """Raise `RefusedError` where sessions could not be limited as the file says."""
+        limits = self._now()
+        if not self.place and limits.any:
+            raise RefusedError(f"{self._file} limits sessions, but {self.flaw}: {_remedy()}")
+        wanted = limits.controllers()
+        have = words_of(f"{self.place}/cgroup.subtree_control") if wanted else set()
+        for controller, key in wanted.items():
+            if controller.encode() not in have:
+                missing = f"the control group {os.path.dirname(self.place)} has no controller '{controller}' to give"
+                raise RefusedError(f"'{key}' of {self._file} cannot be held, as {missing}: {_remedy()}")
+
+    def facts(self) -> tuple[bytes, bytes, bytes]:
+        """Return where groups are made, what keeps sessions from being in some or limited, and the limits; as text."""
+        try:
+            self.check()
+        except RefusedError as exc:
+            flaw = str(exc)
+        else:
+            flaw = self.flaw
+        return os.fsencode(self.place), os.fsencode(flaw), self._limits.shown().encode()
+
+    def take_over(self, sessions: "Sessions") -> None:
+        """Take over what an earlier keeper has left: groups of sessions that are held again, and remove what is empty.
+
+        What nobody has descriptors of any more is ended.
+        """
+        if not self.place:
+            return
+        for path in self._entries():
+            group = self.of(path)
+            holder, node, name = group.noted()
+            held = sessions.find(node, name)
+            if held is not None:
+                held.group = group
+                if path == self._nest:
+                    self._tenant = group
+                    self._leave_soon(group)
+            elif path != self._nest:
+                self._drop(group)
+                if holder and path in self._left:
+                    say(f"{path} is of a session that nobody keeps any more")
+                    self._end_with(holder, group)
+        for held in sessions:
+            if held.group is None and not held.has_ended:
+                held.group = self._login_of(held.pid)
+
+    def close(self) -> None:
+        """Remove all groups that are empty, and the keeper's own."""
+        if not self.place:
+            return
+        with suppress(OSError):
+            # It may not be in a group that has others below it, unless that is the first of all.
+            write(f"{os.path.dirname(self.place)}/cgroup.procs", f"{os.getpid()}")
+        for path in (*self._entries(), f"{self.place}/{ATTENDANTS}", self.place):
+            _remove(path)
+
+    @property
+    def left(self) -> list[Group]:
+        """The groups of what sessions, or a trial of an upgrade, have left behind."""
+        nest = [] if self._tenant is not None or not self.place else [self._nest]
+        return [self.of(path) for path in (*self._left, *nest)]
+
+    # Sessions
+
+    def next(self) -> Group | None:
+        """Return the group in which what is started now is born; None where there are none.
+
+        Raises `RefusedError` where it could not be limited as the file says, and `OSError`.
+        """
+        self.check()
+        if not self.place:
+            return None
+        group = self.of(self._nest)
+        if self._was_used and group.pids():
+            self.leave(group)
+            group = self.of(self._nest)
+        elif self._was_used:
+            if self._tenant is not None:
+                self._tenant.is_over = True
+            with suppress(OSError):
+                os.setxattr(group.path, EARLIER, read(f"{group.path}/cpu.stat")[0].split()[1])
+        self._tenant, self._was_used = group, True
+        self._leave_soon(group)
+        return group
+
+    def moved(self, group: Group | None, pid: int) -> Group | None:
+        """Return the group that a program is in which has logged in: the same, or one that the system made for it."""
+        login = self._login_of(pid) if group is not None else None
+        if group is None or login is None:
+            return group
+        group.forget()
+        login.limits = group.limits
+        _enable_above(login.path, set(login.limits.controllers()))
+        login.limit()
+        return login
+
+    def _login_of(self, pid: int) -> Group | None:
+        """Return the group that the system has made for a login, if a process is in one; not that of the keeper."""
+        with suppress(OSError):
+            path = group_of(pid)
+            if _LOGIN.search(path) and not self.place.startswith(path):
+                return self.of(path)
+        return None
+
+    def forget(self, group: Group) -> None:
+        """Remove a group, if it was made here, now or when the last process has left it."""
+        if self._tenant is group:
+            self._tenant = None
+        elif group.path.startswith(f"{self.place}/") and group.path != self._nest:
+            self._drop(group)
+
+    def leave(self, group: Group) -> None:
+        """Leave a group if the keeper is there, and limit it then. Raises `OSError`."""
+        if group.path != self._nest:
+            return
+        self._move_on()
+        tenant, self._tenant, self._was_used = self._tenant, None, False
+        if tenant is None:
+            self._drop(group)
+        else:
+            tenant.limit()
+
+    def of(self, path: str) -> Group:
+        """Return the group of a directory, which is to be limited as the file says now."""
+        group = Group(path, self)
+        group.limits = self._limits
+        return group
+
+    def _entries(self) -> list[str]:
+        return [f"{self.place}/{entry}" for entry in os.listdir(self.place) if entry.isdecimal()]
+
+    def _leave_soon(self, tenant: Group) -> None:
+        if not self._is_leaving:
+            self._is_leaving = True
+            # A limit would hold for the keeper, too.
+            self._poller.call_later(0 if tenant.limits.files() else QUIET, self._leave_tenant)
+
+    def _leave_tenant(self) -> None:
+        self._is_leaving = False
+        tenant = self._tenant
+        if tenant is None or not tenant.pids():
+            return
+        try:
+            self.leave(tenant)
+        except OSError as exc:
+            say(f"no control group can be made: {exc.strerror}")
+            if tenant.limits.files():
+                tenant.signal(signal.SIGKILL)
+
+    def _move_on(self) -> None:
+        while True:
+            self._number += 1
+            path = f"{self.place}/{self._number}"
+            with suppress(FileExistsError):
+                _make(path)
+                break
+        try:
+            write(f"{path}/cgroup.procs", f"{os.getpid()}")
+        except BaseException:
+            _remove(path)
+            raise
+        self._nest = path
+
+    def _drop(self, group: Group) -> None:
+        """Remove a group, or do so when it is empty."""
+        if _remove(group.path) or group.path in self._left:
+            return
+        self._left.add(group.path)
+        if len(self._left) == 1:
+            self._poller.call_later(_LOOK, self._look_again)
+        self._next_look = 2 * _LOOK
+
+    def _look_again(self) -> None:
+        """Remove what is empty by now; the longer nothing comes to it, the less often is looked."""
+        self._left = {path for path in self._left if not _remove(path)}
+        if self._left:
+            self._poller.call_later(self._next_look, self._look_again)
+            self._next_look = min(2 * self._next_look, _LONGEST)
+
+    def _end_with(self, holder: int, group: Group) -> None:
+        """Kill a group when a process has ended, which alone has what its session is read and written by."""
+        try:
+            pidfd = os.pidfd_open(holder)
+        except OSError:
+            group.signal(signal.SIGKILL)
+            return
+
+        def ended(_events: int) -> None:
+            self._poller.unwatch(pidfd)
+            os.close(pidfd)
+            group.signal(signal.SIGKILL)
+
+        self._poller.watch(pidfd, READ, ended)
+
+    # What the file says
+
+    def _now(self) -> Limits:
+        """Return the limits that the file has, which is read anew when it has changed.
+
+        What cannot be read leaves those that were; at the start it raises `RefusedError`.
+        """
+        mark = _mark_of(self._file) if self._file else ()
+        if mark == self._mark:
+            return self._limits
+        try:
+            self._limits = _read_limits(self._file)
+        except RefusedError as exc:
+            if not self._mark:
+                raise
+            say(f"{exc}; those that were go on to hold")
+        self._mark = mark
+        if self.place:
+            for directory in (os.path.dirname(self.place), self.place):
+                _enable(directory, set(self._limits.controllers()))
+        return self._limits
+
+
+def _make(path: str) -> None:
+    """Make a group that everybody may read. Raises `OSError`."""
+    os.mkdir(path)
+    os.chmod(path, 0o755)  # noqa: S103 - a node reads there what is used
+
+
+def _remove(path: str) -> bool:
+    """Remove a group, if nothing is in it; tell whether there is none any more."""
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _enable(directory: str, controllers: set[str]) -> None:
+    """Have the groups in a directory use those controllers that can be had there."""
+    available = words_of(f"{directory}/cgroup.controllers") - words_of(f"{directory}/cgroup.subtree_control")
+    for controller in controllers:
+        if controller.encode() in available:
+            with suppress(OSError):
+                write(f"{directory}/cgroup.subtree_control", f"+{controller}")
+
+
+def _enable_above(path: str, controllers: set[str]) -> None:
+    """Have a group that the system made use controllers: root may give them, from the top down."""
+    above = [path]
+    while os.path.exists(f"{os.path.dirname(above[-1])}/cgroup.controllers"):
+        above.append(os.path.dirname(above[-1]))
+    for directory in reversed(above[1:]):
+        _enable(directory, controllers)
+
+
+def _mark_of(path: str) -> tuple[int, ...]:
+    """Return what differs when a file was changed."""
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return (0,)
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+
+
+def _read_limits(path: str) -> Limits:
+    """Return what a file says. Raises `RefusedError`."""
+    try:
+        said = tomllib.loads(contents(path))
+        if said.keys() & set(KEYS):
+            # Who writes the file says what others may take.
+            check(path, set())
+        return limits_of(said)
+    except UntrustedError as exc:
+        raise RefusedError(f"The limits of sessions could have been written by others: {exc}") from exc
+    except (OSError, ValueError, RecursionError) as exc:
+        raise RefusedError(f"The limits of sessions cannot be read from {path}: {exc}") from exc
+
+
+def _remedy() -> str:
+    return "have the keeper started by its service (omnyshell service install node), or leave these options out"

@@ -16,6 +16,9 @@ from .wire import CANNOT, REFUSED
 MOST_REPORT = 4096
 """Bytes that a child says of why its program cannot be started."""
 
+READY = b"\1"
+"""What a child says when it has yet to execute its program: one that ends without that has been killed."""
+
 HANDLED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 """Signals that are the keeper's."""
 
@@ -61,8 +64,8 @@ def allow_descriptors() -> None:
 def start(program: Program, streams: Sequence[int]) -> tuple[int, int, int | None]:
     """Start a program, with these as its stdin, stdout and stderr.
 
-    Return its id, its pidfd, and None; or where it has to become another user's, a pipe that says why it cannot be
-    started, and ends without a word once it runs. Raises `OSError`, and leaves nothing then.
+    Return its id, its pidfd, and None; or where it has to become another user's, a pipe that ends behind `READY` once
+    it runs, and otherwise says why it cannot be started. Raises `OSError`, and leaves nothing then.
     """
     if not program.user:
         pid = _spawn(program, streams)
@@ -135,6 +138,7 @@ def _run(program: Program, streams: Sequence[int], telling: int) -> None:
     """Become the program, or say why not. Never returns."""
     try:
         _prepare(program, streams, telling)
+        os.write(telling, READY)
         os.execvpe(program.words[0], program.words, program.environment)  # noqa: S606
     except RefusedError as exc:
         _tell(telling, REFUSED, str(exc))

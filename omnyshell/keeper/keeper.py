@@ -11,7 +11,7 @@ from typing import NamedTuple
 from . import wire
 from .becoming import Users
 from .cgroups import Groups
-from .children import MOST_REPORT, Program, end_now, start
+from .children import MOST_REPORT, READY, Program, end_now, start
 from .connection import Connection
 from .ending import Ending
 from .held import MOST_ENDED, Held, Sessions
@@ -26,9 +26,13 @@ MOST_CONNECTIONS = 16
 MOST_NODES = 64
 """The most nodes for which sessions are held."""
 
-LONGEST_START = 30.0
-"""Seconds that a child may take to become a program: modules and databases of users may be on the network."""
+LONGEST_START = 25.0
+"""Seconds that a child may take to become a program: modules and databases of users may be on the network.
 
+The hub waits for 30, and its client should hear why there is no session.
+"""
+
+ENDED_BEFORE = b"It was killed before it became a program"
 _PAUSE = 1.0
 """Seconds without new connections, where there are no descriptors for them."""
 
@@ -53,6 +57,9 @@ class _Start(NamedTuple):
     held: Held
     overdue: float
     """When it has taken too long, by the monotonic clock."""
+
+    said: bytearray
+    """What it has told so far."""
 
 
 class DeniedError(Exception):
@@ -277,7 +284,7 @@ class Keeper:
         if report is None:
             self._take(connection, request, held)
             return
-        self.starting[report] = _Start(connection, request, held, time.monotonic() + LONGEST_START)
+        self.starting[report] = _Start(connection, request, held, time.monotonic() + LONGEST_START, bytearray())
         self._look_later(LONGEST_START)
 
     def _check_room(self, node: bytes, name: bytes) -> None:
@@ -292,14 +299,20 @@ class Keeper:
 
     def _reported(self, report: int) -> None:
         """The program runs, or the child has said why not."""
+        said = self.starting[report].said
         try:
-            reported = os.read(report, MOST_REPORT)
+            while reported := os.read(report, MOST_REPORT):
+                said += reported
         except BlockingIOError:
             return
-        self._settle_start(report, tuple(reported.split(b"\0", 1)) if reported else None)
+        if said == READY:
+            self._settle_start(report, None)
+        else:
+            why = bytes(said).removeprefix(READY) or wire.CANNOT + b"\0" + ENDED_BEFORE
+            self._settle_start(report, tuple(why.split(b"\0", 1)))
 
     def _settle_start(self, report: int, why_not: _Answer | None) -> None:
-        connection, request, held, _ = self.starting.pop(report)
+        connection, request, held, *_ = self.starting.pop(report)
         self.poller.unwatch(report)
         os.close(report)
         if why_not is None:

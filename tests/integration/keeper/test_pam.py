@@ -304,6 +304,18 @@ def test_modules_print_nowhere_and_read_nothing(pam_keeper: KeeperProcess, servi
         assert not programs & kept
 
 
+@pytest.mark.parametrize("phase", ["account", "session"])
+def test_a_module_that_crashes_starts_nothing(pam_keeper: KeeperProcess, service: Service, phase: str) -> None:
+    crash = service.place / "crash"
+    crash.write_text("#!/bin/sh\nkill -SEGV $PPID\n")
+    crash.chmod(0o755)
+    service.says(f"{phase} required pam_exec.so {crash}")
+    said = asked(pam_keeper, ANN, "", "-c", f"echo ran > {service.place}/ran")
+    assert said == "It was killed before it became a program"
+    assert not (service.place / "ran").exists()
+    until(lambda: not attendants(pam_keeper))
+
+
 @pytest.fixture
 def hasty_keeper(
     machine: Machine, users_file: Path, tmp_path: Path, request: pytest.FixtureRequest
@@ -331,7 +343,7 @@ def hang(service: Service) -> Iterator[str]:
         os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("hasty_keeper", [("keeper.py", "LONGEST_START = 30.0", "LONGEST_START = 0.25")], indirect=True)
+@pytest.mark.parametrize("hasty_keeper", [("keeper.py", "LONGEST_START = 25.0", "LONGEST_START = 0.25")], indirect=True)
 def test_a_module_that_hangs_hinders_nobody_else_and_is_not_waited_for_long(
     hasty_keeper: KeeperProcess, service: Service, hang: str
 ) -> None:
@@ -415,7 +427,7 @@ def test_a_session_with_a_control_group_of_its_own_can_be_killed_as_that_and_is_
     node.close()
 
 
-@pytest.mark.parametrize("hasty_keeper", [("keeper.py", "LONGEST_START = 30.0", "LONGEST_START = 60.0")], indirect=True)
+@pytest.mark.parametrize("hasty_keeper", [("keeper.py", "LONGEST_START = 25.0", "LONGEST_START = 60.0")], indirect=True)
 def test_a_session_that_began_before_an_upgrade_is_closed_after_it(
     hasty_keeper: KeeperProcess, service: Service, tmp_path: Path
 ) -> None:
@@ -468,6 +480,8 @@ def test_fifty_sessions_are_opened_and_closed_and_take_little(pam_keeper: Keeper
     for session, each in found.items():
         assert over(node, session, each) == b"0"
     service.wait_for_close(50)
+    # Whatever the children have loaded, the keeper has not.
+    assert not re.search(r"libpam|ctypes|libffi", Path(f"/proc/{pam_keeper.pid}/maps").read_text())
     until(lambda: not attendants(pam_keeper))
     node.close()
 

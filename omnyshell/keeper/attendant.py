@@ -94,8 +94,10 @@ def _attend(transaction: Transaction, private: Sequence[int], limits: _Limits, g
             os.setsid()
             for fd in private:
                 os.close(fd)
+            # Before the program runs, as with its end all in its group may be ended.
+            _leave_group(group)
             if os.fork() == 0:
-                _wait(transaction, pidfd, limits, group)
+                _wait(transaction, pidfd, limits)
             os._exit(0)
         finally:
             os._exit(1)
@@ -105,11 +107,10 @@ def _attend(transaction: Transaction, private: Sequence[int], limits: _Limits, g
         raise RefusedError("No process can be had that would close the PAM session")
 
 
-def _wait(transaction: Transaction, pidfd: int, limits: _Limits, group: str) -> None:
+def _wait(transaction: Transaction, pidfd: int, limits: _Limits) -> None:
     for limit, before in limits:
         with suppress(OSError, ValueError):
             resource.setrlimit(limit, before)
-    _leave_group(group)
     with suppress(OSError):
         write("/proc/self/comm", NAME)
     poll = select.poll()

@@ -427,6 +427,33 @@ def test_a_session_with_a_control_group_of_its_own_can_be_killed_as_that_and_is_
     node.close()
 
 
+def test_what_ends_with_a_sessions_group_is_not_its_attendant(
+    machine: Machine, service: Service, tmp_path: Path
+) -> None:
+    service.says(service.telling("session"))
+    file = tmp_path / "node.toml"
+    file.write_text("kill-left-behind = true\n[users]\nann = 'ann'\n")
+    keeper = KeeperProcess(tmp_path / "keeper", user=NODE_USER, users_file=file, machine=machine)
+    try:
+        if "limits sessions, but" in keeper.log():
+            pytest.skip("no control groups can be made here")
+        for count in range(1, 4):
+            assert (
+                asked(keeper, ANN, "", "-c", "setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo ready") == "ready\n"
+            )
+            service.wait_for_close(count)
+        node = keeper.node()
+        found = begun(node, b"s", "sleep 1000", wire.PTY)
+        attendant_of(keeper, found["pid"])
+        node.ask(wire.SIGNAL, b"s", wire.SESSION, b"%d" % signal.SIGKILL)
+        assert over(node, b"s", found) == b"-9"
+        service.wait_for_close(4)
+        until(lambda: not attendants(keeper))
+        node.close()
+    finally:
+        keeper.end()
+
+
 @pytest.mark.parametrize("hasty_keeper", [("keeper.py", "LONGEST_START = 25.0", "LONGEST_START = 60.0")], indirect=True)
 def test_a_session_that_began_before_an_upgrade_is_closed_after_it(
     hasty_keeper: KeeperProcess, service: Service, tmp_path: Path

@@ -1,8 +1,10 @@
 """PAM's part in sessions of users, with the libpam of this machine, and services of the tests' own."""
 
+import ctypes
 import os
 import re
 import select
+import shlex
 import shutil
 import signal
 from collections.abc import Iterator
@@ -517,6 +519,40 @@ def _own_memory(pid: int) -> int:
     """The KiB that a process shares with no other."""
     facts = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return sum(int(size) for size in re.findall(r"^Private_\w+: +(\d+) kB", facts, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "why"),
+    [
+        ("raise ImportError('of another version')\n", 0o644, "PAM cannot be asked: of another version"),
+        (None, 0o666, "PAM is not asked where others could have written: others can write"),
+    ],
+)
+def test_a_session_is_refused_where_what_it_takes_was_replaced_since_the_keeper_started(
+    machine: Machine, users_file: Path, service: Service, tmp_path: Path, text: str | None, mode: int, why: str
+) -> None:
+    service.says()
+    module, other = Path(ctypes.__file__), tmp_path / "ctypes.py"
+    other.write_text(module.read_text() if text is None else text)
+    other.chmod(mode)
+    hidden = module.parent / "__pycache__"
+    mounts = f"mount --bind {other} {module}" + (f" && mount -t tmpfs none {hidden}" if hidden.exists() else "")
+
+    class Replaced(Machine):
+        """The machine on which another module is installed."""
+
+        def __init__(self) -> None:
+            pass
+
+        def wrapped(self, command: list[str]) -> list[str]:
+            return machine.wrapped(["sh", "-c", f"{mounts} && exec {shlex.join(command)}"])
+
+    keeper = KeeperProcess(tmp_path / "keeper", user=NODE_USER, users_file=users_file, machine=Replaced())
+    try:
+        assert why in asked(keeper, ANN, "id", "-un")
+        assert not attendants(keeper)
+    finally:
+        keeper.end()
 
 
 def test_pam_is_asked_where_its_service_is_there_or_the_file_says_so(

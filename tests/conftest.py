@@ -57,6 +57,11 @@ def _alike_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         # Whoever runs the tests in a terminal is not asked anything.
         patch.setenv("OMNYSHELL_NO_PROMPT", "1")
         names = ("HUB", "PRINCIPAL", "TOKEN", "TOKEN_FILE", "KEY", "KEY_PASSPHRASE", "KEY_PASSPHRASE_FILE", "CA")
+        # No authority of this machine is trusted, nor read: at each start of a hub it would be hundreds of files.
+        authorities = tmp_path_factory.mktemp("authorities") / "none.pem"
+        authorities.touch()
+        patch.setenv("SSL_CERT_FILE", str(authorities))
+        patch.setenv("SSL_CERT_DIR", str(authorities.parent))
         for name in (*names, "BIND_CERTIFICATE"):
             patch.delenv(f"OMNYSHELL_{name}", raising=False)
         # Key files that this process writes say a lower cost; programs that are started write the real one.

@@ -5,7 +5,7 @@ Malformed input raises `ProtocolException`, never another exception.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import msgspec
 
@@ -33,6 +33,12 @@ def standard_messages() -> Iterable[type[ControlMessage]]:
             yield declared
 
 
+@cache
+def _standard_decoders() -> dict[str, tuple[ControlDecoder, bool]]:
+    """Those of a codec that has learnt nothing else: the same for each connection."""
+    return {declared.TYPE: (declared.from_wire, declared.SCOPED) for declared in standard_messages()}
+
+
 class FrameCodec:
     """Encodes and decodes frames. Knows the messages of the wire protocol; more can be registered.
 
@@ -42,9 +48,8 @@ class FrameCodec:
 
     def __init__(self, *, max_values: int | None = None) -> None:
         self._max_values = max_values
-        self._decoders: dict[str, tuple[ControlDecoder, bool]] = {}
+        self._decoders = _standard_decoders().copy()
         self._windows: dict[bytes, ControlFrame] = {}
-        self.learn(standard_messages())
 
     def learn(self, declared: Iterable[type[ControlMessage]]) -> "FrameCodec":
         """Teach this codec messages by their declarations; returns the codec."""

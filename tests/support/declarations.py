@@ -48,10 +48,12 @@ def every_message() -> list[type[ControlMessage]]:
     return [cls for cls in every_declaration() if issubclass(cls, ControlMessage) and hasattr(cls, "TYPE")]
 
 
-def fields_of(cls: type[WireObject]) -> Iterator[DeclaredField]:
+@cache
+def fields_of(cls: type[WireObject]) -> tuple[DeclaredField, ...]:
     """The fields of a declaration."""
-    for field in wire_fields(cls):
-        yield DeclaredField(cls, field, *split_annotation(field_annotation(cls, field.name)))
+    return tuple(
+        DeclaredField(cls, field, *split_annotation(field_annotation(cls, field.name))) for field in wire_fields(cls)
+    )
 
 
 def _below(cls: type[WireObject]) -> Iterator[type[WireObject]]:

@@ -158,18 +158,12 @@ def hostile_values(field: DeclaredField) -> Iterator[Any]:
     yield from MISTYPED
 
 
-def replaced(whole: dict[str, Any], place: Path, value: Any) -> dict[str, Any]:
-    """A copy of a body with another value at one place."""
-    result = copy.deepcopy(whole)
-    _put(result, place, value)
-    return result
-
-
-def _put(whole: dict[str, Any], place: Path, value: Any) -> None:
-    target: Any = whole
-    for step in place[:-1]:
-        target = target[step]
-    target[place[-1]] = value
+def replaced(whole: Any, place: Path, value: Any) -> Any:
+    """A copy of a body with another value at one place; what lies elsewhere is shared."""
+    step, *further = place
+    copied = whole.copy()
+    copied[step] = replaced(whole[step], tuple(further), value) if further else value
+    return copied
 
 
 KEPT = {"request_id", "subscription_id", "id", "parts", "seq"}
@@ -181,13 +175,12 @@ def saturated(cls: type[WireObject], whole: dict[str, Any], *values: Any) -> dic
 
     Texts with a grammar stay: those are attacked one by one.
     """
-    result = copy.deepcopy(whole)
     for value in values:
-        _saturate(cls, result, value)
-    return result
+        whole = _saturated(cls, whole, value)
+    return whole
 
 
-def _saturate(cls: type[WireObject], whole: dict[str, Any], value: Any) -> None:
+def _saturated(cls: type[WireObject], whole: dict[str, Any], value: Any) -> dict[str, Any]:
     kinds = {str: (str, dict[str, str], tuple[str, ...]), int: (int,)}[type(value)]
     if value in HOSTILE_TIMES:
         kinds = (datetime,)
@@ -195,7 +188,8 @@ def _saturate(cls: type[WireObject], whole: dict[str, Any], value: Any) -> None:
         if field.field.name in KEPT or field.kind not in kinds or not _is_taken(field, value):
             continue
         wrapped = {dict[str, str]: {value: value}, tuple[str, ...]: [value]}.get(field.kind, value)
-        _put(whole, place, wrapped)
+        whole = replaced(whole, place, wrapped)
+    return whole
 
 
 EVERYWHERE: tuple[str | int, ...] = (*HOSTILE_TEXTS, *HOSTILE_NUMBERS, *HOSTILE_TIMES)

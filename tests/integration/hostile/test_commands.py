@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Callable, Iterator
-from functools import reduce
+from functools import cache, reduce
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, get_origin
@@ -68,6 +68,20 @@ Change = tuple[Any, Any]
 """A place in a body, and what is put there."""
 
 
+Judged = list[tuple[Any, Exception | None]]
+"""What may be put into a field, and what is wrong with it."""
+
+
+@cache
+def judged(declared: type[ControlMessage]) -> list[tuple[Any, DeclaredField, Judged]]:
+    """The fields of a kind of answer, with all that is put into them: the same for whichever command it answers."""
+    whole = body(declared)
+    return [
+        (place, field, [(value, reads(declared, replaced(whole, place, value))) for value in hostile_values(field)])
+        for place, field in leaves(declared)
+    ]
+
+
 class Attack:
     """Has one kind of answer spoilt in every way: each field alone, and all fields of a type at once."""
 
@@ -82,22 +96,21 @@ class Attack:
 
     def run(self) -> None:
         taken: list[list[Change]] = []
-        for place, field in leaves(self._declared):
-            taken.append(self._spoil(place, field))
+        for place, field, values in judged(self._declared):
+            taken.append(self._spoil(place, field, values))
             if len(place) == 1 and get_origin(field.kind) is tuple and self._whole[place[0]]:
                 self._say(place, self._whole[place[0]][:1] * MANY)
         for changes in zip_longest(*taken):
             self._say_together([change for change in changes if change is not None])
-        for values in at_once(list(changing(self._declared, *self._seen))):
-            self._saturate(*values)
+        for said in at_once(list(changing(self._declared, *self._seen))):
+            self._saturate(*said)
         self._hub.behave()
 
-    def _spoil(self, place: Any, field: DeclaredField) -> list["Change"]:
+    def _spoil(self, place: Any, field: DeclaredField, values: Judged) -> list["Change"]:
         """Put into a field what nobody takes, and each truth; returns what is taken, of which each may go together."""
         was_improper = False
         together = []
-        for value in hostile_values(field):
-            problem = reads(self._declared, replaced(self._whole, place, value))
+        for value, problem in values:
             if problem is None and isinstance(value, str | dict | list) and field.grammar is not None:
                 # Texts without a grammar, numbers and times are attacked all at once.
                 together.append((place, value))

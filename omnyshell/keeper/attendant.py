@@ -25,6 +25,8 @@ LONGEST_CLOSE = 30
 NAME = "omnyshell-pam"
 """What the process is called, in the 15 bytes that a name may have."""
 
+LOGIND_SESSION = b"XDG_SESSION_ID"
+
 _STREAMS = 3
 _LIMITS = sorted({getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")})
 
@@ -117,6 +119,8 @@ def _wait(transaction: Transaction, pidfd: int, limits: _Limits) -> None:
     poll.register(pidfd, select.POLLIN)
     poll.poll()
     signal.alarm(LONGEST_CLOSE)
+    # logind lets go of a session for its own processes alone, and hears of its end by ours.
+    transaction.unset(LOGIND_SESSION)
     transaction.close()
 
 

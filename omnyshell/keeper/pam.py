@@ -86,6 +86,11 @@ class Transaction:
             at += 1
         return variables
 
+    def unset(self, name: bytes) -> None:
+        """Remove a variable that modules set. Idempotent."""
+        if self._library.pam_getenv(self._handle, name):
+            self._library.pam_putenv(self._handle, name)
+
     def close(self) -> None:
         """Close what was opened, delete credentials, and end. Errors of modules are theirs to log."""
         if self._is_open:
@@ -156,6 +161,8 @@ def _load() -> "CDLL":
     library.pam_get_item.argtypes = (pointer, number, pointer)
     library.pam_strerror.argtypes = (pointer, number)
     library.pam_strerror.restype = text
+    library.pam_getenv.argtypes = library.pam_putenv.argtypes = (pointer, text)
+    library.pam_getenv.restype = text
     library.pam_getenvlist.argtypes = (pointer,)
     library.pam_getenvlist.restype = ctypes.POINTER(pointer)
     for name in ("pam_acct_mgmt", "pam_setcred", "pam_open_session", "pam_close_session", "pam_end"):

@@ -169,6 +169,20 @@ def test_what_modules_set_goes_before_what_a_client_asks_for(pam_keeper: KeeperP
     assert said["USER"] == "ann"
 
 
+def test_logind_is_not_asked_to_let_go_of_a_session_by_who_is_not_in_it(
+    pam_keeper: KeeperProcess, service: Service
+) -> None:
+    """pam_systemd asks where that variable is there; logind would refuse, and hears of the end by itself."""
+    file, tell = service.place / "environment", service.place / "tell-variable"
+    file.write_text("XDG_SESSION_ID=77\n")
+    tell.write_text(f"#!/bin/sh\necho $PAM_TYPE $XDG_SESSION_ID >> {service.heard}\n")
+    tell.chmod(0o755)
+    service.says(f"session required pam_env.so readenv=1 envfile={file}", f"session required pam_exec.so {tell}")
+    assert asked(pam_keeper, ANN, "", "-c", "echo $XDG_SESSION_ID") == "77\n"
+    service.wait_for_close()
+    assert service.calls() == ["open_session 77", "close_session"]
+
+
 @pytest.mark.parametrize(
     ("lines", "whose", "why"),
     [

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from omnyshell.terminal.screen.reflow import rewrapped
 from omnyshell.terminal.screen.rows import Cells, Row
-from omnyshell.terminal.screen.stretches import Stretch, split_at_sgr, stretch_of
+from omnyshell.terminal.screen.stretches import LateText, Stretch, late_text, split_at_sgr, stretch_of
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, Look, Style, style_of
 
 _LEVEL: Final = 1
@@ -132,6 +132,8 @@ def _entry_of(row: Row, numbers: dict[Style, int]) -> Entry:
 
 
 def _form_of(text: Cells | Stretch) -> Any:
+    if isinstance(text, LateText):
+        return text.form
     return (text.text,) if isinstance(text, Stretch) else text
 
 
@@ -151,7 +153,8 @@ def _row_of(entry: Entry, styles: Sequence[Style], width: int) -> Row:
     row.filled = filled
     for start, text, number in runs:
         if isinstance(text, tuple):
-            row.draw(start, stretch_of(split_at_sgr(*text)), styles[number])
+            stretch = late_text(*text) if len(text) > 1 else stretch_of(split_at_sgr(*text))
+            row.draw(start, stretch, styles[number])
         else:
             row.runs.append((start, text, styles[number]))
     row.wide, row.wrapped = bool(flags & 1), flags >> 2

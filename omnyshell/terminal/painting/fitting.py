@@ -39,10 +39,15 @@ def pieces(cells: Sequence[str], layout: Layout) -> Iterator[Piece]:
 
 
 def fits(cells: Sequence[str], layout: Layout) -> bool:
-    """Whether a terminal of that layout can show cells as they are."""
-    made = list(pieces(cells, layout))
-    whole = "".join(piece.text for piece in made) == "".join(cells)
-    return whole and all(piece.taken == piece.columns for piece in made)
+    """Whether a terminal of that layout can show cells as they are, each by itself."""
+    if is_counted_alike("".join(cells)):
+        return True
+    behind = [*cells[1:], " "]
+    return all(
+        is_counted_alike(cell) or layout.laid_out(cell) == [cell, after][: 1 if after else 2]
+        for cell, after in zip(cells, behind, strict=True)
+        if cell
+    )
 
 
 def groups(cells: Sequence[str]) -> Iterator[list[str]]:

@@ -6,10 +6,14 @@ from typing import Final
 
 from omnyshell.terminal.screen.rectangles import Rectangles
 from omnyshell.terminal.screen.rows import PADDED, WRAPPED, WRAPPED_BETWEEN_MARGINS, Cells
+from omnyshell.terminal.screen.stretches import LateText
 from omnyshell.terminal.screen.work import A_ROW
 from omnyshell.terminal.text.charsets import TRANSLATIONS, shown_in
 from omnyshell.terminal.text.layout import MARK, MOST_IN_A_CELL, has_usual_marks
 from omnyshell.terminal.text.widths import runs, width_of
+
+_SHORT: Final = 16
+"""Characters of a text that is put into cells at once: it takes no longer."""
 
 _MIXED: Final = 20
 """What it costs to draw a character that is not ASCII, in cells."""
@@ -110,6 +114,8 @@ class Drawing(Rectangles):
     def _draw_mixed(self, data: str) -> None:
         """Print text with wide or combining characters: in one run, if it fits the line."""
         layout = self._layout
+        if len(data) > _SHORT and has_usual_marks(data) and self._put_later(data):
+            return
         cells = layout.cells_of(data)
         if MARK not in "".join(cells):
             if self._put(cells):
@@ -125,6 +131,19 @@ class Drawing(Rectangles):
                     self._begin_joining()
                 return
         self._draw_slowly(data)
+
+    def _put_later(self, text: str) -> bool:
+        """Write text that is put into cells when somebody looks; return False, having done nothing, if it cannot be."""
+        columns = self._layout.columns_at_a_glance(text) if self._is_simple and width_of(text[0]) else 0
+        cursor = self.cursor
+        x = cursor.x
+        if not columns or x + columns > self.columns:
+            return False
+        row = self._rows[cursor.y]
+        row.draw(x, LateText(text, columns, self._layout), cursor.style)
+        row.wide = True
+        cursor.x = x + columns
+        return True
 
     def _put(self, cells: list[str]) -> bool:
         """Write cells as they are; return False, having done nothing, where they do not fit."""

@@ -11,12 +11,15 @@ from typing import Final
 from omnyshell.model.sessions import Widths
 from omnyshell.terminal.screen.sgr import DIRECT, direct_colour, effect_of
 from omnyshell.terminal.screen.style import Style
-from omnyshell.terminal.text.layout import LAYOUTS
+from omnyshell.terminal.text.layout import LAYOUTS, Layout
 
 SGR: Final = r"\x1b\[[0-9;:]*+m"
 
 split_at_sgr: Final = re.compile(f"({SGR})").split
 """Cuts a stretch into a text, a sequence, a text, ..., a text; texts may be empty."""
+
+_CHARACTERS_OF_A_PART: Final = 2
+"""Characters of a late text that take as much memory as a text between sequences."""
 
 _FEW: Final = 6
 
@@ -62,7 +65,7 @@ class Stretch:
     def __len__(self) -> int:
         return self.width
 
-    def pieces(self, style: Style) -> list[tuple[str, Style]]:
+    def pieces(self, style: Style) -> Sequence[tuple[Sequence[str], Style]]:
         """Return the texts with their styles, the first of them written with a pen of `style`."""
         if self._style is style:
             return self._drawn
@@ -90,6 +93,33 @@ class Stretch:
     def remember(self, parts: Sequence[str]) -> None:
         """Keep what is found out, as the same text comes again and again."""
         self._parts = tuple(parts)
+
+
+class LateText(Stretch):
+    """A run's text that is put into cells when these are asked for: emoji, without sequences, of known width."""
+
+    __slots__ = ("_layout",)
+
+    def __init__(self, text: str, width: int, layout: Layout) -> None:
+        self.text = text
+        self.width = width
+        self.is_narrow = False
+        self.load = 1 + len(text) // _CHARACTERS_OF_A_PART
+        self._layout = layout
+
+    @property
+    def form(self) -> tuple[str, int, bool]:
+        """What to make it of again."""
+        return self.text, self.width, self._layout.joins_emoji
+
+    def pieces(self, style: Style) -> Sequence[tuple[Sequence[str], Style]]:
+        """Return its cells with the style."""
+        return [(self._layout.laid_out(self.text), style)]
+
+
+def late_text(text: str, width: int, joins_emoji: bool) -> LateText:
+    """Return a text of that form."""
+    return LateText(text, width, LAYOUTS[Widths.JOINED if joins_emoji else Widths.SEPARATE])
 
 
 _known: Final[dict[str, Stretch]] = {}

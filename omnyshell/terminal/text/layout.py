@@ -32,11 +32,28 @@ MARK: Final = "\0"
 """Precedes a character in the result of `Layout.cells_of` that has to be looked at with those beside it."""
 
 _EMOJI_STYLE: Final = "\ufe0f"
+_MOST_IN_A_FAMILY: Final = 5
+"""Emoji that fit into one cell together, each with U+FE0F and a joiner."""
+
 _MOST_REMEMBERED: Final = 4096
 _LONGEST_REMEMBERED: Final = 16
 
 _split_at_marked: Final = re.compile(f"(.(?:[{_EMOJI_STYLE}\u20e3]|{ZERO_WIDTH_JOINER}.)++)").split
 """Cuts a text into what has none of the marks that emoji have, what has such marks, and so on."""
+
+# The widest ranges come first, since `re` tries those beyond the BMP in their order.
+_PICTOGRAPHS: Final = "".join(
+    f"{chr(first)}-{chr(last)}" for first, last in sorted(PICTOGRAPHIC, key=lambda found: found[0] - found[1])
+)
+_is_unusual: Final = re.compile(
+    f"{ZERO_WIDTH_JOINER}(?:(?<![{_PICTOGRAPHS}].)|(?![{_PICTOGRAPHS}])|(?:.{ZERO_WIDTH_JOINER}){{{_MOST_IN_A_FAMILY}}})"
+).search
+"""Finds a joiner that is not between two emoji, or one of too many."""
+
+_TWICE: Final = _EMOJI_STYLE * 2
+_BEHIND_JOINER: Final = ZERO_WIDTH_JOINER + _EMOJI_STYLE
+
+_split_at_joined: Final = re.compile(f"{ZERO_WIDTH_JOINER}.").split
 
 _EXTENDS, _JOINS, _JOINER, _PICTOGRAPH, _INDICATOR, _PREPENDED, _LEADS, _SYLLABLE, _OTHER = "ejzpiPLS."
 _KINDS: Final = (
@@ -81,6 +98,7 @@ def _kind(character: str) -> str:
     return next((kind for ranges, kind in _RANGES if character in ranges), _OTHER)
 
 
+_columns_of: Final = Remembering(width_of).__getitem__
 _kind_of: Final = Remembering(_kind).__getitem__
 
 
@@ -125,7 +143,7 @@ class Layout:
         self.narrow_texts: set[str] = set()
         """A cache of short non-ASCII texts with only narrow characters."""
 
-        self._joins_emoji = joins_emoji
+        self.joins_emoji = joins_emoji
         # Looking characters up takes a tenth of the time of searching a text.
         self._narrow_characters: set[str] = set()
         self._other_characters: set[str] = set()
@@ -165,6 +183,18 @@ class Layout:
             pieces += (piece,) if is_marked else piece
             is_marked = not is_marked
         return list(chain.from_iterable(map(self._cells, pieces)))
+
+    def columns_at_a_glance(self, text: str) -> int:
+        """Return how many columns emoji and other text take, the first of which has some; 0 where only cells tell.
+
+        It takes half of the time of finding the cells. Nothing can join the end of such a text but marks.
+        """
+        rest = text.replace(_EMOJI_STYLE, "")
+        if self.joins_emoji:
+            if _TWICE in text or _BEHIND_JOINER in text or _is_unusual(rest):
+                return 0
+            rest = "".join(_split_at_joined(rest))
+        return sum(map(_columns_of, rest))
 
     def _cells_of_piece(self, piece: str) -> Sequence[str]:
         cells = self._cells_of_character(piece[0])
@@ -206,7 +236,7 @@ class Layout:
 
     def is_open(self, cell: str) -> bool:
         """Whether a character that is no mark may join a cell, if it is printed next."""
-        return self._joins_emoji and _awaits_emoji(cell)
+        return self.joins_emoji and _awaits_emoji(cell)
 
     def joins(self, cell: str, character: str) -> bool:
         """Whether a character that is no mark joins a cell, which was printed just before it."""
@@ -250,6 +280,10 @@ class ClusterLayout(Layout):
     def _cells_of_cluster(self, cluster: str) -> tuple[str, ...]:
         cell = cluster[:MOST_IN_A_CELL]
         return (cell, "") if self.columns_of(cell) == 2 else (cell,)
+
+    def columns_at_a_glance(self, text: str) -> int:
+        """Return 0: clusters have to be found."""
+        return 0
 
     def merged(self, text: str) -> list[str]:
         """Return the cells of a text; its first character must have columns."""

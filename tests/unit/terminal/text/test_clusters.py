@@ -1,7 +1,7 @@
 """Characters that take one place together: joined emoji, and clusters where they are asked for."""
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 from support.terminal_output import pieces
 
 from omnyshell.model.sessions import Widths
@@ -265,6 +265,54 @@ def test_cells_that_are_found_at_once_are_those_that_a_closer_look_finds(widths:
     if MARK not in "".join(cells):
         assert cells == layout.merged(data)
         assert not layout.is_open(cells[-1] or cells[-2])
+
+
+@pytest.mark.parametrize("cluster", [SCIENTIST, HEART, FLAG, THUMB, KEYCAP, "का", "각"])
+@pytest.mark.parametrize("columns", [2, 3, 12])
+@pytest.mark.parametrize("same_size", [False, True])
+def test_a_cluster_is_painted_as_one_also_where_its_parts_take_as_many_columns(
+    cluster: str, columns: int, *, same_size: bool
+) -> None:
+    screen = fed(f"{ON}{cluster}a", columns)
+    painted = Emulator(columns, 3)
+    painted.feed(paint(screen, same_size=same_size))
+    assert state(painted) == state(screen)
+
+
+EMOJI = st.lists(st.sampled_from([*"a漢é©❤👩🔬🏽🇩1", "\u200d", "\u200d", "\ufe0f", "\u20e3", "\u0301"]), min_size=17)
+
+
+@pytest.mark.parametrize("widths", Widths)
+@given(EMOJI)
+@example(["👩", "\ufe0f", "\u200d"] * 5 + ["👩"] * 3)
+@example(["👩", "\ufe0f", "\u200d"] * 6 + ["👩"])
+@example(["👩", "\u200d", "\ufe0f"] * 6)
+@example(["👩", "\ufe0f", "\ufe0f", "\u200d"] * 5 + ["👩"])
+def test_columns_that_are_seen_at_a_glance_are_those_of_the_cells(widths: Widths, text: list[str]) -> None:
+    layout, data = LAYOUTS[widths], "a" + "".join(text)
+    columns = layout.columns_at_a_glance(data)
+    if columns:
+        cells = layout.laid_out(data)
+        assert columns == len(cells)
+        assert not layout.is_open(cells[-1] or cells[-2])
+
+
+@pytest.mark.parametrize("widths", [Widths.JOINED, Widths.SEPARATE])
+@given(st.lists(EMOJI.map("".join), max_size=4), st.integers(1, 40))
+def test_text_that_is_looked_at_later_is_what_it_was_when_it_was_written(
+    widths: Widths, lines: list[str], column: int
+) -> None:
+    """Whether it is looked at on the screen or in the history, and whatever the terminal counts by then."""
+    data = "".join(f"\x1b[{column}G{line}\x1b[7G\x1b[41m漢\x1b[m\r\n" for line in lines)
+    late, seen = (Emulator(60, 2, scrollback=99, widths=widths) for _ in range(2))
+    for part in data.split("\x1b"):
+        seen.feed(("\x1b" + part).encode())
+        assert seen.display
+    late.feed(b"\x1b" + data.encode())
+    late.widths = seen.widths = Widths.CLUSTERS
+    late.scrollback.pages()
+    assert [(row.cells, row.styles) for row in late.scrollback] == [(row.cells, row.styles) for row in seen.scrollback]
+    assert state(late) == state(seen)
 
 
 @pytest.mark.parametrize("widths", Widths)

@@ -9,7 +9,7 @@ from typing import Final
 from omnyshell.model.sessions import Widths
 from omnyshell.terminal.history.history import History
 from omnyshell.terminal.screen.sgr import number
-from omnyshell.terminal.screen.stretches import known_stretch
+from omnyshell.terminal.screen.stretches import known_stretch, split_at_sgr
 from omnyshell.terminal.screen.work import A_ROW, UNBOUNDED
 from omnyshell.terminal.sequences.functions import NOTHING, Action, action_of, known_action
 from omnyshell.terminal.sequences.kinds import CHANGES, PLACES, RETURNS, SETS
@@ -219,6 +219,11 @@ class Emulator(Reports):
         # The loop in `_run` ends by itself, since its iterator has nothing left: so it need not look at every token.
         self._put_off = again + "".join(chain.from_iterable(self._found)) + self._put_off
 
+    def _stop_within(self, text: str, left: str, sequence: str) -> None:
+        """Put off what is left of a text, and the control function behind it."""
+        self._printed = split_at_sgr(text[: len(text) - len(left)])[-1][-1:]
+        self._stop(left + sequence)
+
     def _go_on_at_seam(self, text: str) -> str:
         """Carry out what depends on the character that the input ended with; return the rest.
 
@@ -228,8 +233,11 @@ class Emulator(Reports):
         while self._layout.widens and text and width_of(text[0]) and self._layout.is_mark(text[0]):
             self._draw_mark(text[0])
             printed, text = text[0], text[1:]
-        if not text:
+            if self._rows_left is not None:
+                break
+        if not text or self._rows_left is not None:
             self._printed = printed
+            return text
         found = _plain_csi_at(text)
         if found is None or found[2] != "b":
             return text
@@ -305,9 +313,10 @@ class Emulator(Reports):
                         cursor.style = style = style.transitions.get(stretch.sequences) or stretch.after(style)
                         text = stretch.last
                     else:
-                        text, left = self.draw_stretch(text)
-                        if left:
-                            self._stop(left + sequence)
+                        whole = text
+                        text, left = self.draw_stretch(whole)
+                        if left or (sequence and self._rows_left is not None):
+                            self._stop_within(whole, left, sequence)
                             return
                         style, plain = cursor.style, self._plain
                         if self._joining and sequence:
@@ -324,9 +333,11 @@ class Emulator(Reports):
                 else:
                     if plain:
                         self._draw_mixed(text)
-                    elif left := self.draw_some(text):
-                        self._stop(left + sequence)
-                        return
+                    else:
+                        left = self.draw_some(text)
+                        if left or (sequence and self._rows_left is not None):
+                            self._stop_within(text, left, sequence)
+                            return
                     if self._joining and sequence:
                         self._end_joining()
                     plain = self._plain

@@ -104,7 +104,8 @@ class Colouring(Drawing):
                     self._rows[cursor.y].runs.append((x, shown, style))
                     cursor.x = x + len(part)
                     continue
-            if left := self.draw_some(part):
+            left = self.draw_some(part)
+            if left or self._rows_left is not None:
                 return left + "".join(parts[at + 1 :])
         return ""
 

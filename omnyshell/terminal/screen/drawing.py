@@ -1,12 +1,13 @@
 """Printing characters: charsets, wrapping, insert mode, wide and combining characters."""
 
-from collections.abc import Callable
-from itertools import takewhile
+from collections.abc import Callable, Iterator
+from itertools import chain, takewhile
 from typing import Final
 
 from omnyshell.terminal.screen.rectangles import Rectangles
 from omnyshell.terminal.screen.rows import PADDED, WRAPPED, WRAPPED_BETWEEN_MARGINS, Cells
 from omnyshell.terminal.screen.stretches import LateText
+from omnyshell.terminal.screen.style import Style
 from omnyshell.terminal.screen.work import A_ROW
 from omnyshell.terminal.text.charsets import TRANSLATIONS, shown_in
 from omnyshell.terminal.text.layout import MARK, MOST_IN_A_CELL, has_usual_marks
@@ -58,6 +59,9 @@ class Drawing(Rectangles):
             return ""
         is_narrow = self._layout.all_narrow(text)
         while text:
+            text = self._join_ahead(text)
+            if not text or self._rows_left is not None:
+                break
             self._wrap_ahead(text)
             if self._is_worked_out:
                 break
@@ -66,6 +70,20 @@ class Drawing(Rectangles):
                 end += 1
             self.draw(text[:end])
             text = text[end:]
+        return text
+
+    def _join_ahead(self, text: str) -> str:
+        """Put what joins the cell before the cursor into it one by one, as it may wrap then; return the rest."""
+        has_joined = False
+        while text and self._layout.widens and not self._single and self._rows_left is None:
+            first = shown_in(self._charsets[self.charset], text[0])
+            if self._layout.is_mark(first) and (has_joined or not width_of(first)):
+                if self._joining:
+                    self._end_joining()
+                self._draw_mark(first)
+            elif not (self._joining and self._joins(first)):
+                break
+            has_joined, text = True, text[1:]
         return text
 
     def _count_before_margin(self, *, is_narrow: bool) -> int:
@@ -85,10 +103,8 @@ class Drawing(Rectangles):
         if not text[0].isascii():
             self._pad_before(text)
         if self.cursor.x >= self.columns and self._left <= self._edge <= self._right:
-            self._row.wrapped = WRAPPED_BETWEEN_MARGINS
-            self._row.joined = False
+            self._part_at_margin()
             self._move_between_margins(self._top, 1)
-            self.cursor.x = self._left
 
     def _pad_before(self, text: str) -> None:
         """Where a wide character comes next for which there is one column, put a blank there, behind which it wraps."""
@@ -288,8 +304,7 @@ class Drawing(Rectangles):
         """Join a mark to the cell before the cursor; without one it vanishes (as in tmux)."""
         if self.cursor.x == 0:
             return
-        self._extend(mark)
-        if self._layout.is_open(self._before_cursor()):
+        if self._layout.is_open(self._extend(mark)):
             self._begin_joining()
 
     def _begin_joining(self) -> None:
@@ -306,25 +321,28 @@ class Drawing(Rectangles):
         x = self.column_behind
         return self._row.cells[self._column_before(x)] if x else ""
 
-    def _extend(self, character: str) -> None:
-        """Join a character to the cell before the cursor, unless it is full, or would be wider than there is room."""
+    def _extend(self, character: str) -> str:
+        """Join a character to the cell before the cursor, unless it is full, or would be wider than there is room.
+
+        Return what the cell has then.
+        """
         row, behind = self._row, self.column_behind
         at = self._column_before(behind)
         joined = row.cells[at] + character
         if len(joined) > MOST_IN_A_CELL:
-            return
+            return row.cells[at]
         if self._layout.widens and self._layout.columns_of(joined) > behind - at:
-            self._widen(joined, at)
-        else:
-            row.append_to_cell(at, character, MOST_IN_A_CELL)
+            return joined if self._widen(joined, at) else row.cells[at]
+        row.append_to_cell(at, character, MOST_IN_A_CELL)
+        return joined
 
-    def _widen(self, cluster: str, at: int) -> None:
-        """Print a cluster in place of the cell at `at`, in two columns; without room for it the cell stays as it is.
+    def _widen(self, cluster: str, at: int) -> bool:
+        """Print a cluster in place of the cell at `at`, in two columns; return False where there is no room for it.
 
         At the margin it goes to the next line, as a wide character does.
         """
         row, cursor = self._row, self.cursor
-        end = self._end_of_room(at)
+        end, widened = self._end_of_room(at), True
         pen, cursor.style = cursor.style, row.styles[at]
         if at + 2 <= end:
             if self._insert and at >= self._left:
@@ -334,8 +352,33 @@ class Drawing(Rectangles):
             self._advance(at + 2, end)
         elif self._autowrap and end > 1 and cursor.x >= self.columns:
             cursor.x = at
-            self._draw_wide((cluster,))
+            if self._narrowed and cursor.y == self._bottom and self._left <= at <= self._right:
+                self._widen_below(cluster, at, end)
+            else:
+                self._draw_wide((cluster,))
+        else:
+            widened = False
         cursor.style = pen
+        return widened
+
+    def _widen_below(self, cluster: str, at: int, end: int) -> None:
+        """Print a cluster in the line that scrolls in between side margins for it, which is done in steps."""
+        self._row.erase(at, end, self.cursor.style)
+        self._part_at_margin()
+        scrolled = self._moved_between_margins(self._top, 1)
+        self._by_rows(chain(scrolled, self._printed_wide(cluster, self.cursor.style)))
+
+    def _printed_wide(self, cluster: str, style: Style) -> Iterator[None]:
+        pen, self.cursor.style = self.cursor.style, style
+        self._draw_wide((cluster,))
+        self.cursor.style = pen
+        yield
+
+    def _part_at_margin(self) -> None:
+        """Go to the start of the line that is to scroll in between side margins."""
+        self._row.wrapped = WRAPPED_BETWEEN_MARGINS
+        self._row.joined = False
+        self.cursor.x = self._left
 
     def _column_before(self, x: int) -> int:
         return x - 1 if x == 1 or self._row.cells[x - 1] else x - 2

@@ -60,26 +60,24 @@ class Editing(Moving):
             self.erase_in_line(1, selective=selective)
         elif how == 2:
             self._settle_wrap()
-            self._erase_rows(0, self.lines, selective)
-            self._find_sizes()
+            self._erase_rows(0, self.lines, selective, self._find_sizes)
         elif how == 3:
             self.scrollback.clear()
 
-    def _erase_rows(self, first: int, end: int, selective: bool) -> None:
+    def _erase_rows(self, first: int, end: int, selective: bool, then: Callable[[], None] | None = None) -> None:
         if self._protection and (selective or self._protection == ISO):
-            self._by_rows(self._erased_rows(first, end))
-            return
-        self._spend(A_ROW * (end - first))
-        style = self.cursor.style.erased
-        for row in self._rows[first:end]:
-            row.clear(style)
+            self._by_rows(self._erased_rows(first, end, then))
+        else:
+            self._clear(self._rows[first:end], self.cursor.style.erased, then)
 
-    def _erased_rows(self, first: int, end: int) -> Iterator[None]:
+    def _erased_rows(self, first: int, end: int, then: Callable[[], None] | None) -> Iterator[None]:
         style = self.cursor.style.erased
         for row in self._rows[first:end]:
             self._spend(A_ROW + 3 * self.columns + row.load)
             row.erase_unprotected(0, self.columns, style)
             yield
+        if then is not None:
+            then()
 
     def _erase(self, row: Row, first: int, end: int, selective: bool) -> None:
         style = self.cursor.style.erased
@@ -196,12 +194,16 @@ class Editing(Moving):
         """DECALN (DEC STD 070, 8.2): the screen full of E, no margins, the cursor home."""
         self._reset_margins()
         self._origin = False
-        self._spend(2 * A_ROW * self.lines)
-        for row in self._rows:
-            row.clear(DEFAULT_STYLE)
-            row.runs.append((0, "E" * self.columns, DEFAULT_STYLE))
         self._has_sizes = False
         self.cursor_position()
+        self._by_rows(self._aligned())
+
+    def _aligned(self) -> Iterator[None]:
+        for row in self._rows:
+            self._spend(2 * A_ROW + row.held)
+            row.clear(DEFAULT_STYLE)
+            row.runs.append((0, "E" * self.columns, DEFAULT_STYLE))
+            yield
 
     @property
     def _row(self) -> Row:

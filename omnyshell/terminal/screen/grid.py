@@ -8,7 +8,7 @@ from pyte.screens import Margins, Screen
 from omnyshell.terminal.screen.cells import Cursor, Lines
 from omnyshell.terminal.screen.page import Page
 from omnyshell.terminal.screen.rows import Row
-from omnyshell.terminal.screen.style import DEFAULT_STYLE
+from omnyshell.terminal.screen.style import DEFAULT_STYLE, Style
 from omnyshell.terminal.screen.work import A_ROW, Working
 from omnyshell.terminal.text.layout import Layout
 
@@ -47,6 +47,9 @@ class DirtyLines(AbstractSet[int]):
         seen, revision = self._seen[y]
         return seen is not row or revision != row.revision
 
+
+LARGE: Final = 20_000
+"""Cells of a screen of which the rows are cleared one by one: to forget what was in all of them takes long."""
 
 _PACKED: Final = 100
 """What a run or a row costs that is packed for the history."""
@@ -115,6 +118,7 @@ class Grid(Working, Screen):
     def __init__(self, columns: int, lines: int) -> None:
         self.columns = bounded(columns, MOST_COLUMNS)
         self.lines = bounded(lines, MOST_LINES)
+        self._is_large = self.columns * self.lines > LARGE
         self.scrolled = 0
         """Count of all rows that ever went into `scrollback`, without those that came back; the difference of two
         readings is how far its contents moved."""
@@ -125,9 +129,9 @@ class Grid(Working, Screen):
     def _reset_grid(self) -> None:
         """Blank both screens and put margins, tab stops and cursor where a new terminal has them."""
         rows = self._main.rows
-        self._spend(3 * A_ROW * self.lines)
-        for row in rows:
-            row.clear(DEFAULT_STYLE)
+        self._finish_rows()
+        self._spend(2 * A_ROW * self.lines)
+        self._clear(rows, DEFAULT_STYLE)
         self._main = self._page = Page(rows)
         self._alternate: Page | None = None
         self._rows = self._page.rows
@@ -206,6 +210,7 @@ class Grid(Working, Screen):
             return
         left = min(count or 1, self._bottom - self._top + 1)
         while left and not self._is_worked_out:
+            self._spend(self._rows[self._top].held)
             self._scroll_one()
             left -= 1
         if left:
@@ -225,6 +230,8 @@ class Grid(Working, Screen):
             else:
                 row.clear(fill)
         else:
+            if self._is_large:
+                self._spend(row.held)
             row.clear(fill)
         rows.insert(self._bottom, row)
 
@@ -239,12 +246,15 @@ class Grid(Working, Screen):
             self._move_between_margins(first, -count)
             return
         self._part(first - 1)
-        count = min(count, self._bottom - first + 1)
+        count, is_large = min(count, self._bottom - first + 1), self._is_large
         self._spend(A_ROW * count)
         for _ in range(count):
             row = rows.pop(self._bottom)
-            row.clear(fill)
+            if not is_large:
+                row.clear(fill)
             rows.insert(first, row)
+        if is_large:
+            self._clear(rows[first : first + count], fill)
 
     def _move_up(self, first: int, count: int) -> None:
         """Remove `count` rows at `first`; as many blank ones come in at the region's end."""
@@ -254,12 +264,35 @@ class Grid(Working, Screen):
             return
         self._part(first - 1)
         self._part(self._bottom)
-        count = min(count, self._bottom - first + 1)
+        end = self._bottom + 1
+        count, is_large = min(count, end - first), self._is_large
         self._spend(A_ROW * count)
         for _ in range(count):
             row = rows.pop(first)
-            row.clear(fill)
+            if not is_large:
+                row.clear(fill)
             rows.insert(self._bottom, row)
+        if is_large:
+            self._clear(rows[end - count : end], fill)
+
+    def _clear(self, rows: Sequence[Row], style: Style, then: Callable[[], None] | None = None) -> None:
+        """Clear rows, and do something then; of a large screen a row a step."""
+        if self._is_large:
+            self._by_rows(self._cleared(rows, style, then))
+            return
+        self._spend(A_ROW * len(rows))
+        for row in rows:
+            row.clear(style)
+        if then is not None:
+            then()
+
+    def _cleared(self, rows: Sequence[Row], style: Style, then: Callable[[], None] | None = None) -> Iterator[None]:
+        for row in rows:
+            self._spend(A_ROW + row.held)
+            row.clear(style)
+            yield
+        if then is not None:
+            then()
 
     def _part(self, y: int) -> None:
         """Note that the text of a row does not go on in the next one any more."""

@@ -8,7 +8,7 @@ from omnyshell.model.sessions import Widths
 from omnyshell.terminal.screen.colouring import Colouring
 from omnyshell.terminal.screen.page import Page, SavedCursor
 from omnyshell.terminal.screen.rows import Row
-from omnyshell.terminal.screen.style import DEFAULT_STYLE, Style
+from omnyshell.terminal.screen.style import DEFAULT_STYLE
 from omnyshell.terminal.screen.work import A_ROW
 from omnyshell.terminal.state.settings import Keyboard, Settings
 from omnyshell.terminal.state.table import (
@@ -217,19 +217,17 @@ class Modes(Colouring):
         self._spend(2 * A_ROW * self.lines)
         if page is None:
             page = self._alternate = Page([Row(self.columns) for _ in range(self.lines)])
-        if number == SAVE_AND_SWITCH:
-            _clear(page, self.cursor.style.erased)
         page.shown_by = number
         self._show(page)
+        if number == SAVE_AND_SWITCH:
+            self._clear(page.rows, self.cursor.style.erased, self._find_sizes)
 
     def _leave_alternate(self, number: int) -> None:
         page = self._page
-        if number == CLEARED_ON_LEAVING:
-            self._spend(A_ROW * self.lines)
-            _clear(page, self.cursor.style.erased)
+        cleared = self._cleared(page.rows, self.cursor.style.erased) if number == CLEARED_ON_LEAVING else iter(())
         page.comes_back = number == _KEPT
         self._show(self._main)
-        self._by_rows(self._compacted(page.rows))
+        self._by_rows(chain(cleared, self._compacted(page.rows)))
 
     def _compacted(self, rows: list[Row]) -> Iterator[None]:
         for row in rows:
@@ -384,8 +382,3 @@ class Modes(Colouring):
         if self.on_alternate_screen:
             return self._main.saved
         return self._cursor_to_save()
-
-
-def _clear(page: Page, fill: Style) -> None:
-    for row in page.rows:
-        row.clear(fill)

@@ -25,8 +25,11 @@ _ALL_FLAGS: Final = BOLD | BLINK | REVERSE | CONCEAL
 _UNDERLINE: Final = 4
 _OFF: Final = 20
 _LAST_LATIN: Final = 255
-_A_STYLE: Final = 10
+_A_STYLE: Final = 20
 """What it costs to make one style of another, in cells."""
+
+_AT_ONCE: Final = 128
+"""Columns that get other styles in one step."""
 
 
 class Rectangles(Editing):
@@ -56,13 +59,7 @@ class Rectangles(Editing):
             fg, bg = pen_fg if pen_fg != DEFAULT else fg, pen_bg if pen_bg != DEFAULT else bg
             return style_of((fg, bg, flags, underline, underline_colour, link))
 
-        def fill() -> Iterator[None]:
-            for row, left, end in spans:
-                self._spend(_restyle(row, left, end, filled, character * (end - left)))
-                yield
-
-        spans = self._spans(bounds)
-        self._by_rows(fill())
+        self._by_rows(self._restyled(self._spans(bounds), filled, character))
 
     def erase_rectangle_selectively(self, *bounds: int) -> None:
         """DECSERA: what DECSCA does not protect; attributes stay."""
@@ -70,6 +67,7 @@ class Rectangles(Editing):
 
     def _erased_spans(self, spans: Iterator[tuple[Row, int, int]], *, heeded: bool) -> Iterator[None]:
         for row, left, end in spans:
+            self._spend(2 * A_ROW + end - left + row.load)
             cells, styles = row.settle()
             styles = styles[left:end]
             blank = [" "] * len(styles)
@@ -130,20 +128,35 @@ class Rectangles(Editing):
             return
         ends = [right + 1 if exact or y == bottom else self.columns for y in range(top, bottom + 1)]
 
-        def mark() -> Iterator[None]:
+        def spans() -> Iterator[tuple[Row, int, int]]:
             for y, end in enumerate(ends, top):
-                row, first = self._rows[y], left if exact or y == top else 0
-                self._spend(A_ROW + end - first + row.load)
-                self._spend(_restyle(row, first, end, change, skips_blank=not exact))
-                yield
+                yield self._rows[y], left if exact or y == top else 0, end
 
-        self._by_rows(mark())
+        self._by_rows(self._restyled(spans(), change, skips_blank=not exact))
+
+    def _restyled(
+        self,
+        spans: Iterator[tuple[Row, int, int]],
+        change: Callable[[Style], Style],
+        character: str = "",
+        *,
+        skips_blank: bool = False,
+    ) -> Iterator[None]:
+        """Give parts of rows other styles, and with a `character` that one: some columns a step, as each may differ."""
+        for row, first, end in spans:
+            self._spend(A_ROW + row.load)
+            row.settle()
+            yield
+            for start in range(first, end, _AT_ONCE):
+                after = min(start + _AT_ONCE, end)
+                text = character * (after - start)
+                self._spend(after - start + _restyle(row, start, after, change, text, skips_blank=skips_blank))
+                yield
 
     def _spans(self, bounds: tuple[int, ...]) -> Iterator[tuple[Row, int, int]]:
         top, left, bottom, right = self._bounds(bounds)
         if left <= right:
             for row in self._rows[top : bottom + 1]:
-                self._spend(2 * A_ROW + right - left + row.load)
                 yield row, left, right + 1
 
     def _bounds(self, bounds: tuple[int, ...]) -> tuple[int, int, int, int]:

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from omnyshell.terminal.screen.grid import MOST_COLUMNS, MOST_LINES, TAB_WIDTH, Grid, bounded
+from omnyshell.terminal.screen.grid import LARGE, MOST_COLUMNS, MOST_LINES, TAB_WIDTH, Grid, bounded
 from omnyshell.terminal.screen.page import Page
 from omnyshell.terminal.screen.reflow import MOST_CELLS, Place, is_blank, reflowing
 from omnyshell.terminal.screen.rows import Row
@@ -40,6 +40,7 @@ class Resizing(Grid):
         self.tabstops.update(x for x in range(TAB_WIDTH, columns, TAB_WIDTH) if x >= self.columns)
         self.tabstops = {x for x in self.tabstops if x < columns}
         self.lines, self.columns = lines, columns
+        self._is_large = lines * columns > LARGE
         self._narrowed, self._edge = False, columns - 1
         self._reset_margins()
         row = self._rows[self.cursor.y]

@@ -10,6 +10,7 @@ from typing import Final, cast
 
 from omnyshell.terminal.screen.stretches import Stretch
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, Style
+from omnyshell.terminal.screen.uncollected import uncollected
 
 # A run's text: one string a column, "" for the second column of a wide character; or text with SGR sequences, which
 # change the run's style.
@@ -24,6 +25,12 @@ _A_PIECE: Final = 5
 
 _CELLS_FOR_ONE: Final = 10
 """Cells that are made, blank or from a run, as fast as one is written by itself."""
+
+_FORGOTTEN_FOR_ONE: Final = 2
+"""Runs that are forgotten as fast as a cell is written."""
+
+_MANY_COLUMNS: Final = 100
+"""Columns of a row whose lists are worth the time it takes to have the garbage collector leave them out."""
 
 _PIECES_OF_A_RUN: Final = 4
 """Pieces of a stretch that are kept as fast as a run."""
@@ -62,7 +69,7 @@ class Row:
 
     def __init__(self, width: int, fill: Style = DEFAULT_STYLE) -> None:
         self.width = width
-        self.runs: list[Run] = []
+        self.runs: list[Run] = [] if width <= _MANY_COLUMNS else uncollected([])
         self.wide = False
         self.wrapped = 0
         self.filled = 0
@@ -154,6 +161,11 @@ class Row:
         return of_cells + len(self.runs) + _A_PIECE * self.pending
 
     @property
+    def held(self) -> int:
+        """What it costs to forget the runs, in cells."""
+        return len(self.runs) // _FORGOTTEN_FOR_ONE
+
+    @property
     def has_cells(self) -> bool:
         """Whether there are cells, which `compact` takes time for."""
         return self._cells is not None
@@ -167,8 +179,7 @@ class Row:
         """Put the runs into cells and return these with their styles."""
         cells = self._cells
         if cells is None:
-            cells = self._cells = [" "] * self.width
-            self._styles = [self._fill] * self.width
+            cells = self._hold([" "] * self.width, [self._fill] * self.width)
         styles = self._styles
         if self.runs:
             wide = self.wide
@@ -187,6 +198,14 @@ class Row:
             self.runs.clear()
             self.pending = 0
         return cells, styles
+
+    def _hold(self, cells: list[str], styles: list[Style]) -> list[str]:
+        """Take these lists for the row's own; return the cells."""
+        if self.width > _MANY_COLUMNS:
+            uncollected(cells)
+            uncollected(styles)
+        self._cells, self._styles = cells, styles
+        return cells
 
     def _flat_runs(self) -> list[FlatRun]:
         """The runs that can be seen, without the sequences in them."""
@@ -380,8 +399,7 @@ class Row:
         row = cls(width)
         lacking = width - len(cells)
         row.wide = "" in cells
-        row._cells = cells + [" "] * lacking
-        row._styles = styles + [DEFAULT_STYLE] * lacking
+        row._hold(cells + [" "] * lacking, styles + [DEFAULT_STYLE] * lacking)
         return row
 
     def compact(self) -> int:
@@ -396,7 +414,8 @@ class Row:
             part = cells[column:end]
             runs.append((column, part if self.wide or max(map(len, part)) > 1 else "".join(part), style))
             column = end
-        self._cells, self._styles, self.runs = None, [], runs
+        self._cells, self._styles = None, []
+        self.runs = runs if self.width <= _MANY_COLUMNS else uncollected(runs)
         return len(runs)
 
     @property

@@ -5,6 +5,7 @@ A colour is an int: `DEFAULT`, 0-15 for the sixteen named ones (SGR 30-37, 90-97
 of the palette are kept apart from the named colours, because terminals brighten only the latter in bold.
 """
 
+import gc
 from typing import Final, NamedTuple
 
 import msgspec
@@ -168,7 +169,12 @@ class _Registry:
             style.transitions = _NOTHING_LEARNT
 
     def forget(self) -> None:
-        """Forget all styles but the default one; those that live on lead to newer ones alone, and not to themselves."""
+        """Forget all styles but the default one; those that live on lead to newer ones alone, and not to themselves.
+
+        The garbage collector looks at their values now, which it needs not watch from then on: where as many styles
+        come as go, it would let half a million of them come together.
+        """
+        gc.collect(0)
         self.unlearn()
         for style in _styles.values():
             style._erased = None

@@ -189,6 +189,8 @@ class Layout:
 
         It takes half of the time of finding the cells. Nothing can join the end of such a text but marks.
         """
+        if self.widens:
+            return 0
         rest = text.replace(_EMOJI_STYLE, "")
         if self.joins_emoji:
             if _TWICE in text or _BEHIND_JOINER in text or _is_unusual(rest):
@@ -280,10 +282,6 @@ class ClusterLayout(Layout):
     def _cells_of_cluster(self, cluster: str) -> tuple[str, ...]:
         cell = cluster[:MOST_IN_A_CELL]
         return (cell, "") if self.columns_of(cell) == 2 else (cell,)
-
-    def columns_at_a_glance(self, text: str) -> int:
-        """Return 0: clusters have to be found."""
-        return 0
 
     def merged(self, text: str) -> list[str]:
         """Return the cells of a text; its first character must have columns."""

@@ -209,6 +209,44 @@ def test_the_garbage_collector_looks_at_rows_and_not_at_their_cells() -> None:
     assert len(gc.get_objects()) - before < 1000
 
 
+def test_the_garbage_collector_leaves_the_cells_of_wide_rows_out_wherever_they_are() -> None:
+    screen = Emulator(200, 30, scrollback=5)
+    screen.feed("".join(f"\x1b[38;2;1;2;{n % 256}mx" for n in range(9000)).encode() + "漢".encode() * 200)
+    for look_at in (screen.display, screen.resize(30, 150), screen.feed(b"\x1b[H\x1b[4hx\x1b[4l\x1b[1;1;9;9;1$r")):
+        lists = [part for row in screen.rows for part in (row.runs, row.cells, row.styles)]
+        assert not any(map(gc.is_tracked, lists)), look_at
+
+
+def test_styles_that_come_as_others_go_do_not_wait_for_the_collector_together() -> None:
+    screen, most = Emulator(500, 50), 0
+    for n in range(75_000):
+        screen.feed(f"\x1b[38;2;{n % 256};{n // 256 % 256};{n // 65536}mx".encode())
+        if n % 5000 == 0:
+            assert screen.display
+            most = max(most, len(gc.get_objects(generation=0)))
+    assert most < 20_000
+
+
+@pytest.mark.parametrize(
+    "attack",
+    ["\x1b[2J", "\x1b[H\x1b[J", "\x1b[50;1H\x1b[1J", "\x1bc", "\x1b[H\x1b[50L", "\x1b[H\x1b[50M", "\x1b[50T",
+     "\x1b[50S", "\x1b#8", "\x1b[?1047l", "\x1b[?1049l\x1b[?1049h"],
+)  # fmt: skip
+def test_what_was_on_a_large_screen_is_forgotten_a_row_at_a_time(attack: str) -> None:
+    whole, in_steps = Emulator(500, 50), Emulator(500, 50)
+    full_of_runs = "".join(f"\x1b[{n // 500 + 1};{n % 500 + 1}H\x1b[38;5;{n % 256}mx" for n in range(25_000))
+    for screen in (whole, in_steps):
+        screen.feed(f"\x1b[?1049h\x1b[9H\x1b#6\x1b[44m{full_of_runs}".encode())
+    whole.feed(f"{attack}last".encode())
+    in_steps.begin(f"{attack}last".encode(), 1)
+    steps = 0
+    while in_steps.is_behind:
+        in_steps.go_on(1)
+        steps += 1
+    assert steps >= 40
+    assert state(in_steps) == state(whole)
+
+
 def test_styles_that_lead_to_themselves_are_freed_when_they_are_forgotten() -> None:
     style = style_of(Look(bg=TRUE_COLOUR + 77))
     alone = sys.getrefcount(style_of(Look(fg=TRUE_COLOUR + 77)))

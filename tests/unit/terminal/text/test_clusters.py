@@ -241,6 +241,43 @@ def test_what_joins_behind_a_repetition_is_the_same_however_it_came(output: str,
     assert state(put_off) == state(whole)
 
 
+MARGINS = "\x1b[?69h\x1b[2;5s\x1b[3;5H"
+CONTROLS = ["\x1b[31m", "\x1b[b", "\x1b[3b", "\b", "\x1b[3;5H", "\x1b(0", "\x1bN", "\x1b[4h", "\r\n", "\x1b[4l"]
+JOINING = [*"❤1🏽☝👩🔬🇩q", "\ufe0f", "\ufe0f\u20e3", "\u200d", "\u0600", "ab", *CONTROLS]
+
+
+@given(st.lists(st.sampled_from(JOINING), max_size=20), st.lists(st.integers(0, 60), max_size=4))
+@example(["❤", "\ufe0f", "🏽", "\x1b[3b"], [6])
+@example(["❤", "\x1b[31m", "\ufe0f", "\x1b[b"], [])
+@example(["❤", "\x1b[31m", "\ufe0f", "🏽", "\x1b[3;5H", "a"], [])
+@example(["\u200d", "\x1b[b", "\ufe0f", "\u200d"], [])
+def test_what_wraps_as_it_becomes_wide_between_margins_is_drawn_in_steps(parts: list[str], cuts: list[int]) -> None:
+    data = (f"{ON}\x1b[44mabcdefg\r\nhijklmn\r\nop{MARGINS}" + "".join(parts)).encode()
+    whole, in_steps = Emulator(8, 3), Emulator(8, 3)
+    whole.feed(data)
+    at = 0
+    for end in [*sorted(cut + 50 for cut in cuts), len(data)]:
+        in_steps.begin(data[at:end], 1)
+        while in_steps.is_behind:
+            in_steps.go_on(1)
+        at = max(at, end)
+    assert state(in_steps) == state(whole)
+    assert in_steps.printed == whole.printed
+
+
+@pytest.mark.parametrize("before", ["", "\x1b[31m"])
+def test_a_character_that_becomes_wide_scrolls_a_row_at_a_time(before: str) -> None:
+    screen = Emulator(1000, 500)
+    screen.feed(f"{ON}\x1b[?69h\x1b[2;999s\x1b[999;999H❤{before}".encode())
+    screen.begin("\ufe0f".encode(), 1000)
+    steps = 0
+    while screen.is_behind:
+        screen.go_on(1000)
+        steps += 1
+    assert steps > 400
+    assert screen.rows[499].cells[1:3] == [HEART, ""]
+
+
 def test_a_cluster_is_repeated_in_steps() -> None:
     screen = Emulator(1, 5, scrollback=50, widths=Widths.CLUSTERS)
     screen.begin(" \u200d\x1b[65535b".encode(), 1)

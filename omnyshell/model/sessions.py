@@ -13,7 +13,7 @@ DEFAULT_ROWS = 24
 
 
 class SessionMode(LenientEnum):
-    """What a session runs. Our nodes serve `exec` and `shell`; the hub relays transfer and drive."""
+    """What a session runs. Our nodes serve `exec`, `shell` and `forward`; the hub relays transfer and drive."""
 
     __fallback__ = "EXEC"
 
@@ -22,6 +22,8 @@ class SessionMode(LenientEnum):
     TRANSFER = "transfer"
     DRIVE = "drive"
     TUNNEL = "tunnel"
+    FORWARD = "forward"
+    """Of the extension `forward`: a permission to reach targets from the node, or one connection to a target."""
 
 
 class SessionState(LenientEnum):

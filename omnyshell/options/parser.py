@@ -42,9 +42,11 @@ def _add(parser: Any, option: Option) -> Any:
     settings: dict[str, Any] = {"help": text, "metavar": option.metavar, "type": _TYPES.get(option.kind, _some)}
     if option.choices:
         settings["choices"] = option.choices
-    if option.kind == "list":
+    if option.kind == "list" and option.is_argument:
+        settings["nargs"] = "*"
+    elif option.kind == "list":
         settings["action"] = "append"
-    if option.optional:
+    elif option.optional:
         settings["nargs"] = "?"
     if not option.is_argument:
         settings["dest"] = option.key

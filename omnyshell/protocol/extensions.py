@@ -78,8 +78,12 @@ VITALS = "vitals"
 LOGINS = "logins"
 """A session may be of a user of the node's machine; the node learns the roles of who asks."""
 
+FORWARD = "forward"
+"""A client reaches what its nodes reach, for itself alone."""
+
 OF_HUB = frozenset(
     {
+        FORWARD,
         BYTE_TEXT,
         HISTORY,
         LEADER_ONLY,
@@ -110,6 +114,7 @@ OF_HUB = frozenset(
 
 OF_NODE = frozenset(
     {
+        FORWARD,
         BYTE_TEXT,
         EVENTS,
         HISTORY,
@@ -132,6 +137,7 @@ OF_NODE = frozenset(
 
 OF_CLIENT = frozenset(
     {
+        FORWARD,
         HISTORY,
         INTERACTIVE,
         OTHERS_SESSIONS,

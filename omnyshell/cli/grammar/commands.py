@@ -198,6 +198,24 @@ COMMANDS: tuple[Command, ...] = (
         (Option("ref", "its id, or the beginning of it", "REF"), *ACCESS),
     ),
     Command(
+        ("forward",),
+        "have ports and sockets of this machine lead to what a node reaches, until ctrl+c",
+        "forward:forward",
+        (
+            Option("node", "node that connects to the targets", "NODE"),
+            Option(
+                "forwards",
+                "[ADDR:]PORT:HOST:PORT, as in 5432:localhost:5432; paths of UNIX sockets may stand on either side",
+                "FORWARD",
+                "list",
+                optional=True,
+            ),
+            Option("--socks", "be a SOCKS 5 proxy there: names are resolved at the node", "[ADDR:]PORT"),
+            Option("--stdio", "connect stdin and stdout to one target instead", "HOST:PORT"),
+            *ACCESS,
+        ),
+    ),
+    Command(
         ("login",),
         "save how to reach a hub, after trying it; or join one with an invite",
         "login:login",

@@ -68,6 +68,9 @@ class SessionRequest(ChannelMessage, kw_only=True):
     user: Annotated[str | None, OMIT_EMPTY, ANSWERED] = None
     """Of `logins`: the user of the node's machine whose it is to be; missing for the first that is allowed."""
 
+    target: Annotated[str | None, OMIT_EMPTY, ANSWERED] = None
+    """Of `forward`: what a connection leads to, `HOST:PORT` or the path of a UNIX socket; missing for a permission."""
+
     max_input_window: Annotated[int | None, OMIT, ANSWERED] = None
     """Of `wide-input`: how many bytes of input the client lets be unacknowledged."""
 
@@ -105,6 +108,9 @@ class SessionOpen(SessionRequest, kw_only=True):
 
     node_id: Annotated[str, ANSWERED]
     """Where it is to run; white space around it does not count."""
+
+    forward: Annotated[str | None, OMIT_EMPTY, ANSWERED] = None
+    """Of `forward`: the id of the permission under which a connection is made."""
 
     owner: Annotated[str | None, OMIT_EMPTY, ANSWERED] = None
     """Of `others-sessions`: whose session is taken up; the caller's own where it is missing."""

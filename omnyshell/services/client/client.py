@@ -202,12 +202,7 @@ class OmnyShellClient:
         be on the node's machine; the first whom this principal may become there, if not given. Raises
         `SessionRejectedException`, with the hub's or node's reason in `code`, or where a hub is too old.
         """
-        connection = self._link()
-        if leader_only:
-            connection.require(LEADER_ONLY)
-        if user:
-            connection.require(LOGINS)
-        session = RemoteSession(node_id, mode, pty, channels=connection.channels, resumes=self._take_up_later)
+        needed = (LEADER_ONLY,) if leader_only else ()
         request = SessionOpen(
             node_id=node_id,
             mode=mode,
@@ -221,8 +216,24 @@ class OmnyShellClient:
             leader_only=leader_only,
             user=user or None,
         )
-        if carry_bytes(request):
-            connection.require(BYTE_TEXT)
+        return await self.open_as_asked(request, *needed, *((LOGINS,) if user else ()))
+
+    async def open_as_asked(self, request: SessionOpen, *extensions: str) -> RemoteSession:
+        """Open the session of a request, fitted to what the hub can do; it needs these extensions of the hub.
+
+        Raises as `open_session` does.
+        """
+        connection = self._link()
+        for extension in (*extensions, *((BYTE_TEXT,) if carry_bytes(request) else ())):
+            connection.require(extension)
+        session = RemoteSession(
+            request.node_id,
+            request.mode,
+            request.pty,
+            channels=connection.channels,
+            resumes=self._take_up_later,
+            forward=request.forward,
+        )
         await self._open(session, request, connection, CloseReason.CLIENT_CLOSED)
         return session
 

@@ -93,11 +93,13 @@ class RemoteSession:
         resumes: Callable[["RemoteSession"], bool],
         resumes_ref: str | None = None,
         owner: str = "",
+        forward: str | None = None,
     ) -> None:
         """Open the session's first channel, among `channels`; the caller sends the request on it.
 
         `resumes` is called when hub or node is lost; it returns whether the session will be resumed. `resumes_ref` is
-        the reference of a session to resume, no other is taken; `owner` is whose it is, if not the client's.
+        the reference of a session to resume, no other is taken; `owner` is whose it is, if not the client's. `forward`
+        is the id of the permission under which it is a connection.
         """
         loop = asyncio.get_running_loop()
         self.id, self.node_id, self.owner = "", node_id, owner
@@ -127,6 +129,7 @@ class RemoteSession:
         self._resumes = resumes
         self._size = size
         self._resumes_ref = resumes_ref
+        self._forward = forward
         self._unread = 0
         """Bytes from the present channel that wait to be read."""
 
@@ -307,6 +310,7 @@ class RemoteSession:
             pty=self._size,
             resume_session_id=self.id,
             owner=self.owner or None,
+            forward=self._forward,
             output_offset=self._received if exactly else None,
             repaint=exactly and self.repaints,
         )

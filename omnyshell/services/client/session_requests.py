@@ -15,6 +15,6 @@ def fit(request: SessionOpen, features: Collection[str]) -> SessionOpen:
     request.offsets = RESUME_OFFSET in features
     request.history = request.resume_session_id is not None and HISTORY in features
     # A shell's window is not widened: what is typed would wait for what was pasted.
-    if request.mode is SessionMode.EXEC and WIDE_INPUT in features:
+    if request.mode is not SessionMode.SHELL and WIDE_INPUT in features:
         request.max_input_window = WIDE_WINDOW_SIZE
     return request

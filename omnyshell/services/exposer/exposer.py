@@ -2,13 +2,11 @@
 
 import asyncio
 import logging
-import os
-import socket
 
 from omnyshell.errors import ChannelException, OmnyShellException
-from omnyshell.hosts import LOCALHOST
 from omnyshell.ids import short_id
 from omnyshell.model.sessions import CloseReason
+from omnyshell.model.targets import Target
 from omnyshell.protocol.extensions import TUNNEL_EOF
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.messages import (
@@ -18,19 +16,17 @@ from omnyshell.protocol.messages import (
     NodeTunnelConnected,
     NodeTunnelConnectFailed,
 )
+from omnyshell.services.exposer.dialing import DialException, dial
 from omnyshell.services.exposer.targets import TargetPolicy
 from omnyshell.transport.channel_stream import ChannelStream
 from omnyshell.transport.connection import OmnyShellConnection
 from omnyshell.transport.tcp_stream import TcpStream
 
-DIAL_TIMEOUT = 10.0
 FORBIDDEN = "forbidden"
 DIAL_FAILED = "dial_failed"
 
 INCOMING = "stdin"
 """The stream whose credit an exposer grants, whatever its connection's role."""
-
-_LOOPBACK = ("127.0.0.1", "::1")
 
 logger = logging.getLogger("omnyshell.exposer")
 
@@ -133,12 +129,9 @@ class TargetConnection(ChannelStream):
 
     async def _dial(self) -> None:
         try:
-            async with asyncio.timeout(DIAL_TIMEOUT):
-                await connect_stream(self.stream, self._request.target_host, self._request.target_port)
-        except TimeoutError:
-            self._failed_to_dial(f"no answer within {DIAL_TIMEOUT:g} s")
-        except (OSError, UnicodeError, ValueError, OverflowError) as exc:
-            self._failed_to_dial(_reason(exc))
+            await dial(self.stream, Target(self._request.target_host, self._request.target_port))
+        except DialException as exc:
+            self._failed_to_dial(exc.message)
 
     def _failed_to_dial(self, why: str) -> None:
         if not self.channel.is_closed:
@@ -155,29 +148,3 @@ class TargetConnection(ChannelStream):
             self._dialing.cancel()
         if self.stream.is_opening:
             self._finish()
-
-
-async def connect_stream(stream: TcpStream, host: str, port: int) -> None:
-    """Connect a stream to a target. Raises `OSError` or `UnicodeError`.
-
-    `localhost` is the loopback of either family, whatever a name server says of it.
-    """
-    loop = asyncio.get_running_loop()
-    problem: OSError | None = None
-    for candidate in _LOOPBACK if host.lower() == LOCALHOST else (host,):
-        try:
-            await loop.create_connection(lambda: stream, candidate, port)
-        except OSError as exc:
-            problem = problem or exc
-        else:
-            return
-    if problem is not None:
-        raise problem
-
-
-def _reason(exc: Exception) -> str:
-    if isinstance(exc, socket.gaierror):
-        return exc.strerror or "the host is unknown"
-    if isinstance(exc, OSError) and exc.errno is not None:
-        return os.strerror(exc.errno)
-    return "the address is not valid"

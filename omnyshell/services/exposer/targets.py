@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from os.path import normpath
 from typing import Protocol
 
 from omnyshell.errors import ConfigException
@@ -14,12 +15,13 @@ ANY_PORT = PortRange(1, MAX_PORT)
 
 
 class TargetPolicy(Protocol):
-    """Decides, on the exposer's machine and independently of the hub, which targets tunnels may reach."""
+    """Decides, on the exposer's machine and independently of the hub, which targets tunnels and forwards may reach."""
 
     def allows(self, tunnel_id: str, host: str, port: int) -> bool:
         """Tell whether a connection of this tunnel may go to the target. Called in the event loop; it must not block.
 
-        `host` is a name or an address, as whoever opened the tunnel wrote it.
+        `host` is a name or an address, as whoever opened the tunnel or forward wrote it; or the path of a UNIX socket,
+        with the port 0.
         """
 
 
@@ -35,19 +37,23 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TargetPattern:
-    """One `HOST:PORT`.
+    """One `HOST:PORT`, or the path of a UNIX socket, with wildcards as for file names.
 
     HOST is `localhost` (all names of the loopback), an address, a network such as `10.0.0.0/8`, or a name, with
     wildcards as for file names; PORT is a port, a range `A-B`, or `*`.
     """
 
     host: str
-    ports: PortRange
+    ports: PortRange | None
+    """None for a path."""
+
     network: IPv4Network | IPv6Network | None
 
     @classmethod
     def parse(cls, text: str) -> "TargetPattern":
         """Read a pattern; an IPv6 host stands in brackets. Raises `ConfigException`."""
+        if text.startswith("/"):
+            return cls(text, None, None)
         host, colon, port = text.rpartition(":")
         bracketed = host.startswith("[") and host.endswith("]")
         if not colon or not host or (":" in host and not bracketed):
@@ -58,6 +64,8 @@ class TargetPattern:
 
     def matches(self, host: str, port: int) -> bool:
         """Tell whether the pattern covers a target."""
+        if self.ports is None or port == 0:
+            return self.ports is None and port == 0 and fnmatchcase(host, self.host) and normpath(host) == host
         if port not in self.ports:
             return False
         if self.host == LOCALHOST:
@@ -74,7 +82,7 @@ class TargetPatterns:
     """A policy by patterns, for all tunnels; without any, the exposer's own loopback."""
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
-        """Take patterns `HOST:PORT`: `localhost:8080`, `10.0.0.0/8:*`, `*.internal:8000-8099`, `[::1]:22`.
+        """Take patterns `HOST:PORT`: `localhost:8080`, `10.0.0.0/8:*`, `*.internal:8000-8099`, `[::1]:22`; or paths.
 
         Raises `ConfigException` for an invalid pattern.
         """

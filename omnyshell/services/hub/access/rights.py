@@ -22,7 +22,7 @@ from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.audit.log import LONGEST_NAME
 
 RIGHTS_TAKEN: Mapping[type[ControlMessage], tuple[Action, ...]] = {
-    SessionOpen: (Action.SHELL, Action.EXEC),
+    SessionOpen: (Action.SHELL, Action.EXEC, Action.FORWARD),
     DetachedSessionsRequest: (Action.WATCH,),
     SessionScreenRequest: (Action.WATCH,),
     SessionHistoryRequest: (Action.WATCH,),
@@ -76,10 +76,13 @@ def right_of_session(request: SessionOpen, node_features: frozenset[str], *, wit
     """Return the right that a session needs. A transfer needs that of a command.
 
     A resumed session counts as a shell, whatever the requested mode, unless offsets are in use and the node has the
-    extension `rights`: only then can it be a command, and does the node check that the mode is right.
+    extension `rights`: only then can it be anything else, and does the node check that the mode is right.
     """
-    shell, command = RIGHTS_TAKEN[SessionOpen]
-    if request.mode is SessionMode.SHELL:
-        return shell
-    is_command = request.resume_session_id is None or (with_offsets and RIGHTS in node_features)
-    return command if is_command else shell
+    right = right_of_mode(request.mode)
+    is_as_asked = request.resume_session_id is None or (with_offsets and RIGHTS in node_features)
+    return right if is_as_asked else Action.SHELL
+
+
+def right_of_mode(mode: SessionMode) -> Action:
+    """Return the right that a session of a mode takes for its whole life."""
+    return {SessionMode.SHELL: Action.SHELL, SessionMode.FORWARD: Action.FORWARD}.get(mode, Action.EXEC)

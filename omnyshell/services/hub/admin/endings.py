@@ -60,10 +60,12 @@ class Endings:
                 raise
             return self._end_detached(ask, ask.node_id, ask.principal, admin)
         fields = {"session_id": route.session.id, "node_id": route.session.node_id, "detail": route.session.principal}
+        # Of a forward nothing is left to be taken up, and its client would ask for it anew.
+        reason = CloseReason.ERROR if route.is_forward else CloseReason.NODE_CLOSED
 
         def end() -> None:
             if self._sessions.is_carried(route):
-                self._broker.end(route, CloseReason.NODE_CLOSED, f"{admin.principal.id} ended this session")
+                self._broker.end(route, reason, f"{admin.principal.id} ended this session")
 
         return done("admin.session.close", fields, ask.request_id, end)
 

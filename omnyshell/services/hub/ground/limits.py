@@ -21,6 +21,7 @@ class Resource(StrEnum):
     CHANNELS = "channels"
     SESSIONS = "sessions"
     SESSIONS_AT_NODE = "sessions-at-node"
+    FORWARDS = "forwards"
     TUNNELS = "tunnels"
     SUBSCRIPTIONS = "subscriptions"
     PENDING = "pending"
@@ -38,6 +39,7 @@ DEFAULTS: Mapping[Resource, int] = MappingProxyType(
         Resource.CHANNELS: 4096,
         Resource.SESSIONS: 2000,
         Resource.SESSIONS_AT_NODE: 1000,
+        Resource.FORWARDS: 2000,
         Resource.TUNNELS: 64,
         Resource.SUBSCRIPTIONS: 16,
         Resource.PENDING: 256,
@@ -56,6 +58,7 @@ NOUNS: Mapping[Resource, str] = MappingProxyType(
         Resource.CHANNELS: "channels",
         Resource.SESSIONS: "sessions",
         Resource.SESSIONS_AT_NODE: "sessions at one node",
+        Resource.FORWARDS: "forwards and connections of these",
         Resource.TUNNELS: "tunnels",
         Resource.SUBSCRIPTIONS: "subscriptions",
         Resource.PENDING: "requests that wait for nodes",

@@ -20,6 +20,7 @@ from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.nodes.takeovers import Takeovers
 from omnyshell.services.hub.peers.peer import ConnectedPeers, Peer
+from omnyshell.services.hub.sessions.route import SessionRoute
 from omnyshell.services.hub.sessions.router import SessionRouter
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 
@@ -107,11 +108,14 @@ class Inventory:
 
     def sessions(self) -> list[LiveSession]:
         """Return the sessions that go through the hub, oldest first."""
-        return [route.describe() for route in sorted(self._sessions, key=lambda route: route.session.created_at)]
+        return [route.describe() for route in sorted(self._shown(), key=lambda route: route.session.created_at)]
 
     def session_events(self) -> Iterator[SessionEvent]:
         """Yield each session that goes through the hub as an event of its present state."""
-        return (SessionEvent(route.describe(), route.asked_id) for route in self._sessions)
+        return (SessionEvent(route.describe(), route.asked_id) for route in self._shown())
+
+    def _shown(self) -> Iterator[SessionRoute]:
+        return (route for route in self._sessions if not route.is_connection)
 
     def tunnels(self) -> list[LiveTunnel]:
         """Return the tunnels that are open."""
@@ -136,7 +140,7 @@ class Inventory:
     def node_figures(self) -> Iterator[NodeFigures]:
         """Yield the figures of the connected nodes."""
         for node in self._nodes.connected():
-            yield NodeFigures(node.node_id, self._sessions.count(node.peer), node.peer.round_trip)
+            yield NodeFigures(node.node_id, self._sessions.sessions_at(node.peer), node.peer.round_trip)
 
     def described(self, node_id: str) -> LiveNode:
         """Return what a connected node says of itself; for another id, an item marked as gone."""

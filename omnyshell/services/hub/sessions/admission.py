@@ -7,7 +7,7 @@ from omnyshell.ids import CONTROL_CHANNEL, FIRST_HUB_CHANNEL_AT_CLIENT, is_node_
 from omnyshell.model.grammars import is_login, is_principal
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol.byte_text import has_bytes
-from omnyshell.protocol.extensions import BYTE_TEXT, LOGINS, RESUME_OFFSET
+from omnyshell.protocol.extensions import BYTE_TEXT, FORWARD, LOGINS, RESUME_OFFSET
 from omnyshell.protocol.messages import SessionOpen
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.access.policy import HubPolicy
@@ -62,7 +62,7 @@ class SessionAdmission:
             raise SessionRejectedException(f"Node '{request.node_id}' is offline", code=ErrorCodes.NODE_OFFLINE)
         right = self._check_right(client, node, request)
         logins = self._check_user(client, node, request, right)
-        _check_bytes(node, request)
+        _check_age(node, request)
         self._check_capacity(client, node, request)
         return Admitted(node, right, logins)
 
@@ -74,6 +74,8 @@ class SessionAdmission:
             problem = f"Channel {channel} is in use"
         elif request.mode is SessionMode.TUNNEL:
             problem = "Tunnels are not opened as sessions"
+        elif request.mode is SessionMode.FORWARD or request.target or request.forward:
+            problem = self._problem_of_forward(client, request)
         elif request.owner and not (request.resume_session_id and is_principal(request.owner)):
             problem = "Only a session that is there has an owner"
         elif request.user is not None and not (request.resume_session_id is None and is_login(request.user)):
@@ -82,6 +84,16 @@ class SessionAdmission:
             problem = "No node is named" if not request.node_id else "A node id has letters, digits, '_', '.' and '-'"
         if problem:
             raise SessionRejectedException(problem, code=ErrorCodes.BAD_REQUEST)
+
+    def _problem_of_forward(self, client: Peer, request: SessionOpen) -> str:
+        if request.mode is not SessionMode.FORWARD or FORWARD not in client.features:
+            return "Forwards are for clients that announced them"
+        if request.resume_session_id is not None:
+            return ""
+        if (request.target is None) is not (request.forward is None):
+            return "A connection has a target and a forward"
+        is_there = request.forward is None or self._router.forward_of(client, request) is not None
+        return "" if is_there else "The forward has been closed"
 
     def _check_right(self, client: Peer, node: ReachableNode, request: SessionOpen) -> Action:
         with_offsets = has_offsets(client, node, request)
@@ -111,7 +123,9 @@ class SessionAdmission:
     def _check_capacity(self, client: Peer, node: ReachableNode, request: SessionOpen) -> None:
         limit = node.capabilities.max_sessions if node.capabilities is not None else None
         freed, freed_of_mine = self._taken_over(client, node, request)
-        taken = self._router.count(node.peer) - freed
+        taken = self._router.sessions_at(node.peer) - freed
+        if request.mode is SessionMode.FORWARD:
+            limit = None
         if limit is not None and taken >= limit:
             text = f"Node '{node.node_id}' has its {limit} sessions"
             raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
@@ -119,6 +133,10 @@ class SessionAdmission:
         if max(self._router.count(client), self._router.count(node.peer)) >= most:
             text = f"No more than {most} channels on one connection"
             raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
+        if request.mode is SessionMode.FORWARD:
+            held = self._router.held(client.principal.id, forwards=True) - freed_of_mine
+            _refuse_for(self._quota.problem(client.principal, Resource.FORWARDS, held))
+            return
         self._check_quota(client, node, freed_of_mine, Pool(most if limit is None else min(limit, most), taken))
 
     def _check_quota(self, client: Peer, node: ReachableNode, freed: int, pool: Pool) -> None:
@@ -129,8 +147,7 @@ class SessionAdmission:
             or problem(who, Resource.SESSIONS, in_all)
             or problem(who, Resource.CHANNELS, in_all)
         )
-        if why:
-            raise SessionRejectedException(why, code=ErrorCodes.CAPACITY_EXCEEDED)
+        _refuse_for(why)
 
     def _taken_over(self, client: Peer, node: ReachableNode, request: SessionOpen) -> tuple[int, int]:
         """How many sessions a resume frees, of all and of the client's principal.
@@ -145,10 +162,18 @@ class SessionAdmission:
         return int(freed is not None), int(freed is not None and freed.client.principal.id == client.principal.id)
 
 
-def _check_bytes(node: ReachableNode, request: SessionOpen) -> None:
-    if has_bytes(request) and BYTE_TEXT not in node.peer.features:
-        text = f"Node '{node.node_id}' is too old for bytes that are no UTF-8: its OmnyShell wants an update"
-        raise SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST)
+def _check_age(node: ReachableNode, request: SessionOpen) -> None:
+    needs = {"bytes that are no UTF-8": (has_bytes(request), BYTE_TEXT)}
+    needs["forwards"] = (request.mode is SessionMode.FORWARD, FORWARD)
+    for what, (is_needed, extension) in needs.items():
+        if is_needed and extension not in node.peer.features:
+            text = f"Node '{node.node_id}' is too old for {what}: its OmnyShell wants an update"
+            raise SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST)
+
+
+def _refuse_for(problem: str) -> None:
+    if problem:
+        raise SessionRejectedException(problem, code=ErrorCodes.CAPACITY_EXCEEDED)
 
 
 def has_offsets(client: Peer, node: ReachableNode, request: SessionOpen) -> bool:

@@ -44,6 +44,7 @@ from omnyshell.services.hub.sessions.route import Session, SessionRoute
 from omnyshell.services.hub.sessions.router import SessionRouter
 from omnyshell.services.hub.sessions.translation import (
     SHOWN_NAME_LENGTH,
+    carried_by,
     client_answer,
     node_request,
     shown_command,
@@ -121,7 +122,12 @@ class HubBroker:
             resumes=request.resume_session_id,
             has_offsets=has_offsets(client, node, request),
             audited_command=self._command_of(request),
+            is_connection=request.forward is not None,
+            target=request.target or "",
         )
+        permission = self._router.forward_of(client, request)
+        if permission is not None:
+            permission.connect(route)
         self._router.add(ClientEnd(route, self._relay, self), NodeEnd(route, self._relay, self))
         self._kept.asked(route)
         self._tell(route)
@@ -179,8 +185,11 @@ class HubBroker:
         self._metrics.sessions_opened += 1
         self._kept.opened(route)
         self._tell(route)
-        action = "session.resume" if route.is_resume else "session.open"
-        self._audit_session(action, route, more=f"as {route.user}" if route.user else "")
+        if route.target:
+            self._audit_connection(route)
+        else:
+            action = "session.resume" if route.is_resume else "session.open"
+            self._audit_session(action, route, more=f"as {route.user}" if route.user else "")
         route.client.send_in_order(client_answer(message, route), route.client_channel)
 
     def rejected(self, route: SessionRoute, message: NodeSessionRejected) -> None:
@@ -241,7 +250,11 @@ class HubBroker:
         self._finish(route, CloseReason.ERROR)
 
     def end(self, route: SessionRoute, reason: str, text: str) -> None:
-        """End a session and its program on the hub's decision, and tell its client why."""
+        """End a session and its program on the hub's decision, and tell its client why. Idempotent."""
+        if not self._router.is_carried(route):
+            return
+        for connection in list(route.connections):
+            self.end(connection, reason, text)
         close = ChannelClose(reason=reason, message=text)
         route.client.discard(route.client_channel)
         if route.is_open:
@@ -287,7 +300,7 @@ class HubBroker:
         return next((name for name in names if name != route.client.principal.id), "")
 
     def _tell(self, route: SessionRoute, reason: str = "", expires_at: datetime | None = None) -> None:
-        if self._bus.is_heard:
+        if self._bus.is_heard and not route.is_connection:
             self._bus.publish(SessionEvent(route.describe(), route.asked_id, reason, expires_at))
 
     def _told_last(self, route: SessionRoute, message: ControlMessage) -> bool:
@@ -354,7 +367,18 @@ class HubBroker:
         route.becomes(SessionState.CLOSED, "session closed", reason)
         self._router.remove(route)
         self._tell(route, reason)
-        self._audit_session("session.close", route, reason)
+        if not route.is_connection:
+            self._audit_session("session.close", route, reason, carried_by(route))
+
+    def _audit_connection(self, route: SessionRoute) -> None:
+        """Record a connection of a forward; of many that are alike, the number."""
+        self._audit.record(
+            "forward.connect",
+            principal=route.client.principal.id,
+            address=route.client.address,
+            node_id=route.session.node_id,
+            detail=route.target[:SHOWN_NAME_LENGTH],
+        )
 
     def _audit_session(self, action: str, route: SessionRoute, reason: str = "", more: str = "") -> None:
         session = route.session

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from omnyshell.clock import Clock
 from omnyshell.ids import IdFactory, PrincipalId, normal_id
 from omnyshell.model.principals import Principal
-from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, SessionMode
+from omnyshell.model.sessions import CloseReason, DetachedSessionInfo
 from omnyshell.protocol.extensions import EVENTS, KEPT_COMMANDS
 from omnyshell.protocol.messages import (
     ChannelClose,
@@ -21,6 +21,7 @@ from omnyshell.security.authenticators import Evidence
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.access.rights import right_of_mode
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.event_bus import EventBus, KillEvent
 from omnyshell.services.hub.nodes.earlier_shell_owners import EarlierShellOwners
@@ -361,5 +362,5 @@ class KeptSessionJudge:
             if is_known or not name or room <= 0:
                 continue
             room -= 1
-            action = Action.SHELL if info.mode is SessionMode.SHELL else Action.EXEC
-            self._kept.put(KeptSession(node.node_id, info.session_id, Principal(name), action, None))
+            right = right_of_mode(info.mode)
+            self._kept.put(KeptSession(node.node_id, info.session_id, Principal(name), right, None))

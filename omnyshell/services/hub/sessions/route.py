@@ -81,6 +81,21 @@ class SessionRoute:
     has_exited: bool = False
     """Whether the node has said that the program ended."""
 
+    is_connection: bool = False
+    """Whether it is one connection of a forward, which no list shows by itself."""
+
+    target: str = ""
+    """What a connection leads to, as its client wrote it; empty for one that is resumed."""
+
+    forward: "SessionRoute | None" = None
+    """The permission under which a connection was made."""
+
+    connections: set["SessionRoute"] = field(default_factory=set)
+    """The connections that were made under this permission, and go on."""
+
+    connected: int = 0
+    """How many there were."""
+
     @property
     def is_resume(self) -> bool:
         """Whether a session that was there before is taken up."""
@@ -100,6 +115,31 @@ class SessionRoute:
     def is_open(self) -> bool:
         """Whether the node has started the session."""
         return self.session.state is SessionState.OPEN
+
+    @property
+    def is_forward(self) -> bool:
+        """Whether it is a permission to reach targets, or a connection under one."""
+        return self.session.mode is SessionMode.FORWARD
+
+    @property
+    def carried(self) -> tuple[int, int]:
+        """How many bytes were relayed, in and out; those of a forward's connections are its own."""
+        bytes_in = self.bytes_in + sum(each.bytes_in for each in self.connections)
+        return bytes_in, self.bytes_out + sum(each.bytes_out for each in self.connections)
+
+    def connect(self, connection: "SessionRoute") -> None:
+        """Note a connection under this permission."""
+        connection.forward = self
+        self.connections.add(connection)
+        self.connected += 1
+
+    def disconnect(self) -> None:
+        """Note the end of this connection, if it is one, at its permission. Idempotent."""
+        forward = self.forward
+        if forward is not None and self in forward.connections:
+            forward.connections.discard(self)
+            forward.bytes_in += self.bytes_in
+            forward.bytes_out += self.bytes_out
 
     def becomes(self, state: SessionState, told: str, reason: str = "") -> None:
         """Change the session's state, and log that as a step.
@@ -132,7 +172,7 @@ class SessionRoute:
 
     def describe(self) -> LiveSession:
         """The session as a value."""
-        session = self.session
+        session, (bytes_in, bytes_out) = self.session, self.carried
         return LiveSession(
             session_id=session.id,
             node_id=session.node_id,
@@ -143,7 +183,7 @@ class SessionRoute:
             address=self.client.address,
             command=session.command,
             resumed=self.is_resume,
-            bytes_in=self.bytes_in,
-            bytes_out=self.bytes_out,
+            bytes_in=bytes_in,
+            bytes_out=bytes_out,
             taken_by=self.client.principal.id if self.is_others else "",
         )

@@ -1,11 +1,16 @@
 """The sessions that this hub relays, by their ids and by their ends."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from omnyshell.ids import matches_ref
+from omnyshell.protocol.messages import SessionOpen
 from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.sessions.relay import ClientEnd, NodeEnd
 from omnyshell.services.hub.sessions.route import SessionRoute
+
+_Place = tuple[str, str, bool]
+"""A principal, a node's id, and whether forwards are meant."""
 
 
 class SessionRouter:
@@ -14,8 +19,11 @@ class SessionRouter:
     def __init__(self) -> None:
         self._of: dict[FarEnd, dict[str, SessionRoute]] = {}
         self._by_id: dict[str, SessionRoute] = {}
-        self._held: dict[tuple[str, str], int] = {}
+        self._held: dict[_Place, int] = {}
         """The number of sessions that each principal has attached at each node, and, under an empty node id, in all."""
+
+        self._forwards: Counter[FarEnd] = Counter()
+        """How many forwards lead to each node."""
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -31,13 +39,15 @@ class SessionRouter:
         for end in (client, node):
             self._of.setdefault(end.peer, {})[route.asked_id] = route
         self._by_id[route.asked_id] = route
+        if route.is_forward:
+            self._forwards[route.node] += 1
         for place in _places(route):
             self._held[place] = self._held.get(place, 0) + 1
 
     def carried(self, route_id: str) -> tuple[int, int] | None:
         """Return how many bytes a route has relayed, in and out; None once it is removed."""
         route = self._by_id.get(route_id)
-        return (route.bytes_in, route.bytes_out) if route is not None else None
+        return route.carried if route is not None else None
 
     def is_carried(self, route: SessionRoute) -> bool:
         """Tell whether a route is still there."""
@@ -57,19 +67,34 @@ class SessionRouter:
             if matches_ref(session.id, other.resumes)
         )
 
+    def forward_of(self, client: FarEnd, request: SessionOpen) -> SessionRoute | None:
+        """Return the permission under which a client asks for a connection; None where it has none of that id."""
+        if request.forward is None:
+            return None
+        return next((each for each in self.of_peer(client) if _is_permission(each, request)), None)
+
     def count(self, peer: FarEnd) -> int:
         """Return how many routes have an end at this connection."""
         return len(self._of.get(peer, ()))
 
-    def held(self, principal: str, node_id: str = "") -> int:
-        """Return how many sessions a principal has, at one node or in all."""
-        return self._held.get((principal, node_id), 0)
+    def held(self, principal: str, node_id: str = "", *, forwards: bool = False) -> int:
+        """Return how many sessions a principal has, at one node or in all; or how many `forwards`."""
+        return self._held.get((principal, node_id, forwards), 0)
+
+    def sessions_at(self, node: FarEnd) -> int:
+        """Return how many routes have an end at this node that count toward its sessions: forwards do not."""
+        return self.count(node) - self._forwards.get(node, 0)
 
     def remove(self, route: SessionRoute) -> None:
         """Remove a route; its channels then have no owner. Idempotent."""
         if not self.is_carried(route):
             return
         del self._by_id[route.asked_id]
+        route.disconnect()
+        if route.is_forward:
+            self._forwards[route.node] -= 1
+            if not self._forwards[route.node]:
+                del self._forwards[route.node]
         for peer, channel in ((route.client, route.client_channel), (route.node, route.node_channel)):
             del peer.channels[channel]
             del self._of[peer][route.asked_id]
@@ -81,6 +106,11 @@ class SessionRouter:
                 self._held[place] = left
 
 
-def _places(route: SessionRoute) -> tuple[tuple[str, str], tuple[str, str]]:
-    who = route.client.principal.id
-    return (who, route.session.node_id), (who, "")
+def _is_permission(route: SessionRoute, request: SessionOpen) -> bool:
+    is_meant = request.forward in (route.session.id, route.resumes) and route.session.node_id == request.node_id
+    return is_meant and route.is_forward and not route.is_connection
+
+
+def _places(route: SessionRoute) -> tuple[_Place, _Place]:
+    who, is_forward = route.client.principal.id, route.is_forward
+    return (who, route.session.node_id, is_forward), (who, "", is_forward)

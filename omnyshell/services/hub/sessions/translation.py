@@ -2,7 +2,16 @@
 
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol.byte_text import shown_start
-from omnyshell.protocol.extensions import HISTORY, INTERACTIVE, LEADER_ONLY, LOGINS, WIDE_INPUT, WIDE_WINDOW, WIDTHS
+from omnyshell.protocol.extensions import (
+    FORWARD,
+    HISTORY,
+    INTERACTIVE,
+    LEADER_ONLY,
+    LOGINS,
+    WIDE_INPUT,
+    WIDE_WINDOW,
+    WIDTHS,
+)
 from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionOpened, SessionOpen, SessionOpened
 from omnyshell.services.hub.sessions.route import SessionRoute
 
@@ -19,6 +28,14 @@ def shown_command(request: SessionOpen) -> str:
         said = shown_start(word, SHOWN_NAME_LENGTH)
         words += f" {said}" if words else said
     return words[:SHOWN_NAME_LENGTH]
+
+
+def carried_by(route: SessionRoute) -> str:
+    """Return what a forward has carried, for the audit; "" for other sessions."""
+    if not route.is_forward:
+        return ""
+    bytes_in, bytes_out = route.carried
+    return f"{route.connected} connections, {bytes_in} bytes in, {bytes_out} out"
 
 
 def node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
@@ -41,6 +58,7 @@ def node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
         repaint=request.repaint and route.has_offsets,
         history=request.history and _is_of_both(HISTORY, route),
         leader_only=request.leader_only and LEADER_ONLY in route.node.features,
+        target=request.target if _is_of_both(FORWARD, route) else None,
         max_input_window=request.max_input_window if _is_of_both(WIDE_INPUT, route) else None,
         user=route.user or None if with_users else None,
         roles=tuple(sorted(route.client.principal.roles)) if with_users else (),

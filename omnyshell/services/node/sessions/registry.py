@@ -12,6 +12,7 @@ from omnyshell.protocol.byte_text import from_wire, shown
 from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionRejected
 from omnyshell.services.node.backend import LeavingBackend, ShellBackend, ShellRequest, ShellSession
 from omnyshell.services.node.config import NodeConfig
+from omnyshell.services.node.forwards.backend import Forwards
 from omnyshell.services.node.records.record import NotedState
 from omnyshell.services.node.screens.pump import ScreenFollower
 from omnyshell.services.node.sessions.adoption import adopt
@@ -27,6 +28,9 @@ from omnyshell.transport.connection import OmnyShellConnection
 CLOSE_TIMEOUT = 3.0
 """Seconds for all sessions to end when the node stops: they are hung up, and killed 1.5 s later."""
 
+MOST_FORWARDS = 4096
+"""The most forwards, and connections of these, at once."""
+
 ScreenFactory = Callable[[int, int, str], ScreenFollower]
 """Makes the screen of a terminal, from its columns, rows and TERM."""
 
@@ -40,6 +44,7 @@ class NodeSessions:
         """The sessions own the backend from now on."""
         self._config = config
         self._backend = backend
+        self._forwards = Forwards(config.reachable)
         self._clock = clock
         self._new_screen = new_screen
         self._sessions: dict[str, NodeSession] = {}
@@ -101,7 +106,10 @@ class NodeSessions:
     async def _leave_all(self, backend: LeavingBackend) -> None:
         logger.info("%d sessions go on without this process", len(self._sessions))
         for session in list(self._sessions.values()):
-            session.leave_behind()
+            if session.mode is SessionMode.FORWARD:
+                session.kill_now()
+            else:
+                session.leave_behind()
         self._sessions.clear()
         self._ended_sessions.leave_behind()
         await backend.aleave()
@@ -139,7 +147,7 @@ class NodeSessions:
         end = _channel_end(session, connection, channel_id, request)
         try:
             with _said_to_client():
-                started = self._backend.start(_shell_request(request), session)
+                started = self._started(request, session)
         except SessionRejectedException:
             end.channel.end()
             raise
@@ -147,6 +155,11 @@ class NodeSessions:
             self._begin_later(session, started, end, request, connection)
         else:
             self._begin(session, started, end, request)
+
+    def _started(self, request: NodeSessionOpen, session: NodeSession) -> ShellSession | Awaitable[ShellSession]:
+        if request.mode is SessionMode.FORWARD:
+            return self._forwards.start(request, session)
+        return self._backend.start(_shell_request(request), session)
 
     def _new_session(self, request: NodeSessionOpen, follower: ScreenFollower | None) -> NodeSession:
         return NodeSession(
@@ -162,7 +175,11 @@ class NodeSessions:
         known = (self._sessions, self._starting)
         if any(request.session_id in each for each in known) or self._ended_sessions.has(request.session_id):
             raise SessionRejectedException("This node has a session of that id", code=ErrorCodes.BAD_REQUEST)
-        if self._attached_count() >= self._config.max_sessions:
+        if request.mode is SessionMode.FORWARD:
+            if sum(session.mode is SessionMode.FORWARD for session in self._sessions.values()) >= MOST_FORWARDS:
+                text = f"This node has its {MOST_FORWARDS} forwarded connections"
+                raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
+        elif self._attached_count() >= self._config.max_sessions:
             text = f"This node has its {self._config.max_sessions} sessions"
             raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
 
@@ -215,7 +232,8 @@ class NodeSessions:
 
     def _attached_count(self) -> int:
         """How many sessions count toward the limit: those with a client, as the hub counts them."""
-        return len(self._starting) + sum(session.is_attached for session in self.running())
+        counted = (session for session in self.running() if session.mode is not SessionMode.FORWARD)
+        return len(self._starting) + sum(session.is_attached for session in counted)
 
     def _find_resumable(self, request: NodeSessionOpen) -> NodeSession:
         """Find the session to resume, among detached ones first, then among attached ones.
@@ -234,7 +252,7 @@ class NodeSessions:
                 raise
         if request.offsets:
             exact = self._sessions.get(ref) or next((gone for gone in self._ended_sessions if gone.id == ref), None)
-            is_theirs = exact is not None and exact.owner == request.principal and exact.is_shell is is_shell
+            is_theirs = exact is not None and exact.owner == request.principal and _is_of_kind(exact, request)
             if exact is not None and is_theirs and exact.stage is not Stage.ENDING:
                 return exact
         return find_session((shell for shell in shells if shell.is_attached), ref)
@@ -247,6 +265,12 @@ class NodeSessions:
             session.close()
         if not self._sessions:
             self._all_ended.set()
+
+
+def _is_of_kind(session: NodeSession, request: NodeSessionOpen) -> bool:
+    """Whether a session is what the hub has judged, as a shell, a forward and a command take a right each."""
+    kinds = (SessionMode.SHELL, SessionMode.FORWARD)
+    return all((session.mode is kind) is (request.mode is kind) for kind in kinds)
 
 
 def _rejection(request: NodeSessionOpen, exc: OmnyShellException) -> NodeSessionRejected:

@@ -1,0 +1,180 @@
+"""A connection that was made to this machine, and the session that carries it to its target."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from omnyshell.errors import OmnyShellException
+from omnyshell.model.forwards import FINISHED, TARGET_FINISHED
+from omnyshell.model.targets import Target
+from omnyshell.protocol.frames import DataOpcode
+from omnyshell.protocol.limits import BULK_PAYLOAD
+from omnyshell.services.client.forwarding.socks import SUCCEEDED, SocksRefusal, SocksRequest, reply, reply_to
+from omnyshell.services.client.session import RemoteSession
+from omnyshell.transport.tcp_stream import TcpStream
+
+Connect = Callable[[Target], Awaitable[RemoteSession]]
+
+
+class LocalConnection:
+    """Moves bytes both ways, ends each direction separately, and ends with whichever side is lost.
+
+    `target` is None for a client that says by SOCKS what it wants. No more than one window waits in either direction.
+    """
+
+    def __init__(
+        self, target: Target | None, connect: Connect, failed: Callable[[str], None], members: "set[LocalConnection]"
+    ) -> None:
+        """`failed` is told why there is no connection to the target; `members` has this one for as long as it lasts."""
+        self._connect = connect
+        self._failed = failed
+        self._members = members
+        self._target = target
+        self._socks = None if target is not None else SocksRequest()
+        self._session: RemoteSession | None = None
+        self._early = b""
+        self._has_finished = False
+        """Whether who has connected has finished writing."""
+
+        self._untaken = 0
+        """Bytes that the socket has not taken."""
+
+        self._taken = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.stream = TcpStream(self)
+
+    async def close(self) -> None:
+        """End both sides at once."""
+        self.stream.abort()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # What the stream calls
+
+    def stream_opened(self) -> None:
+        """Somebody has connected."""
+        self._members.add(self)
+        if self._target is not None:
+            self._start(self._carry(self._target))
+
+    def budget(self) -> int:
+        """Read what SOCKS needs, and then as much as can be sent on."""
+        if self._session is not None:
+            return 0 if self._session.is_stuck else BULK_PAYLOAD
+        return BULK_PAYLOAD if self._socks is not None and self._socks.target is None else 0
+
+    def bytes_read(self, data: memoryview) -> None:
+        """Send bytes on."""
+        if self._session is None:
+            self._negotiate(bytes(data))
+            return
+        self._session.send(bytes(data))
+        if self._session.is_stuck:
+            self._start(self._read_on(self._session))
+
+    def stream_ended(self) -> None:
+        """Whoever has connected has finished writing."""
+        self._has_finished = True
+        if self._session is not None:
+            self._session.eof()
+        elif self._target is None:
+            self.stream.close()
+
+    def bytes_taken(self, size: int) -> None:
+        """The socket can take more."""
+        self._untaken -= size
+        if not self._untaken:
+            self._taken.set()
+
+    def stream_lost(self, _error: Exception | None) -> None:
+        """Leave the target: nobody is there any more."""
+        self._members.discard(self)
+        self._taken.set()
+        if self._session is not None:
+            self._session.close()
+        for task in self._tasks:
+            task.cancel()
+
+    # The rest
+
+    def _start(self, steps: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(steps)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _negotiate(self, data: bytes) -> None:
+        if self._socks is None:
+            return
+        try:
+            answer = self._socks.feed(data)
+        except SocksRefusal as exc:
+            self._write(exc.answer)
+            self.stream.close()
+            return
+        if answer:
+            self._write(answer)
+        if self._socks.target is not None:
+            self._early = self._socks.rest
+            self._target = self._socks.target
+            self._start(self._carry(self._target))
+
+    async def _carry(self, target: Target) -> None:
+        try:
+            session = await self._connect(target)
+        except OmnyShellException as exc:
+            self._failed(f"{target}: {exc.message}")
+            if self._socks is not None:
+                self._write(reply_to(exc.code or ""))
+            self.stream.close(reset=self._socks is None)
+            return
+        async with session:
+            await self._join(session)
+
+    async def _join(self, session: RemoteSession) -> None:
+        """Let bytes flow until the target's side is over."""
+        session.widen()
+        session.take_at_once = self._take_at_once
+        self._session = session
+        if self._socks is not None:
+            self._write(reply(SUCCEEDED))
+        if self._early:
+            session.send(self._early)
+        if self._has_finished:
+            session.eof()
+        self.stream.resume_reading()
+        has_finished = False
+        with suppress(OmnyShellException):
+            async for chunk in session:
+                self._deliver(chunk.stream, chunk.data)
+                await self._until_taken()
+            has_finished = (await session.wait()).code == FINISHED
+        self.stream.close(reset=not has_finished)
+
+    def _take_at_once(self, stream: DataOpcode, data: memoryview) -> int:
+        if self._untaken:
+            return 0
+        self._deliver(stream, bytes(data))
+        return len(data)
+
+    def _deliver(self, stream: DataOpcode, data: bytes) -> None:
+        if stream is DataOpcode.STDOUT:
+            self._write(data)
+        elif data == TARGET_FINISHED:
+            self.stream.write_eof()
+
+    def _write(self, data: bytes) -> None:
+        if not data:
+            return
+        self._untaken += len(data)
+        self._taken.clear()
+        self.stream.write(data)
+
+    async def _until_taken(self) -> None:
+        if self._untaken:
+            await self._taken.wait()
+
+    async def _read_on(self, session: RemoteSession) -> None:
+        await session.drain()
+        self.stream.resume_reading()

@@ -1,0 +1,35 @@
+"""The sessions of a forward: its permission, and its connections."""
+
+from collections.abc import Sequence
+
+from omnyshell.model.sessions import SessionMode
+from omnyshell.model.targets import Target
+from omnyshell.protocol.extensions import FORWARD
+from omnyshell.protocol.messages import SessionOpen
+from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.services.client.session import RemoteSession
+
+
+async def open_permission(
+    client: OmnyShellClient, node_id: str, targets: Sequence[Target], shown: str
+) -> RemoteSession:
+    """Ask hub and node whether these targets may be reached; the session lasts as long as that is needed.
+
+    `shown` says what it is for, in lists and in the audit. Raises as `OmnyShellClient.open_session` does, with the
+    code `forbidden` for a target that the node does not allow.
+    """
+    request = SessionOpen(
+        node_id=node_id, mode=SessionMode.FORWARD, command=shown, args=tuple(str(target) for target in targets)
+    )
+    return await client.open_as_asked(request, FORWARD)
+
+
+async def open_connection(client: OmnyShellClient, permission: RemoteSession, target: Target) -> RemoteSession:
+    """Connect to a target under a permission.
+
+    Raises as `OmnyShellClient.open_session` does, with the code `dial_failed` for a target that does not answer.
+    """
+    request = SessionOpen(
+        node_id=permission.node_id, mode=SessionMode.FORWARD, target=str(target), forward=permission.id
+    )
+    return await client.open_as_asked(request, FORWARD)

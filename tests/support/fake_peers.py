@@ -10,6 +10,7 @@ from omnyshell import (
     PrincipalId,
 )
 from omnyshell.model.live import LivePeer
+from omnyshell.protocol.extensions import FORWARD
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.hub.tunnels.public_ports import PublicPorts
 from omnyshell.transport.channels import ChannelMultiplexer
@@ -46,7 +47,7 @@ class FakePeer:
 
     @property
     def features(self) -> frozenset[str]:
-        return frozenset()
+        return frozenset({FORWARD})
 
     @property
     def address(self) -> str:

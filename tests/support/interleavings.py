@@ -59,6 +59,7 @@ class World(PlainHub):
             (1, self.register_again),
             (2, self.late_end),
             (8, self.open),
+            (8, self.forward),
             (3, self.close),
             (3, self.detach),
             (16, self.node_reacts),
@@ -149,6 +150,21 @@ class World(PlainHub):
         self.opening[peer] += 1
         self.from_client(peer, m.SessionOpen(node_id=node_id, mode=mode, resume_session_id=resume), channel)
         return f"{peer!r} {channel} {node_id}"
+
+    def forward(self) -> str:
+        """A client asks for a forward, or for a connection of one of its own or of nobody's."""
+        peer = self._pick(self.clients)
+        if peer is None:
+            return "nobody"
+        channel = self._client_channel(peer, busy=0.1)
+        theirs = [route for route in self.router.of_peer(peer) if route.is_forward and not route.is_connection]
+        of = self.random.choice((None, *(route.session.id for route in theirs), "no such"))
+        node_id = self.random.choice((*NODE_IDS, *(route.session.node_id for route in theirs)))
+        target = None if of is None else "localhost:80"
+        ask = m.SessionOpen(node_id=node_id, mode=SessionMode.FORWARD, target=target, forward=of)
+        self.opening[peer] += 1
+        self.from_client(peer, ask, channel)
+        return f"{peer!r} {channel} {node_id} {of}"
 
     def close(self) -> str:
         peer = self._pick(self.clients)

@@ -41,6 +41,7 @@ from omnyshell.services.hub.sessions.kept import KeptSessions
 from omnyshell.services.hub.sessions.processes import SessionProcesses
 from omnyshell.services.hub.sessions.relay import Relay, SessionEnd
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
+from omnyshell.services.hub.sessions.route import SessionRoute
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.transport.introductions import Introductions
 
@@ -48,7 +49,13 @@ CHANNELS = 6
 NODE_IDS = ("n1", "n2", "n3")
 PORTS = PortRange(20_000, 20_004)
 
-LIMITS = {Resource.SESSIONS: 3, Resource.SESSIONS_AT_NODE: 2, Resource.TUNNELS: 2, Resource.PENDING: 3}
+LIMITS = {
+    Resource.SESSIONS: 3,
+    Resource.SESSIONS_AT_NODE: 2,
+    Resource.FORWARDS: 3,
+    Resource.TUNNELS: 2,
+    Resource.PENDING: 3,
+}
 """Of one of the principals."""
 
 
@@ -188,11 +195,22 @@ class PlainHub:
             assert self.router.count(peer) == recount[peer]
             owned = [owner for owner in peer.channels.values() if isinstance(owner, SessionEnd)]
             assert len(owned) == recount[peer], "a channel belongs to a session that is over"
-        held = Counter((route.session.principal, route.session.node_id) for route in routes)
-        held.update((route.session.principal, "") for route in routes)
+        held = Counter((route.session.principal, route.session.node_id, route.is_forward) for route in routes)
+        held.update((route.session.principal, "", route.is_forward) for route in routes)
         assert held == self.router._held, "what principals hold is not what is counted"
-        assert held["ann", ""] <= LIMITS[Resource.SESSIONS]
-        assert all(held["ann", node] <= LIMITS[Resource.SESSIONS_AT_NODE] for node in NODE_IDS)
+        assert held["ann", "", False] <= LIMITS[Resource.SESSIONS]
+        assert held["ann", "", True] <= LIMITS[Resource.FORWARDS]
+        assert all(held["ann", node, False] <= LIMITS[Resource.SESSIONS_AT_NODE] for node in NODE_IDS)
+        self._check_forwards(routes)
+
+    def _check_forwards(self, routes: list[SessionRoute]) -> None:
+        forwards = Counter(route.node for route in routes if route.is_forward)
+        assert forwards == self.router._forwards, "how many forwards there are is not what is counted"
+        for route in routes:
+            assert all(each in routes and each.forward is route for each in route.connections)
+            if route.forward is not None and route.forward in routes:
+                assert route in route.forward.connections, "a connection that its forward does not know"
+                assert route.client is route.forward.client, "a connection of another client"
 
     def _check_requests(self) -> None:
         recount: Counter[Any] = Counter()

@@ -305,6 +305,8 @@ FULL: list[tuple[str, int | None, dict[str, Any]]] = [
         7,
         {"sessionId": UUID, "offsets": True, "outputOffset": 0, "inputOffset": 0, "inputEnded": True, "reset": True},
     ),
+    ("session.open", 7, {"nodeId": "n", "mode": "forward", "target": "localhost:80", "forward": UUID}),
+    ("node.session.open", 7, {"sessionId": UUID, "principal": "p", "mode": "forward", "target": "/run/x.sock"}),
     ("session.open", 7, {"nodeId": "n", "mode": "exec", "maxInputWindow": 4194304}),
     ("node.session.open", 7, {"sessionId": UUID, "principal": "p", "mode": "exec", "maxInputWindow": 0}),
     ("node.session.opened", 7, {"sessionId": UUID, "maxWindow": 4194304}),

@@ -41,7 +41,7 @@ class Forwards:
             raise SessionRejectedException(str(exc), code=ErrorCodes.BAD_REQUEST) from exc
         if not self._policy.allows(request.session_id, target.host, target.port):
             logger.warning("forward of %r to %r refused: not allowed here", request.principal, text)
-            why = f"{target} is not among the targets that are allowed here; the node's --tunnel-allow names them"
+            why = f"{target} is not among the targets that this node allows"
             raise SessionRejectedException(why, code=FORBIDDEN)
         return target
 

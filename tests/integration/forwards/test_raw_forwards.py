@@ -1,0 +1,162 @@
+"""The extension `forward` spoken with peers that know docs/extensions.md alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.raw_peer import STDERR, STDIN, STDOUT, RawPeer, logged_in, registered
+from support.stack import Certificates, connected_client, hub_config, running_node, within
+
+from omnyshell import OmnyShellHub
+from omnyshell.model.targets import Target
+from omnyshell.services.client.forwarding.forwarder import Forwarder
+from omnyshell.services.client.forwarding.places import Forward, Place
+
+FORWARD = ("forward", "resume-offset", "rights")
+
+
+async def echo_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Say one thing back, finish, and answer nothing that comes then."""
+    writer.write((await reader.read(5)).upper())
+    writer.write_eof()
+    await reader.read()
+    writer.close()
+
+
+@asynccontextmanager
+async def target() -> AsyncIterator[str]:
+    async with await asyncio.start_server(echo_once, "127.0.0.1", 0) as server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def asked(client: RawPeer, channel: int, **said: Any) -> dict[str, Any]:
+    """What comes back for a request, whatever windows come before."""
+    await client.say("session.open", {"nodeId": "n1", "mode": "forward", **said}, channel)
+    return await answer(client, "session.opened", "session.rejected")
+
+
+async def answer(client: RawPeer, *kinds: str) -> dict[str, Any]:
+    while (message := await within(client.hear()))["t"] not in kinds:
+        assert message["t"] == "channel.window"
+    return dict(message)
+
+
+async def data(client: RawPeer) -> tuple[int, bytes]:
+    while isinstance(frame := await within(client.hear()), dict):
+        assert frame["t"] == "channel.window"
+    return frame[1], bytes(frame[10:])
+
+
+async def test_a_connection_is_two_streams_that_end_each_by_itself(certificates: Certificates, tmp_path: Path) -> None:
+    async with (
+        target() as to,
+        OmnyShellHub(hub_config(certificates)) as hub,
+        running_node(certificates, hub.port, tmp_path),
+        logged_in(certificates, hub.port, "client", "admin", FORWARD) as client,
+    ):
+        permission = (await asked(client, 1, args=[to]))["d"]["sessionId"]
+        opened = await asked(client, 2, target=to, forward=permission, offsets=True)
+        assert opened["d"]["outputOffset"] == 0
+        await client.send_data(STDIN, 2, b"hello")
+        assert await data(client) == (STDOUT, b"HELLO")
+        assert await data(client) == (STDERR, b"\x04")
+        await client.say("channel.eof", {}, 2)
+        assert (await answer(client, "channel.exit"))["d"]["exitCode"] == 0
+        await client.say("channel.close", {}, 2)
+        refused = await asked(client, 3, target="127.0.0.1:1", forward=permission)
+        assert refused["d"]["reason"] == "dial_failed"
+        refused = await asked(client, 4, target="192.0.2.1:1", forward=permission)
+        assert refused["d"]["reason"] == "forbidden"
+        refused = await asked(client, 5, target="nonsense", forward=permission)
+        assert refused["d"]["reason"] == "bad_request"
+
+
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        ((), {}),
+        (FORWARD, {"target": "localhost:80"}),
+        (FORWARD, {"target": "localhost:80", "forward": "no such"}),
+        (FORWARD, {"forward": "no such"}),
+        (FORWARD, {"mode": "exec", "target": "localhost:80", "forward": "no such"}),
+        (FORWARD, {"mode": "shell", "forward": "no such"}),
+    ],
+)
+async def test_a_hub_refuses_what_is_no_forward(
+    certificates: Certificates, features: tuple[str, ...], said: dict[str, Any]
+) -> None:
+    async with (
+        OmnyShellHub(hub_config(certificates)) as hub,
+        registered(certificates, hub.port, features=FORWARD),
+        logged_in(certificates, hub.port, "client", "admin", features) as client,
+    ):
+        assert (await asked(client, 1, **said))["d"]["reason"] == "bad_request"
+
+
+async def test_a_node_that_would_take_it_for_a_command_is_not_asked(certificates: Certificates) -> None:
+    async with (
+        OmnyShellHub(hub_config(certificates)) as hub,
+        registered(certificates, hub.port, features=("resume-offset", "rights")) as node,
+        logged_in(certificates, hub.port, "client", "admin", FORWARD) as client,
+    ):
+        refused = await asked(client, 1)
+        assert (refused["d"]["reason"], "too old" in refused["d"]["message"]) == ("bad_request", True)
+        await node.still_there()
+
+
+async def test_what_takes_another_right_is_not_taken_up_as_something_else(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async with (
+        target() as to,
+        OmnyShellHub(hub_config(certificates)) as hub,
+        running_node(certificates, hub.port, tmp_path),
+        logged_in(certificates, hub.port, "client", "admin", FORWARD) as second,
+    ):
+        async with logged_in(certificates, hub.port, "client", "admin", FORWARD) as first:
+            permission = (await asked(first, 1, args=[to], offsets=True))["d"]["sessionId"]
+            connection = (await asked(first, 2, target=to, forward=permission, offsets=True))["d"]["sessionId"]
+            command = (await asked(first, 3, mode="exec", command="cat", offsets=True))["d"]["sessionId"]
+        taken = {"offsets": True, "outputOffset": 0}
+        tries = [("exec", connection), ("shell", connection), ("exec", permission), ("forward", command)]
+        for channel, (mode, session) in enumerate(tries, start=1):
+            refused = await asked(second, channel, mode=mode, resumeSessionId=session, **taken)
+            assert refused["d"]["reason"] == "not_found"
+        opened = await asked(second, 10, resumeSessionId=connection, forward=permission, **taken)
+        assert opened["d"]["sessionId"] == connection
+
+
+async def test_a_hostile_node_can_end_a_connection_and_no_more(certificates: Certificates) -> None:
+    """It says an end twice, things on the wrong stream, and more than one byte of it."""
+    async with (
+        OmnyShellHub(hub_config(certificates)) as hub,
+        registered(certificates, hub.port, features=FORWARD) as node,
+        connected_client(certificates, hub.port) as client,
+    ):
+
+        async def opened() -> int:
+            request = await within(node.hear("node.session.open"))
+            said = {"sessionId": request["d"]["sessionId"], "offsets": True, "outputOffset": 0, "inputOffset": 0}
+            await node.say("node.session.opened", said, request["c"])
+            return int(request["c"])
+
+        forward = Forward(Place("127.0.0.1", 0), Target("localhost", 80))
+        making = asyncio.create_task(Forwarder(client, "n1", [forward]).__aenter__())
+        await opened()
+        forwarder = await within(making)
+        reader, writer = await asyncio.open_connection("127.0.0.1", forwarder.listening[0][0].port)
+        channel = await opened()
+        for stream, text in ((STDERR, b"noise"), (STDERR, b"\x04\x04"), (STDOUT, b"out"), (STDERR, b"\x04")):
+            await node.send_data(stream, channel, text)
+        assert await within(reader.read()) == b"out"
+        for _ in range(2):
+            await node.send_data(STDERR, channel, b"\x04")
+            await node.send_data(STDOUT, channel, b"late")
+        await node.say("channel.exit", {"exitCode": 0}, channel)
+        writer.write_eof()
+        assert await within(reader.read()) == b""
+        writer.close()
+        await within(forwarder.close())

@@ -199,7 +199,7 @@ class PlainHub:
         held.update((route.session.principal, "", route.is_forward) for route in routes)
         assert held == self.router._held, "what principals hold is not what is counted"
         assert held["ann", "", False] <= LIMITS[Resource.SESSIONS]
-        assert held["ann", "", True] <= LIMITS[Resource.FORWARDS]
+        assert all(held["ann", node, True] <= LIMITS[Resource.FORWARDS] for node in NODE_IDS)
         assert all(held["ann", node, False] <= LIMITS[Resource.SESSIONS_AT_NODE] for node in NODE_IDS)
         self._check_forwards(routes)
 

@@ -20,7 +20,7 @@ from omnyshell.services.hub.ground.limits import EVERYBODY, Allowance, Resource
 CROWD = tuple(f"m{number}" for number in range(8))
 """More attackers, who act together."""
 
-CLIENT = ("events", "admin")
+CLIENT = ("events", "admin", "forward")
 LARGE = 3 * 1024 * 1024
 
 
@@ -88,6 +88,11 @@ class Attacked:
 
     async def take_session_anywhere(self, who: str) -> str:
         return await self.take_session(who, f"n{1 + self._number % 3}")
+
+    async def take_forward(self, who: str) -> str:
+        client = await self.client(who)
+        await client.say("session.open", {"nodeId": "n1", "mode": "forward"}, self.next_number())
+        return told_by(await client.hear(), "session.opened")
 
     async def take_tunnel(self, who: str) -> str:
         client = await self.client(who)
@@ -278,6 +283,7 @@ ATTACKS: dict[Resource, Attack] = {
     Resource.SESSIONS_AT_NODE: Attack(Attacked.take_session, has_pool=True),
     Resource.SESSIONS: Attack(Attacked.take_session_anywhere, limit=6),
     Resource.CHANNELS: Attack(Attacked.take_session_anywhere, limit=5),
+    Resource.FORWARDS: Attack(Attacked.take_forward, limit=5),
     Resource.TUNNELS: Attack(Attacked.take_tunnel, has_pool=True),
     Resource.SUBSCRIPTIONS: Attack(Attacked.take_subscription, limit=6),
     Resource.PENDING: Attack(Attacked.take_answer, limit=5),
@@ -316,9 +322,9 @@ async def attacked(
 
 @asynccontextmanager
 async def _node(certificates: Certificates, hub: OmnyShellHub, node_id: str) -> AsyncIterator[None]:
-    labels = {"allow-roles": "ops"}
-    async with registered(certificates, hub.port, node_id, principal="fleet", labels=labels) as node:
-        await node.say("node.capabilities", {"features": ["exec", "shell", "detach"], "maxSessions": 8})
+    about = {"principal": "fleet", "labels": {"allow-roles": "ops"}, "features": ("forward",)}
+    async with registered(certificates, hub.port, node_id, **about) as node:
+        await node.say("node.capabilities", {"features": ["exec", "shell", "detach", "tunnel"], "maxSessions": 8})
         await node.still_there()
         answering = asyncio.create_task(answer_for_ever(node, opens=True)) if node_id != "deaf" else None
         try:

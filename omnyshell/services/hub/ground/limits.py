@@ -58,7 +58,7 @@ NOUNS: Mapping[Resource, str] = MappingProxyType(
         Resource.CHANNELS: "channels",
         Resource.SESSIONS: "sessions",
         Resource.SESSIONS_AT_NODE: "sessions at one node",
-        Resource.FORWARDS: "forwards and connections of these",
+        Resource.FORWARDS: "forwards and connections of these at one node",
         Resource.TUNNELS: "tunnels",
         Resource.SUBSCRIPTIONS: "subscriptions",
         Resource.PENDING: "requests that wait for nodes",

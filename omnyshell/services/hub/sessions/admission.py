@@ -5,6 +5,7 @@ from typing import NamedTuple
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import CONTROL_CHANNEL, FIRST_HUB_CHANNEL_AT_CLIENT, is_node_id, matches_ref
 from omnyshell.model.grammars import is_login, is_principal
+from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol.byte_text import has_bytes
 from omnyshell.protocol.extensions import BYTE_TEXT, FORWARD, LOGINS, RESUME_OFFSET
@@ -124,8 +125,9 @@ class SessionAdmission:
         limit = node.capabilities.max_sessions if node.capabilities is not None else None
         freed, freed_of_mine = self._taken_over(client, node, request)
         taken = self._router.sessions_at(node.peer) - freed
-        if request.mode is SessionMode.FORWARD:
-            limit = None
+        is_forward = request.mode is SessionMode.FORWARD
+        if is_forward:
+            limit, taken = None, self._router.count(node.peer) - freed
         if limit is not None and taken >= limit:
             text = f"Node '{node.node_id}' has its {limit} sessions"
             raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
@@ -133,21 +135,20 @@ class SessionAdmission:
         if max(self._router.count(client), self._router.count(node.peer)) >= most:
             text = f"No more than {most} channels on one connection"
             raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
-        if request.mode is SessionMode.FORWARD:
-            held = self._router.held(client.principal.id, forwards=True) - freed_of_mine
-            _refuse_for(self._quota.problem(client.principal, Resource.FORWARDS, held))
-            return
-        self._check_quota(client, node, freed_of_mine, Pool(most if limit is None else min(limit, most), taken))
+        pool = Pool(most if limit is None else min(limit, most), taken)
+        why = self._problem_of_quota(client.principal, node.node_id, freed_of_mine, pool, is_forward=is_forward)
+        if why:
+            raise SessionRejectedException(why, code=ErrorCodes.CAPACITY_EXCEEDED)
 
-    def _check_quota(self, client: Peer, node: ReachableNode, freed: int, pool: Pool) -> None:
-        who, router, problem = client.principal, self._router, self._quota.problem
-        at_node, in_all = router.held(who.id, node.node_id) - freed, router.held(who.id) - freed
-        why = (
-            problem(who, Resource.SESSIONS_AT_NODE, at_node, pool)
-            or problem(who, Resource.SESSIONS, in_all)
-            or problem(who, Resource.CHANNELS, in_all)
-        )
-        _refuse_for(why)
+    def _problem_of_quota(self, who: Principal, node_id: str, freed: int, pool: Pool, *, is_forward: bool) -> str:
+        held, problem = self._router.held, self._quota.problem
+        at_node = held(who.id, node_id, forwards=is_forward) - freed
+        in_all = held(who.id, forwards=is_forward) - freed
+        if is_forward:
+            why = problem(who, Resource.FORWARDS, at_node, pool)
+        else:
+            why = problem(who, Resource.SESSIONS_AT_NODE, at_node, pool) or problem(who, Resource.SESSIONS, in_all)
+        return why or problem(who, Resource.CHANNELS, in_all + held(who.id, forwards=not is_forward))
 
     def _taken_over(self, client: Peer, node: ReachableNode, request: SessionOpen) -> tuple[int, int]:
         """How many sessions a resume frees, of all and of the client's principal.
@@ -169,11 +170,6 @@ def _check_age(node: ReachableNode, request: SessionOpen) -> None:
         if is_needed and extension not in node.peer.features:
             text = f"Node '{node.node_id}' is too old for {what}: its OmnyShell wants an update"
             raise SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST)
-
-
-def _refuse_for(problem: str) -> None:
-    if problem:
-        raise SessionRejectedException(problem, code=ErrorCodes.CAPACITY_EXCEEDED)
 
 
 def has_offsets(client: Peer, node: ReachableNode, request: SessionOpen) -> bool:

@@ -50,7 +50,7 @@ class Upgrade:
         self._command = command
         self._mark = mark
         self._loaded = mark()
-        self._trial = 0
+        self._trial = self._tried_mark = 0
         self._is_due = False
         self._refused: list[Callable[[str], None]] = []
         keeper.upgrade = self.ask
@@ -66,7 +66,7 @@ class Upgrade:
         return True
 
     def _try(self) -> None:
-        state = self._state()
+        state, self._tried_mark = self._state(), self._mark()
         try:
             argv = self._command("--trial", state)
             pid = os.posix_spawn(argv[0], argv, {}, file_actions=[(os.POSIX_SPAWN_DUP2, state, state)])
@@ -95,6 +95,10 @@ class Upgrade:
     def _replace_if_due(self) -> None:
         if self._is_due and not self._keeper.starting and self._keeper.ending is None:
             self._is_due = False
+            if self._mark() != self._tried_mark:
+                # Somebody is still installing it.
+                self._try()
+                return
             try:
                 self._replace()
             except OSError as exc:

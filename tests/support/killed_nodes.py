@@ -49,6 +49,8 @@ class Followed:
         self._session = session
         session.on_state = self._changed
         self.ending = asyncio.create_task(self._follow())
+        # One that a test detaches ends with an error that nobody asks for.
+        self.ending.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     def _changed(self, state: LinkState) -> None:
         if state in (LinkState.RESUMED, LinkState.RESET):

@@ -1,0 +1,45 @@
+"""Other versions of the keeper: one that knows less than this one, and one that knows more."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from omnyshell.services.node.keeper.place import PROGRAM
+
+Edit = tuple[str, str, str]
+"""A file, what is in it, and what takes its place."""
+
+OLDER: Sequence[Edit] = (
+    # It neither passes on nor reads what came last.
+    ("upgrade.py", "        records += ([_ADOPTED", "        () and ([_ADOPTED"),
+    ("upgrade.py", "        records += ([_KEPT", "        () and ([_KEPT"),
+    ("upgrade.py", "if kind == _ADOPTED}", "if kind == b'nothing'}"),
+    ("upgrade.py", "if kind == _KEPT]", "if kind == b'nothing']"),
+    ("wire.py", "    STATUS: (),\n", "    STATUS: (),\n}\nREQUESTS_OF_OLD = {\n"),
+)
+
+NEWER: Sequence[Edit] = (
+    ("wire.py", "VERSION = 1\n", "VERSION = 2\n"),
+    ("wire.py", "    STATUS: (),\n", "    STATUS: (),\n    b'greet': (is_name,),\n"),
+    ("keeper.py", "    def _status(", "    def _greet(self, *_):\n        return (b'hello',)\n\n    def _status("),
+    ("keeper.py", "*self.groups.facts()\n", "*self.groups.facts(), b'more'\n"),
+    # It has more to say of itself, and of what no other version knows.
+    ("upgrade.py", "        records = [[_KEEPER, keeper.boot, *_numbers(*keeper.own_descriptors)]]\n",
+     "        records = [[_KEEPER, keeper.boot, *_numbers(*keeper.own_descriptors), b'more'], [b'fair', b'']]\n"),
+    ("net.py", "held.kind, b\"%d\" % held.pid, started]", "held.kind, b\"%d\" % held.pid, started, b'more']"),
+)  # fmt: skip
+
+
+def install(place: Path, edits: Sequence[Edit], mark: str = "") -> None:
+    """Put a version of the keeper into a directory, in place of what is there, as installers do: file by file."""
+    place.mkdir(exist_ok=True)
+    for path in place.glob("*.py"):
+        path.unlink()
+    for source in sorted(PROGRAM.glob("*.py")):
+        text = source.read_text()
+        for name, before, after in edits:
+            if name == source.name:
+                assert before in text, (name, before)
+                text = text.replace(before, after)
+        (place / source.name).write_text(text + f"# {mark}\n")
+    shutil.rmtree(place / "__pycache__", ignore_errors=True)

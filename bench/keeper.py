@@ -1,63 +1,120 @@
-"""What a keeper costs: commands one after the other, on a node with one and a node without, taken in turns.
+"""What a keeper costs: a node with one and a node without, taken in turns: `python -m bench.keeper [PART...]`.
 
-Hub and client are in this process, each node is one of its own.
+Hub and nodes are processes of their own, the client is in this one. Of each part the table has the best and the median
+of all rounds, of the time and of the node's own processor time, and how the two nodes compare.
 """
 
+import argparse
 import asyncio
 import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
-from omnyshell import OmnyShellClient, OmnyShellHub
-from tests.support.stack import Certificates, connected_client, hub_config
+from bench.full_screen import FRAMES
+from bench.idle_peers import processor_seconds
+from omnyshell import OmnyShellClient, PtySpec, SessionMode
+from omnyshell.services.node.keeper.asking import end_keeper
+from soak.machines import NodeProcess, workplace
 
-ROUNDS = 300
-NODES = {"without": "--no-keeper", "with": "--keeper=true"}
+from support.commands import start_installed  # isort: skip
+from support.hub_process import HubProcess  # isort: skip
+from support.stack import connected_client  # isort: skip
 
-
-def start_node(place: Path, certificates: Certificates, port: int, node: str, option: str) -> subprocess.Popen:
-    words = ["--hub", f"wss://127.0.0.1:{port}", "--ca", str(certificates.ca), "--principal", "box", "--id", node]
-    command = [str(Path(sys.executable).with_name("omnyshell")), "node", "start", "--run-as-node-user", *words, option]
-    env = dict(os.environ, OMNYSHELL_TOKEN="box-token")
-    return subprocess.Popen([*command, "--state-dir", str(place / node), "--log-level", "error"], env=env)
-
-
-async def there(client: OmnyShellClient) -> None:
-    while len(await client.list_nodes()) < len(NODES):
-        await asyncio.sleep(0.05)
+WITHOUT, WITH = "without", "with"
+NODES = {WITHOUT: "--no-keeper", WITH: "--keeper=true"}
+Run = Callable[[OmnyShellClient, str], Awaitable[None]]
 
 
-async def measure(client: OmnyShellClient, rounds: int) -> dict[str, list[float]]:
-    took = {node: [] for node in NODES}
+async def execute(client: OmnyShellClient, node: str) -> None:
+    for _ in range(20):
+        await client.execute(node, args=["/bin/true"])
+
+
+async def output(client: OmnyShellClient, node: str) -> None:
+    session = await client.open_session(node, command="head -c 200000000 /dev/zero")
+    async for _ in session:
+        pass
+
+
+async def terminal(client: OmnyShellClient, node: str) -> None:
+    line = "0123456789" * 6
+    await read_shell(client, node, f"yes {line} | head -c 20000000")
+
+
+async def full_screen(client: OmnyShellClient, node: str) -> None:
+    frame = next(iter(FRAMES.values()))
+    await read_shell(client, node, f"exec perl -e 'while ($i < 1000) {{ $i++; {frame} }}'")
+
+
+async def read_shell(client: OmnyShellClient, node: str, command: str) -> None:
+    size = PtySpec(cols=120, rows=40)
+    session = await client.open_session(node, mode=SessionMode.SHELL, command=command, pty=size)
+    async for _ in session:
+        pass
+
+
+PARTS: dict[str, Run] = {
+    "execute": execute,
+    "output": output,
+    "terminal": terminal,
+    "full-screen": full_screen,
+}
+
+
+async def measure(client: OmnyShellClient, run: Run, pids: dict[str, int], rounds: int) -> dict[str, list[list[float]]]:
+    """Return for each node the times of all rounds, and its processor times, in milliseconds."""
+    took: dict[str, list[list[float]]] = {node: [[], []] for node in NODES}
     for _ in range(rounds):
-        for node, times in took.items():
-            began = time.perf_counter()
-            await client.execute(node, args=["/bin/true"])
+        for node, (times, processor) in took.items():
+            before, began = processor_seconds(pids[node]), time.perf_counter()
+            await run(client, node)
             times.append(1000 * (time.perf_counter() - began))
+            processor.append(1000 * (processor_seconds(pids[node]) - before))
     return took
 
 
-async def main(rounds: int) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        certificates = Certificates.made(place / "certs", "127.0.0.1")
-        async with OmnyShellHub(hub_config(certificates)) as hub, connected_client(certificates, hub.port) as client:
-            nodes = [start_node(place, certificates, hub.port, *each) for each in NODES.items()]
-            try:
-                await there(client)
-                took = await measure(client, rounds)
-            finally:
-                for node in nodes:
-                    node.terminate()
-                    node.wait()
-    for node, times in took.items():
-        low, median, high = statistics.quantiles(times, n=4)
-        print(f"{node:8} least {min(times):.2f}, quartiles {low:.2f} {median:.2f} {high:.2f} ms")
+def report(part: str, took: dict[str, list[list[float]]]) -> None:
+    for what, index in (("time", 0), ("processor", 1)):
+        without, kept = took[WITHOUT][index], took[WITH][index]
+        best, medians = min(without) / min(kept), statistics.median(without) / statistics.median(kept)
+        pairs = statistics.median(a / b for a, b in zip(without, kept, strict=True))
+        print(
+            f"{part:12} {what:10} without {min(without):6.0f} {statistics.median(without):6.0f} ms, "
+            f"with {min(kept):6.0f} {statistics.median(kept):6.0f} ms; "
+            f"without / with: best {best:.2f}, medians {medians:.2f}, of pairs {pairs:.2f}",
+            flush=True,
+        )
+
+
+async def main(parts: list[str], rounds: int) -> None:
+    with workplace() as (place, certificates):
+        hub = HubProcess(certificates, place / "hub")
+        hub.starter = start_installed
+        await hub.start()
+        nodes = {
+            node: NodeProcess(certificates, hub.port, place / node, node, option) for node, option in NODES.items()
+        }
+        try:
+            for node in nodes.values():
+                node.start()
+            async with connected_client(certificates, hub.port) as client:
+                while len(await client.list_nodes()) < len(NODES):
+                    await asyncio.sleep(0.05)
+                pids = {name: node.pid for name, node in nodes.items()}
+                for part in parts:
+                    report(part, await measure(client, PARTS[part], pids, rounds))
+                print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        finally:
+            for node in nodes.values():
+                node.stop()
+            end_keeper(place / WITH)
+            hub.kill()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--rounds", type=int, default=20)
+    options = parser.parse_args()
+    asyncio.run(main(options.parts or list(PARTS), options.rounds))

@@ -82,3 +82,6 @@ class ReplayBuffer:
     def keep(self) -> None:
         """Keep what comes from now on. Idempotent."""
         self.is_keeping = True
+
+    def stop(self) -> None:
+        """Do nothing from now on by itself. Idempotent."""

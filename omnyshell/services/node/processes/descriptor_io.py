@@ -25,6 +25,34 @@ def do_nothing() -> None:
     """Read on at once."""
 
 
+class Intake(Protocol):
+    """Where a chunk is put together that may take several reads."""
+
+    def read(self, fd: int, limit: int) -> int:
+        """Read a descriptor as `os.read` does, and return how many bytes came."""
+
+    def take(self) -> bytes:
+        """Return what was read since the last time."""
+
+
+class Chunk:
+    """An `Intake` of this process's own."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def read(self, fd: int, limit: int) -> int:
+        """Read, and keep what came."""
+        part = os.read(fd, limit)
+        self._parts.append(part)
+        return len(part)
+
+    def take(self) -> bytes:
+        """Return what came, and forget it."""
+        parts, self._parts = self._parts, []
+        return b"".join(parts)
+
+
 class FdReader:
     """Reads a descriptor while its consumer has a budget, in chunks as large as possible.
 
@@ -41,13 +69,12 @@ class FdReader:
         deliver: Callable[[bytes], None],
         ended: Callable[[], None],
         before_more: Callable[[], None] = do_nothing,
-        read: Callable[[int, int], bytes] = os.read,
+        intake: Intake | None = None,
     ) -> None:
-        """`read` is called as `os.read` is."""
         os.set_blocking(fd, False)
         self._fd: int | None = fd
         self._before_more = before_more
-        self._read_some = read
+        self._intake = intake or Chunk()
         self._budget = budget
         self._deliver = deliver
         self._ended = ended
@@ -100,16 +127,16 @@ class FdReader:
             if limit <= 0:
                 self._pause()
                 return
-            parts, at_end = self._read(limit)
-            if parts:
-                self._deliver(b"".join(parts))
+            size, reads, at_end = self._read(limit)
+            if size:
+                self._deliver(self._intake.take())
             if self._left is not None:
-                self._left -= sum(map(len, parts))
+                self._left -= size
                 self._end_if_all_is_read()
             if at_end and self._fd is not None:
                 self.close()
                 self._ended()
-            if self._fd is None or len(parts) != 1 or len(parts[0]) < limit:
+            if self._fd is None or reads != 1 or size < limit:
                 return
 
     def _end_if_all_is_read(self) -> None:
@@ -117,26 +144,26 @@ class FdReader:
             self.close()
             self._ended()
 
-    def _read(self, limit: int) -> tuple[list[bytes], bool]:
-        """Return up to `limit` bytes, and whether end of file was reached."""
-        parts: list[bytes] = []
-        while limit > 0 and self._fd is not None:
+    def _read(self, limit: int) -> tuple[int, int, bool]:
+        """Read up to `limit` bytes; return how many came, by how many reads, and whether end of file was reached."""
+        total = reads = 0
+        while total < limit and self._fd is not None:
             try:
-                part = self._read_some(self._fd, limit)
+                size = self._intake.read(self._fd, limit - total)
             except BlockingIOError:
-                return parts, False
+                return total, reads, False
             except OSError:
                 # EIO: the last process that had the terminal open has closed it.
-                return parts, True
-            if not part:
-                return parts, True
-            parts.append(part)
-            limit -= len(part)
-            if len(part) <= SMALL_READ:
+                return total, reads, True
+            if not size:
+                return total, reads, True
+            total += size
+            reads += 1
+            if size <= SMALL_READ:
                 break
-            if len(part) >= LARGE_READ and limit > 0:
+            if size >= LARGE_READ and total < limit:
                 self._before_more()
-        return parts, False
+        return total, reads, False
 
 
 class InputLog(Protocol):

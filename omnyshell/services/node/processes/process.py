@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from enum import Enum
@@ -12,6 +11,7 @@ from omnyshell.services.node.backend import Foreground, OutputSink
 from omnyshell.services.node.processes.descriptor_io import FdReader, FdWriter, do_nothing
 from omnyshell.services.node.processes.leader import Leader
 from omnyshell.services.node.processes.process_table import signal_name
+from omnyshell.services.node.records.journal import JournalIntake
 from omnyshell.services.node.records.record import SessionRecord
 from omnyshell.steps import entered
 
@@ -161,15 +161,9 @@ class ProcessSession(ABC):
             deliver=deliver,
             ended=self._stream_ended,
             before_more=before_more,
-            read=self._reading(stream),
+            intake=JournalIntake(self.record.journal, stream) if self.record is not None else None,
         )
         self._readers.append(reader)
-
-    def _reading(self, stream: DataOpcode) -> Callable[[int, int], bytes]:
-        if self.record is None:
-            return os.read
-        read = self.record.journal.read
-        return lambda fd, limit: read(fd, stream, limit)
 
     def _write_to(self, fd: int, closed: Callable[[], None] = do_nothing) -> None:
         self._writer = FdWriter(fd, taken=self._sink.input_taken, closed=closed, log=self.record)

@@ -10,7 +10,7 @@ KIB, MIB = 1024, 1024 * 1024
 MAGIC = int.from_bytes(b"omnyrec\x01", "little")
 """What memory begins with that has a session's state where it is expected, as every version has it."""
 
-LAYOUT = 1
+LAYOUT = 2
 """The version of all the rest."""
 
 STATE, STATE_SIZE = 4 * KIB, 64 * KIB
@@ -46,6 +46,9 @@ class Cell(IntEnum):
 
     INTENDED = 7
     """How many it has once what is being written is written."""
+
+    END = 8
+    """Where the last byte of output ends that counts."""
 
 
 class Memory:

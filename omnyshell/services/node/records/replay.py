@@ -1,8 +1,13 @@
 """Output that a client may not have, where it is kept in a session's record."""
 
+import asyncio
+
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.replay import Piece, ReplayBuffer
 from omnyshell.services.node.records.journal import Journal
+
+IDLE = 1.0
+"""Seconds without output after which a journal that has nothing gives its memory back."""
 
 
 class JournalReplay(ReplayBuffer):
@@ -16,6 +21,7 @@ class JournalReplay(ReplayBuffer):
         self.start, self.end = journal.start, journal.end
         self._journal = journal
         self._shown = shown
+        self._idle: asyncio.TimerHandle | None = None
 
     def append(self, stream: DataOpcode, data: bytes) -> None:
         """Count output, and keep it. The caller keeps to `room`."""
@@ -59,5 +65,25 @@ class JournalReplay(ReplayBuffer):
         self._shown = offset
         self._release()
 
+    def stop(self) -> None:
+        """Touch the journal no more, as it is another's. Idempotent."""
+        if self._idle is not None:
+            self._idle.cancel()
+
     def _release(self) -> None:
         self._journal.release(self.start if self._shown is None else min(self.start, self._shown))
+        if self._idle is None and self._journal.is_spread:
+            self._look_later()
+
+    def _look_later(self) -> None:
+        self._idle = asyncio.get_running_loop().call_later(IDLE, self._free_if_idle, self._journal.end)
+
+    def _free_if_idle(self, end: int) -> None:
+        """Free the memory if nothing came since the journal ended there; else look again, if there is any need."""
+        self._idle = None
+        if not self._journal.is_spread:
+            return
+        if self._journal.end == end:
+            self._journal.free()
+        else:
+            self._look_later()

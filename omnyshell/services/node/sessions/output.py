@@ -187,6 +187,7 @@ class SessionOutput:
         """Stop following, and forget nothing."""
         self._stop_waiting()
         self._channel = None
+        self.replay.stop()
         if self.screen is not None:
             self.screen.close()
 
@@ -194,6 +195,7 @@ class SessionOutput:
         """Release everything. Idempotent."""
         self._stop_waiting()
         self.replay.drop()
+        self.replay.stop()
         if self.screen is not None:
             self.screen.close()
 

@@ -11,10 +11,10 @@ from hypothesis import given, strategies as st
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.node.records import journal as journals
 from omnyshell.services.node.records.journal import BrokenError, Journal
-from omnyshell.services.node.records.memory import Memory
+from omnyshell.services.node.records.memory import Cell, Memory
 
 PAGE = 4096
-SMALL = 256
+SMALL = 512
 """Bytes of a ring that output goes round in many times."""
 
 OUT, ERR = DataOpcode.STDOUT, DataOpcode.STDERR
@@ -26,7 +26,8 @@ def _small_ring():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(journals, "JOURNAL", PAGE)
         patch.setattr(journals, "JOURNAL_SIZE", SMALL)
-        patch.setattr(journals, "_WORTH_FREEING", SMALL)
+        patch.setattr(journals, "_LEAST", 32)
+        patch.setattr(journals, "_WORTH_RESTARTING", SMALL // 4)
         yield
 
 
@@ -89,15 +90,19 @@ def test_a_kill_at_any_line_leaves_what_was_before_or_after(steps: list[tuple[Da
         data = data[: journal.room]
         if not data:
             continue
-        before, end = contents(journal), journal.end
+        before, end, taken = contents(journal), journal.end, list[bytes]()
         read, write = os.pipe()
         os.write(write, data)
         copies = at_each_line(memory, lambda: journal.read(read, stream, len(data)))  # noqa: B023
+        size = journal.end - end
+        copies += at_each_line(memory, lambda: taken.append(journal.take()))  # noqa: B023
         os.close(read)
         os.close(write)
         after = contents(journal)
-        assert journal.end == end + len(data)
-        assert after[1][-1][1].endswith(data)
+        # The ring's end is the end of a piece.
+        assert 0 < size <= len(data)
+        assert taken == [data[:size]]
+        assert after[1][-1][1].endswith(data[:size])
         found = list(map(Journal, copies))
         assert all(contents(each) in (before, after) for each in found)
         # From before it is read until it is there, it is in doubt.
@@ -129,7 +134,7 @@ def test_nothing_to_read_is_no_doubt() -> None:
     with pytest.raises(BlockingIOError):
         journal.read(read, OUT, 10)
     os.close(write)
-    assert journal.read(read, OUT, 10) == b""
+    assert journal.read(read, OUT, 10) == 0
     os.close(read)
     assert not Journal(memory.copy()).is_in_doubt
 
@@ -152,10 +157,31 @@ def test_blanks_reach_back_over_pieces_and_seams() -> None:
     assert contents(journal) == (150, [(OUT, b"bb" + b"\0" * 63 + b"d")])
 
 
+def test_a_chunk_that_took_several_reads_is_one_piece_and_none_of_them_is_lost_before_it_ends() -> None:
+    memory = Heap()
+    journal = Journal(memory)
+    read, write = os.pipe()
+    for count, piece in enumerate((b"one ", b"two ", b"three"), start=1):
+        os.write(write, piece)
+        assert journal.read(read, ERR, 100) == len(piece)
+        left = memory.copy()
+        found = Journal(left)
+        assert contents(found) == (0, [(ERR, b"one two three"[: journal.end])])
+        # What comes then is behind it, also for whoever reads it after that.
+        found.write(OUT, b"!")
+        assert contents(Journal(left))[1] == [(ERR, b"one two three"[: journal.end]), (OUT, b"!")], count
+    assert journal.take() == b"one two three"
+    assert journal.take() == b""
+    os.close(read)
+    os.close(write)
+
+
 def test_memory_that_is_none_of_its_own_is_refused() -> None:
     memory = Heap()
-    Journal(memory).write(OUT, b"text")
-    for at, byte in ((PAGE + 12, 9), (PAGE + 8, 200), (PAGE + 32, 7)):
+    journal = Journal(memory)
+    journal.write(OUT, b"text")
+    journal.write(ERR, b"more")
+    for at, byte in ((PAGE + 12, 9), (PAGE + 8, 200), (PAGE + 32, 7), (8 * Cell.END, 200), (8 * Cell.END + 1, 9)):
         broken = memory.copy()
         broken.bytes[at] = byte
         with pytest.raises(BrokenError):

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from omnyshell.model.sessions import PtySpec, SessionMode
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.node.records import memory as memories
-from omnyshell.services.node.records.memory import JOURNAL, SCREEN_SIZE, SIZE, STATE_SIZE, Cell, Memory, Slots
+from omnyshell.services.node.records.memory import SCREEN_SIZE, SIZE, STATE_SIZE, Cell, Memory, Slots
 from omnyshell.services.node.records.record import LeftRecord, NotedState, ScreenCheckpoint, SessionRecord
 
 STATE = NotedState(
@@ -64,7 +64,7 @@ def test_of_another_layout_or_broken_output_only_the_state_is_read(fd: int) -> N
     left = LeftRecord(fd)
     assert (left.state, left.record) == (STATE, None)
     memory.cells[Cell.LAYOUT] -= 1
-    memory.bytes[JOURNAL + 8] = 1
+    memory.cells[Cell.END] = 8
     assert LeftRecord(fd).record is None
     # It begins anew, with nothing of before.
     SessionRecord.begin(fd).note(STATE)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 from support import pictures, skips
+from support.shares import in_shares
 from support.stack import Certificates
 
 from omnyshell.security import key_files
@@ -27,6 +28,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("default")
+
+# What is imported and collected stays, and there is ever more of it to look through.
+gc.set_threshold(200_000, 20, 1_000)
 
 
 @pytest.fixture(scope="session", name="homes")
@@ -91,6 +95,12 @@ def _hold_of_nothing(_value: None) -> None:
     """Hold."""
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave what is short to the end."""
+    items[:] = in_shares(items)
+
+
 def pytest_collection_finish() -> None:
     """Leave thousands of collected tests out of every collection of garbage: it was a third of the console's tests."""
     # The first property has Hypothesis look for whoever refers to its generator, which it would not find once frozen.
@@ -108,6 +118,9 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Refuse pictures that no test makes any more, and tests that were skipped without a known reason."""
+    # What is garbage now is looked for here, and what is none left out of the five times that pytest looks once more.
+    gc.collect()
+    gc.freeze()
     pictures.report_to_controller(session)
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if session.exitstatus != pytest.ExitCode.OK or reporter is None:

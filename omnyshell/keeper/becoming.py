@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from .pam import SERVICE_FILE
 from .trust import UntrustedError, check
-from .users import NOT_SHELLS, Account, Asker, RefusedError, Table, choose, table_of
+from .users import NOT_SHELLS, Account, Asker, RefusedError, Table, choose, shown, table_of
 from .wire import MOST_BYTES, USER_PARTS
 
 USERS, AS_NODE, PAM = "users", "run-as-node-user", "pam"
@@ -80,6 +80,20 @@ class Users:
             return Login(_only(asker, _by_number(self._node_user)), asker.principal, asks_pam=False)
         where = self._path or "the node's file, and start the keeper with it"
         raise RefusedError(f"Nobody becomes a user here: write [users] into {where}, or {AS_NODE} = true")
+
+    def check_admitted(self, whose: bytes, uid: int) -> None:
+        """Refuse who may not have now what runs as the user that is wanted, by its number. Raises `RefusedError`.
+
+        No database of users is asked, so that this may be done in the keeper itself.
+        """
+        said, asker = self._read(), asker_of(whose)
+        account = Account(asker.wanted, uid, uid, "", "")
+        if said.table is not None:
+            choose(said.table, asker, lambda name: account if name == account.name else None, self._node_user)
+        elif uid != self._node_user or not (said.is_as_node or uid == os.geteuid()):
+            raise RefusedError(f"It is {shown(asker.wanted)}'s, and nothing says any more who becomes that user")
+        else:
+            _only(asker, account)
 
     def _read(self) -> _Said:
         if not self._path:

@@ -19,6 +19,9 @@ MOST_REPORT = 4096
 READY = b"\1"
 """What a child says when it has yet to execute its program: one that ends without that has been killed."""
 
+AS = b"as "
+"""How a line begins in which a child says which user it has become, and by what number."""
+
 HANDLED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 """Signals that are the keeper's."""
 
@@ -183,6 +186,7 @@ def _log_in(program: Program, telling: int) -> None:
         # Modules may have added some.
         groups = os.getgroups()
     become(account, groups, _STREAMS, is_on_terminal=program.is_on_terminal)
+    os.write(telling, AS + b"%s %d\n" % (os.fsencode(account.name), account.uid))
     program.words[0] = program.words[0] or os.fsencode(login_shell(account))
     # What root's modules set is not for a client to change.
     program.environment = login_environment(account) | program.environment | by_pam

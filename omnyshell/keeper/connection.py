@@ -35,6 +35,9 @@ class Connection:
         self.node: bytes | None = None
         """The node that it speaks for, empty for a command line; None before it has said hello."""
 
+        self.version = 0
+        """Of the wire, as it said."""
+
         self.is_open = True
         self._channel = channel
         self._frames = Frames()

@@ -35,6 +35,9 @@ class Held:
         self.descriptors = descriptors
         """The keeper's copies, by name, in the order in which a node gets them."""
 
+        self.user, self.uid = b"", b""
+        """As whom it runs, by name and number; empty where that is the keeper's own user."""
+
         self.pidfd = -1
         self.group: Group | None = None
         """What tells its processes from all others, where the machine has that."""

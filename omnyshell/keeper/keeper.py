@@ -11,7 +11,7 @@ from typing import NamedTuple
 from . import wire
 from .becoming import Users
 from .cgroups import Groups
-from .children import MOST_REPORT, READY, Program, end_now, start
+from .children import AS, MOST_REPORT, READY, Program, end_now, start
 from .connection import Connection
 from .ending import Ending
 from .held import MOST_ENDED, Held, Sessions
@@ -213,7 +213,7 @@ class Keeper:
             raise DeniedError(wire.UNKNOWN_VERB, "This keeper is older than what was asked")
         answer = getattr(self, "_" + request.verb.decode().replace("-", "_"))
         found: _Answer | None
-        if request.verb in (*_OF_ALL, wire.START, wire.LIST, wire.GROUPS):
+        if request.verb in (*_OF_ALL, wire.START, wire.LIST, wire.GROUPS, wire.ADMIT):
             found = answer(connection, request)
             return found
         held = self.sessions.find(connection.node or b"", request.fields[0])
@@ -226,7 +226,7 @@ class Keeper:
         node = request.fields[1]
         if node:
             self._hold(connection, node)
-        connection.node = node
+        connection.node, connection.version = node, int(request.fields[0])
         judges = wire.JUDGES if self._users.judges(connection.peer.uid) else b""
         return b"%d" % wire.VERSION, b"%d" % os.getpid(), self.boot, judges, *self.groups.facts()
 
@@ -305,6 +305,10 @@ class Keeper:
                 said += reported
         except BlockingIOError:
             return
+        held = self.starting[report].held
+        if said.startswith(AS):
+            line, _, said = said.partition(b"\n")
+            held.user, held.uid = bytes(line).removeprefix(AS).split(b" ")
         if said == READY:
             self._settle_start(report, None)
         else:
@@ -344,7 +348,8 @@ class Keeper:
             self._settle_start(report, (wire.CANNOT, why.encode()))
 
     def _take(self, connection: Connection, request: Request, held: Held) -> None:
-        facts = (b"%d" % held.pid, held.state, held.kind, *held.descriptors)
+        whose = (held.user, held.uid) if connection.version >= wire.WITH_USERS else ()
+        facts = (b"%d" % held.pid, held.state, held.kind, *whose, *held.descriptors)
         connection.send(pack(wire.OK, request.number, *facts), held.descriptors.values())
         if held.group is not None:
             held.group.note(connection.peer.pid, held.node, held.name)
@@ -357,6 +362,14 @@ class Keeper:
         found = ((held.name, held.group) for held in self.sessions.of(connection.node or b""))
         told = ((name, os.fsencode(group.path)) for name, group in found if group is not None and not group.is_over)
         return tuple(fact for each in told for fact in each)
+
+    def _admit(self, _connection: Connection, request: Request) -> _Answer:
+        whose, uid = request.fields
+        try:
+            self._users.check_admitted(whose, int(uid))
+        except RefusedError as exc:
+            raise DeniedError(wire.REFUSED, str(exc)) from exc
+        return ()
 
     def _close_stdin(self, _connection: Connection, _request: Request, held: Held) -> _Answer:
         held.close(STDIN)

@@ -58,7 +58,7 @@ class Net:
 
     def leave(self) -> None:
         """Have everything kept, for the next keeper, and end this one."""
-        self._bring_due()
+        self._bring_all(self._due)
         self._store.flush()
         self._keeper.is_left = True
 
@@ -73,7 +73,14 @@ class Net:
         self._due.add(held)
 
     def _bring_due(self) -> None:
-        due, self._due = self._due, set()
+        # As whom a session runs is known once its program does.
+        starting = {begun.held for begun in self._keeper.starting.values()}
+        due, self._due = self._due - starting, self._due & starting
+        if self._due:
+            self._keeper.poller.call_later(DELAY, self._bring_due)
+        self._bring_all(due)
+
+    def _bring_all(self, due: Iterable[Held]) -> None:
         for held in due:
             self._bring(held)
 
@@ -107,7 +114,8 @@ class Net:
             wanted[_PROCESS] = held.pidfd
         started = b"%d" % (held.started or started_at(held.pid))
         of_keeper = keeper.boot, b"%d" % self._user
-        return wanted | {_FACTS: [*of_keeper, held.node, held.name, held.kind, b"%d" % held.pid, started]}
+        facts = [*of_keeper, held.node, held.name, held.kind, b"%d" % held.pid, started, held.user, held.uid]
+        return wanted | {_FACTS: facts}
 
     def _bring_holders(self) -> None:
         """Have kept who has the descriptors of each node."""
@@ -266,6 +274,8 @@ def _session_of(facts: _Facts, found: _Found) -> Held:
         raise MalformedError("no session")
     held = Held(node, name, kind, int(pid), descriptors)
     held.is_child, held.started = False, int(started)
+    # An earlier version did not say as whom it runs.
+    held.user, held.uid = facts[5:7] if len(facts) >= 7 else (b"", b"")
     if _END in found:
         state, ended_at = _read(found[_END], 2)[:2]
         held.ended_at, held.is_reaped = int(ended_at), True

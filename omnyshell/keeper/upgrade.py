@@ -19,6 +19,9 @@ from .poller import READ, say
 from .wire import MOST_BYTES, Frames, MalformedError, pack
 
 _KEEPER, _HELD, _HOLDER = b"keeper", b"session", b"holder"
+_USER = b"user"
+"""As whom a session runs, where that is not the keeper's user. An earlier version looks past it."""
+
 _ADOPTED = b"adopted"
 """Of a session whose leader is no child: its pidfd, and when it was started. An earlier version looks past it."""
 
@@ -134,6 +137,7 @@ class Upgrade:
         keeper = self._keeper
         records = [[_KEEPER, keeper.boot, *_numbers(*keeper.own_descriptors)]]
         records += map(_record_of, keeper.sessions)
+        records += ([_USER, held.node, held.name, held.user, held.uid] for held in keeper.sessions if held.user)
         records += ([_HOLDER, node, *_numbers(each.pid, each.uid, each.pidfd)] for node, each in keeper.holders.items())
         records += ([_ADOPTED, *_named(held), *_numbers(held.pidfd, held.started)] for held in _adopted(keeper))
         records += ([_KEPT, *number] for number in (self._net.numbers() if self._net is not None else ()))
@@ -186,6 +190,8 @@ def restore(keeper: Keeper, records: list[_Record]) -> list[_Record]:
         if kind == _HELD:
             held = held_of(facts)
             _restore(keeper, held, *adopted.get((held.node, held.name), ()))
+        elif kind == _USER and (theirs := keeper.sessions.find(*facts[:2])) is not None:
+            theirs.user, theirs.uid = facts[2:4]
         elif kind == _HOLDER:
             keeper.holders[facts[0]] = Peer(int(facts[1]), int(facts[2]), inherited(facts[3]))
     return [facts for kind, *facts in records if kind == _KEPT]

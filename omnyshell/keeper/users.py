@@ -96,17 +96,17 @@ def choose(table: Table, asker: Asker, find: Callable[[str], Account | None], no
     found = list(candidates(table, asker))
     names = list(dict.fromkeys(user for user, _ in found))
     if not found:
-        raise RefusedError(f"[users] of this node names no user for '{_shown(asker.principal)}', nor for their roles")
+        raise RefusedError(f"[users] of this node names no user for '{shown(asker.principal)}', nor for their roles")
     if asker.wanted:
         found = [(user, is_named) for user, is_named in found if user == asker.wanted]
     if not found:
         may = ", ".join(names[:MOST_SHOWN])
-        raise RefusedError(f"'{_shown(asker.principal)}' may not become '{_shown(asker.wanted)}' here, but: {may}")
+        raise RefusedError(f"'{shown(asker.principal)}' may not become '{shown(asker.wanted)}' here, but: {may}")
     if asker.logins:
         found = [(user, is_named) for user, is_named in found if user in asker.logins]
     if not found:
-        what = f"'{_shown(asker.wanted)}'" if asker.wanted else f"{', '.join(names[:MOST_SHOWN])}"
-        raise RefusedError(f"The hub's grants let '{_shown(asker.principal)}' not become {what} here")
+        what = f"'{shown(asker.wanted)}'" if asker.wanted else f"{', '.join(names[:MOST_SHOWN])}"
+        raise RefusedError(f"The hub's grants let '{shown(asker.principal)}' not become {what} here")
     return _first(found, find, node_user)
 
 
@@ -123,7 +123,7 @@ def _first(found: Sequence[tuple[str, bool]], find: Callable[[str], Account | No
 
 def _flaw(user: str, account: Account | None, node_user: int, *, is_named: bool) -> str:
     if account is None or account.name != user or not is_user_name(user):
-        return f"There is no user '{_shown(user)}' on this machine"
+        return f"There is no user '{shown(user)}' on this machine"
     if not 0 <= account.uid < NO_USER or not 0 <= account.gid < NO_USER:
         return f"The user '{user}' has a number that nobody can have"
     if not is_named and not is_person(account, node_user):
@@ -132,7 +132,8 @@ def _flaw(user: str, account: Account | None, node_user: int, *, is_named: bool)
     return ""
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """Return a name as it is repeated in a sentence."""
     return "".join(char if char.isprintable() else "?" for char in text[: 2 * MOST_NAME])
 
 
@@ -151,5 +152,5 @@ def _users_of(key: str, said: object) -> tuple[str, ...]:
         raise ValueError(f"'{key}' in [users] names no role")
     for user in users:
         if user != OWN_NAME and not is_user_name(user):
-            raise ValueError(f"'{_shown(user)}' for '{key}' in [users] is no user's name")
+            raise ValueError(f"'{shown(user)}' for '{key}' in [users] is no user's name")
     return tuple(users)

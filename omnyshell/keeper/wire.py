@@ -8,7 +8,9 @@ Descriptors ride with the first byte of the answer that they belong to.
 
 from collections.abc import Callable, Iterator, Sequence
 
-VERSION = 1
+VERSION = 2
+WITH_USERS = 2
+"""The version from which on a node is told as whom its sessions run, and may ask who may have them."""
 
 MOST_BYTES = 2 * 1024 * 1024
 """The largest frame: the most that Linux passes to a program is as much."""
@@ -18,6 +20,7 @@ MOST_NAME = 128
 MOST_PATH = 4096
 MOST_USER = 32 * 1024
 USER_PARTS = 4
+MOST_USER_ID = 0xFFFFFFFE
 MOST_WORDS = 16 * 1024
 """The most arguments and variables of a program."""
 
@@ -33,7 +36,7 @@ _ROOM = 64
 HELLO, START, LIST, TAKE = b"hello", b"start", b"list", b"take"
 CLOSE_STDIN, STOP_READING, SIGNAL, WHERE = b"close-stdin", b"stop-reading", b"signal", b"where"
 FORGET, UPGRADE, STOP, STATUS = b"forget", b"upgrade", b"stop", b"status"
-GROUPS = b"groups"
+GROUPS, ADMIT = b"groups", b"admit"
 
 UNANSWERED = b"0"
 
@@ -84,8 +87,12 @@ def _is_directory(field: bytes) -> bool:
     return not field or field == b"~" or field.startswith(b"~/") or _is_path(field)
 
 
+def _is_asker(field: bytes) -> bool:
+    return len(field) <= MOST_USER and field.count(b"\n") == USER_PARTS - 1
+
+
 def _is_asker_or_none(field: bytes) -> bool:
-    return not field or (len(field) <= MOST_USER and field.count(b"\n") == USER_PARTS - 1)
+    return not field or _is_asker(field)
 
 
 def _number(least: int, most: int) -> Callable[[bytes], bool]:
@@ -119,13 +126,15 @@ REQUESTS: dict[bytes, tuple[Callable[[bytes], bool], ...]] = {
     UPGRADE: (),
     STOP: (),
     STATUS: (),
+    ADMIT: (_is_asker, _number(0, MOST_USER_ID)),
 }
 """What each field of a request must be. `hello` has the version and the node's id, which a command line leaves empty.
 `start` has the session, kind, columns, rows, directory, for whom, how many words the program has, those, and variables.
 `groups` is answered by sessions, each with the directory of its control group.
 For whom it is are four lines: principal, roles, the user that is wanted, and those to whom the hub narrows it; commas
 separate roles and users. Where that is empty, the program is the keeper's own user's. Otherwise the first word may be
-empty or a name, and the directory empty or below `~`: shell, search and home are those of who it becomes."""
+empty or a name, and the directory empty or below `~`: shell, search and home are those of who it becomes.
+`admit` asks whether somebody may have a session of the user that is wanted, whose number it says."""
 
 
 class Request:

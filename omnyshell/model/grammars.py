@@ -117,6 +117,7 @@ PRINCIPAL = Grammar(f"a name of 1 to {MAX_PRINCIPAL} printable characters", is_p
 """1 to 260 printable characters: `node:` and a node id fit."""
 
 PRINCIPAL_OR_NONE = _optional(PRINCIPAL)
+LOGIN_OR_NONE = _optional(Grammar(f"a name of 1 to {MAX_NAME} printable characters, no space or comma", is_login))
 ROLE = Grammar(f"a name of 1 to {MAX_NAME} printable characters without a comma", is_role)
 """1 to 256 printable characters, none of them a comma."""
 

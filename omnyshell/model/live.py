@@ -13,6 +13,7 @@ from omnyshell.model.grammars import (
     HOST,
     HOST_OR_NONE,
     ID,
+    LOGIN_OR_NONE,
     NODE_ID,
     NODE_ID_OR_NONE,
     PORT,
@@ -220,6 +221,9 @@ class LiveSession(WireObject, kw_only=True):
 
     taken_by: Annotated[str, OMIT, PRINCIPAL_OR_NONE] = ""
     """Of `others-sessions`: who has it attached, where that is not its owner."""
+
+    user: Annotated[str, OMIT, LOGIN_OR_NONE] = ""
+    """Of `logins`: the user of the node's machine as whom it runs."""
 
     watched_by: Annotated[tuple[str, ...], OMIT, PRINCIPALS] = ()
     """Of `others-sessions`: which other principals look at its screen, sorted."""

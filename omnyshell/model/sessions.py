@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from omnyshell.model.grammars import NODE_ID, PRINCIPAL_OR_NONE, SESSION_ID, SHORT_ID
+from omnyshell.model.grammars import LOGIN_OR_NONE, NODE_ID, PRINCIPAL, PRINCIPAL_OR_NONE, ROLES, SESSION_ID, SHORT_ID
 from omnyshell.model.schema import ANSWERED, FREE, OMIT, LenientEnum, WireObject
 
 DEFAULT_TERM = "xterm-256color"
@@ -121,6 +121,19 @@ class PtySpec(WireObject, kw_only=True):
         return self if widths or self.widths is None else PtySpec(term=self.term, cols=self.cols, rows=self.rows)
 
 
+class SessionAsker(WireObject, kw_only=True):
+    """Who takes up a session, or looks at it."""
+
+    principal: Annotated[str, PRINCIPAL]
+    """Their name."""
+
+    roles: Annotated[tuple[str, ...], OMIT, ROLES] = ()
+    """The roles that they have at the hub."""
+
+    logins: Annotated[tuple[str, ...], OMIT, FREE] = ()
+    """The users of the node's machine to whom the hub narrows it; it does not where there are none."""
+
+
 class DetachedSessionInfo(WireObject, kw_only=True):
     """One line of a session listing; covers attached sessions too."""
 
@@ -156,6 +169,9 @@ class DetachedSessionInfo(WireObject, kw_only=True):
 
     current_cwd: Annotated[str | None, OMIT, FREE] = None
     """The directory of what runs there."""
+
+    user: Annotated[str, OMIT, LOGIN_OR_NONE] = ""
+    """Of `logins`: the user of the node's machine as whom it runs."""
 
 
 def describe_exit(code: int) -> str:

@@ -140,6 +140,7 @@ OF_CLIENT = frozenset(
         FORWARD,
         HISTORY,
         INTERACTIVE,
+        LOGINS,
         OTHERS_SESSIONS,
         RESUME_OFFSET,
         RIGHTS,
@@ -156,7 +157,7 @@ OF_CLIENT = frozenset(
 OF_ADMIN = frozenset({ADMIN, ADMIN_ENDS})
 """What a client for administration announces."""
 
-OF_LIVE_FEED = frozenset({EVENTS, OTHERS_SESSIONS, RIGHTS, VITALS})
+OF_LIVE_FEED = frozenset({EVENTS, LOGINS, OTHERS_SESSIONS, RIGHTS, VITALS})
 """What a client announces that follows a hub's live state."""
 
 OF_JOINING = frozenset({ADMIN, AUTH_BIND, AUTH_BIND_2})

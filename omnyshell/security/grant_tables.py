@@ -8,7 +8,7 @@ from omnyshell.model.tunnels import LOCAL_EXPOSER
 from omnyshell.options.toml_tables import Table
 from omnyshell.options.toml_values import instead_of
 from omnyshell.security.authorizer import Action
-from omnyshell.security.grants import EVERYTHING, OWN_NAME, Grant
+from omnyshell.security.grants import EVERYTHING, OF_USERS, OWN_NAME, Grant
 
 _KEYS = ("roles", "principals", "nodes", "labels", "rights", "deny", "logins")
 
@@ -49,8 +49,8 @@ def _check_selectors(table: Table, grant: Grant) -> None:
         raise table.error("labels", f"{LOCAL_EXPOSER} has no labels: give it a grant of its own")
     if set(grant.nodes) == {LOCAL_EXPOSER} and Action.EXPOSE not in grant.rights:
         raise table.error("rights", f"of {LOCAL_EXPOSER}, only the right {Action.EXPOSE} is ever asked")
-    if grant.logins and (grant.deny or grant.rights.isdisjoint((Action.SHELL, Action.EXEC))):
-        raise table.error("logins", "logins narrow shells and commands that a grant gives, and nothing else")
+    if grant.logins and (grant.deny or grant.rights.isdisjoint(OF_USERS)):
+        raise table.error("logins", f"logins narrow what a grant gives of {', '.join(OF_USERS)}, and nothing else")
 
 
 def _rights(table: Table) -> frozenset[Action]:

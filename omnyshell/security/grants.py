@@ -19,6 +19,9 @@ from omnyshell.security.authorizer import Action, Authorizer, Decision, NodeReso
 EVERYTHING = "*"
 """Stands for every principal, or for every right, also those of later versions."""
 
+OF_USERS = (Action.SHELL, Action.EXEC, Action.WATCH, Action.OTHERS)
+"""The rights that are given for sessions of some users alone, where a grant names them: other acts are no user's."""
+
 OWN_NAME = "{principal}"
 """Stands in `logins` for the user of the principal's name."""
 

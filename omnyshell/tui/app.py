@@ -403,7 +403,7 @@ class ConsoleApp(AdministeringApp):
 
     def on_open_shell(self, message: messages.OpenShell) -> None:
         """Open a shell on a node, and go to it."""
-        self.terminals.open_shell(message.node_id)
+        self.terminals.open_shell(message.node_id, message.user)
         self.switch_mode("terminals")
 
     def on_attach_session(self, message: messages.AttachSession) -> None:

@@ -12,6 +12,7 @@ class Takes(StrEnum):
 
     FILTER = "a filter"
     NODE = "a node"
+    PLACE = "a node, or a user there"
     SESSION = "a session"
     TUNNEL = "a tunnel"
     PRINCIPAL = "a principal"
@@ -51,8 +52,8 @@ DECLARED: Final = (
     Command("tunnels", "Go to the tunnels, or to those that a filter shows", "[FILTER]", (Takes.FILTER,)),
     Command("audit", "Go to the audit trail, or to the records that a filter shows", "[FILTER]", (Takes.FILTER,)),
     Command("node", "Go to a node", "NODE", (Takes.NODE,), 1),
-    Command("shell", "Open a shell on a node", "[NODE]", (Takes.NODE,), 1),
-    Command("exec", "Run a command in a terminal on a node", "NODE COMMAND", (Takes.NODE, Takes.TEXT), 2),
+    Command("shell", "Open a shell on a node, as the user that is named", "[[USER@]NODE]", (Takes.PLACE,), 1),
+    Command("exec", "Run a command in a terminal on a node", "[USER@]NODE COMMAND", (Takes.PLACE, Takes.TEXT), 2),
     Command(
         "run",
         "Run a command on the selected nodes, or else on those that the filter shows, or on the one under the cursor",

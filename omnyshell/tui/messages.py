@@ -28,11 +28,12 @@ class OpenNode(Message):
 
 
 class OpenShell(Message):
-    """Open an interactive shell on a node."""
+    """Open an interactive shell on a node, as a user of its machine if one is named."""
 
-    def __init__(self, node_id: str) -> None:
+    def __init__(self, node_id: str, user: str = "") -> None:
         super().__init__()
         self.node_id = node_id
+        self.user = user
 
 
 class OpenCommand(Message):

@@ -149,7 +149,7 @@ def a_day_at_work() -> EventsSnapshot:
     sessions = [
         session(1, command="vim deploy.yaml", rate_out=2_400),
         session(2, principal="bob", command="htop", cwd="/home/bob", rate_in=20, rate_out=18_300),
-        session(3, "db-1", command="psql app", cwd="/var/lib/postgresql"),
+        session(3, "db-1", command="psql app", cwd="/var/lib/postgresql", user="postgres"),
         session(4, "db-1", state=SessionState.DETACHED, command="pg_dump app", address="",
                 detached_at=NOW - timedelta(minutes=20), expires_at=NOW + timedelta(hours=23)),
         session(5, "web-2", mode=SessionMode.EXEC, command="journalctl -f -u app", cwd="", rate_out=310),

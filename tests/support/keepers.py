@@ -19,6 +19,9 @@ PATIENCE = 20.0
 """Seconds for what takes milliseconds."""
 
 SHELL = b"/bin/sh"
+NAMES = (b"stdin", b"stdout", b"stderr", b"terminal", b"record")
+"""Of descriptors."""
+
 PATH = b"PATH=/usr/bin:/bin"
 
 
@@ -163,7 +166,7 @@ class RawNode:
 
     def named(self, answer: list[bytes]) -> dict[str, int]:
         """The descriptors of an answer to start or take, by name."""
-        names = [name.decode() for name in answer[4:]]
+        names = [fact.decode() for fact in answer[4:] if fact in NAMES]
         found, self.descriptors = self.descriptors[: len(names)], self.descriptors[len(names) :]
         return dict(zip(names, found, strict=True))
 

@@ -64,6 +64,7 @@ class FakeEnd:
     """A node's end of a channel, which is the fake."""
 
     max_window = None
+    tells_users = True
 
     def __init__(self, number: int) -> None:
         self.channel = FakeChannel(number)

@@ -22,8 +22,8 @@ from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.everywhere import FoundSessions, sessions_everywhere
 from omnyshell.services.dial import HubAccess
 
-HEADER_OF_EVERYBODY = ("NODE", "SESSION", "OWNER", "STATE", "AGE", "EXPIRES", "COMMAND", "DIRECTORY")
-HEADER = ("NODE", "SESSION", "STATE", "AGE", "EXPIRES", "COMMAND", "DIRECTORY")
+HEADER_OF_EVERYBODY = ("NODE", "SESSION", "OWNER", "STATE", "AGE", "EXPIRES", "USER", "COMMAND", "DIRECTORY")
+HEADER = ("NODE", "SESSION", "STATE", "AGE", "EXPIRES", "USER", "COMMAND", "DIRECTORY")
 
 EVERYBODY = None
 """In place of an owner."""
@@ -111,6 +111,7 @@ def row(session: DetachedSessionInfo, now: datetime) -> tuple[str, ...]:
         session.state,
         format_duration((now - session.created_at).total_seconds()),
         expires,
+        session.user or "-",
         session.current_command or "-",
         session.current_cwd or "-",
     )

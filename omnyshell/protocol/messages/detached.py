@@ -14,7 +14,7 @@ from omnyshell.model.grammars import (
     SHORT_ID,
 )
 from omnyshell.model.schema import ANSWERED, FREE, OMIT, OMIT_EMPTY
-from omnyshell.model.sessions import DetachedSessionInfo
+from omnyshell.model.sessions import DetachedSessionInfo, SessionAsker
 from omnyshell.protocol.messages.base import ChannelMessage, ControlMessage, Way
 
 
@@ -302,6 +302,9 @@ class NodeSessionScreenRequest(RelayedRequest, kw_only=True):
 
     history: Annotated[bool, OMIT] = False
     """Of `history`: asks for the place above the screen."""
+
+    asker: Annotated[SessionAsker | None, OMIT] = None
+    """Of `logins`: who looks; its owner if missing."""
 
 
 class NodeSessionScreenResponse(ScreenOutcome):

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 from omnyshell.model.grammars import BASE64, COUNT, OFFSET
 from omnyshell.model.schema import ANSWERED, OMIT, OMIT_EMPTY
+from omnyshell.model.sessions import SessionAsker
 from omnyshell.protocol.extensions import HISTORY
 from omnyshell.protocol.messages.base import Way
 from omnyshell.protocol.messages.detached import Outcome, RelayedRequest, SessionsRequest
@@ -71,6 +72,9 @@ class NodeSessionHistoryRequest(RelayedRequest, kw_only=True):
 
     lines: Annotated[int, ANSWERED] = MOST_LINES
     """How many lines are wanted: 500 at most."""
+
+    asker: Annotated[SessionAsker | None, OMIT] = None
+    """Of `logins`: who looks; its owner if missing."""
 
 
 class NodeSessionHistoryResponse(HistoryOutcome):

@@ -7,13 +7,24 @@ import msgspec
 
 from omnyshell.clock import SystemClock
 from omnyshell.errors import ErrorCodes
-from omnyshell.model.grammars import COUNT, CREDIT, EXIT_CODE, OFFSET, PRINCIPAL, ROLES, SESSION_ID, SESSION_ID_OR_NONE
+from omnyshell.model.grammars import (
+    COUNT,
+    CREDIT,
+    EXIT_CODE,
+    LOGIN_OR_NONE,
+    OFFSET,
+    PRINCIPAL,
+    ROLES,
+    SESSION_ID,
+    SESSION_ID_OR_NONE,
+)
 from omnyshell.model.schema import ANSWERED, FREE, OMIT, OMIT_EMPTY
 from omnyshell.model.sessions import (
     DEFAULT_COLS,
     DEFAULT_ROWS,
     CloseReason,
     PtySpec,
+    SessionAsker,
     SessionMode,
     ShellFamily,
 )
@@ -134,6 +145,9 @@ class NodeSessionOpen(SessionRequest, kw_only=True):
     logins: Annotated[tuple[str, ...], OMIT, FREE] = ()
     """Of `logins`: the users to whom the hub narrows it; it does not where there are none."""
 
+    asker: Annotated[SessionAsker | None, OMIT] = None
+    """Of `logins`: who takes up a session that is there; its owner if missing."""
+
 
 class SessionOpened(StartedSession, kw_only=True):
     """The session runs."""
@@ -178,6 +192,9 @@ class NodeSessionOpened(StartedSession, kw_only=True):
 
     pid: Annotated[int | None, OMIT, COUNT] = None
     """The process that leads the session."""
+
+    user: Annotated[str, OMIT, LOGIN_OR_NONE] = ""
+    """Of `logins`: the user of the node's machine as whom it runs."""
 
     alt_screen: Annotated[bool, OMIT] = False
     """Whether the program shows the alternate screen."""

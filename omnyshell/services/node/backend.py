@@ -149,6 +149,30 @@ class KeptSession(Protocol):
         """Leave it, as it is, to the node's next process. Nothing else may be called then."""
 
 
+class Asker(NamedTuple):
+    """Who wants a session that is there, according to the hub, which has checked their rights on the node."""
+
+    principal: str
+    roles: tuple[str, ...] = ()
+    logins: tuple[str, ...] = ()
+    """The users of this machine to whom the hub narrows it; it does not where there are none."""
+
+
+@runtime_checkable
+class OwnedSession(Protocol):
+    """What a `ShellSession` can do besides that runs as a user of this machine."""
+
+    @property
+    def user(self) -> str:
+        """The user's name; empty where that is not known."""
+
+    def admit(self, asker: Asker, answered: Callable[[str], None]) -> None:
+        """Call `answered` once, now or soon, with why somebody may not have the session; empty where they may."""
+
+    def look(self, done: Callable[[], None]) -> None:
+        """Learn anew what `foreground` tells, where this takes asking; call `done` once, now or soon."""
+
+
 class LeftSession(NamedTuple):
     """A session that an earlier process of the node has left."""
 

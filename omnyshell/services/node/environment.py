@@ -4,8 +4,9 @@ import asyncio
 import os
 import pwd
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import NamedTuple
 
 from omnyshell.errors import ErrorCodes, SessionRejectedException
@@ -44,6 +45,25 @@ def account() -> Account:
     except KeyError:
         return Account(str(os.geteuid()), "/", "")
     return Account(entry.pw_name, entry.pw_dir, entry.pw_shell)
+
+
+@cache
+def _user_of(_uid: int) -> str:
+    return account().name
+
+
+def own_user() -> str:
+    """Return the name of the node's user, which is looked up once: that may take a while, or a descriptor."""
+    return _user_of(os.geteuid())
+
+
+def why_not_own(wanted: str, logins: Collection[str]) -> str:
+    """Return why nobody has what is the node's user's, who wants to be `wanted`, if anybody, of those in `logins`."""
+    own = own_user()
+    if wanted in ("", own) and (not logins or own in logins):
+        return ""
+    whom = f"'{wanted}'" if wanted else "whom the hub allows"
+    return f"This node has no [users], so nobody becomes {whom}: all that it starts is {own}'s"
 
 
 def inherited_variables(own: Mapping[str, str]) -> dict[str, str]:

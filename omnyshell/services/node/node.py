@@ -28,6 +28,7 @@ from omnyshell.ids import CONTROL_CHANNEL, NodeId, new_secure_token
 from omnyshell.model.nodes import SERVICES, TUNNEL_SERVICE, PlatformInfo
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import (
+    LOGINS,
     NODE_INSTANCE,
     OF_NODE,
 )
@@ -238,6 +239,7 @@ class OmnyShellNode:
             codec=register_events(FrameCodec()).learn((*history_messages.MESSAGES, *vitals_messages.MESSAGES)),
         )
         self._hub_decides = NODE_INSTANCE in connection.features
+        self._sessions.tells_users = LOGINS in connection.features
         connection.send(self._registration(self._hub_decides))
         connection.send(self._capabilities())
         return lost

@@ -30,6 +30,7 @@ class Completer:
         self._usable = usable
         self._words: Mapping[Takes, Words] = {
             Takes.NODE: self._nodes,
+            Takes.PLACE: self._places,
             Takes.SESSION: self._sessions,
             Takes.TUNNEL: self._tunnels,
             Takes.PRINCIPAL: self._principals,
@@ -59,12 +60,15 @@ class Completer:
         repeats = len(command.takes) == 1
         if at >= len(command.takes) and not repeats:
             return NONE
-        words = self._words.get(command.takes[min(at, len(command.takes) - 1)])
+        kind = command.takes[min(at, len(command.takes) - 1)]
+        words = self._words.get(kind)
         minus = "-" if command.name == "sort" and typed.startswith("-") else ""
-        begin = start + len(rest) - len(typed) + len(minus)
+        user = "".join(typed.rpartition("@")[:2]) if kind is Takes.PLACE else ""
+        before_it = minus or user
+        begin = start + len(rest) - len(typed) + len(before_it)
         after = " " if at + 1 < len(command.takes) else ""
         found = (one._replace(text=one.text + after) for one in (words() if words is not None else ()))
-        return _beginning(begin, typed.removeprefix(minus), found)
+        return _beginning(begin, typed.removeprefix(before_it), found)
 
     def _panel_of(self, command: Command) -> Panel[Any]:
         return self._console.overview.panels.get(command.name, self._console.overview.panel)
@@ -74,6 +78,13 @@ class Completer:
         for node in nodes:
             state = "" if node.is_online else "offline  "
             yield Suggestion(node.node_id, printable(f"{state}{labels(node.labels)}"))
+
+    def _places(self) -> Iterator[Suggestion]:
+        """Nodes, and users with nodes on which sessions run as them."""
+        yield from self._nodes()
+        sessions = self._console.hub.state.sessions.values()
+        known = {(session.node_id, session.user) for session in sessions if session.user}
+        yield from (Suggestion(f"{user}@{node_id}") for node_id, user in sorted(known))
 
     def _sessions(self) -> Iterator[Suggestion]:
         for session in self._console.hub.state.sessions.values():

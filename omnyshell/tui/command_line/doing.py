@@ -11,6 +11,7 @@ from textual.message import Message
 from omnyshell.errors import ConfigException
 from omnyshell.ids import matches_ref
 from omnyshell.model.admin import LockKind
+from omnyshell.model.grammars import is_login
 from omnyshell.model.live import LiveNode, LiveSession, LiveTunnel
 from omnyshell.model.tunnels import TunnelProtocol
 from omnyshell.options.toml_values import instead_of
@@ -198,12 +199,14 @@ class Doing:
 
     def do_shell(self, rest: str) -> Prepared:
         """Open a shell."""
-        return self._asking(messages.OpenShell(self._online(rest).node_id))
+        user, node_id = self._placed(rest)
+        return self._asking(messages.OpenShell(node_id, user))
 
     def do_exec(self, rest: str) -> Prepared:
         """Run a command in a terminal."""
         name, _, command = rest.partition(" ")
-        spec = OpenSpec(node_id=self._online(name).node_id, command=command.strip())
+        user, node_id = self._placed(name)
+        spec = OpenSpec(node_id=node_id, user=user, command=command.strip())
 
         def do() -> None:
             self._console.terminals.open(spec)
@@ -246,6 +249,13 @@ class Doing:
     def do_revoke(self, rest: str) -> Prepared:
         """Revoke a principal."""
         return self._asking(messages.Revoke(principal=rest))
+
+    def _placed(self, place: str) -> tuple[str, str]:
+        """Return user and node of `USER@NODE`, or of a node alone. Raises `CommandError`."""
+        user, at, name = place.rpartition("@")
+        if at and not is_login(user):
+            raise CommandError(f"'{printable(user)}' is no user's name")
+        return user, self._online(name).node_id
 
     def _online(self, name: str) -> LiveNode:
         node = self._node(name)

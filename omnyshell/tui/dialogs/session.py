@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from textual.widget import Widget
 
+from omnyshell.model.grammars import is_login
+from omnyshell.printable import printable
 from omnyshell.tui.dialogs.boxed import row
 from omnyshell.tui.dialogs.dialog import Dialog, field
 from omnyshell.tui.dialogs.reading import Reading, filled
@@ -23,8 +25,9 @@ class SessionDialog(Dialog[OpenSpec]):
         self._node_id = node_id
 
     def form(self) -> Iterable[Widget]:
-        """Node, command, directory, environment, terminal or not."""
+        """Node, user, command, directory, environment, terminal or not."""
         yield row("Node", field("node", self._node_id, "its id"))
+        yield row("User", field("user", hint="of its machine; empty for the first that you may be"))
         yield row("Command", field("command", hint="empty for a login shell"))
         yield row("Directory", field("cwd", hint="empty for the home directory"))
         yield row("Environment", field("env", hint="NAME=value NAME='more words'"))
@@ -38,11 +41,19 @@ class SessionDialog(Dialog[OpenSpec]):
         """The session to open."""
         return OpenSpec(
             node_id=reading.take("node", filled("Which node? Give its id."), ""),
+            user=reading.take("user", user_name, ""),
             command=self.value("command"),
             cwd=self.value("cwd"),
             env=reading.take("env", environment, {}),
             pty=self.is_checked("pty") or not self.value("command"),
         )
+
+
+def user_name(text: str) -> str:
+    """Read a user's name, or none. Raises `ValueError` that says what is wrong."""
+    if text and not is_login(text):
+        raise ValueError(f"'{printable(text)}' is no user's name.")
+    return text
 
 
 def environment(text: str) -> dict[str, str]:

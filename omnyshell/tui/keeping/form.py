@@ -37,6 +37,9 @@ class KeptPane(Struct, frozen=True, tag="pane"):
     watched: bool = False
     """Whether it was only looked at."""
 
+    user: _Name = ""
+    """The user of the node's machine as whom it ran."""
+
 
 class KeptSplit(Struct, frozen=True, tag="split"):
     """Parts beside or below each other."""

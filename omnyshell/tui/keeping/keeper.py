@@ -109,4 +109,5 @@ def _pane(pane: TabPane, *, named: bool) -> KeptPane | None:
     ref = pane.ref if isinstance(pane, TerminalPane | WatchPane) else None
     if ref is None or ref.owner or not SESSION_ID.fits(ref.session_id):
         return None
-    return KeptPane(ref.node_id, ref.session_id, one_line(pane.what) if named else "", isinstance(pane, WatchPane))
+    name, user = one_line(pane.what) if named else "", pane.user if isinstance(pane, TerminalPane) else ""
+    return KeptPane(ref.node_id, ref.session_id, name, isinstance(pane, WatchPane), user)

@@ -50,7 +50,8 @@ async def restored(client: OmnyShellClient, kept: Kept, makers: Makers, here: Co
         if ref in made or verdicts[ref] is Verdict.GONE:
             return None
         made.add(ref)
-        terminal = makers.terminal(OpenSpec(node_id=ref.node_id, session_ref=ref.session_id, known_as=pane.name))
+        spec = OpenSpec(node_id=ref.node_id, session_ref=ref.session_id, known_as=pane.name, user=pane.user)
+        terminal = makers.terminal(spec)
         _hold(terminal, verdicts[ref])
         return terminal
 
@@ -105,7 +106,7 @@ def _hold(pane: TerminalPane, verdict: Verdict) -> None:
     elif verdict is Verdict.UNKNOWN:
         pane.hold(with_keys(f"{node} does not say whether the session goes on.", "r", "takes it up"))
     elif verdict is Verdict.GONE:
-        pane.spec = OpenSpec(node_id=pane.node_id)
+        pane.spec = OpenSpec(node_id=pane.node_id, user=pane.user)
         pane.hold(with_keys("The session has ended.", "r", "opens a shell there"))
 
 

@@ -96,6 +96,7 @@ def of_session(session: LiveSession, now: datetime) -> Details:
         ("state", session.state.value),
         ("node", session.node_id),
         ("owner", session.principal),
+        ("runs as", session.user),
         ("taken by", session.taken_by),
         ("watched by", ", ".join(session.watched_by)),
         ("mode", session.mode.value),

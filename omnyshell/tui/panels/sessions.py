@@ -98,6 +98,14 @@ class SessionsPanel(Panel[LiveSession]):
             keep=70,
         ),
         Column(
+            "USER",
+            6,
+            lambda session, _: _text(session.user),
+            Text("user", "the user of the node's machine as whom it runs", lambda session, _: session.user),
+            most=16,
+            keep=45,
+        ),
+        Column(
             "MODE",
             5,
             lambda session, _: Cell(session.mode.value),

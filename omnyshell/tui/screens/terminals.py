@@ -87,9 +87,9 @@ class TerminalsScreen(Judged, Screen[None]):
         """The terminals with live sessions."""
         return [pane for pane in self._terminals() if pane.is_live]
 
-    def open_shell(self, node_id: str) -> TerminalPane:
-        """Open a login shell on a node in a new tab."""
-        return self.open(OpenSpec(node_id=node_id))
+    def open_shell(self, node_id: str, user: str = "") -> TerminalPane:
+        """Open a login shell on a node in a new tab, as a user of the node's machine if one is named."""
+        return self.open(OpenSpec(node_id=node_id, user=user))
 
     def open(self, spec: OpenSpec) -> TerminalPane:
         """Open a session in a new tab."""
@@ -347,9 +347,11 @@ class TerminalsScreen(Judged, Screen[None]):
         self.post_message(messages.ShowOverview())
 
     def action_split(self, axis: str) -> None:
-        """Open another shell on the same node beside the active pane, or below it."""
-        if self._layout.active is not None:
-            self._place(self._new_pane(OpenSpec(node_id=self._layout.active.node_id)), Axis(axis))
+        """Open another shell beside the active pane, or below it: on its node, as its user, and in its directory."""
+        active = self._layout.active
+        if active is not None:
+            spec = active.another() if isinstance(active, TerminalPane) else OpenSpec(node_id=active.node_id)
+            self._place(self._new_pane(spec), Axis(axis))
 
     def _place(self, pane: TabPane, axis: Axis | None = None) -> None:
         if self._layout.split(pane, axis):
@@ -402,9 +404,10 @@ class TerminalsScreen(Judged, Screen[None]):
         self._arrange()
 
     def action_new_shell(self) -> None:
-        """Open another shell on the same node."""
-        if self._layout.active is not None:
-            self.open_shell(self._layout.active.node_id)
+        """Open another shell on the same node, as the same user."""
+        active = self._layout.active
+        if active is not None:
+            self.open_shell(active.node_id, active.user if isinstance(active, TerminalPane) else "")
 
     def action_help(self) -> None:
         """Show the help."""

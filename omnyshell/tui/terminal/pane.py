@@ -162,6 +162,19 @@ class TerminalPane(TabPane):
             return None
         return SessionRef(self.node_id, name, self.spec.owner)
 
+    @property
+    def user(self) -> str:
+        """As whom another shell like this one runs; empty for the first user that one may be."""
+        if self.spec.owner:
+            return ""
+        live = self._live
+        return (live.user if live is not None else "") or self.spec.user
+
+    def another(self) -> OpenSpec:
+        """Return another shell on its node, as the same user and in the same directory, as far as that is known."""
+        beside = "" if self.spec.owner or not self.is_live else self.session_id
+        return OpenSpec(node_id=self.node_id, user=self.user, beside=beside)
+
     def has_session(self, node_id: str, ref: str) -> bool:
         """Whether its session, which goes on, is the one of that name."""
         own = self.ref
@@ -247,9 +260,11 @@ class TerminalPane(TabPane):
     def restart(self) -> None:
         """Run it again, or resume it if it goes on without this console."""
         if self.attachment.phase is Phase.TAKEN:
-            self.spec = OpenSpec(node_id=self.node_id, session_ref=self.session_id, owner=self.spec.owner)
+            self.spec = OpenSpec(
+                node_id=self.node_id, session_ref=self.session_id, owner=self.spec.owner, user=self.spec.user
+            )
         elif self.spec.session_ref and self.attachment.phase is Phase.EXITED:
-            self.spec = OpenSpec(node_id=self.node_id)
+            self.spec = OpenSpec(node_id=self.node_id, user=self.user)
         size = (self.emulator.columns, self.emulator.lines)
         self.emulator.reset()
         self.attachment = self._new_attachment(self.spec)

@@ -193,6 +193,25 @@ async def test_a_session_that_begins_when_its_client_has_gone_is_ended(
         await within(running)
 
 
+async def test_who_waits_for_a_node_that_stops_is_told(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omnyshell.services.node.sessions.registry.CLOSE_TIMEOUT", 0.05)
+    backend = LaterBackend()
+    async with OmnyShellHub(hub_config(certificates)) as hub:
+        node = OmnyShellNode(node_config(certificates, hub.port, tmp_path), backend=backend)
+        running = asyncio.create_task(node.run())
+        await within(node.registered.wait())
+        async with connected_client(certificates, hub.port) as client:
+            asking = asyncio.create_task(client.execute("kettle", "-"))
+            await within(backend.asked.wait())
+            node.stop()
+            with pytest.raises(SessionRejectedException, match="The node stops") as refused:
+                await within(asking)
+            assert refused.value.code == "node_offline"
+            await within(running)
+
+
 async def test_a_node_that_stops_waits_for_no_backend_for_ever(
     certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -179,7 +179,9 @@ def test_an_upgrade_goes_on_with_the_groups(tmp_path) -> None:
         pids = [hidden(node, b"s1"), hidden(node, b"s2")]
         before = [group_of(pid) for pid in pids]
         wire_module = installed / "wire.py"
-        wire_module.write_text(wire_module.read_text().replace("VERSION = 1", "VERSION = 2"))
+        wire_module.write_text(
+            wire_module.read_text().replace(f"VERSION = {wire.VERSION}\n", f"VERSION = {wire.VERSION + 1}\n")
+        )
         node.channel.sendall(wire.pack(wire.UPGRADE, wire.UNANSWERED))
         assert node.is_closed()
         node.close()

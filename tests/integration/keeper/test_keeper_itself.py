@@ -35,7 +35,9 @@ def upgradable(tmp_path, installed: Path) -> Iterator[KeeperProcess]:
 
 def install_another(installed: Path) -> None:
     wire_module = installed / "wire.py"
-    wire_module.write_text(wire_module.read_text().replace("VERSION = 1", "VERSION = 2"))
+    wire_module.write_text(
+        wire_module.read_text().replace(f"VERSION = {wire.VERSION}\n", f"VERSION = {wire.VERSION + 1}\n")
+    )
 
 
 def close(found: dict[str, int]) -> None:

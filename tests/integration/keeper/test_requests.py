@@ -119,6 +119,8 @@ def random_request(random: Random) -> tuple[bytes, ...]:
     if verb == wire.SIGNAL:
         target = random.choice([wire.GROUP, wire.SESSION])
         return verb, session, target, b"%d" % random.choice([1, 2, 9, 15, 18, 19, 64])
+    if verb == wire.ADMIT:
+        return verb, *GOOD[verb]
     return (verb, session) if wire.REQUESTS[verb] else (verb,)
 
 

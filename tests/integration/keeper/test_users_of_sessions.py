@@ -12,6 +12,7 @@ from support.people import HOMES, Machine
 from support.stack import Certificates, connected_client, hub_config, running_node, stack, within
 
 from omnyshell import OmnyShellClient, OmnyShellHub, PtySpec, SessionMode, SessionRejectedException
+from omnyshell.errors import OmnyShellException
 from omnyshell.model.audit import AuditRecord
 from omnyshell.protocol.extensions import LOGINS, OF_NODE
 from omnyshell.security.grant_tables import read_grant
@@ -172,7 +173,7 @@ async def test_a_user_is_asked_for_by_name_and_by_role(
         await session.write(b"exit\n")
         await within(session.wait())
         opened = [record.detail for record in noted if record.action == "session.open"]
-        assert opened == ["exec", "exec as ann", "exec as dbms", "exec", "shell as dbms"]
+        assert opened == ["exec as ann", "exec as ann", "exec as dbms", "exec as bea", "shell as dbms"]
 
 
 @pytest.mark.parametrize(
@@ -201,6 +202,80 @@ async def test_grants_narrow_it(
         with pytest.raises(SessionRejectedException, match=outcome) as refused:
             await within(running)
         assert refused.value.code == "not_authorized"
+
+
+async def refusals_of(client: OmnyShellClient, ref: str, owner: str = "") -> set[str]:
+    """Why somebody gets nothing of a session: not its screen, not what was above it, and not itself."""
+    found = set()
+    sessions = client.sessions_of("n1", owner)
+
+    async def above() -> None:
+        async for _ in sessions.history(ref, 1, 1):
+            pass
+
+    for asking in (sessions.peek(ref), above(), client.resume("n1", ref, pty=PtySpec(), owner=owner)):
+        with pytest.raises(OmnyShellException) as refused:
+            await within(asking)
+        found.add(str(refused.value))
+    return found
+
+
+async def test_who_may_have_what_runs_as_a_user_is_asked_each_time(
+    certificates: Certificates, machine: Machine, tmp_path: Path
+) -> None:
+    """Whoever has it, and its owner too: who becomes whom is looked at anew, not what it was when the shell began."""
+    file, table = tmp_path / "node.toml", "dev = ['ann', 'dbms']\nadmin = 'bea'"
+    labels = {"allow-roles": "developer"}
+    async with (
+        with_users(certificates, machine, tmp_path / "state", table, labels=labels) as (hub, admin),
+        connected_client(certificates, hub.port, "dev") as client,
+    ):
+        session = await within(client.open_shell("n1", pty=PtySpec(), user="dbms"))
+        ref = (await within(session.detach())).short_id
+        (listed,) = await within(client.list_sessions("n1"))
+        assert (listed.user, listed.current_cwd) == ("dbms", f"{HOMES}/dbms")
+        assert (await within(client.peek("n1", ref))).exit_code is None
+        assert await refusals_of(admin, ref, "dev") == {"'admin' may not become 'dbms' here, but: bea"}
+
+        file.write_text("[users]\ndev = 'ann'\n'role:admin' = 'dbms'\n")
+        assert await refusals_of(client, ref) == {"'dev' may not become 'dbms' here, but: ann"}
+        taken = await within(admin.resume("n1", ref, pty=PtySpec(), owner="dev"))
+        await within(taken.detach())
+        file.write_text("run-as-node-user = true\n")
+        assert await refusals_of(client, ref) == {"It is dbms's, and nothing says any more who becomes that user"}
+        file.unlink()
+        assert "cannot be read" in "".join(await refusals_of(client, ref))
+
+        file.write_text("[users]\ndev = ['ann', 'dbms']\n")
+        again = await within(client.resume("n1", ref, pty=PtySpec()))
+        await again.write(b"exit 5\n")
+        assert (await within(again.wait())).code == 5
+
+
+async def test_grants_narrow_who_may_have_a_session_too(
+    certificates: Certificates, machine: Machine, tmp_path: Path
+) -> None:
+    def granted(*logins: str) -> Grant:
+        rights = ["shell", "watch"]
+        return read_grant(GRANT | {"rights": rights} | ({"logins": list(logins)} if logins else {}), "grant 1")
+
+    table = "dev = ['ann', 'dbms']"
+    async with (
+        with_users(certificates, machine, tmp_path / "state", table, grants=(granted("ann", "dbms"),)) as (hub, _),
+        connected_client(certificates, hub.port, "dev") as client,
+    ):
+        session = await within(client.open_shell("n1", pty=PtySpec(), user="dbms"))
+        hub.reload(hub_config(certificates, grants=(granted("dbms"),)))
+        ref = (await within(session.detach())).short_id
+        attached = await within(client.open_shell("n1", pty=PtySpec(), user="dbms"))
+        hub.reload(hub_config(certificates, grants=(granted("ann"),)))
+        with pytest.raises(OmnyShellException, match="may not do this on the node any more"):
+            await within(attached.wait())
+        assert await refusals_of(client, ref) == {"The hub's grants let 'dev' not become 'dbms' here"}
+        hub.reload(hub_config(certificates, grants=(granted(),)))
+        again = await within(client.resume("n1", ref, pty=PtySpec()))
+        await again.write(b"exit\n")
+        await within(again.wait())
 
 
 async def test_without_users_one_is_the_nodes_user_or_refused(certificates: Certificates, tmp_path: Path) -> None:

@@ -64,6 +64,8 @@ COMPLETED = [
     ("shell w", ["shell web-1", "shell web-2", "shell web-10"]),
     ("exec db", ["exec db-1 "]),
     ("exec db-1 psql", []),
+    ("shell postg", ["shell postgres@db-1"]),
+    ("exec postgres@w", ["exec postgres@web-1 ", "exec postgres@web-2 ", "exec postgres@web-10 "]),
     ("attach 00000004", ["attach 00000004"]),
     ("kill 00000001 00000002", ["kill 00000001 00000002"]),
     ("close 2000", ["close 20001", "close 20002", "close 20007"]),
@@ -83,7 +85,10 @@ MISTAKES = [
     ("kil 00000001", "There is no command 'kil'; did you mean 'kill'?"),
     ("shell wbe-1", "There is no node 'wbe-1'; did you mean 'web-1'?"),
     ("shell web-10", "web-10 is offline"),
-    ("exec web-1", "Write it as :exec NODE COMMAND"),
+    ("exec web-1", "Write it as :exec [USER@]NODE COMMAND"),
+    ("shell a b@web-1", "'a b' is no user's name"),
+    ("shell @web-1", "'' is no user's name"),
+    ("exec ann@wbe-1 id", "There is no node 'wbe-1'; did you mean 'web-1'?"),
     ("attach 7", "There is no session '7'; known are 00000001"),
     ("attach 0000000", "More than one may be meant"),
     ("nodes nod:x", 'no field "nod"; did you mean \'node\'?'),
@@ -137,6 +142,7 @@ async def test_what_commands_ask_for(opened: tuple[ConsoleApp, Pilot[int]], monk
     asked = posted(app, monkeypatch)
     for line in (
         "shell web-1",
+        "shell postgres@web-1",
         "attach 00000004",
         "kill 00000001 00000002",
         "close 20001",
@@ -144,7 +150,8 @@ async def test_what_commands_ask_for(opened: tuple[ConsoleApp, Pilot[int]], monk
         "revoke bob",
     ):
         doing.prepare(line)()
-    shell, attach, kill, close, tunnel, revoke = asked
+    shell, as_user, attach, kill, close, tunnel, revoke = asked
+    assert (as_user.node_id, as_user.user, shell.user) == ("web-1", "postgres", "")
     assert (shell.node_id, attach.session.node_id, tunnel.node_id, revoke.principal) == (
         "web-1",
         "db-1",
@@ -242,7 +249,7 @@ async def test_the_palette_begins_in_the_line_what_takes_an_argument() -> None:
     async with console(a_day_at_work(), width=100, height=30) as (app, pilot):
         await pilot.press("ctrl+p", *"exec")
         await until(lambda: isinstance(app.screen, CommandPalette) and app.screen.query_one(CommandList).option_count)
-        assert "Run a command in a terminal on a node   :exec NODE COMMAND" in text_of(app)
+        assert "Run a command in a terminal on a node   :exec [USER@]NODE COMMAND" in text_of(app)
         await pilot.press("down", "enter", "enter")
         await until(lambda: isinstance(app.screen, CommandLine))
         await until(lambda: app.screen.query_one("#typed", Input).value == "exec ")

@@ -21,6 +21,7 @@ GOOD: dict[bytes, tuple[bytes, ...]] = {
     wire.UPGRADE: (),
     wire.STOP: (),
     wire.STATUS: (),
+    wire.ADMIT: (b"ann\ndba,ops\npostgres\n", b"1000"),
 }
 WRONG = (b"\xff", b" ", b"x" * 5000, "٣".encode())
 """What no field may be."""

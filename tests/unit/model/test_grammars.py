@@ -29,6 +29,7 @@ TABLE: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "PRINCIPAL_OR_NONE": (("", "a"), ("x" * 261,)),
     "FACT": (("", "Debian GNU/Linux 13 (trixie)", "x" * 128), ("a\nb", "\x1b[2J", "x" * 129)),
     "PRINCIPALS": (((), ("ann", "node:web-1"), ("p",) * 1024), (("",), ("p",) * 1025, ("x" * 261,))),
+    "LOGIN_OR_NONE": (("", "ann", "dom\\ann", "x" * 256), ("a b", "a,b", "x" * 257)),
     "ROLE": (("admin", "a b", "x" * 256), ("", "a,b", "x" * 257)),
     "ROLES": (((), ("admin", "a b"), ("r",) * 1024), (("",), ("a,b",), ("r",) * 1025, ("x" * 257,))),
     "SESSION_ID": ((UUID, UUID.upper()), ("", "s", UUID[:-1], UUID + "0", UUID.replace("-", ""), f"{{{UUID}}}")),

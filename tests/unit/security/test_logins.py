@@ -38,7 +38,7 @@ def test_what_grants_narrow_adds_up_and_what_else_allows_it_narrows_nothing() ->
         {"logins": ["a b"]},
         {"logins": ["a,b"]},
         {"logins": ["x"], "deny": True},
-        {"logins": ["x"], "rights": ["watch"]},
+        {"logins": ["x"], "rights": ["kill", "forward"]},
     ],
 )
 def test_logins_that_narrow_nothing_are_a_mistake(change: dict[str, object]) -> None:

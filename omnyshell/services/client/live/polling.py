@@ -77,4 +77,5 @@ def _session(found: DetachedSessionInfo) -> LiveSession:
         cwd=found.current_cwd or "",
         detached_at=found.detached_at,
         expires_at=found.expires_at,
+        user=found.user,
     )

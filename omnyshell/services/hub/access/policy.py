@@ -1,7 +1,7 @@
 """What the hub allows: the one place in the hub that decides who may do what."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol, Self
 
 from omnyshell.model.admin import RightInfo
@@ -16,7 +16,7 @@ from omnyshell.security.authorizer import (
     RoleBasedAuthorizer,
     with_decisions,
 )
-from omnyshell.security.grants import GrantAuthorizer
+from omnyshell.security.grants import OF_USERS, GrantAuthorizer
 from omnyshell.services.hub.access.locks import Locks, told
 from omnyshell.services.hub.enrolment.store import UNREADABLE
 from omnyshell.services.hub.ground.config import HubConfig
@@ -84,6 +84,16 @@ class HubPolicy:
             # An error of an embedder's authorizer must neither allow anything nor end the connection.
             logger.exception("the authorizer failed")
             return Decision(allowed=False, why="the hub cannot decide it now")
+
+    def logins_of_all(
+        self, principal: Principal, actions: Collection[Action], node: JudgedNode
+    ) -> frozenset[str] | None:
+        """Return the users to whom grants narrow what takes several rights: those whom each allows; None for any."""
+        if not set(actions).issubset(OF_USERS):
+            return None
+        narrowed = [self.logins(principal, action, node) for action in actions]
+        some = [logins for logins in narrowed if logins is not None]
+        return frozenset.intersection(*some) if some else None
 
     def logins(self, principal: Principal, action: Action, node: JudgedNode) -> frozenset[str] | None:
         """Return the users of the node's machine to whom grants narrow an action that is allowed; None for any."""

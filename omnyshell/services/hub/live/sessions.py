@@ -322,14 +322,15 @@ class LiveSessions:
                 cwd=cwd,
                 detached_at=info.detached_at,
                 expires_at=info.expires_at,
+                user=clean(info.user),
             )
             self._entries[key] = SessionEntry(item, self._clock.monotonic(), self._carried)
             self._mark(Part.SESSIONS, key, principal, None)
             return
         self._away.discard(key)
         item = entry.item
-        told = (item.created_at, item.command, item.cwd, item.detached_at, item.expires_at, item.away)
-        item.away = False
+        told = (item.created_at, item.command, item.cwd, item.detached_at, item.expires_at, item.user, item.away)
+        item.away, item.user = False, clean(info.user) or item.user
         item.command, item.cwd = command or item.command, cwd or item.cwd
         if item.resumed:
             # The session may be older than this hub's process.
@@ -337,5 +338,5 @@ class LiveSessions:
         if not entry.route_id:
             item.detached_at = info.detached_at or item.detached_at
             item.expires_at = info.expires_at or item.expires_at
-        if told != (item.created_at, item.command, item.cwd, item.detached_at, item.expires_at, False):
+        if told != (item.created_at, item.command, item.cwd, item.detached_at, item.expires_at, item.user, False):
             self._mark(Part.SESSIONS, key, item.principal, None)

@@ -10,7 +10,7 @@ from omnyshell.model.admin import RightInfo
 from omnyshell.model.live import LiveItem, LiveNode, LiveSession, OwnRights, Part, Scope
 from omnyshell.model.principals import Principal
 from omnyshell.model.tunnels import LOCAL_EXPOSER
-from omnyshell.protocol.extensions import OTHERS_SESSIONS, RIGHTS
+from omnyshell.protocol.extensions import LOGINS, OTHERS_SESSIONS, RIGHTS
 from omnyshell.security.authorizer import OWN_MACHINE, Action, NodeResource
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
@@ -130,7 +130,8 @@ class Viewer:
         """Return an item as it may be shown to a viewer that sees it.
 
         Where the client of a session is, is for admins and for that client's own principal, as with `peers`; who took
-        it or looks at it is for connections that announced `others-sessions`.
+        it or looks at it is for connections that announced `others-sessions`, and as whom it runs for those with
+        `logins`.
         """
         if not isinstance(item, LiveSession):
             return item
@@ -139,6 +140,8 @@ class Viewer:
             hidden["address"] = ""
         if OTHERS_SESSIONS not in self.features and (item.taken_by or item.watched_by):
             hidden |= {"taken_by": "", "watched_by": ()}
+        if LOGINS not in self.features and item.user:
+            hidden["user"] = ""
         return replace(item, **hidden) if hidden else item
 
     def may_hear_the_end(self, item: LiveItem) -> bool:

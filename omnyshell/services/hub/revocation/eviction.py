@@ -208,7 +208,8 @@ class Eviction:
         node = self._nodes.find(route.session.node_id)
         if node is None or node.peer is not route.node:
             return False
-        return all(self._policy.decide(principal, right, node).allowed for right in route.rights)
+        is_allowed = all(self._policy.decide(principal, right, node).allowed for right in route.rights)
+        return is_allowed and route.is_within(self._policy.logins_of_all(principal, route.rights, node))
 
 
 def _ids(peer: Peer) -> dict[str, str]:

@@ -106,10 +106,9 @@ class SessionAdmission:
         return right
 
     def _check_user(self, client: Peer, node: ReachableNode, request: SessionOpen, right: Action) -> tuple[str, ...]:
-        """Return the users to whom grants narrow a new session. Raises `SessionRejectedException`."""
-        if request.resume_session_id is not None:
-            return ()
-        logins = self._policy.logins(client.principal, right, node)
+        """Return the users to whom grants narrow a session. Raises `SessionRejectedException`."""
+        rights = (right, Action.OTHERS) if reaches_others(request, client.principal) else (right,)
+        logins = self._policy.logins_of_all(client.principal, rights, node)
         is_narrowed = logins is not None
         if (is_narrowed or request.user) and LOGINS not in node.peer.features:
             text = f"Node '{node.node_id}' is too old to say whose its sessions are: its OmnyShell wants an update"

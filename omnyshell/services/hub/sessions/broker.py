@@ -175,12 +175,12 @@ class HubBroker:
     def opened(self, route: SessionRoute, message: NodeSessionOpened) -> None:
         """The node has started the requested session."""
         session = route.session
-        why = self._why_not_it(route, message.session_id)
+        why = self._why_not_it(route, message)
         if why:
             self._end_at_node(route, ChannelClose(reason=CloseReason.ERROR, message="That session is not this one"))
             self._reject_route(route, ErrorCodes.SESSION_REJECTED, why)
             return
-        session.id = message.session_id
+        session.id, route.as_user = message.session_id, message.user
         route.becomes(SessionState.OPEN, "session open")
         self._metrics.sessions_opened += 1
         self._kept.opened(route)
@@ -189,7 +189,7 @@ class HubBroker:
             self._audit_connection(route)
         else:
             action = "session.resume" if route.is_resume else "session.open"
-            self._audit_session(action, route, more=f"as {route.user}" if route.user else "")
+            self._audit_session(action, route, more=f"as {route.as_user}" if route.as_user else "")
         route.client.send_in_order(client_answer(message, route), route.client_channel)
 
     def rejected(self, route: SessionRoute, message: NodeSessionRejected) -> None:
@@ -308,8 +308,11 @@ class HubBroker:
         route.client.send_in_order(message, route.client_channel)
         return self._router.is_carried(route)
 
-    def _why_not_it(self, route: SessionRoute, named: str) -> str:
+    def _why_not_it(self, route: SessionRoute, message: NodeSessionOpened) -> str:
         """Why a node's answer is about another session than the one that was asked for; "" where it may be that."""
+        named = message.session_id
+        if message.user and not route.is_as_asked(message.user):
+            return "The node opened it as another user than the one that was asked for"
         if route.resumes is not None and not matches_ref(named, route.resumes):
             return "The node named another session than the one that was asked for"
         is_anothers = named != route.asked_id and self._is_anothers(named, route.session)

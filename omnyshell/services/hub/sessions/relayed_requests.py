@@ -14,17 +14,18 @@ from typing import Any, TypeVar
 from omnyshell.clock import Clock
 from omnyshell.ids import IdFactory, matches_ref
 from omnyshell.model.grammars import is_principal
-from omnyshell.protocol.extensions import HISTORY, RIGHTS, SCREEN_ETAG
+from omnyshell.protocol.extensions import HISTORY, LOGINS, RIGHTS, SCREEN_ETAG
 from omnyshell.protocol.limits import RELAYED_REQUEST_TIMEOUT
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
     DetachedSessionKillRequest,
     DetachedSessionsResponse,
     NodeDetachedSessionKillResponse,
+    NodeSessionScreenRequest,
     NodeSessionScreenResponse,
     SessionScreenRequest,
 )
-from omnyshell.protocol.messages.history import NodeSessionHistoryResponse
+from omnyshell.protocol.messages.history import NodeSessionHistoryRequest, NodeSessionHistoryResponse
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.quota import Pool, Quota
@@ -40,16 +41,19 @@ from omnyshell.services.hub.sessions.acts import Acts
 from omnyshell.services.hub.sessions.looks import Looks
 from omnyshell.services.hub.sessions.request_kinds import (
     LOOKS,
+    LOOKS_AT_ONE,
     NO_REASON,
     NO_SUCH_OWNER,
     NODE_OFFLINE,
     NOT_AUTHORIZED,
     TIMED_OUT,
     TOO_MANY,
+    TOO_OLD,
     RequestKind,
     kind_of,
 )
 from omnyshell.services.hub.sessions.route import Session
+from omnyshell.services.hub.sessions.translation import asker
 from omnyshell.services.hub.sessions.watchers import Watchers
 from omnyshell.steps import step
 
@@ -139,7 +143,7 @@ class RelayedRequests:
         elif why := _unserved(kind, node.peer) or self._why_too_many(client, node.peer):
             self._refuse(kind, client, request, why)
         else:
-            self._pass_on(kind, client, request, node.peer)
+            self._pass_on(kind, client, request, node)
 
     def _why_too_many(self, client: Peer, node: FarEnd) -> str:
         at_node = self._of_peer[node]
@@ -238,9 +242,21 @@ class RelayedRequests:
             decision = self._policy.decide(client.principal, right, node)
             if not decision.allowed:
                 return right, self._policy.reason(client.principal, node, decision)
-        return None
+        return self._why_nobody(client, request, node) if isinstance(request, LOOKS_AT_ONE) else None
 
-    def _pass_on(self, kind: RequestKind, client: Peer, request: Any, node: FarEnd) -> None:
+    def _why_nobody(self, client: Peer, request: Any, node: ReachableNode) -> tuple[Action, str] | None:
+        """The right, and the reason, where grants narrow a look at a session to users that cannot be."""
+        right, *_ = rights_taken(request, client.principal)
+        logins = self._logins(client, request, node)
+        if logins is None or (logins and LOGINS in node.peer.features):
+            return None
+        return right, f": {TOO_OLD if logins else 'grants name nobody whose it may be'}"
+
+    def _logins(self, client: Peer, request: Any, node: ReachableNode) -> frozenset[str] | None:
+        return self._policy.logins_of_all(client.principal, rights_taken(request, client.principal), node)
+
+    def _pass_on(self, kind: RequestKind, client: Peer, request: Any, reachable: ReachableNode) -> None:
+        node = reachable.peer
         shared = frozenset(client.features) & frozenset(node.features)
         if isinstance(request, SessionScreenRequest):
             request.etag = request.etag if SCREEN_ETAG in shared else None
@@ -252,7 +268,10 @@ class RelayedRequests:
         self._of_principal[client.principal.id] += 1
         asked = {"node_id": request.node_id, "request": request.request_id, "detail": kind.action}
         step(logger, "request passed on", peer=client.id, principal=client.principal.id, **asked)
-        node.send(kind.ask(request, id_, owner_of(request, client.principal)))
+        ask = kind.ask(request, id_, owner_of(request, client.principal))
+        if isinstance(ask, NodeSessionScreenRequest | NodeSessionHistoryRequest) and LOGINS in node.features:
+            ask.asker = asker(client.principal, self._logins(client, request, reachable) or ())
+        node.send(ask)
 
     def _give_up(self, applies: Callable[[_Pending], bool]) -> None:
         for id_, pending in self._where(applies):

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from omnyshell.ids import matches_ref, short_id
 from omnyshell.model.sessions import DetachedSessionInfo
-from omnyshell.protocol.extensions import EVENTS, HISTORY
+from omnyshell.protocol.extensions import EVENTS, HISTORY, LOGINS
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
     ActiveSessionDetachResponse,
@@ -44,9 +44,14 @@ NO_REASON = "The node refused it"
 NO_SUCH_OWNER = "No principal has such a name"
 TIMED_OUT = "Timed out"
 TOO_MANY = "Too many requests at once"
+TOO_OLD = "its OmnyShell is too old to say whose its sessions are, and wants an update"
 
 LOOKS = (DetachedSessionsRequest, SessionScreenRequest, SessionHistoryRequest)
 """Requests that change nothing: those that are repeated are audited now and then."""
+
+
+LOOKS_AT_ONE = (SessionScreenRequest, SessionHistoryRequest)
+"""Those that show what is in a session: they take whom it runs as, where grants or the node say so."""
 
 
 class Asked(Protocol):
@@ -63,6 +68,10 @@ class Asked(Protocol):
     @property
     def owner(self) -> str:
         """Whose sessions it is about."""
+
+    @property
+    def shared(self) -> frozenset[str]:
+        """The extensions that client and node announced."""
 
 
 AnyAnswer = Request | NodeLiveSessionsResponse
@@ -190,7 +199,15 @@ def _same_short(named: str | None, asked: Asked) -> str | None:
 
 def _placed(sessions: Iterable[DetachedSessionInfo], asked: Asked) -> tuple[DetachedSessionInfo, ...]:
     """Return them at the node that was asked, and with their own short ids, whatever it says."""
-    return tuple(replace(info, node_id=asked.request.node_id, short_id=short_id(info.session_id)) for info in sessions)
+    return tuple(
+        replace(
+            info,
+            node_id=asked.request.node_id,
+            short_id=short_id(info.session_id),
+            user=info.user if LOGINS in asked.shared else "",
+        )
+        for info in sessions
+    )
 
 
 def _tell_screen(said: NodeSessionScreenResponse, asked: Asked) -> SessionScreenResponse:

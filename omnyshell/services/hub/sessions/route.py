@@ -4,7 +4,7 @@ OPENING -> OPEN -> DETACHED or CLOSED, or from OPENING to CLOSED at once.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -65,6 +65,9 @@ class SessionRoute:
     logins: tuple[str, ...] = ()
     """The users to whom grants narrow it; they do not where there are none."""
 
+    as_user: str = ""
+    """The user as whom it runs, as its node says; empty where that one does not say it."""
+
     resumes: str | None = None
     """What names the session that is resumed, if one is."""
 
@@ -110,6 +113,16 @@ class SessionRoute:
     def rights(self) -> tuple[Action, ...]:
         """The rights that the client needs at the node for as long as it has the session."""
         return (self.right, Action.OTHERS) if self.is_others else (self.right,)
+
+    def is_as_asked(self, user: str) -> bool:
+        """Tell whether it may run as a user, by what was asked and what grants narrow it to."""
+        return self.user in ("", user) and (not self.logins or user in self.logins)
+
+    def is_within(self, logins: Collection[str] | None) -> bool:
+        """Tell whether grants that narrow it to these users now, or do not, let its client have it."""
+        if logins is None:
+            return True
+        return self.as_user in logins if self.as_user else bool(self.logins) and set(self.logins).issubset(logins)
 
     @property
     def is_open(self) -> bool:
@@ -185,5 +198,6 @@ class SessionRoute:
             resumed=self.is_resume,
             bytes_in=bytes_in,
             bytes_out=bytes_out,
+            user=self.as_user,
             taken_by=self.client.principal.id if self.is_others else "",
         )

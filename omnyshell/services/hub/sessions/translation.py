@@ -1,6 +1,9 @@
 """What a session's messages become on their way between client and node."""
 
-from omnyshell.model.sessions import SessionMode
+from collections.abc import Iterable
+
+from omnyshell.model.principals import Principal
+from omnyshell.model.sessions import SessionAsker, SessionMode
 from omnyshell.protocol.byte_text import shown_start
 from omnyshell.protocol.extensions import (
     FORWARD,
@@ -40,7 +43,8 @@ def carried_by(route: SessionRoute) -> str:
 
 def node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
     """Make the request to the node; fields of extensions go only to a node that announced them."""
-    with_users = LOGINS in route.node.features and not route.is_resume
+    has_logins = LOGINS in route.node.features
+    with_users = has_logins and not route.is_resume
     return NodeSessionOpen(
         session_id=route.session.id,
         principal=route.session.principal,
@@ -63,7 +67,13 @@ def node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
         user=route.user or None if with_users else None,
         roles=tuple(sorted(route.client.principal.roles)) if with_users else (),
         logins=route.logins if with_users else (),
+        asker=asker(route.client.principal, route.logins) if has_logins and route.is_resume else None,
     )
+
+
+def asker(principal: Principal, logins: Iterable[str]) -> SessionAsker:
+    """Return who takes up a session, or looks at it, as a node with `logins` is told."""
+    return SessionAsker(principal=principal.id, roles=tuple(sorted(principal.roles)), logins=tuple(sorted(logins)))
 
 
 def _is_of_both(extension: str, route: SessionRoute) -> bool:

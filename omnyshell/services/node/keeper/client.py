@@ -61,17 +61,31 @@ class KeptFacts(NamedTuple):
     kind: bytes
 
 
+class Owner(NamedTuple):
+    """The user of this machine as whom a session runs."""
+
+    name: str
+    uid: int
+
+
 class Descriptors(NamedTuple):
     """A session that was started or taken: what is known of it, and descriptors by name, which are the receiver's."""
 
     facts: KeptFacts
+    owner: Owner | None
+    """None where it runs as the keeper's own user."""
+
     by_name: dict[str, int]
+
+
+Answer = list[bytes] | Descriptors
+Answered = Callable[[Answer | Exception], None]
 
 
 class _Pending(NamedTuple):
     verb: bytes
     fields: tuple[bytes, ...]
-    answered: Callable[[list[bytes] | Descriptors | Exception], None]
+    answered: Answered
 
 
 class KeeperClient:
@@ -102,6 +116,9 @@ class KeeperClient:
 
         self.flaw = ""
         """Why sessions are in no control groups, or cannot be limited as the node's file says."""
+
+        self.tells_users = False
+        """Whether the keeper tells as whom sessions run; one that does not is of an earlier version."""
 
         self._state_dir = state_dir
         self._node_id = node_id.encode()
@@ -136,9 +153,7 @@ class KeeperClient:
                 logger.warning("the keeper goes on as it is: %s", exc)
             return _listed(await self.request(wire.LIST))
 
-    def ask(
-        self, verb: bytes, *fields: bytes, answered: Callable[[list[bytes] | Descriptors | Exception], None]
-    ) -> None:
+    def ask(self, verb: bytes, *fields: bytes, answered: Answered) -> None:
         """Ask; `answered` gets what the keeper said, or why not: a `Refusal`, or `NoKeeperException`.
 
         A start waits for a keeper that is not there; other requests do not, as they are about what it had.
@@ -148,7 +163,7 @@ class KeeperClient:
         if self._connecting is not None:
             return
         if self._line is not None:
-            self._line.send(wire.pack(verb, b"%d" % number, *fields))
+            self._send(number)
         elif verb == wire.START and not self._is_closed:
             self._reconnect()
         else:
@@ -161,19 +176,19 @@ class KeeperClient:
 
     async def request(self, verb: bytes, *fields: bytes) -> list[bytes]:
         """Ask, and return the answer's fields. Raises what `ask` passes on."""
-        future: asyncio.Future[list[bytes] | Descriptors] = asyncio.get_running_loop().create_future()
-        self.ask(verb, *fields, answered=lambda answer: _resolve(future, answer))
-        answer = await future
-        return answer if isinstance(answer, list) else []
+        return _fields(await self._answer(verb, *fields))
 
     async def take(self, session_id: str) -> Descriptors:
         """Return the descriptors of a session that an earlier process has started. Raises `Refusal` and `OSError`."""
-        future: asyncio.Future[list[bytes] | Descriptors] = asyncio.get_running_loop().create_future()
-        self.ask(wire.TAKE, session_id.encode(), answered=lambda answer: _resolve(future, answer))
-        answer = await future
+        answer = await self._answer(wire.TAKE, session_id.encode())
         if isinstance(answer, list):
             raise NoKeeperException("the keeper has no descriptors")
         return answer
+
+    def _answer(self, verb: bytes, *fields: bytes) -> asyncio.Future[Answer]:
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.ask(verb, *fields, answered=lambda answer: _resolve(future, answer))
+        return future
 
     async def aclose(self) -> None:
         """Leave the keeper, and all that it has. Idempotent."""
@@ -258,7 +273,8 @@ class KeeperClient:
             else:
                 break
         # An earlier keeper knows of no control groups.
-        boot, judges, _, flaw, limits = [*answer, b"", b"", b""][2:7]
+        version, _, boot, judges, _, flaw, limits = [*answer, b"", b"", b""][:7]
+        self.tells_users = int(version) >= wire.WITH_USERS
         if self._boot not in (b"", boot):
             self._gone()
         self._boot, self.judges = boot, judges == wire.JUDGES
@@ -268,15 +284,14 @@ class KeeperClient:
         """Ask over a connection that is being made."""
         if self._line is None:
             raise NoKeeperException("the keeper has ended")
-        future: asyncio.Future[list[bytes] | Descriptors] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         number = next(self._numbers)
         self._pending[number] = _Pending(verb, fields, lambda answer: _resolve(future, answer))
-        self._line.send(wire.pack(verb, b"%d" % number, *fields))
+        self._send(number)
         try:
-            answer = await future
+            return _fields(await future)
         finally:
             self._pending.pop(number, None)
-        return answer if isinstance(answer, list) else []
 
     def _ask_again(self) -> None:
         """Ask what was not answered; a session that was started after all is taken."""
@@ -331,21 +346,27 @@ class KeeperClient:
 
     def _descriptors(self, fields: list[bytes]) -> Descriptors | OSError:
         came = self._line.descriptors() if self._line is not None else []
-        names = [name.decode() for name in fields[3:]]
+        facts, rest, owner = _facts(*fields[:3]), fields[3:], None
+        if self.tells_users:
+            name, uid, *rest = rest
+            owner = Owner(os.fsdecode(name), int(uid)) if name else None
+        names = [name.decode() for name in rest]
         if len(came) != len(names):
             close_all(came)
             return OSError("Too many open files")
-        return Descriptors(_facts(*fields[:3]), dict(zip(names, came, strict=True)))
+        return Descriptors(facts, owner, dict(zip(names, came, strict=True)))
 
-    def _settle(self, number: int, answer: list[bytes] | Descriptors | Exception) -> None:
+    def _settle(self, number: int, answer: Answer | Exception) -> None:
         pending = self._pending.pop(number, None)
         if pending is not None:
             pending.answered(answer)
 
 
-def _resolve(
-    future: "asyncio.Future[list[bytes] | Descriptors]", answer: list[bytes] | Descriptors | Exception
-) -> None:
+def _fields(answer: Answer) -> list[bytes]:
+    return answer if isinstance(answer, list) else []
+
+
+def _resolve(future: asyncio.Future[Answer], answer: Answer | Exception) -> None:
     if future.done():
         if isinstance(answer, Descriptors):
             close_all(answer.by_name.values())

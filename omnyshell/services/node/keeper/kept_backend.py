@@ -12,7 +12,7 @@ from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.keeper import wire
 from omnyshell.model.sessions import PtySpec
 from omnyshell.services.node.backend import Launch, LeftSession, OutputSink, ShellRequest, ShellSession
-from omnyshell.services.node.keeper.client import Descriptors, KeeperClient, KeptFacts, Refusal
+from omnyshell.services.node.keeper.client import Answer, Descriptors, KeeperClient, KeptFacts, Refusal
 from omnyshell.services.node.keeper.kept_leader import KeptLeader
 from omnyshell.services.node.keeper.line import close_all
 from omnyshell.services.node.keeper.place import NoKeeperException
@@ -126,7 +126,7 @@ class KeptBackend:
     def _left_session(self, client: KeeperClient, name: str, descriptors: Descriptors, left: LeftRecord) -> LeftSession:
         def take(sink: OutputSink) -> ShellSession:
             record = left.record or SessionRecord.begin(descriptors.by_name["record"])
-            leader = KeptLeader(client, name, descriptors.facts.pid, self._forgotten)
+            leader = KeptLeader(client, name, descriptors.facts.pid, descriptors.owner, self._forgotten)
             return self._session_of(leader, descriptors, sink, record, leader_only=left.state.leader_only)
 
         checkpoint = left.record.checkpoint if left.record is not None else None
@@ -148,7 +148,7 @@ class KeptBackend:
         fields = _start_fields(request, launch, whose_field(request) if client.judges else b"")
         future: asyncio.Future[ShellSession] = asyncio.get_running_loop().create_future()
 
-        def answered(answer: list[bytes] | Descriptors | Exception) -> None:
+        def answered(answer: Answer | Exception) -> None:
             try:
                 session = self._session(client, request, launch, sink, answer)
             except (SessionRejectedException, OSError) as exc:
@@ -194,14 +194,14 @@ class KeptBackend:
         request: ShellRequest,
         launch: Launch,
         sink: OutputSink,
-        answer: list[bytes] | Descriptors | Exception,
+        answer: Answer | Exception,
     ) -> ProcessSession:
         """Make a session of what the keeper has started. Raises `SessionRejectedException` or `OSError`."""
         if isinstance(answer, OSError):
             self._end_unwanted(request.session_id)
         if not isinstance(answer, Descriptors):
             raise _rejection(launch, answer)
-        leader = KeptLeader(client, request.session_id, answer.facts.pid, self._forgotten)
+        leader = KeptLeader(client, request.session_id, answer.facts.pid, answer.owner, self._forgotten)
         try:
             record = SessionRecord.begin(answer.by_name["record"])
             return self._session_of(leader, answer, sink, record, leader_only=request.leader_only)

@@ -6,10 +6,18 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 
+from omnyshell.errors import SessionRejectedException
 from omnyshell.keeper import wire
-from omnyshell.services.node.keeper.client import KeeperClient
+from omnyshell.services.node.backend import Asker, Foreground
+from omnyshell.services.node.environment import own_user, why_not_own
+from omnyshell.services.node.keeper.client import Answer, KeeperClient, Owner, Refusal
+from omnyshell.services.node.keeper.whose import admitted_field
 from omnyshell.services.node.processes.leader import HangUp
 from omnyshell.services.node.processes.process_table import hang_up, identity_of, signal_session
+
+UNKNOWN_USER = "Nobody knows as whom this session runs, which an earlier version of the keeper has started"
+NOT_ASKED = "Nobody can be called so"
+NO_KEEPER = "Nobody can say who may have this session, as the keeper does not answer"
 
 
 class KeptLeader:
@@ -20,10 +28,15 @@ class KeptLeader:
         client: KeeperClient,
         session_id: str,
         pid: int,
+        owner: Owner | None,
         forgotten: Callable[["KeptLeader"], None],
     ) -> None:
-        """`forgotten` is called when all of it is done."""
+        """`owner` is the user as whom it runs, None for the keeper's own; `forgotten` is called when all is done."""
         self.pid = pid
+        self.seen = Foreground()
+        """What the keeper said last of its foreground."""
+
+        self._owner = owner
         self._client = client
         self._forgotten = forgotten
         self.session_id = session_id
@@ -96,6 +109,40 @@ class KeptLeader:
         else:
             self._tell(wire.STOP_READING)
 
+    @property
+    def user(self) -> str:
+        """The user as whom it runs; empty where an earlier version of the keeper has started it for somebody."""
+        if self._owner is not None:
+            return self._owner.name
+        return "" if self._client.judges else own_user()
+
+    def admit(self, asker: Asker, answered: Callable[[str], None]) -> None:
+        """Ask the keeper whether somebody may have what runs as this user now. What it does not answer is a no."""
+        if self._owner is None:
+            answered(UNKNOWN_USER if self._client.judges else why_not_own("", asker.logins))
+            return
+        try:
+            fields = (admitted_field(asker, self._owner.name), b"%d" % self._owner.uid)
+            wire.check(wire.ADMIT, fields)
+        except (SessionRejectedException, wire.MalformedError):
+            answered(NOT_ASKED)
+            return
+        self._client.ask(wire.ADMIT, *fields, answered=lambda answer: answered(_why_not(answer)))
+
+    def look(self, done: Callable[[], None]) -> None:
+        """Ask the keeper what runs in the foreground, and where, if that is somebody else's."""
+        if self.user == own_user() or not self._has_keeper:
+            done()
+            return
+
+        def heard(answer: Answer | Exception) -> None:
+            if isinstance(answer, list):
+                _, name, directory = (field.decode(errors="replace") for field in answer[:3])
+                self.seen = Foreground(name or None, directory or None)
+            done()
+
+        self._client.ask(wire.WHERE, self._name, answered=heard)
+
     def tell_again(self) -> None:
         """Tell what may not have reached the keeper before the connection was lost."""
         if self._is_input_closed:
@@ -133,3 +180,10 @@ class KeptLeader:
             os.close(self._pidfd)
             self._pidfd = None
         self.end(None)
+
+
+def _why_not(answer: Answer | Exception) -> str:
+    """Return why the keeper admits nobody; empty where it does."""
+    if isinstance(answer, Refusal):
+        return str(answer)
+    return "" if isinstance(answer, list) else NO_KEEPER

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from omnyshell.errors import ConfigException, ErrorCodes, SessionRejectedException
 from omnyshell.keeper import users
 from omnyshell.options.toml_file import TomlFile
-from omnyshell.services.node.backend import ShellRequest
+from omnyshell.services.node.backend import Asker, ShellRequest
 
 USERS = "users"
 """The key of the table."""
@@ -31,7 +31,16 @@ def check_users(value: object) -> None:
 
 def whose_field(request: ShellRequest) -> bytes:
     """Return for whom a request is, as the keeper is told. Raises `SessionRejectedException` for an impossible name."""
-    parts = (request.principal, _listed(request.roles), request.user, _listed(request.logins))
+    return _field(Asker(request.principal, request.roles, request.logins), request.user)
+
+
+def admitted_field(asker: Asker, user: str) -> bytes:
+    """Return who wants what runs as a user, as the keeper is told. Raises `SessionRejectedException` as above."""
+    return _field(asker, user)
+
+
+def _field(asker: Asker, user: str) -> bytes:
+    parts = (asker.principal, _listed(asker.roles), user, _listed(asker.logins))
     if any("\n" in part or "\0" in part for part in parts):
         raise SessionRejectedException("Nobody can be called so", code=ErrorCodes.BAD_REQUEST)
     return "\n".join(parts).encode(errors="surrogatepass")

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from omnyshell.errors import ErrorCodes, SessionRejectedException
+from omnyshell.services.node.backend import Asker, Foreground
+from omnyshell.services.node.environment import own_user, why_not_own
 from omnyshell.services.node.processes.leader import HangUp
 from omnyshell.services.node.processes.ledger import ChildLedger
 from omnyshell.services.node.processes.process_table import hang_up, identity_of, signal_session
@@ -68,6 +70,22 @@ class Child:
 
     def forget(self) -> None:
         """Nobody else knows how it ended."""
+
+    @property
+    def user(self) -> str:
+        """The node's user."""
+        return own_user()
+
+    seen = Foreground()
+    """Nothing: our own processes can be looked at."""
+
+    def admit(self, asker: Asker, answered: Callable[[str], None]) -> None:
+        """Say at once whether somebody may have what is the node's user's."""
+        answered(why_not_own("", asker.logins))
+
+    def look(self, done: Callable[[], None]) -> None:
+        """There is nothing to learn."""
+        done()
 
     def _finish_off(self) -> None:
         signal_session(self._identity, signal.SIGKILL)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from omnyshell.services.node.backend import Asker, Foreground
 from omnyshell.services.node.processes.process_table import HANG_UP_TIME
 
 
@@ -34,6 +35,20 @@ class Leader(Protocol):
 
     def forget(self) -> None:
         """Nobody will ask how it ended, once its output is done. Idempotent."""
+
+    @property
+    def user(self) -> str:
+        """The user as whom it was started; empty where that is not known."""
+
+    @property
+    def seen(self) -> Foreground:
+        """What was learned last of processes that only another one may look at."""
+
+    def admit(self, asker: Asker, answered: Callable[[str], None]) -> None:
+        """See `OwnedSession`."""
+
+    def look(self, done: Callable[[], None]) -> None:
+        """Learn `seen` anew; see `OwnedSession`."""
 
 
 class HangUp:

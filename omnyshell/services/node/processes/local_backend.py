@@ -9,7 +9,7 @@ from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.model.sessions import PtySpec, SessionMode
 from omnyshell.services.node.as_root import AS_SAID, Whose
 from omnyshell.services.node.backend import Launch, OutputSink, ShellRequest
-from omnyshell.services.node.environment import account, find_shells, inherited_variables
+from omnyshell.services.node.environment import find_shells, inherited_variables, own_user, why_not_own
 from omnyshell.services.node.processes.commands import prepare, prepare_for_login
 from omnyshell.services.node.processes.ledger import ChildLedger
 from omnyshell.services.node.processes.own_children import start_on_pipes, start_on_terminal
@@ -43,6 +43,7 @@ class LocalBackend:
         self._whose = whose
         self.drain_limit = drain_limit
         self._inherited = inherited_variables(os.environ)
+        own_user()
 
     async def begin(self) -> Sequence[str]:
         """End processes that a killed node left behind, and log what may run; return the shells that work."""
@@ -89,11 +90,8 @@ def _check_mode(request: ShellRequest) -> None:
 
 def _check_own_user(request: ShellRequest) -> None:
     """Refuse to be another user than the node's. Raises `SessionRejectedException`."""
-    own = account().name
-    if request.user not in ("", own) or (request.logins and own not in request.logins):
-        wanted = f"'{request.user}'" if request.user else "whom the hub allows"
-        text = f"This node has no [users], so nobody becomes {wanted}: all that it starts is {own}'s"
-        raise SessionRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
+    if why := why_not_own(request.user, request.logins):
+        raise SessionRejectedException(why, code=ErrorCodes.NOT_AUTHORIZED)
 
 
 def is_quiet_shell(request: ShellRequest) -> bool:

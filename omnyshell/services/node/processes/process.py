@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 
 from omnyshell.protocol.frames import DataOpcode
-from omnyshell.services.node.backend import Foreground, OutputSink
+from omnyshell.services.node.backend import Asker, Foreground, OutputSink
 from omnyshell.services.node.processes.descriptor_io import FdReader, FdWriter, do_nothing
 from omnyshell.services.node.processes.leader import Leader
 from omnyshell.services.node.processes.process_table import signal_name
@@ -102,6 +102,19 @@ class ProcessSession(ABC):
     @abstractmethod
     def signal(self, name: str) -> None:
         """Signal what runs in the foreground; an unknown name is ignored."""
+
+    @property
+    def user(self) -> str:
+        """The user as whom it runs."""
+        return self._child.user
+
+    def admit(self, asker: Asker, answered: Callable[[str], None]) -> None:
+        """Say whether somebody may have it; see `OwnedSession`."""
+        self._child.admit(asker, answered)
+
+    def look(self, done: Callable[[], None]) -> None:
+        """Learn anew what runs in the foreground of a terminal; there is nothing to be told of pipes."""
+        done()
 
     def foreground(self) -> Foreground:
         """What runs in the foreground; unknown without a terminal."""

@@ -5,6 +5,7 @@ import os
 import struct
 import termios
 from array import array
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -89,7 +90,17 @@ class PtySession(ProcessSession):
 
     def foreground(self) -> Foreground:
         """The foreground process group's command and directory."""
-        return foreground_of(self._master) if not self.has_ended else Foreground()
+        if self.has_ended:
+            return Foreground()
+        found, seen = foreground_of(self._master), self._child.seen
+        return Foreground(found.command or seen.command, found.cwd or seen.cwd)
+
+    def look(self, done: Callable[[], None]) -> None:
+        """Learn it anew where another user's processes have to be asked for."""
+        if self.has_ended:
+            done()
+        else:
+            self._child.look(done)
 
     @property
     def _has_terminal(self) -> bool:

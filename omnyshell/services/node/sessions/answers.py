@@ -1,7 +1,7 @@
 """Answers the hub's requests about a principal's sessions (docs/protocol.md#detached-sessions)."""
 
 import base64
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from omnyshell.errors import SessionRejectedException
@@ -28,7 +28,7 @@ from omnyshell.protocol.messages.history import (
 from omnyshell.services.node.screens.pump import Painting
 from omnyshell.services.node.sessions.fitting import fitting
 from omnyshell.services.node.sessions.references import NOT_FOUND, find_session
-from omnyshell.services.node.sessions.registry import NodeSessions
+from omnyshell.services.node.sessions.registry import NodeSessions, asker_of
 from omnyshell.services.node.sessions.session import NodeSession
 from omnyshell.terminal.painting.lines import painting_lines
 
@@ -53,16 +53,28 @@ class SessionAnswers:
         }
 
     def _list(self, ask: NodeDetachedSessionsRequest, reply: Reply) -> None:
-        infos = self._describe(self._sessions.shells_of(ask.principal))
-        reply(NodeDetachedSessionsResponse(request_id=ask.request_id, sessions=infos))
+        def tell(infos: tuple[DetachedSessionInfo, ...]) -> None:
+            reply(NodeDetachedSessionsResponse(request_id=ask.request_id, sessions=infos))
+
+        self._describe(self._sessions.shells_of(ask.principal), tell)
 
     def _list_all(self, ask: NodeLiveSessionsRequest, reply: Reply) -> None:
         found = self._sessions.running() if ask.commands else self._sessions.shells()
-        reply(NodeLiveSessionsResponse(request_id=ask.request_id, sessions=self._describe(found)))
 
-    def _describe(self, sessions: list[NodeSession]) -> tuple[DetachedSessionInfo, ...]:
-        found = sorted(sessions, key=lambda session: session.created_at)
-        return fitting([session.describe(self._node_id) for session in found])
+        def tell(infos: tuple[DetachedSessionInfo, ...]) -> None:
+            reply(NodeLiveSessionsResponse(request_id=ask.request_id, sessions=infos))
+
+        self._describe(found, tell)
+
+    def _describe(self, sessions: list[NodeSession], tell: Callable[[tuple[DetachedSessionInfo, ...]], None]) -> None:
+        """Tell of sessions, once it is known what runs in all of them."""
+
+        def looked() -> None:
+            found = sorted((each for each in sessions if each.is_running), key=lambda session: session.created_at)
+            tells_users = self._sessions.tells_users
+            tell(fitting([session.describe(self._node_id, tells_user=tells_users) for session in found]))
+
+        _when_all([session.look for session in sessions], looked)
 
     def _kill(self, ask: NodeDetachedSessionKillRequest, reply: Reply) -> None:
         answer = NodeDetachedSessionKillResponse(request_id=ask.request_id)
@@ -112,10 +124,16 @@ class SessionAnswers:
         except SessionRejectedException as exc:
             reply(NodeSessionScreenResponse(request_id=ask.request_id, message=exc.message))
             return
-        if ask.etag and ask.etag == session.etag:
-            reply(self._screen_answer(ask, session, None, session.etag))
-        else:
-            session.when_seen(lambda painting, etag: reply(self._screen_answer(ask, session, painting, etag)))
+
+        def judged(why: str) -> None:
+            if why:
+                reply(NodeSessionScreenResponse(request_id=ask.request_id, message=why))
+            elif ask.etag and ask.etag == session.etag:
+                reply(self._screen_answer(ask, session, None, session.etag))
+            else:
+                session.when_seen(lambda painting, etag: reply(self._screen_answer(ask, session, painting, etag)))
+
+        session.admit(asker_of(ask.asker, ask.principal), judged)
 
     def _find_visible(self, principal: str, ref: str, *, with_ended: bool) -> NodeSession:
         """Find a running session or, for a client that uses etags, one that has ended."""
@@ -149,9 +167,16 @@ class SessionAnswers:
             session = self._find_visible(ask.principal, ask.session_ref, with_ended=True)
         except SessionRejectedException as exc:
             reply(NodeSessionHistoryResponse(request_id=ask.request_id, message=exc.message))
-        else:
-            failed = NodeSessionHistoryResponse(request_id=ask.request_id, message="The node failed")
-            session.output_stage.when_up_to_date(self._history_answer(ask, session), reply, otherwise=failed)
+            return
+
+        def judged(why: str) -> None:
+            failed = NodeSessionHistoryResponse(request_id=ask.request_id, message=why or "The node failed")
+            if why:
+                reply(failed)
+            else:
+                session.output_stage.when_up_to_date(self._history_answer(ask, session), reply, otherwise=failed)
+
+        session.admit(asker_of(ask.asker, ask.principal), judged)
 
     @staticmethod
     def _history_answer(
@@ -169,3 +194,18 @@ class SessionAnswers:
             start += len(rows) - answer.count
             answer.before = start if history.has_before(start) else None
         return answer
+
+
+def _when_all(actions: Sequence[Callable[[Callable[[], None]], None]], then: Callable[[], None]) -> None:
+    """Do what follows once all actions have called what they are given; each does that once, now or soon."""
+    left = 1 + len(actions)
+
+    def done() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            then()
+
+    for action in actions:
+        action(done)
+    done()

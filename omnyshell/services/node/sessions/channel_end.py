@@ -4,7 +4,7 @@ from typing import Protocol
 
 from omnyshell.errors import OmnyShellException
 from omnyshell.model.sessions import CloseReason
-from omnyshell.protocol.extensions import WIDE_WINDOW
+from omnyshell.protocol.extensions import LOGINS, WIDE_WINDOW
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.limits import MAX_CREDIT, WIDE_WINDOW_SIZE
 from omnyshell.protocol.messages import ChannelClose, ChannelMessage
@@ -43,6 +43,9 @@ class ChannelEnd:
         self._session = session
         self.max_window = WIDE_WINDOW_SIZE if WIDE_WINDOW in connection.features else None
         """How many bytes of output may be unacknowledged, if the hub has `wide-window`; else None."""
+
+        self.tells_users = LOGINS in connection.features
+        """Whether the hub is told as whom the session runs."""
 
         self._held: list[bytes | ChannelMessage] | None = None
         """What arrived before the session has begun, if it has not."""

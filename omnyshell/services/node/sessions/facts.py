@@ -4,14 +4,17 @@ from collections.abc import Callable
 from datetime import datetime
 
 from omnyshell.ids import short_id
+from omnyshell.model.grammars import is_login
 from omnyshell.model.sessions import DetachedSessionInfo, SessionMode, SessionState
-from omnyshell.services.node.backend import ShellSession
+from omnyshell.services.node.backend import Asker, OwnedSession, ShellSession
 from omnyshell.services.node.screens.pump import Painting
 from omnyshell.services.node.sessions.absence import Absence
 from omnyshell.services.node.sessions.channel_end import ChannelEnd
 from omnyshell.services.node.sessions.fitting import shortened
 from omnyshell.services.node.sessions.output import SessionOutput
 from omnyshell.services.node.sessions.stage import Stage
+
+UNKNOWN_USER = "The node does not know whose this session is, and the hub allows some users alone"
 
 
 class SessionFacts:
@@ -36,6 +39,33 @@ class SessionFacts:
     def pid(self) -> int | None:
         """The id of the process that leads it; None if it is none of this machine."""
         return self._started.pid if self._started is not None else None
+
+    @property
+    def user(self) -> str:
+        """The user of the machine as whom it runs; empty where that is not known."""
+        user = self._owned.user if self._owned is not None else ""
+        # The wire has no words for others, such as those with spaces that domains have.
+        return user if is_login(user) else ""
+
+    def admit(self, asker: Asker, answered: Callable[[str], None]) -> None:
+        """Call `answered` once, now or soon, with why somebody may not have the session; empty where they may."""
+        if self._owned is not None:
+            self._owned.admit(asker, answered)
+        else:
+            # Whose it is only its backend knows, which was asked when it began.
+            answered(UNKNOWN_USER if asker.logins else "")
+
+    def look(self, done: Callable[[], None]) -> None:
+        """Have `describe` tell what runs in the foreground now; call `done` once, now or soon."""
+        if self._owned is not None:
+            self._owned.look(done)
+        else:
+            done()
+
+    @property
+    def _owned(self) -> OwnedSession | None:
+        started = self._started
+        return started if isinstance(started, OwnedSession) else None
 
     @property
     def is_attached(self) -> bool:
@@ -65,8 +95,8 @@ class SessionFacts:
     def _etag_of(self, version: int) -> str:
         return f"{self.short_id}-{version:x}{'-ended' if self.has_ended else ''}"
 
-    def describe(self, node_id: str) -> DetachedSessionInfo:
-        """The session as a listing shows it."""
+    def describe(self, node_id: str, *, tells_user: bool) -> DetachedSessionInfo:
+        """The session as a listing shows it; as whom it runs is for hubs with `logins`."""
         foreground = self._process.foreground()
         return DetachedSessionInfo(
             session_id=self.id,
@@ -80,6 +110,7 @@ class SessionFacts:
             state=SessionState.ATTACHED if self.is_attached else SessionState.DETACHED,
             current_command=shortened(foreground.command),
             current_cwd=shortened(foreground.cwd),
+            user=self.user if tells_user else "",
         )
 
     def when_seen(self, action: Callable[[Painting, str], None]) -> None:

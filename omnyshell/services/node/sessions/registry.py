@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, OmnyShellException, SessionRejectedException
-from omnyshell.model.sessions import PtySpec, SessionMode
+from omnyshell.model.sessions import PtySpec, SessionAsker, SessionMode
 from omnyshell.protocol.byte_text import from_wire, shown
 from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionRejected
-from omnyshell.services.node.backend import LeavingBackend, ShellBackend, ShellRequest, ShellSession
+from omnyshell.services.node.backend import Asker, LeavingBackend, ShellBackend, ShellRequest, ShellSession
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.forwards.backend import Forwards
 from omnyshell.services.node.records.record import NotedState
@@ -30,6 +30,8 @@ CLOSE_TIMEOUT = 3.0
 
 MOST_FORWARDS = 4096
 """The most forwards, and connections of these, at once."""
+
+_STOPPING = SessionRejectedException("The node stops", code=ErrorCodes.NODE_OFFLINE)
 
 ScreenFactory = Callable[[int, int, str], ScreenFollower]
 """Makes the screen of a terminal, from its columns, rows and TERM."""
@@ -51,6 +53,8 @@ class NodeSessions:
         self._starting: dict[str, asyncio.Future[ShellSession]] = {}
         self._ended_sessions = EndedSessions(config.keeping.exec_timeout)
         self._all_ended = asyncio.Event()
+        self.tells_users = False
+        """Whether the present hub is told as whom sessions run."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -131,16 +135,20 @@ class NodeSessions:
         await self._backend.aclose()
 
     async def _finish_starts(self) -> None:
-        """Wait for what is being started, as it can only then be ended; not for long."""
-        if self._starting:
-            await asyncio.wait(list(self._starting.values()), timeout=CLOSE_TIMEOUT)
+        """Wait for what is being started, as it can only then be ended; not for long. The rest is given up."""
+        await self._await_starts()
         for future in list(self._starting.values()):
             future.cancel()
+        await self._await_starts()
+
+    async def _await_starts(self) -> None:
+        if self._starting:
+            await asyncio.wait(list(self._starting.values()), timeout=CLOSE_TIMEOUT)
 
     def _open(self, connection: OmnyShellConnection, channel_id: int, request: NodeSessionOpen) -> None:
         if request.resume_session_id is not None:
             found = self._find_resumable(request)
-            found.resume(_channel_end(found, connection, channel_id, request), request)
+            self._resume(found, _channel_end(found, connection, channel_id, request), connection, request)
             return
         self._check_room(request)
         session = self._new_session(request, self._screen_for(request, request.pty))
@@ -160,6 +168,19 @@ class NodeSessions:
         if request.mode is SessionMode.FORWARD:
             return self._forwards.start(request, session)
         return self._backend.start(_shell_request(request), session)
+
+    def _resume(
+        self, session: NodeSession, end: ChannelEnd, connection: OmnyShellConnection, request: NodeSessionOpen
+    ) -> None:
+        """Have a session taken up by whoever may have what runs as its user."""
+
+        def judged(why: str) -> None:
+            if not why:
+                session.resume(end, request)
+            else:
+                _reject(end, connection, request, SessionRejectedException(why, code=ErrorCodes.NOT_AUTHORIZED))
+
+        session.admit(asker_of(request.asker, request.principal), judged)
 
     def _new_session(self, request: NodeSessionOpen, follower: ScreenFollower | None) -> NodeSession:
         return NodeSession(
@@ -208,12 +229,9 @@ class NodeSessions:
             try:
                 with _said_to_client():
                     process = future.result()
-            except SessionRejectedException as exc:
-                if not end.channel.is_closed:
-                    end.channel.end()
-                    connection.send(_rejection(request, exc), end.channel.id)
-                return
-            except asyncio.CancelledError:
+            except (SessionRejectedException, asyncio.CancelledError) as exc:
+                # One that is cancelled was too slow for a node that stops.
+                _reject(end, connection, request, exc if isinstance(exc, SessionRejectedException) else _STOPPING)
                 return
             self._begin(session, process, end, request)
             end.release()
@@ -271,6 +289,20 @@ def _is_of_kind(session: NodeSession, request: NodeSessionOpen) -> bool:
     """Whether a session is what the hub has judged, as a shell, a forward and a command take a right each."""
     kinds = (SessionMode.SHELL, SessionMode.FORWARD)
     return all((session.mode is kind) is (request.mode is kind) for kind in kinds)
+
+
+def asker_of(said: SessionAsker | None, owner: str) -> Asker:
+    """Return who wants a session; its owner, of whom nothing is known, where an older hub does not say."""
+    return Asker(owner) if said is None else Asker(said.principal, said.roles, said.logins)
+
+
+def _reject(
+    end: ChannelEnd, connection: OmnyShellConnection, request: NodeSessionOpen, exc: OmnyShellException
+) -> None:
+    """Refuse a request after its channel was taken up."""
+    if not end.channel.is_closed:
+        end.channel.end()
+        connection.send(_rejection(request, exc), end.channel.id)
 
 
 def _rejection(request: NodeSessionOpen, exc: OmnyShellException) -> NodeSessionRejected:

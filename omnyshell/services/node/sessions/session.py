@@ -94,6 +94,7 @@ class NodeSession(SessionFacts):
         self._begin(process)
         self._attach(end, offsets=offsets)
         opened = NodeSessionOpened(session_id=self.id, pid=process.pid, offsets=offsets)
+        opened.user = self.user if end.tells_users else ""
         opened.max_window = self._max_window
         if offsets:
             opened.output_offset = opened.input_offset = 0
@@ -410,6 +411,7 @@ class NodeSession(SessionFacts):
 
     def _opened(self, request: NodeSessionOpen, painting: Painting | None, *, exactly: bool) -> NodeSessionOpened:
         opened = NodeSessionOpened(session_id=self.id, pid=self._process.pid)
+        opened.user = self.user if self._end is not None and self._end.tells_users else ""
         opened.alt_screen = painting is not None and painting.alt_screen
         opened.max_window = self._max_window
         if request.history and self.history is not None:

@@ -89,6 +89,7 @@ def test_after_the_last_link_that_is_painted_no_cell_has_a_link_of_another() -> 
 def test_a_screen_that_is_too_large_is_said_to_be(size: int, ok: bool) -> None:
     sessions, said = MagicMock(), list[Any]()
     shell = MagicMock(id="abcd", etag="abcd-1", exit=None)
+    shell.admit = lambda _asker, answered: answered("")
     shell.when_seen = lambda action: action(Painting(b"x" * size, is_too_large=not size), "abcd-1")
     sessions.shells_of = lambda _: [shell]
     answers = SessionAnswers(sessions, "n1")

@@ -1,0 +1,103 @@
+"""Who may have a session that a keeper holds, and where it is, as its keeper answers or does not."""
+
+from typing import Any, cast
+
+import pytest
+
+from omnyshell.keeper import wire
+from omnyshell.services.node.backend import Asker, Foreground
+from omnyshell.services.node.environment import account
+from omnyshell.services.node.keeper.client import Owner, Refusal
+from omnyshell.services.node.keeper.kept_leader import NO_KEEPER, NOT_ASKED, UNKNOWN_USER, KeptLeader
+from omnyshell.services.node.keeper.place import NoKeeperException
+
+ANN = Owner("ann", 1000)
+DEV = Asker("dev", ("ops", "dba"), ("ann",))
+
+
+class FakeClient:
+    """A keeper that gives one answer, and remembers what it was asked."""
+
+    def __init__(self, answer: object, *, judges: bool = True) -> None:
+        self.answer = answer
+        self.judges = judges
+        self.asked: list[tuple[bytes, ...]] = []
+
+    def ask(self, *words: bytes, answered: Any) -> None:
+        self.asked.append(words)
+        answered(self.answer)
+
+
+async def leader_of(client: FakeClient, owner: Owner | None) -> KeptLeader:
+    return KeptLeader(cast("Any", client), "s", 1, owner, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ([], ""),
+        (Refusal(wire.REFUSED, "'dev' may not become 'ann' here"), "'dev' may not become 'ann' here"),
+        (Refusal(wire.UNKNOWN_VERB, "This keeper is older"), "This keeper is older"),
+        (NoKeeperException("the keeper has ended"), NO_KEEPER),
+        (OSError("no"), NO_KEEPER),
+    ],
+)
+async def test_what_the_keeper_does_not_answer_is_a_no(answer: object, why: str) -> None:
+    client, said = FakeClient(answer), list[str]()
+    leader = await leader_of(client, ANN)
+    leader.admit(DEV, said.append)
+    assert said == [why]
+    assert client.asked == [(wire.ADMIT, b"dev\ndba,ops\nann\nann", b"1000")]
+    assert leader.user == "ann"
+
+
+@pytest.mark.parametrize(
+    "asker", [Asker("a\nb"), Asker("a\0b"), Asker("a", tuple(f"role-{number}" for number in range(9999)))]
+)
+async def test_who_cannot_be_asked_for_is_refused_and_costs_no_connection(asker: Asker) -> None:
+    client, said = FakeClient([]), list[str]()
+    (await leader_of(client, ANN)).admit(asker, said.append)
+    assert (said, client.asked) == ([NOT_ASKED], [])
+
+
+@pytest.mark.parametrize(
+    ("judges", "logins", "why", "user"),
+    [
+        (True, (), UNKNOWN_USER, ""),
+        (False, (), "", account().name),
+        (False, (account().name,), "", account().name),
+        (False, ("nobody-else",), "so nobody becomes whom the hub allows", account().name),
+    ],
+)
+async def test_what_is_the_keepers_users_is_everybodys_unless_it_judges(
+    judges: bool, logins: tuple[str, ...], why: str, user: str
+) -> None:
+    client, said = FakeClient([], judges=judges), list[str]()
+    leader = await leader_of(client, None)
+    leader.admit(Asker("dev", logins=logins), said.append)
+    assert why in said[0]
+    assert bool(said[0]) is bool(why)
+    assert (leader.user, client.asked) == (user, [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [
+        ([b"7", b"vim", b"/home/ann"], Foreground("vim", "/home/ann")),
+        ([b"0", b"", b""], Foreground()),
+        ([b"7", b"\xff", b"/\xff"], Foreground("\N{REPLACEMENT CHARACTER}", "/\N{REPLACEMENT CHARACTER}")),
+        (Refusal(wire.NO_SUCH, "no"), Foreground()),
+    ],
+)
+async def test_where_anothers_shell_is_the_keeper_tells(answer: object, seen: Foreground) -> None:
+    client, done = FakeClient(answer), list[int]()
+    leader = await leader_of(client, ANN)
+    leader.look(lambda: done.append(1))
+    assert (leader.seen, done, client.asked) == (seen, [1], [(wire.WHERE, b"s")])
+
+
+async def test_where_ones_own_shell_is_nobody_has_to_tell() -> None:
+    for client, owner in ((FakeClient([], judges=False), None), (FakeClient([]), Owner(account().name, 0))):
+        done = list[int]()
+        (await leader_of(client, owner)).look(lambda done=done: done.append(1))
+        assert (done, client.asked) == ([1], [])

@@ -207,6 +207,12 @@ class Groups:
             flaw = self.flaw
         return os.fsencode(self.place), os.fsencode(flaw), self._limits.shown().encode()
 
+    def _is_fit(self) -> bool:
+        with suppress(RefusedError):
+            self.check()
+            return True
+        return False
+
     def take_over(self, sessions: "Sessions") -> None:
         """Take over what an earlier keeper has left: groups of sessions that are held again, and remove what is empty.
 
@@ -214,10 +220,14 @@ class Groups:
         """
         if not self.place:
             return
+        is_fit = self._is_fit()
         for path in self._entries():
             group = self.of(path)
             holder, node, name = group.noted()
             held = sessions.find(node, name)
+            if path != self._nest and is_fit:
+                # The service manager may have taken limits away, as it cannot start a keeper otherwise.
+                group.limit()
             if held is not None:
                 held.group = group
                 if path == self._nest:

@@ -85,6 +85,16 @@ def _node(plan: Plan) -> list[str]:
     return _sections(plan, f"OmnyShell node {plan.given['id']}", order, service)
 
 
+_FREE_THE_GROUP = (
+    '-/bin/sh -c \'cd /sys/fs/cgroup$$(sed -n "s,/[.]control$$,,;s,^0::,,p" /proc/self/cgroup)/omnyshell-*/ && '
+    'for d in . ..; do sed "s/[a-z_]*[a-z]/-&/g" $$d/cgroup.subtree_control >$$d/cgroup.subtree_control; done\''
+)
+"""Takes controllers back from the groups of sessions that go on, as systemd can start no process where they are given.
+
+The next keeper limits those sessions anew.
+"""
+
+
 def _keeper(plan: Plan) -> list[str]:
     """Not hardened: what it starts inherits all of it.
 
@@ -101,6 +111,7 @@ def _keeper(plan: Plan) -> list[str]:
         f"ExecStart={_words(*plan.program, 'keeper', 'start', '--config', plan.config, *whose)}",
         "KillMode=process",
         "Delegate=yes",
+        f"ExecStopPost={_FREE_THE_GROUP}",
         "OOMPolicy=continue",
         "TasksMax=infinity",
         "LimitNOFILE=65536",

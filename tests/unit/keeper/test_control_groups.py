@@ -189,6 +189,15 @@ def test_a_login_is_limited_in_the_group_that_the_system_makes_for_it(
     assert following.path == group.path
 
 
+def test_groups_that_are_taken_over_are_limited_anew(tree: Tree, sleeper: int) -> None:
+    left = tree.place / "5"
+    left.mkdir()
+    (left / "cgroup.procs").write_text(f"{sleeper}\n")
+    tree.open().groups.take_over(Sessions())
+    assert {name: (left / name).read_text() for name in WRITTEN} == WRITTEN
+    assert [group.path for group in tree.groups.left] == [str(left), str(tree.place / "6")]
+
+
 @pytest.mark.parametrize("elsewhere", ["session-1.scope/more", "run-7.scope", "user.slice", "session-x y.scope"])
 def test_a_group_that_is_no_logins_is_not_taken_for_the_sessions(
     tree: Tree, elsewhere: str, monkeypatch: pytest.MonkeyPatch

@@ -70,6 +70,8 @@ def test_what_sessions_inherit_is_not_hardened_and_they_outlive_its_stop(place: 
     assert not any(line.startswith((*hardened, "NoNewPrivileges", "User")) for line in keeper.text.splitlines())
     assert section(keeper.text, "KillMode") == ["process"]
     assert section(keeper.text, "Delegate") == ["yes"]
+    # systemd starts no process in a group that gives controllers to those below it, so they are taken back.
+    assert "cgroup.subtree_control" in section(keeper.text, "ExecStopPost")[0]
     (most,) = section(keeper.text, "FileDescriptorStoreMax")
     assert section(keeper.text, "Environment") == [f"FDSTORE={most}"]
     # Their names, of five letters at most, are one variable, which Linux bounds.

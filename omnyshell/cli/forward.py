@@ -18,7 +18,7 @@ from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.forwarding.forwarder import Forwarder
 from omnyshell.services.client.forwarding.places import Forward, Place
-from omnyshell.services.client.forwarding.sessions import open_connection, open_permission
+from omnyshell.services.client.forwarding.sessions import ask_for_connection, open_permission
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.dial import HubAccess
 
@@ -67,8 +67,9 @@ async def _connect(access: HubAccess, node: str, target: Target) -> int:
     async with (
         OmnyShellClient(ClientConfig(access=access)) as client,
         await open_permission(client, node, [target], f"stdio -> {target}") as permission,
-        await open_connection(client, permission, target) as session,
+        ask_for_connection(client, permission, target) as session,
     ):
+        await client.until_open(session)
         session.on_state = lambda state: tell(session, state)
         session.widen()
         return await _stream(session)

@@ -223,6 +223,15 @@ class OmnyShellClient:
 
         Raises as `open_session` does.
         """
+        session = self.ask_to_open(request, *extensions)
+        await self.until_open(session, CloseReason.CLIENT_CLOSED)
+        return session
+
+    def ask_to_open(self, request: SessionOpen, *extensions: str) -> RemoteSession:
+        """Ask for a session as `open_as_asked` does, and return it before it is open: `until_open` tells.
+
+        Raises as `open_session` does, for what is known at once.
+        """
         connection = self._link()
         for extension in (*extensions, *((BYTE_TEXT,) if carry_bytes(request) else ())):
             connection.require(extension)
@@ -234,7 +243,7 @@ class OmnyShellClient:
             resumes=self._take_up_later,
             forward=request.forward,
         )
-        await self._open(session, request, connection, CloseReason.CLIENT_CLOSED)
+        self._ask_to_open(session, request, connection)
         return session
 
     async def resume(self, node_id: str, session_ref: str, *, pty: PtySpec, owner: str = "") -> RemoteSession:
@@ -262,7 +271,8 @@ class OmnyShellClient:
             owner=owner or None,
         )
         # A caller that gives up waiting must not end the session.
-        await self._open(session, request, connection, CloseReason.CLIENT_DISCONNECTED)
+        self._ask_to_open(session, request, connection)
+        await self.until_open(session, CloseReason.CLIENT_DISCONNECTED)
         return session
 
     async def list_sessions(self, node_id: str) -> tuple[DetachedSessionInfo, ...]:
@@ -457,17 +467,24 @@ class OmnyShellClient:
         self._lost = None
         return self._connection
 
-    async def _open(
-        self, session: RemoteSession, request: SessionOpen, connection: OmnyShellConnection, giving_up: CloseReason
-    ) -> None:
-        asked = {"node_id": session.node_id, "channel": session.channel.id, "mode": session.mode}
-        step(logger, "session asked for", **asked)
+    def _ask_to_open(self, session: RemoteSession, request: SessionOpen, connection: OmnyShellConnection) -> None:
+        step(logger, "session asked for", **_about(session))
         try:
             connection.send(fit(request, connection.features), session.channel.id)
+        except BaseException:
+            session.channel.end()
+            raise
+
+    async def until_open(self, session: RemoteSession, giving_up: CloseReason = CloseReason.CLIENT_CLOSED) -> None:
+        """Return when a session that was asked for is open. Raises as `open_session` does.
+
+        Where it is not waited for any more, the hub is told so for this reason.
+        """
+        try:
             async with asyncio.timeout(self._config.open_timeout):
                 await session.opened
         except BaseException as exc:
-            step(logger, "no session", reason=type(exc).__name__, **asked)
+            step(logger, "no session", reason=type(exc).__name__, **_about(session))
             session.channel.close(ChannelClose(reason=giving_up))
             if isinstance(exc, TimeoutError):
                 raise OmnyShellTimeoutException(f"node '{session.node_id}' did not answer in time") from exc
@@ -517,3 +534,7 @@ class OmnyShellClient:
         self._lost_event.set()
         if self._tunnels is not None:
             self._tunnels.connection_lost(self._lost)
+
+
+def _about(session: RemoteSession) -> dict[str, object]:
+    return {"node_id": session.node_id, "channel": session.channel.id, "mode": session.mode}

@@ -227,7 +227,7 @@ class RemoteSession:
         if self.mode is SessionMode.SHELL:
             self.channel.typed()
         self.channel.send_data(DataOpcode.STDIN, data)
-        if not self._counts_offsets:
+        if not self._counts_offsets and self._stage is not Stage.OPENING:
             self._sent.acknowledge(self._sent.end)
 
     async def write(self, data: bytes) -> None:
@@ -423,6 +423,8 @@ class RemoteSession:
     def _begin(self, channel: Channel, opened: SessionOpened) -> None:
         self.history_end = opened.history_end
         self._counts_offsets = opened.offsets
+        if not opened.offsets and self._stage is Stage.OPENING:
+            self._sent.acknowledge(self._sent.end)
         if channel is not self.channel:
             self._unread = 0
         self.channel = channel

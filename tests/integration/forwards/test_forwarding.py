@@ -221,6 +221,12 @@ async def test_a_proxy_leads_to_what_its_client_names(certificates: Certificates
                 else:
                     assert await within(reader.read()) == b""
                 writer.close()
+            async with target(finish_first) as greets:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port_of(forwarder))
+                writer.write(b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01" + greets.port.to_bytes(2, "big"))
+                # Its answer comes before what the target says by itself.
+                assert await within(reader.read()) == b"\x05\x00\x05\x00\x00\x01" + bytes(6) + b"that is all"
+                writer.close()
             reader, writer = await asyncio.open_connection("127.0.0.1", port_of(forwarder))
             writer.write(b"GET / HTTP/1.1\r\n\r\n")
             assert await within(reader.read()) == b""

@@ -74,6 +74,31 @@ async def test_a_connection_is_two_streams_that_end_each_by_itself(certificates:
         assert refused["d"]["reason"] == "bad_request"
 
 
+async def test_input_may_come_before_the_target_has_answered(certificates: Certificates) -> None:
+    """A hub passes it on in its order, to a connection alone."""
+    async with (
+        OmnyShellHub(hub_config(certificates)) as hub,
+        registered(certificates, hub.port, features=FORWARD) as node,
+        logged_in(certificates, hub.port, "client", "admin", FORWARD) as client,
+    ):
+        await client.say("session.open", {"nodeId": "n1", "mode": "forward"}, 1)
+        permission = await within(node.hear("node.session.open"))
+        await node.say("node.session.opened", {"sessionId": permission["d"]["sessionId"]}, permission["c"])
+        forward = (await within(client.hear("session.opened")))["d"]["sessionId"]
+        said = {"nodeId": "n1", "mode": "forward", "target": "localhost:80", "forward": forward}
+        await client.say("session.open", said, 2)
+        await client.send_data(STDIN, 2, b"early")
+        await client.say("channel.eof", {}, 2)
+        asked_for = await within(node.hear("node.session.open"))
+        assert bytes(await within(node.hear()))[10:] == b"early"
+        assert (await within(node.hear("channel.eof")))["c"] == asked_for["c"]
+        await client.say("session.open", {"nodeId": "n1", "mode": "exec", "command": "x"}, 3)
+        await client.send_data(STDIN, 3, b"too early")
+        await client.still_there()
+        await within(node.hear("node.session.open"))
+        await node.still_there()
+
+
 @pytest.mark.parametrize(
     ("features", "said"),
     [

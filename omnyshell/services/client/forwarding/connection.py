@@ -1,9 +1,9 @@
 """A connection that was made to this machine, and the session that carries it to its target."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from omnyshell.errors import OmnyShellException
 from omnyshell.model.forwards import FINISHED, TARGET_FINISHED
@@ -14,7 +14,15 @@ from omnyshell.services.client.forwarding.socks import SUCCEEDED, SocksRefusal, 
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.transport.tcp_stream import TcpStream
 
-Connect = Callable[[Target], Awaitable[RemoteSession]]
+
+class Connector(Protocol):
+    """Makes connections to targets."""
+
+    async def connect(self, target: Target) -> RemoteSession:
+        """Ask for one. Raises `OmnyShellException`."""
+
+    async def until_open(self, session: RemoteSession) -> None:
+        """Return when it is made. Raises `OmnyShellException`."""
 
 
 class LocalConnection:
@@ -24,10 +32,14 @@ class LocalConnection:
     """
 
     def __init__(
-        self, target: Target | None, connect: Connect, failed: Callable[[str], None], members: "set[LocalConnection]"
+        self,
+        target: Target | None,
+        connector: Connector,
+        failed: Callable[[str], None],
+        members: "set[LocalConnection]",
     ) -> None:
         """`failed` is told why there is no connection to the target; `members` has this one for as long as it lasts."""
-        self._connect = connect
+        self._connector = connector
         self._failed = failed
         self._members = members
         self._target = target
@@ -36,6 +48,9 @@ class LocalConnection:
         self._early = b""
         self._has_finished = False
         """Whether who has connected has finished writing."""
+
+        self._is_answered = False
+        """Whether a client of SOCKS knows that the connection is made; before that it expects nothing else."""
 
         self._untaken = 0
         """Bytes that the socket has not taken."""
@@ -122,28 +137,33 @@ class LocalConnection:
 
     async def _carry(self, target: Target) -> None:
         try:
-            session = await self._connect(target)
+            session = await self._connector.connect(target)
+            async with session:
+                self._join(session)
+                await self._connector.until_open(session)
+                await self._carry_on(session)
         except OmnyShellException as exc:
             self._failed(f"{target}: {exc.message}")
             if self._socks is not None:
                 self._write(reply_to(exc.code or ""))
             self.stream.close(reset=self._socks is None)
-            return
-        async with session:
-            await self._join(session)
 
-    async def _join(self, session: RemoteSession) -> None:
-        """Let bytes flow until the target's side is over."""
+    def _join(self, session: RemoteSession) -> None:
+        """Let bytes flow to the target, also before it has answered."""
         session.widen()
         session.take_at_once = self._take_at_once
         self._session = session
-        if self._socks is not None:
-            self._write(reply(SUCCEEDED))
         if self._early:
             session.send(self._early)
         if self._has_finished:
             session.eof()
         self.stream.resume_reading()
+
+    async def _carry_on(self, session: RemoteSession) -> None:
+        """Let bytes flow until the target's side is over."""
+        if self._socks is not None:
+            self._write(reply(SUCCEEDED))
+        self._is_answered = True
         has_finished = False
         with suppress(OmnyShellException):
             async for chunk in session:
@@ -153,7 +173,7 @@ class LocalConnection:
         self.stream.close(reset=not has_finished)
 
     def _take_at_once(self, stream: DataOpcode, data: memoryview) -> int:
-        if self._untaken:
+        if self._untaken or not self._is_answered:
             return 0
         self._deliver(stream, bytes(data))
         return len(data)

@@ -16,7 +16,7 @@ from omnyshell.model.targets import Target
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.forwarding.connection import LocalConnection
 from omnyshell.services.client.forwarding.places import Forward, Place
-from omnyshell.services.client.forwarding.sessions import open_connection, open_permission
+from omnyshell.services.client.forwarding.sessions import ask_for_connection, open_permission
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.client.states import LinkState
 from omnyshell.transport.backoff import Backoff
@@ -137,18 +137,23 @@ class Forwarder:
             permission.close()
         self._tell(f"{why}; asking for it again")
 
-    async def _connect(self, target: Target) -> RemoteSession:
+    async def connect(self, target: Target) -> RemoteSession:
+        """Ask for a connection to a target, once that is permitted. Raises as `ask_for_connection` does."""
         await self._permitted.wait()
         permission = self._permission
         if permission is None:
             raise SessionRejectedException("the forward has been closed", code=ErrorCodes.NOT_AUTHORIZED)
-        return await open_connection(self._client, permission, target)
+        return ask_for_connection(self._client, permission, target)
+
+    async def until_open(self, session: RemoteSession) -> None:
+        """Return when a connection is made. Raises as `OmnyShellClient.until_open` does."""
+        await self._client.until_open(session)
 
     async def _listen(self, place: Place, target: Target | None) -> None:
         loop = asyncio.get_running_loop()
 
         def made() -> asyncio.BaseProtocol:
-            return LocalConnection(target, self._connect, self._tell, self._connections).stream
+            return LocalConnection(target, self, self._tell, self._connections).stream
 
         try:
             if place.port is None:

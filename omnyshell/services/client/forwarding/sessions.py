@@ -24,12 +24,13 @@ async def open_permission(
     return await client.open_as_asked(request, FORWARD)
 
 
-async def open_connection(client: OmnyShellClient, permission: RemoteSession, target: Target) -> RemoteSession:
-    """Connect to a target under a permission.
+def ask_for_connection(client: OmnyShellClient, permission: RemoteSession, target: Target) -> RemoteSession:
+    """Ask for a connection to a target under a permission. Its input can be sent at once, and waits at the node.
 
-    Raises as `OmnyShellClient.open_session` does, with the code `dial_failed` for a target that does not answer.
+    Raises as `OmnyShellClient.open_session` does, and so does `until_open`, with the code `dial_failed` for a target
+    that does not answer.
     """
     request = SessionOpen(
         node_id=permission.node_id, mode=SessionMode.FORWARD, target=str(target), forward=permission.id
     )
-    return await client.open_as_asked(request, FORWARD)
+    return client.ask_to_open(request, FORWARD)

@@ -112,10 +112,15 @@ class ClientEnd(SessionEnd):
     def __init__(self, route: SessionRoute, relay: Relay, broker: "HubBroker") -> None:
         super().__init__(route, route.client, (route.node, route.node_channel), relay, broker)
 
+    @property
+    def _takes_input(self) -> bool:
+        """Whether input goes on to the node: to a forward's connection also before its target has answered."""
+        return self.route.is_open or self.route.is_connection
+
     def data(self, opcode: DataOpcode, raw: bytes | memoryview) -> None:
         """Pass stdin on to the node."""
         route = self.route
-        if opcode is not DataOpcode.STDIN or not route.is_open:
+        if opcode is not DataOpcode.STDIN or not self._takes_input:
             self.peer.dropped(len(raw))
             return
         size = len(raw) - HEADER_SIZE
@@ -136,10 +141,10 @@ class ClientEnd(SessionEnd):
             self._broker.close_from_client(self.route, message)
         elif isinstance(message, SessionClipboard):
             self._broker.clipboard_written(self.route, message)
+        elif isinstance(message, ChannelEof) and self._takes_input:
+            self._far.send_in_order(message, self._far_channel)
         elif not self.route.is_open:
             self._drop()
-        elif isinstance(message, ChannelEof):
-            self._far.send_in_order(message, self._far_channel)
         elif isinstance(message, ChannelResize | ChannelSignal):
             self._far.send(message, self._far_channel)
         elif isinstance(message, SessionDetachRequest):

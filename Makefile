@@ -16,7 +16,7 @@ PICTURED := tests/integration/tui
 
 DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE docs examples snapshots
 
-.PHONY: docs docs-tables run test coverage test-lowest test-installs dist snapshots lint lock bench soak conformance clean
+.PHONY: docs docs-tables run test coverage test-lowest test-installs test-deb dist deb snapshots lint lock bench soak conformance clean
 
 run: $(STAMP)
 	@$(BIN)/omnyshell-console
@@ -80,12 +80,19 @@ soak: $(STAMP)
 
 # Wheel and sdist, the same byte for byte from the same commit, as a package index takes them.
 DIST := dist
-EPOCH = SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)}
+EPOCH = SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct || date +%s)}
 
 dist: $(VENV)/.release
 	@rm -rf $(DIST)
 	$(EPOCH) PIP_CONSTRAINT=$(CURDIR)/$(CONSTRAINTS) $(BIN)/python -m build --outdir $(DIST)
 	$(BIN)/twine check --strict $(DIST)/*
+
+# A package for Debian, with all that OmnyShell needs beside Python, made for the interpreter DEB_PYTHON.
+DEBS := build/deb
+
+deb: $(STAMP)
+	@mkdir -p $(DEBS)
+	@$(EPOCH) $(BIN)/python tools/deb/build.py $(DEBS)
 
 $(VENV)/.docs $(VENV)/.release: $(VENV)/.%: $(STAMP)
 	@$(call INSTALL,$(CONSTRAINTS),$(VENV)) -e '.[$*]'
@@ -112,6 +119,11 @@ $(LOWEST)/.installed: pyproject.toml
 # Installs OmnyShell with each extra alone, in an environment of its own, from the package index.
 test-installs: $(STAMP)
 	$(BIN)/python -W error -m pytest -m installs $(PYTEST_ARGS)
+
+# Installs, upgrades and removes the Debian package on a machine in a container, which takes root, debootstrap (once) and
+# systemd-nspawn.
+test-deb: $(STAMP)
+	$(BIN)/python -W error -m pytest -m deb $(PYTEST_ARGS)
 
 $(STAMP): pyproject.toml $(CONSTRAINTS)
 	@echo "Installing OmnyShell in $(VENV), which takes a minute..."

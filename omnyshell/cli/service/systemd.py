@@ -10,12 +10,15 @@ from pathlib import Path
 from omnyshell.cli.ground.output import complain, say
 from omnyshell.cli.service import pam
 from omnyshell.cli.service.plan import Kind, Plan
-from omnyshell.cli.service.systemd_units import KEEPER, units_of
+from omnyshell.cli.service.systemd_units import KEEPER, Unit, units_of
 from omnyshell.errors import ConfigException
 from omnyshell.paths import read_file
 from omnyshell.security.files import write_private
 
 MACHINES = Path("/etc/systemd/system")
+PACKAGES = Path("/lib/systemd/system")
+"""Where a package of the system has its units."""
+
 FILE_MODE = 0o644
 
 
@@ -51,7 +54,7 @@ def install(plan: Plan) -> None:
         _make_user(plan.user)
         _check_readable(plan)
     _install_pam(plan)
-    changed = [unit for unit in units if _write(place / unit.name, unit.text)]
+    changed = [unit for unit in units if not _is_packaged(unit, plan) and _write(place / unit.name, unit.text)]
     names = [unit.name for unit in units]
     _systemctl("daemon-reload", is_users=plan.is_users)
     _systemctl("enable", *names, is_users=plan.is_users)
@@ -71,18 +74,20 @@ def uninstall(kind: Kind, *, is_users: bool) -> int:
     """Stop and remove the units; sessions that a keeper holds are left to it, and to `omnyshell keeper stop`."""
     place = directory(is_users=is_users)
     names = [f"omnyshell-{kind.value}.service", *([f"{KEEPER}.service"] if kind is Kind.NODE else [])]
-    there = [name for name in names if (place / name).exists()]
-    if not there:
+    written = [name for name in names if (place / name).exists()]
+    packaged = [name for name in names if not is_users and (PACKAGES / name).exists()]
+    if not (written or packaged):
         say(f"omnyshell-{kind.value} is not installed")
         return 0
     _check_rights(is_users=is_users)
-    _systemctl("disable", "--now", *there, is_users=is_users)
-    for name in there:
+    _systemctl("disable", "--now", *{*written, *packaged}, is_users=is_users)
+    for name in written:
         (place / name).unlink(missing_ok=True)
     _systemctl("daemon-reload", is_users=is_users)
     if kind is Kind.NODE and not is_users:
         _remove_pam()
-    say(f"removed {', '.join(there)}; configuration, keys and state are left")
+    done = f"removed {', '.join(written)}" if written else f"stopped {', '.join(packaged)}, which the package has"
+    say(f"{done}; configuration, keys and state are left")
     return 0
 
 
@@ -154,6 +159,13 @@ def _check_readable(plan: Plan) -> None:
 def _may_read(user: str, path: Path) -> bool:
     words = ["/usr/bin/test", "-r", str(path)]
     return subprocess.run(words, user=user, group=user, extra_groups=(), check=False).returncode == 0  # noqa: S603
+
+
+def _is_packaged(unit: Unit, plan: Plan) -> bool:
+    """Whether the system's package has the very unit, and nothing stands in its place: then that one is used."""
+    ours = PACKAGES / unit.name
+    is_hidden = plan.is_users or (MACHINES / unit.name).exists()
+    return not is_hidden and ours.exists() and read_file(ours) == unit.text.encode()
 
 
 def _write(path: Path, text: str) -> bool:

@@ -82,7 +82,7 @@ def _node(plan: Plan) -> list[str]:
         *_machines(plan, "CapabilityBoundingSet="),
     ]
     order = [f"Wants=network-online.target {KEEPER}.service", f"After=network-online.target {KEEPER}.service"]
-    return _sections(plan, f"OmnyShell node {plan.given['id']}", order, service)
+    return _sections(plan, "OmnyShell node", order, service)
 
 
 _FREE_THE_GROUP = (
@@ -149,7 +149,8 @@ def _machines(plan: Plan, *capabilities: str) -> list[str]:
         return []
     own = [f"User={plan.user}", f"StateDirectory={plan.user}", "StateDirectoryMode=0700"]
     elsewhere = plan.path_of("state_dir")
-    writable = [f"ReadWritePaths={_word(str(elsewhere))}"] if elsewhere is not None else []
+    is_elsewhere = elsewhere is not None and not elsewhere.is_relative_to(f"/var/lib/{plan.user}")
+    writable = [f"ReadWritePaths={_word(str(elsewhere))}"] if is_elsewhere else []
     return [*own, *writable, *capabilities, *_HARDENED]
 
 

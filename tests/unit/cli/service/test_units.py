@@ -1,5 +1,6 @@
 """What is written for a service manager: whole, quoted, and the same each time."""
 
+import os
 import plistlib
 import shutil
 import subprocess
@@ -95,6 +96,48 @@ def test_a_state_directory_that_is_named_is_used_and_may_be_written(place: Path)
         unit = units_of(plan(place, kind, said))[-1]
         assert f'--state-dir "{place}/st ate"' in section(unit.text, "ExecStart")[0]
         assert section(unit.text, "ReadWritePaths") == [f'"{place}/st ate"']
+
+
+def test_a_state_directory_below_the_services_own_may_be_written_already(place: Path) -> None:
+    unit = units_of(plan(place, "node", NODE + 'state-dir = "/var/lib/omnyshell/node"\n'))[-1]
+    assert "--state-dir /var/lib/omnyshell/node" in section(unit.text, "ExecStart")[0]
+    assert section(unit.text, "ReadWritePaths") == []
+
+
+def fake_system(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Programs of the system that only write down how they were called; returns the file where."""
+    log, programs = place / "called", place / "programs"
+    programs.mkdir()
+    for name in ("systemctl", "useradd"):
+        (programs / name).write_text(f'#!/bin/sh\necho {name} "$*" >>{log}\n')
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(systemd, "MACHINES", place / "machines")
+    monkeypatch.setattr(systemd, "PACKAGES", place / "packages")
+    return log
+
+
+def test_units_that_the_systems_package_has_are_used_and_not_written_again(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = fake_system(place, monkeypatch)
+    (place / "packages").mkdir()
+    asked = plan(place, "node", NODE)
+    for unit in units_of(asked):
+        (place / "packages" / unit.name).write_text(unit.text)
+    systemd.install(asked)
+    assert not (place / "machines").exists()
+    assert "systemctl enable omnyshell-keeper.service omnyshell-node.service" in log.read_text()
+    # Of another configuration, units are written, which systemd then takes in place of the package's.
+    systemd.install(plan(place, "node", NODE.replace("/root/n/", "/root/m/"), name="b.toml"))
+    written = {path.name for path in (place / "machines").iterdir()}
+    assert written == {"omnyshell-keeper.service", "omnyshell-node.service"}
+    assert systemd.uninstall(Kind.NODE, is_users=False) == 0
+    assert not [*(place / "machines").iterdir()]
+    assert systemd.uninstall(Kind.NODE, is_users=False) == 0
+    assert log.read_text().count("systemctl disable --now") == 2
+    assert len([*(place / "packages").iterdir()]) == 2
 
 
 @pytest.mark.parametrize("name", ["with space.toml", "100%d.toml", 'quo"te$HOME.toml', "back\\slash.toml"])

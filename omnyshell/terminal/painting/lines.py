@@ -13,7 +13,7 @@ from omnyshell.terminal.painting.painter import Painter
 from omnyshell.terminal.screen.grid import MOST_COLUMNS, MOST_LINES
 from omnyshell.terminal.screen.reflow import continues, rewrapped
 from omnyshell.terminal.screen.rows import PADDED, Row
-from omnyshell.terminal.screen.style import DEFAULT_STYLE, unprotected
+from omnyshell.terminal.screen.style import DEFAULT_STYLE, style_of, unprotected
 from omnyshell.terminal.screen.work import finished
 from omnyshell.terminal.text.layout import LAYOUTS, Layout, is_counted_alike
 
@@ -22,6 +22,10 @@ _allowed: Final = re.compile(
 )
 _filled: Final = re.compile(rb" \x1b\[[0-9;:]{0,64}m\r\n").search
 """A line that ends in blanks with a background, which are no text, and take no rows where the screen is narrow."""
+
+_FILL: Final = ";fill"
+_fill_behind: Final = re.compile(rb"\x0f((?: |\x1b\[[0-9;:]{0,64}m)+)(?=\r\n)").sub
+"""Blanks behind others, which are text: those of a last row that has nothing else, or one that is there to say so."""
 _c1: Final = re.compile(rb"\xc2[\x80-\x9f]")
 
 _NOTHING: Final = "\x0f"
@@ -70,11 +74,25 @@ def drawn(lines: bytes, columns: int) -> History:
     if not _filled(lines):
         return _drawn(lines, columns)
     longest = max(map(len, lines.split(b"\r\n")))
-    rows = [_as_filled(row) for row in _drawn(lines, max(columns, min(longest, MOST_COLUMNS)))]
+    # What is only a background has a link there, which tells it from text.
+    marked = _fill_behind(lambda found: b"\x1b]8;%b\x1b\\%b\x1b]8;;\x1b\\" % (_FILL.encode(), found[1]), lines)
+    rows = [_as_filled(row) for row in _drawn(marked, max(columns, min(longest, MOST_COLUMNS)))]
     history = History(len(lines) + MOST_LINES, columns)
-    for row in rewrapped(rows, columns):
+    for row in rewrapped(rows, columns, _without_fill):
         history.append(row)
     return history
+
+
+def _without_fill(line: Sequence[Row]) -> int:
+    """Return how many cells of a line are before what is said to be only a background; that forgets it is so."""
+    last = line[-1]
+    cells, styles = last.settle()
+    start = next((at for at, style in enumerate(styles) if style.look.link == _FILL), -1)
+    if start < 0:
+        return 0
+    last.put(start, (cells[start:], [style_of(style.look._replace(link="")) for style in styles[start:]]))
+    # A blank without a background would be seen nowhere, were it no text.
+    return sum(row.width for row in line[:-1]) + start + (last.styles[start] == DEFAULT_STYLE)
 
 
 def _drawn(lines: bytes, columns: int) -> History:
@@ -120,15 +138,19 @@ def _painted(row: Row, layout: Layout, *, ends: bool, to_edge: bool) -> bytes:
     while ends and end and cells[end - 1] == " " and styles[end - 1] == DEFAULT_STYLE:
         end -= 1
     painter = Painter(layout)
+    is_filled = ends and row.filling[1] > 0
+    painter.add(_NOTHING if is_filled and not to_edge and row.joined and not row.filled_from() else "")
     column = 0
     for style, group in groupby(styles[:end]):
         after = column + sum(1 for _ in group)
         painter.style(unprotected(style))
         painter.add(*map(_apart, pieces(cells[column:after], layout)))
         column = after
-    if ends and not to_edge and column == row.width and row.filling[1]:
+    if is_filled and not to_edge and column == row.width:
         painter.add(" " * (row.filled - column))
     painter.style(DEFAULT_STYLE)
+    if ends and not to_edge and not is_filled and end < row.width and (cells[end - 1] == " " if end else row.joined):
+        painter.add(f"{_NOTHING} ")
     if to_edge and row.joined and column < row.width:
         # A row that scrolled in for a line which is wrapped has the background of the text there.
         painter.add("\x1b[K")

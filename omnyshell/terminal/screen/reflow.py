@@ -1,7 +1,7 @@
 """Wrapping lines anew for another width, so that narrowing and widening gives them back."""
 
 from bisect import bisect_right
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from omnyshell.terminal.screen.rows import PADDED, WRAPPED, Row
@@ -22,11 +22,14 @@ class Place(NamedTuple):
     x: int
 
 
-def rewrapped(rows: Sequence[Row], width: int) -> list[Row]:
-    """Return rows of `width` columns with the same lines. The rows given must not be used any more."""
+def rewrapped(rows: Sequence[Row], width: int, kept: Callable[[Sequence[Row]], int] = lambda _line: 0) -> list[Row]:
+    """Return rows of `width` columns with the same lines. The rows given must not be used any more.
+
+    `kept` tells of a line how many of its cells are text, also where these are blanks at its end.
+    """
     made: list[Row] = []
     for line in _lines(rows):
-        for _ in _wrapping(line, width, made, []):
+        for _ in _wrapping(line, width, made, [], text=kept(line)):
             continue
     return made
 
@@ -96,16 +99,16 @@ def _text_width(row: Row) -> int:
 
 
 def _wrapping(
-    line: list[Row], width: int, rows: list[Row], starts: list[int], kept: int = 0
+    line: list[Row], width: int, rows: list[Row], starts: list[int], kept: int = 0, text: int = 0
 ) -> Generator[int, None, None]:
     """Add the rows of one line at another width to `rows`, and to `starts` how many cells are before each.
 
-    `kept` cells are no blanks. Yields what each step costs.
+    `kept` cells are no blanks, nor are `text` cells, also where they fit. Yields what each step costs.
     """
     last = line[-1]
     if last.size:
         last.resize(width)
-    if last.size or (len(line) == 1 and not last.goes_on and kept <= width and last.fit(width)):
+    if last.size or (len(line) == 1 and not last.goes_on and kept <= width and last.fit(width, text)):
         rows.append(last)
         starts.append(0)
         yield A_ROW + width
@@ -115,7 +118,7 @@ def _wrapping(
     # Of a long line no more is at hand than a row takes: to forget it at once would take long.
     cells: list[str] = []
     styles: list[Style] = []
-    done, made = 0, len(rows)
+    done, made, kept = 0, len(rows), max(kept, text)
     for row in line:
         yield A_ROW + row.width + row.load
         its_cells, its_styles = _cells_of(row, width, kept - done - len(cells))

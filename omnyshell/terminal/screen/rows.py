@@ -336,13 +336,16 @@ class Row:
         plain = self._cells is None and not self.wide and self._fill is DEFAULT_STYLE
         return bool(self.runs) and (self.goes_on or self.joined or not plain or self.extent() > width)
 
-    def fit(self, width: int) -> bool:
-        """Cut or pad the row to `width` columns; return False where there would be no room for what it has to tell."""
+    def fit(self, width: int, text: int = 0) -> bool:
+        """Cut or pad the row to `width` columns; return False where there would be no room for what it has to tell.
+
+        That is `text` cells at least, and behind them that there are blanks with a background.
+        """
         if self._is_unfilled() and self.extent() <= width:
             self.width = width
             self._revision += 1
             return True
-        start, filling, wrapped = self.filled_from(), self.filling, self.wrapped
+        start, filling, wrapped = max(self.filled_from(), text), self.filling, self.wrapped
         if start > width or (start == width and filling[1]):
             return False
         self.resize(width)

@@ -56,6 +56,24 @@ def test_lines_are_wrapped_elsewhere_as_where_they_came_from(
     assert seen(list(drawn(lines, third))) == seen(list(screen.scrollback))
 
 
+EDITS = ["\x1b[K", "\x1b[1K", "\x1b[2K", "\x1b[J", "\x1b[A", "\x1b[4G", "\x1b[9X", "\x1b[2P", "\x1b[3@"]
+PENS = ["\x1b[41m", "\x1b[44m", "\x1b[7m", "\x1b[m"]
+BLANKS = ["abc", " ", " " * 4, " " * 9, " " * 21, "\r\n", "\n", *PENS, *EDITS]
+
+
+@given(st.lists(st.sampled_from(BLANKS), max_size=14).map("".join), st.sampled_from([4, 5, 10, 20]))
+@example("\x1b[41m" + " " * 41, 20)
+@example("abc\x1b[41m" + " " * 22, 5)
+@example("\x1b[41mabc" + " " * 9, 5)
+@example(" " * 41 + "\x1b[A  ", 20)
+@example("abc\x1b[41m\x1b[2Kabc" + " " * 10 + "\x1b[K", 5)
+def test_blanks_that_were_printed_over_the_edge_are_as_many_rows_elsewhere(data: str, width: int) -> None:
+    screen = Emulator(width, 4, scrollback=1000)
+    screen.feed(data.encode() + END)
+    rows = list(screen.scrollback)
+    assert seen(list(drawn(newest_lines(rows, WHATEVER)[0], width))) == seen(rows)
+
+
 @pytest.mark.parametrize("widths", [(21, 20, 21), (23, 20, 22), (21, 22, 20), (60, 20, 40)])
 def test_a_background_behind_a_line_is_no_text_at_any_width(widths: tuple[int, int, int]) -> None:
     screen = Emulator(widths[0], 1, scrollback=10)

@@ -88,6 +88,10 @@ class SessionOutput:
 
         self._last_screen = Painting()
         self._last_version = 0
+        self._holds_output = False
+        """Whether output waits for the main screen to be painted before it."""
+
+        self._last_for_follower: Painting | None = None
 
     def record(self, record: SessionRecord, size: Callable[[], PtySpec]) -> None:
         """Keep output in a record from now on, before any comes, and go on from what that has.
@@ -140,13 +144,33 @@ class SessionOutput:
         else:
             then(finished(steps))
 
+    def when_sent(self, action: Callable[[], None]) -> None:
+        """Call `action` once all output up to now was sent to the client, if there is one."""
+        if self.screen is not None and self._holds_output:
+            self.screen.at_this_point(action)
+        else:
+            action()
+
     def keep_last_screen(self) -> None:
         """Keep what the screen shows in the end, instead of it."""
         if self.screen is not None:
             self.screen.at_this_point(lambda: self._show(self._keep))
 
     def _keep(self, painting: Painting, version: int) -> None:
-        self._last_screen, self._last_version, self.screen = painting, version, None
+        self._last_screen, self._last_version, screen = painting, version, self.screen
+        if screen is None or not self.replay.is_keeping:
+            self.screen = None
+            return
+        again = screen.follower.painting(again=True, same_size=True, most=LARGEST_SCREEN)
+        screen.do_here(again, self._keep_for_follower, otherwise=Painting())
+
+    def _keep_for_follower(self, painting: Painting) -> None:
+        self._last_for_follower, self.screen = painting, None
+
+    @property
+    def last_for_follower(self) -> Painting | None:
+        """The last screen of a shell that has ended, for a client that followed it and lacks something of it."""
+        return self._last_for_follower
 
     @property
     def budget(self) -> int:
@@ -175,7 +199,7 @@ class SessionOutput:
         self._channel = None
         self._queries.reset()
         if not keep:
-            self._main_watch = None
+            self._main_watch = self._last_for_follower = None
             self.replay.drop()
 
     def screen_resized(self) -> None:
@@ -211,6 +235,7 @@ class SessionOutput:
             self._pass_on(stream, data)
             return
         self._pass_on(stream, data[:end])
+        self._holds_output = True
         self.screen.at_this_point(lambda: self._show_main_screen(data[end:]))
 
     def resend(self, offset: int) -> None:
@@ -300,6 +325,7 @@ class SessionOutput:
         self.screen.do_here(painting, lambda painted: self._go_on(following, painted), otherwise=b"")
 
     def _go_on(self, following: bytes, painted: bytes = b"") -> None:
+        self._holds_output = False
         self._send_painted(painted)
         if not following or self.screen is None:
             return

@@ -242,7 +242,8 @@ class NodeSession(SessionFacts):
         self._become(Stage.ENDED, code=exit_code, reason=signal_name or "")
         self.exit = ChannelExit(exit_code=exit_code, signal=signal_name, ts=self._clock.now())
         self._absence.stop_waiting()
-        self._tell_exit()
+        end = self._end
+        self.output_stage.when_sent(lambda: self._tell_exit() if self._end is end else None)
         self.output_stage.keep_last_screen()
         self._on_end(self)
 
@@ -341,7 +342,9 @@ class NodeSession(SessionFacts):
         if not self._may_take_up(end, request, exactly=exactly):
             return
         if screen is None or (exactly and not self._is_painted_for(request)):
-            self._switch(end, request, None, exactly=exactly)
+            lacks_last = exactly and self._is_painted_for(request)
+            last = self.output_stage.last_for_follower if lacks_last else None
+            self._switch(end, request, last, exactly=exactly)
             return
         counted = None
         if request.pty is not None and not exactly:

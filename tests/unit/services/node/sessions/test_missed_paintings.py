@@ -98,6 +98,11 @@ class Shell:
         assert opened.reset is (self.offset is None)
         self.offset = opened.output_offset
 
+    async def end_it(self) -> None:
+        self.session.exited(0, None)
+        await self.settle()
+        assert self.session.output_stage.screen is None
+
     def lose(self) -> None:
         assert self.offset is not None
         self.offset += self.end.channel.counted
@@ -120,7 +125,8 @@ async def shell() -> AsyncIterator[Shell]:
     it = Shell()
     await it.resume()
     yield it
-    it.session.exited(0, None)
+    if not it.session.has_ended:
+        it.session.exited(0, None)
     it.session.close()
 
 
@@ -143,6 +149,52 @@ async def test_the_main_screen_is_painted_where_the_program_left_while_nobody_wa
     await shell.resume()
     assert await shell.shown() == LEFT
     assert shell.process.typed == b"\x1b[0n"
+
+
+@pytest.mark.parametrize("repaint", [False, True])
+async def test_the_last_screen_is_painted_where_program_and_shell_ended_while_nobody_was_there(
+    shell: Shell, *, repaint: bool
+) -> None:
+    shell.lose()
+    shell.write(LEAVES + b"\x1b[>1u$ exit\r\n")
+    await shell.end_it()
+    for _ in range(2):
+        await shell.resume(repaint=repaint)
+        assert await shell.shown() == ["$ vi", "$ exit", "", ""]
+        assert isinstance(shell.end.channel.said[-1], m.ChannelExit)
+        shell.lose()
+    assert shell.terminal.main_keyboard.stack == [0, 1]
+
+
+async def test_the_end_is_told_behind_the_main_screen_and_all_output(shell: Shell) -> None:
+    shell.screen.holds = True
+    shell.write(LEAVES + b"bye")
+    shell.session.exited(3, None)
+    assert not any(isinstance(said, m.ChannelExit) for said in shell.end.channel.said)
+    shell.screen.holds = False
+    assert await shell.shown() == ["$ vi", "bye", "", ""]
+    assert [said.exit_code for said in shell.end.channel.said if isinstance(said, m.ChannelExit)] == [3]
+
+
+async def test_nobody_is_painted_a_last_screen_that_he_has(shell: Shell) -> None:
+    shell.write(LEAVES)
+    await shell.settle()
+    shell.write(b"$ ")
+    shell.lose()
+    shell.write(b"exit\r\n")
+    await shell.end_it()
+    await shell.resume()
+    assert not any(isinstance(said, m.ChannelPaint) for said in shell.end.channel.said)
+    assert await shell.shown() == ["$ vi", "$ exit", "", ""]
+
+
+async def test_what_was_kept_of_a_last_screen_is_given_up_with_the_rest_of_the_output(shell: Shell) -> None:
+    shell.lose()
+    shell.write(LEAVES)
+    await shell.end_it()
+    assert shell.session.output_stage.last_for_follower is not None
+    shell.session.let_go()
+    assert shell.session.output_stage.last_for_follower is None
 
 
 async def test_a_client_that_is_lost_while_the_main_screen_is_painted_gets_it_later(shell: Shell) -> None:

@@ -1,7 +1,7 @@
 """Files that only their owner may read: written whole or not at all, and refused when others can read them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,19 +18,29 @@ def write_private(path: Path, data: bytes) -> None:
     or a crash, sees the old contents or the new ones. Missing directories are made with mode 0700. A symbolic
     link is replaced, not followed. Raises `ConfigException` naming the file.
     """
-    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
+    write_together({path: data})
+
+
+def write_together(files: Mapping[Path, bytes], owner: tuple[int, int] | None = None) -> None:
+    """Write files as `write_private` does, all of them whole on disk before the first one replaces what is there.
+
+    They belong to `owner`, the numbers of a user and a group, where one is given. Raises `ConfigException`.
+    """
+    made = {path: path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp") for path in files}
+    writing = next(iter(files))
     try:
-        make_private_directory(path.parent)
-        try:
-            _write_synced(temporary, data)
-            temporary.replace(path)
-        except OSError:
+        for writing, temporary in made.items():
+            make_private_directory(writing.parent)
+            _write_synced(temporary, files[writing], owner)
+        for writing, temporary in made.items():
+            temporary.replace(writing)
+        for directory in {path.parent for path in files}:
+            sync_directory(directory)
+    except OSError as exc:
+        for temporary in made.values():
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
-            raise
-        sync_directory(path.parent)
-    except OSError as exc:
-        raise ConfigException(f"cannot write {path}: {exc.strerror}") from exc
+        raise ConfigException(f"cannot write {writing}: {exc.strerror}") from exc
 
 
 @contextmanager
@@ -83,9 +93,11 @@ def make_private_directory(path: Path) -> None:
         directory.mkdir(mode=0o700, exist_ok=True)
 
 
-def _write_synced(path: Path, data: bytes) -> None:
+def _write_synced(path: Path, data: bytes, owner: tuple[int, int] | None) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
+        if owner is not None:
+            os.fchown(descriptor, *owner)
         file.write(data)
         file.flush()
         os.fsync(descriptor)

@@ -17,6 +17,7 @@ from omnyshell.services.access_options import (
     TOKEN,
     TOKEN_FILE,
 )
+from omnyshell.services.service_options import STRICT_MODES
 
 CWD = Option("--cwd", "directory on the node to start in", "DIR")
 ENV = Option("--env", "variable to set on the node; may be repeated", "K=V", "list")
@@ -287,6 +288,29 @@ COMMANDS: tuple[Command, ...] = (
         ),
     ),
     Command(("cert", "show"), "say what a certificate is", "cert:show", (Option("file", "PEM file", "FILE", "file"),)),
+    Command(
+        ("cert", "deploy"),
+        "give a hub the certificate that certbot has renewed; made to be certbot's deploy hook",
+        "hub.deploy:deploy",
+        (
+            Option(
+                "directory",
+                "directory with fullchain.pem and privkey.pem; RENEWED_LINEAGE, as certbot sets it, if not given",
+                "DIR",
+                "directory",
+                optional=True,
+            ),
+            Option(
+                "--hub-config",
+                "hub.toml of the hub, which says where its cert and key are",
+                "FILE",
+                "file",
+                required=True,
+            ),
+            Option("--owner", "user that the hub runs as; the owner of the key that is there if not given", "USER"),
+            STRICT_MODES,
+        ),
+    ),
     Command(
         ("keygen",),
         "make an Ed25519 key to log in with",

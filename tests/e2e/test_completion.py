@@ -1,17 +1,22 @@
 """What bash offers where somebody types, by the script that the program prints."""
 
 import os
+import pwd
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.commands import OMNYSHELL
 from support.deadline import DEADLINE
-from support.system import System
+from support.system import System, until
+
+OWN = pwd.getpwuid(os.geteuid()).pw_name
+"""As whom the node runs sessions, of which there is one."""
 
 COMPLETIONS: dict[str, set[str]] = {
     "conn": {"connect"},
-    "connect ": {"n1"},
+    "connect ": {"n1", f"{OWN}@n1"},
     "tunnel open n": {"n1"},
     "access ": {"n1"},
     "access ann n": {"n1"},
@@ -24,6 +29,9 @@ COMPLETIONS: dict[str, set[str]] = {
     "--ver": {"--version"},
     "connect --pr": {"--principal"},
     "exec n1 ": set(),
+    "exec ": {"n1", f"{OWN}@n1"},
+    "connect -u ": {OWN},
+    "run --user ": {OWN},
     "exec n1 --cw": {"--cwd"},
     "hub start --log-level de": {"debug"},
     "nodes li": {"list"},
@@ -43,18 +51,21 @@ done
 
 
 @pytest.fixture(scope="module", name="offered")
-def _offered(system: System, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+def _offered(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, set[str]]]:
     """What one bash offers for each, beside a file `hub.pem`."""
     place = tmp_path_factory.mktemp("completion")
     (place / "hub.pem").touch()
     script = tmp_path_factory.mktemp("script") / "omnyshell.bash"
     script.write_bytes(system.run("completion", "bash").stdout)
     env = system.env | {"PATH": f"{Path(OMNYSHELL).parent}:{os.environ['PATH']}"}
+    shell = system.start("connect", "n1")
+    until(lambda: b'"user"' in system.run("sessions", "list", "--json").stdout)
     done = subprocess.run(
         ["bash", "-c", SCRIPT, "bash", script, *(f"omnyshell {typed}" for typed in COMPLETIONS)],
         capture_output=True, text=True, timeout=DEADLINE, check=True, cwd=place, env=env,
     )  # fmt: skip
-    return dict(zip(COMPLETIONS, (set(line.split()) for line in done.stdout.splitlines()), strict=True))
+    yield dict(zip(COMPLETIONS, (set(line.split()) for line in done.stdout.splitlines()), strict=True))
+    shell.communicate(b"exit\n", DEADLINE)
 
 
 @pytest.mark.parametrize("typed", COMPLETIONS)

@@ -6,7 +6,7 @@ from typing import Any
 
 from omnyshell.cli.grammar.admin_commands import LOCKED
 from omnyshell.cli.grammar.command import NODE, Command
-from omnyshell.cli.grammar.commands import COMMANDS
+from omnyshell.cli.grammar.commands import AS_USER, COMMANDS
 from omnyshell.options.completion import complete_values, script
 from omnyshell.options.parser import add_options
 
@@ -27,6 +27,15 @@ def _of_hub(command: str, names: str) -> str:
 
 
 _NODES = _of_hub("nodes list", "NR > 1 { print $1 }")
+_WORDS_OF_JSON = 'gsub(/[",]/, "", $2)'
+_USERS = _of_hub("sessions list --json", f'$1 == "\\"user\\":" {{ {_WORDS_OF_JSON}; print $2 }}')
+"""Those as whom one's sessions run: nobody else knows whom one may be."""
+
+_USERS_AT_NODES = _of_hub(
+    "sessions list --json",
+    f'$1 == "\\"nodeId\\":" {{ {_WORDS_OF_JSON}; node = $2 }} '
+    f'$1 == "\\"user\\":" {{ {_WORDS_OF_JSON}; print $2 "@" node }}',
+)
 _PRINCIPALS = _of_hub("users list", "NR > 1 { print $1 }")
 _ROLES = _of_hub(
     "users list",
@@ -44,7 +53,9 @@ _TO_LOCK = {"principal": _PRINCIPALS, "node": _NODES, "role": _ROLES}
 _BY_KIND = {"locks add": _TO_LOCK, "locks remove": {kind: _locked(kind) for kind in _TO_LOCK}}
 """For commands with a kind and a name: the shell command that prints names, by kind."""
 
-_NODE_IDS = "_omnyshell_nodes"
+_NODE_IDS, _PLACES, _USER_NAMES = "_omnyshell_nodes", "_omnyshell_places", "_omnyshell_users"
+_BY_FUNCTION = {_NODE_IDS: _NODES, _PLACES: f"{_NODES}; {_USERS_AT_NODES}", _USER_NAMES: _USERS}
+"""The shell commands that print names wherever they are asked for, by the functions that are called."""
 
 
 def completion(options: argparse.Namespace) -> int:
@@ -86,7 +97,9 @@ def _add_command(parsers: Any, word: str, command: Command) -> None:
         # If the kind can be left out, the word may be the node already.
         following = arguments[arguments.index(option.name) + 1 :][:1] if option.optional else []
         if option.name == NODE.name or following == [NODE.name]:
-            action.complete = _calling(_NODE_IDS)
+            action.complete = _calling(_PLACES if AS_USER in command.options else _NODE_IDS)
+        elif (option.name, option.short) == (AS_USER.name, AS_USER.short):
+            action.complete = _calling(_USER_NAMES)
         elif option.name == _NAME and command.name in _BY_KIND:
             action.complete = _calling(_function_of(command.name))
 
@@ -105,7 +118,7 @@ def _functions(shell: str) -> str:
     For commands with kinds, the previous word is the kind.
     """
     by_kind = [_BY_WORD[shell](_function_of(command), runs) for command, runs in _BY_KIND.items()]
-    return "\n".join((_ALWAYS[shell](_NODE_IDS, _NODES), *by_kind))
+    return "\n".join((*(_ALWAYS[shell](name, run) for name, run in _BY_FUNCTION.items()), *by_kind))
 
 
 def _bash(name: str, run: str) -> str:

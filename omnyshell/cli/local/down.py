@@ -13,8 +13,8 @@ from omnyshell.cli.ground.prompts import ask_line, is_asked
 from omnyshell.cli.local.what_ends import say_what_ends, what_ends
 from omnyshell.services.local.node_process import LocalNode
 from omnyshell.services.local.setup import CONSOLE, LocalSetup, Running
-from omnyshell.services.node.keeper.asking import end_keeper, keeper_facts
-from omnyshell.services.node.keeper.place import NoKeeperException
+from omnyshell.services.node.keeper.asking import keeper_facts, stop_keeper
+from omnyshell.services.node.keeper.place import NoKeeperException, SilentKeeperException
 
 STOP_TIMEOUT = 10.0
 POLL = 0.02
@@ -22,7 +22,10 @@ NOT_MEANT = 1
 
 
 def down(options: argparse.Namespace) -> int:
-    """End the hub and node of `up`, and what the console left running with its sessions: a node, or its keeper."""
+    """End the hub and node of `up`, and what the console left running with its sessions: a node, or its keeper.
+
+    Raises `SilentKeeperException` where a keeper does not answer, whose sessions cannot be ended.
+    """
     setup = LocalSetup.default()
     running, node = setup.running(), LocalNode(setup)
     kept = _kept(setup)
@@ -35,7 +38,7 @@ def down(options: argparse.Namespace) -> int:
         complain("omnyshell: nothing was ended")
         return NOT_MEANT
     # First, so that their clients hear of it.
-    end_keeper(setup.node_state)
+    _end_kept(setup)
     if running is not None:
         # The process may have ended already.
         with suppress(ProcessLookupError):
@@ -45,7 +48,7 @@ def down(options: argparse.Namespace) -> int:
     if not node.end(STOP_TIMEOUT):
         return fail(f"the node (process {node.pid()}) has not ended yet")
     # The node may have had another one meanwhile.
-    end_keeper(setup.node_state)
+    _end_kept(setup)
     say(f"down, and {_sessions(kept)} with it" if kept else "down")
     return 0
 
@@ -54,8 +57,20 @@ def _kept(setup: LocalSetup) -> int | None:
     """How many sessions this machine's keeper holds; None where there is none."""
     try:
         return keeper_facts(setup.node_state).running
+    except SilentKeeperException:
+        raise
     except NoKeeperException:
         return None
+
+
+def _end_kept(setup: LocalSetup) -> None:
+    """End this machine's keeper with its sessions, if there is one."""
+    try:
+        stop_keeper(setup.node_state)
+    except SilentKeeperException:
+        raise
+    except NoKeeperException:
+        return
 
 
 def _sessions(count: int) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from omnyshell.keeper import wire
-from omnyshell.services.node.keeper.place import NoKeeperException, connect
+from omnyshell.services.node.keeper.place import NoKeeperException, SilentKeeperException, connect, peer_of
 
 PATIENCE = 15.0
 """Seconds for an answer: a keeper needs two to end its sessions, and may be busy on a slow machine."""
@@ -61,7 +61,7 @@ def stop_keeper(state_dir: Path) -> int:
 
 
 def end_keeper(state_dir: Path) -> None:
-    """End the keeper of a state directory with its sessions, if there is one."""
+    """End the keeper of a state directory with its sessions, if there is one that answers."""
     with suppress(NoKeeperException):
         stop_keeper(state_dir)
 
@@ -95,10 +95,18 @@ class _Conversation:
         self._channel.close()
 
     def ask(self, verb: bytes, *fields: bytes) -> list[bytes]:
-        """Return the answer's fields. Raises `NoKeeperException` with its reason where it says no, or nothing."""
+        """Return the answer's fields.
+
+        Raises `NoKeeperException` with its reason where it says no, or ends, and `SilentKeeperException` where it is
+        there and says nothing.
+        """
         try:
             self._channel.sendall(wire.pack(verb, b"1", *fields))
             verdict, _, *facts = next(self._heard()).split(b"\0")
+        except TimeoutError as exc:
+            raise SilentKeeperException(
+                f"the keeper (process {peer_of(self._channel)}) does not answer, and its sessions go on"
+            ) from exc
         except (OSError, StopIteration, wire.MalformedError) as exc:
             raise NoKeeperException("the keeper does not answer") from exc
         if verdict != wire.OK:

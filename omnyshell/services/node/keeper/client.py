@@ -295,7 +295,8 @@ class KeeperClient:
 
     def _ask_again(self) -> None:
         """Ask what was not answered; a session that was started after all is taken."""
-        asked = {fields[0].decode() for _, fields, _ in self._pending.values() if fields}
+        of_sessions = (each for each in self._pending.values() if each.fields and each.verb != wire.ADMIT)
+        asked = {each.fields[0].decode() for each in of_sessions}
         if self._was_connected:
             ended = {name for name, facts in self._known.items() if not facts.is_running}
             self._reconnected(self._known, ended - asked)

@@ -25,6 +25,10 @@ class NoKeeperException(ConfigException):
     """There is no keeper to speak with."""
 
 
+class SilentKeeperException(NoKeeperException):
+    """There is one, which does not answer: its sessions go on."""
+
+
 def own_directory(state_dir: Path) -> Path:
     """Return the directory of a keeper that belongs to the node's user."""
     return state_dir / "keeper"
@@ -95,8 +99,18 @@ def _connect(directory: Path) -> socket.socket | None:
     return channel
 
 
-def _check_user(channel: socket.socket, directory: Path) -> None:
+def peer_of(channel: socket.socket) -> int:
+    """Return the process at the other end of a connection."""
+    return _credentials(channel)[0]
+
+
+def _credentials(channel: socket.socket) -> tuple[int, int]:
     raw = channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    _, user, _ = struct.unpack("3i", raw)
+    pid, user, _ = struct.unpack("3i", raw)
+    return pid, user
+
+
+def _check_user(channel: socket.socket, directory: Path) -> None:
+    _, user = _credentials(channel)
     if user not in (ROOT, os.geteuid()):
         raise NoKeeperException(f"the keeper in {directory} belongs to another user")

@@ -1,13 +1,22 @@
 """What is asked of a keeper that does not answer."""
 
+import argparse
+import os
 import socket
 import threading
 from pathlib import Path
 
 import pytest
 
+from omnyshell.cli.local.down import down
+from omnyshell.services.local.setup import LocalSetup
 from omnyshell.services.node.keeper.asking import end_keeper, keeper_facts
-from omnyshell.services.node.keeper.place import SOCKET, NoKeeperException, own_directory
+from omnyshell.services.node.keeper.place import (
+    SOCKET,
+    NoKeeperException,
+    SilentKeeperException,
+    own_directory,
+)
 
 
 def test_one_that_ends_before_it_answers_is_none_and_leaves_nothing_open(
@@ -31,3 +40,18 @@ def test_one_that_ends_before_it_answers_is_none_and_leaves_nothing_open(
             keeper_facts(tmp_path)
         end_keeper(tmp_path)
         hanging_up.join()
+
+
+def test_one_that_says_nothing_is_named_and_not_taken_for_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = own_directory(tmp_path)
+    directory.mkdir(mode=0o700)
+    monkeypatch.chdir(directory)
+    monkeypatch.setattr("omnyshell.services.node.keeper.asking.PATIENCE", 0.05)
+    monkeypatch.setattr(LocalSetup, "node_state", tmp_path)
+    monkeypatch.setattr(LocalSetup, "running", lambda _: None)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(SOCKET)
+        listener.listen()
+        with pytest.raises(SilentKeeperException, match=f"process {os.getpid()}.* does not answer, and its sessions"):
+            down(argparse.Namespace(yes=True))
+        end_keeper(tmp_path)

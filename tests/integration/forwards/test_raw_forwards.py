@@ -96,7 +96,8 @@ async def test_input_may_come_before_the_target_has_answered(certificates: Certi
         await client.send_data(STDIN, 3, b"too early")
         await client.still_there()
         await within(node.hear("node.session.open"))
-        await node.still_there()
+        await node.say("ping", {"id": "next", "ts": "2026-01-02T03:04:05.678Z"})
+        assert (await within(node.hear("pong")))["d"]["id"] == "next"
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ from contextlib import suppress
 
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.loop import run, run_until_signal
-from omnyshell.cli.ground.output import BROKEN_PIPE, FAILURE, complain, printable, say
+from omnyshell.cli.ground.output import BROKEN_PIPE, FAILURE, complain, printable, say, say_json, say_table
 from omnyshell.cli.ground.service import allow_many_descriptors, until_stopped
 from omnyshell.cli.sessions.exec import Feeder
 from omnyshell.cli.terminal.streams import OutputStream, tell
 from omnyshell.errors import ConfigException
-from omnyshell.model.forwards import FINISHED, TARGET_FINISHED
+from omnyshell.ids import short_id
+from omnyshell.model.forwards import FINISHED, TARGET_FINISHED, ForwardInfo
 from omnyshell.model.targets import Target
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
@@ -37,6 +38,40 @@ def forward(options: argparse.Namespace) -> int:
         )
     allow_many_descriptors()
     return run(_serve(access_from(options), options.node, forwards, socks))
+
+
+def list_forwards(options: argparse.Namespace) -> int:
+    """Print the caller's forwards."""
+    forwards = asyncio.run(_fetch(access_from(options)))
+    if options.json:
+        say_json([each.to_wire() for each in forwards])
+    elif forwards:
+        say_table(("ID", "NODE", "FORWARD", "FROM", "CONNECTIONS", "IN", "OUT"), list(map(_row, forwards)))
+    else:
+        say("you have no forwards")
+    return 0
+
+
+def close_forward(options: argparse.Namespace) -> int:
+    """Close one of the caller's forwards."""
+    asyncio.run(_close(access_from(options), options.ref))
+    say("closed")
+    return 0
+
+
+async def _fetch(access: HubAccess) -> tuple[ForwardInfo, ...]:
+    async with OmnyShellClient(ClientConfig(access=access)) as client:
+        return await client.forwards.list()
+
+
+async def _close(access: HubAccess, ref: str) -> None:
+    async with OmnyShellClient(ClientConfig(access=access)) as client:
+        await client.forwards.close(ref)
+
+
+def _row(found: ForwardInfo) -> tuple[str, ...]:
+    counted = (found.connections, found.bytes_in, found.bytes_out)
+    return short_id(found.session_id), found.node_id, found.places, found.address, *map(str, counted)
 
 
 async def _serve(access: HubAccess, node: str, forwards: list[Forward], socks: list[Place]) -> int:

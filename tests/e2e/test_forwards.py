@@ -1,5 +1,6 @@
 """Forwards with the installed program."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -53,12 +54,35 @@ def test_a_port_leads_there_until_a_signal_comes(system: System, site: int) -> N
         port = int(place.rpartition(":")[2])
         assert fetched(port, "/a") == b"/a"
         assert " forward " in run_text("hub", "sessions", env=system.env).stdout
+        (found,) = json.loads(run_text("forwards", "list", "--json", env=system.env).stdout)
+        assert (found["nodeId"], found["connections"]) == ("n1", 0)
+        assert found["bytesOut"] > 0
+        assert f"localhost:{site}" in run_text("forwards", "list", env=system.env).stdout
     finally:
         forward.send_signal(signal.SIGTERM)
         _, errors = forward.communicate(timeout=DEADLINE)
     assert (forward.returncode, errors) == (0, "")
     with pytest.raises(ConnectionRefusedError):
         fetched(port, "/a")
+
+
+def test_it_is_closed_from_elsewhere(system: System, site: int) -> None:
+    words = ("forward", "n1", f"0:localhost:{site}")
+    forward = start_command(*words, env=system.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert forward.stdout is not None
+        forward.stdout.readline()
+        (found,) = json.loads(run_text("forwards", "list", "--json", env=system.env).stdout)
+        assert run_text("forwards", "close", "nonsense", env=system.env).stderr.endswith(
+            "[not_found]; `omnyshell forwards list` shows yours\n"
+        )
+        assert run_text("forwards", "close", found["sessionId"][:8], env=system.env).stdout == "closed\n"
+        _, errors = forward.communicate(timeout=DEADLINE)
+        assert (forward.returncode != 0, "closed from elsewhere" in errors) == (True, True)
+        assert run_text("forwards", "list", env=system.env).stdout == "you have no forwards\n"
+    finally:
+        forward.kill()
+        forward.communicate(timeout=DEADLINE)
 
 
 def test_stdin_and_stdout_are_a_connection(system: System, site: int) -> None:

@@ -37,6 +37,7 @@ from omnyshell.services.hub.nodes.departed import DepartedNodes
 from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.takeovers import Takeovers
 from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
+from omnyshell.services.hub.sessions.forwards import ForwardAnswers
 from omnyshell.services.hub.sessions.kept import KeptSessions
 from omnyshell.services.hub.sessions.processes import SessionProcesses
 from omnyshell.services.hub.sessions.relay import Relay, SessionEnd
@@ -146,6 +147,7 @@ class PlainHub:
             broker=self.broker,
             relayed=self.requests,
             processes=processes,
+            forwards=ForwardAnswers(self.router, self.broker),
             tunnels=self.tunnels,
             metrics=metrics,
             events=no_events,

@@ -216,6 +216,13 @@ COMMANDS: tuple[Command, ...] = (
             *ACCESS,
         ),
     ),
+    Command(("forwards", "list"), "list your forwards", "forward:list_forwards", (JSON, *ACCESS)),
+    Command(
+        ("forwards", "close"),
+        "close a forward, wherever it runs, and its connections",
+        "forward:close_forward",
+        (Option("ref", "its id, or the beginning of it", "REF"), *ACCESS),
+    ),
     Command(
         ("login",),
         "save how to reach a hub, after trying it; or join one with an invite",

@@ -57,6 +57,7 @@ _ASKED: dict[tuple[str, ...], dict[str, str]] = {
     ("events",): _ADMIN,
     ("top",): _ADMIN,
     ("hub",): _ADMIN,
+    ("forwards",): {"not_found": "`omnyshell forwards list` shows yours"},
     ("forward",): {"forbidden": "its operator names targets with --tunnel-allow"},
     ("hub", "drop"): {"not_found": "`omnyshell hub peers` shows connections; give the whole id"},
     ("hub", "close-session"): {

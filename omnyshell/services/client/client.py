@@ -53,6 +53,7 @@ from omnyshell.transport.connection import OmnyShellConnection
 logger = logging.getLogger("omnyshell.client")
 
 if TYPE_CHECKING:
+    from omnyshell.services.client.forwarding.requests import ForwardRequests
     from omnyshell.services.client.node_sessions import NodeSessionRequests, SessionScreen
     from omnyshell.services.client.resumer import Resumer
     from omnyshell.services.client.tunnels import ClientTunnels
@@ -419,6 +420,14 @@ class OmnyShellClient:
         from omnyshell.services.client.node_sessions import NodeSessionRequests
 
         return NodeSessionRequests(node_id, self._ask, self._link, self._other(owner))
+
+    @property
+    def forwards(self) -> "ForwardRequests":
+        """Requests about this principal's forwards."""
+        # Imported by those that use it: a cold `exec` does not need it.
+        from omnyshell.services.client.forwarding.requests import ForwardRequests
+
+        return ForwardRequests(self._ask, self._link)
 
     def _other(self, owner: str) -> str:
         """Return the owner to name to the hub; "" for this principal, whose sessions need no name."""

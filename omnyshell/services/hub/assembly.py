@@ -48,6 +48,7 @@ from omnyshell.services.hub.revocation.eviction import Eviction
 from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
 from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
+from omnyshell.services.hub.sessions.forwards import ForwardAnswers
 from omnyshell.services.hub.sessions.kept_judge import KeptSessionJudge
 from omnyshell.services.hub.sessions.processes import SessionProcesses
 from omnyshell.services.hub.sessions.relay import Relay
@@ -302,6 +303,7 @@ class HubServices:
             broker=self.broker,
             relayed=self.requests,
             processes=self._processes,
+            forwards=ForwardAnswers(self._sessions, self.broker),
             tunnels=self._tunnels,
             metrics=self._metrics,
             events=self.events,

@@ -44,6 +44,7 @@ from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.clipboard import SessionClipboard
 from omnyshell.protocol.messages.events import EventsSubscribe, EventsUnsubscribe, NodeLiveSessionsResponse
 from omnyshell.protocol.messages.extending import extension_messages
+from omnyshell.protocol.messages.forwards import ForwardCloseRequest, ForwardsRequest
 from omnyshell.protocol.messages.history import NodeSessionHistoryResponse, SessionHistoryRequest
 from omnyshell.protocol.messages.vitals import (
     NodeSessionProcessesResponse,
@@ -59,6 +60,7 @@ from omnyshell.services.hub.live.service import EventsService
 from omnyshell.services.hub.node_service import NodeService
 from omnyshell.services.hub.peers.handlers import Handlers, MessageTable, to_owner, whole_table
 from omnyshell.services.hub.sessions.broker import HubBroker
+from omnyshell.services.hub.sessions.forwards import ForwardAnswers
 from omnyshell.services.hub.sessions.processes import SessionProcesses
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
@@ -85,6 +87,7 @@ def message_table(
     broker: HubBroker,
     relayed: RelayedRequests,
     processes: SessionProcesses,
+    forwards: ForwardAnswers,
     tunnels: TunnelBroker,
     metrics: HubMetrics,
     events: EventsService,
@@ -131,6 +134,8 @@ def message_table(
         ActiveSessionDetachRequest: relayed.ask,
         SessionScreenRequest: relayed.ask,
         SessionHistoryRequest: relayed.ask,
+        ForwardsRequest: forwards.list_requested,
+        ForwardCloseRequest: forwards.close_requested,
         TunnelOpenRequest: tunnels.open,
         TunnelCloseRequest: tunnels.close_requested,
         TunnelListRequest: tunnels.list_requested,

@@ -122,6 +122,34 @@ async def test_a_hub_refuses_what_is_no_forward(
         assert (await asked(client, 1, **said))["d"]["reason"] == "bad_request"
 
 
+async def test_forwards_are_listed_and_closed_by_their_owner_alone(certificates: Certificates, tmp_path: Path) -> None:
+    async with (
+        OmnyShellHub(hub_config(certificates)) as hub,
+        running_node(certificates, hub.port, tmp_path),
+        logged_in(certificates, hub.port, "client", "admin", FORWARD) as first,
+        logged_in(certificates, hub.port, "client", "admin", FORWARD) as second,
+        logged_in(certificates, hub.port, "client", "dev", FORWARD) as other,
+    ):
+        forward = (await asked(first, 1, command="8080 -> web:80"))["d"]["sessionId"]
+
+        async def listed(who: RawPeer) -> list[dict[str, Any]]:
+            await who.say("forwards.list.request", {"requestId": "r"})
+            return list((await within(who.hear("forwards.list.response")))["d"]["forwards"])
+
+        async def closed(who: RawPeer, ref: str) -> bool:
+            await who.say("forwards.close.request", {"requestId": "r", "forwardRef": ref})
+            return bool((await within(who.hear("forwards.close.response")))["d"]["ok"])
+
+        (found,) = await listed(second)
+        assert (found["sessionId"], found["places"], found["connections"]) == (forward, "8080 -> web:80", 0)
+        assert await listed(other) == []
+        for who, ref in ((other, forward), (second, ""), (second, "no such")):
+            assert not await closed(who, ref)
+        assert await closed(second, forward[:8])
+        assert (await within(first.hear("channel.close")))["d"]["reason"] == "error"
+        assert await listed(first) == []
+
+
 async def test_a_node_that_would_take_it_for_a_command_is_not_asked(certificates: Certificates) -> None:
     async with (
         OmnyShellHub(hub_config(certificates)) as hub,

@@ -19,6 +19,16 @@ TUNNEL = {"tunnelId": "t", "nodeId": "n", "targetPort": 80, "publicPort": 9000, 
 FULL_TUNNEL = TUNNEL | {"ownerUserId": "", "targetHost": "localhost", "publicHost": ""}
 PTY = {"term": "xterm-256color", "cols": 80, "rows": 24}
 SHORT = {"requestId": "r"}
+FORWARD = {
+    "sessionId": UUID,
+    "nodeId": "n",
+    "places": "127.0.0.1:80 -> web:80",
+    "address": "192.0.2.1",
+    "createdAt": "2026-01-02T03:04:05.678Z",
+    "connections": 1,
+    "bytesIn": 2,
+    "bytesOut": 3,
+}
 PROCESS = {"sessionId": UUID, "pid": 7, "parent": 1, "user": "ann", "command": "sh", "cpuMillis": 40, "memory": 4096}
 VITALS = {
     "os": "Debian GNU/Linux 13", "kernel": "6.12", "uptimeSeconds": 0, "cpus": 4, "load1": 52, "load5": 0,
@@ -145,6 +155,10 @@ MINIMAL: list[tuple[str, int | None, dict[str, Any], dict[str, Any]]] = [
         SHORT | {"nodeId": "n", "sessionRef": "s", "lines": 500},
     ),
     ("sessions.history.response", None, SHORT | {"lines": ""}, SHORT | {"ok": False}),
+    ("forwards.list.request", None, SHORT, SHORT),
+    ("forwards.list.response", None, SHORT, SHORT | {"forwards": []}),
+    ("forwards.close.request", None, SHORT | {"forwardRef": ""}, SHORT | {"forwardRef": ""}),
+    ("forwards.close.response", None, SHORT, SHORT | {"ok": False}),
     (
         "node.sessions.history.request",
         None,
@@ -305,6 +319,10 @@ FULL: list[tuple[str, int | None, dict[str, Any]]] = [
         7,
         {"sessionId": UUID, "offsets": True, "outputOffset": 0, "inputOffset": 0, "inputEnded": True, "reset": True},
     ),
+    ("forwards.list.request", None, SHORT),
+    ("forwards.list.response", None, SHORT | {"forwards": [FORWARD], "leftOut": 2}),
+    ("forwards.close.request", None, SHORT | {"forwardRef": "0a1b"}),
+    ("forwards.close.response", None, SHORT | {"ok": False, "message": "m"}),
     ("session.open", 7, {"nodeId": "n", "mode": "forward", "target": "localhost:80", "forward": UUID}),
     ("node.session.open", 7, {"sessionId": UUID, "principal": "p", "mode": "forward", "target": "/run/x.sock"}),
     ("session.open", 7, {"nodeId": "n", "mode": "exec", "maxInputWindow": 4194304}),

@@ -135,6 +135,11 @@ class SessionRoute:
         return self.session.mode is SessionMode.FORWARD
 
     @property
+    def is_permission(self) -> bool:
+        """Whether it is a permission to reach targets."""
+        return self.is_forward and not self.is_connection
+
+    @property
     def carried(self) -> tuple[int, int]:
         """How many bytes were relayed, in and out; those of a forward's connections are its own."""
         bytes_in = self.bytes_in + sum(each.bytes_in for each in self.connections)

@@ -108,7 +108,7 @@ class SessionRouter:
 
 def _is_permission(route: SessionRoute, request: SessionOpen) -> bool:
     is_meant = request.forward in (route.session.id, route.resumes) and route.session.node_id == request.node_id
-    return is_meant and route.is_forward and not route.is_connection
+    return is_meant and route.is_permission
 
 
 def _places(route: SessionRoute) -> tuple[_Place, _Place]:

@@ -34,6 +34,7 @@ from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.clipboard import SessionClipboard
 from omnyshell.protocol.messages.detached import RELAYED_ANSWERS, ClientRequest
 from omnyshell.protocol.messages.events import EventsSubscribe, EventsUnsubscribe
+from omnyshell.protocol.messages.forwards import ForwardCloseRequest, ForwardsRequest
 from omnyshell.protocol.messages.history import NodeSessionHistoryResponse
 from omnyshell.protocol.messages.vitals import SessionProcessesRequest, VitalsLook
 from omnyshell.security.authorizer import Action
@@ -54,7 +55,7 @@ ON_A_CHANNEL_OF_ITS_OWN = {
 }
 """The session is judged when it is opened, and again whenever rights change; so is a tunnel."""
 
-ABOUT_WHAT_IS_THE_CALLERS = {TunnelCloseRequest, TunnelListRequest}
+ABOUT_WHAT_IS_THE_CALLERS = {TunnelCloseRequest, TunnelListRequest, ForwardCloseRequest, ForwardsRequest}
 FILTERED = {NodeListRequest, EventsSubscribe, EventsUnsubscribe, VitalsLook, admin.AccessRequest}
 """They tell of the nodes that the caller may know alone."""
 

@@ -10,8 +10,10 @@ import stat
 import time
 import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
+from .files import Known
 from .pam import SERVICE_FILE
 from .trust import UntrustedError, check
 from .users import NOT_SHELLS, Account, Asker, RefusedError, Table, choose, shown, table_of
@@ -50,16 +52,18 @@ class _Said(NamedTuple):
     is_as_node: bool = False
     """Whether all is run as the node's user."""
 
-    asks_pam: bool = False
+    pam: bool | None = None
+    """Whether PAM is asked; where it has a service, if the file does not say."""
 
 
 class Users:
-    """Who becomes whom, as a node's file says; it is read anew for each program."""
+    """Who becomes whom, as a node's file says; it is read anew for each program, unless it is the same for a while."""
 
     def __init__(self, path: str, node_user: int) -> None:
         """`path` is empty where there is no file; `node_user` is whom the keeper serves."""
         self._path = path
         self._node_user = node_user
+        self._file = Known(path, _said_in)
 
     def judges(self, uid: int) -> bool:
         """Tell whether a process of this user has to say for whom a program is."""
@@ -75,7 +79,8 @@ class Users:
         said, asker = self._read(), asker_of(whose)
         if said.table is not None:
             account = choose(said.table, asker, _find, self._node_user)
-            return Login(account, asker.principal, said.asks_pam and os.geteuid() == 0)
+            asks_pam = os.path.lexists(SERVICE_FILE) if said.pam is None else said.pam
+            return Login(account, asker.principal, asks_pam and os.geteuid() == 0)
         if said.is_as_node or self._node_user == os.geteuid():
             return Login(_only(asker, _by_number(self._node_user)), asker.principal, asks_pam=False)
         where = self._path or "the node's file, and start the keeper with it"
@@ -95,30 +100,39 @@ class Users:
         else:
             _only(asker, account)
 
+    def look(self) -> None:
+        """Read what is new in files, so that no child has to. What is wrong with one is theirs to say."""
+        with suppress(RefusedError):
+            self._read()
+        _login_defs.now()
+
     def _read(self) -> _Said:
-        if not self._path:
-            return _Said()
-        try:
-            said = tomllib.loads(contents(self._path))
-            if USERS not in said:
-                return _Said(is_as_node=said.get(AS_NODE) is True)
-            # Whoever writes the file is whoever it names.
-            check(self._path, set())
-            return _Said(table_of(said[USERS]), asks_pam=_asks_pam(said.get(PAM)))
-        except UntrustedError as exc:
-            raise RefusedError(f"Who becomes whom could have been written by others: {exc}") from exc
-        except (OSError, ValueError, RecursionError) as exc:
-            raise RefusedError(f"Who becomes whom cannot be read from {self._path}: {exc}") from exc
+        # Whoever could have it say something else would have made another file of it.
+        return self._file.now() if self._path else _Said()
 
     def check_file(self) -> None:
         """Raise `RefusedError` where the file is nothing to go by."""
         self._read()
 
 
-def _asks_pam(said: object) -> bool:
-    """Tell whether PAM is asked: as the file says, else where its service is there. Raises `ValueError`."""
+def _said_in(path: str) -> _Said:
+    try:
+        said = tomllib.loads(contents(path))
+        if USERS not in said:
+            return _Said(is_as_node=said.get(AS_NODE) is True)
+        # Whoever writes the file is whoever it names.
+        check(path, set())
+        return _Said(table_of(said[USERS]), pam=_pam(said.get(PAM)))
+    except UntrustedError as exc:
+        raise RefusedError(f"Who becomes whom could have been written by others: {exc}") from exc
+    except (OSError, ValueError, RecursionError) as exc:
+        raise RefusedError(f"Who becomes whom cannot be read from {path}: {exc}") from exc
+
+
+def _pam(said: object) -> bool | None:
+    """Tell whether the file has PAM asked; None where it does not say. Raises `ValueError`."""
     if said is None:
-        return os.path.lexists(SERVICE_FILE)
+        return None
     for word, meant in (("true", True), ("false", False)):
         if said is meant or said == word:
             return meant
@@ -193,24 +207,36 @@ def login_umask() -> int:
 
 
 def _defined(name: str) -> str:
-    for words in _fields(LOGIN_DEFS, None):
-        if len(words) > 1 and words[0] == name:
-            return words[1]
-    return DEFAULTS[name]
+    return _login_defs.now().get(name, DEFAULTS[name])
 
 
-def _fields(path: str, separator: str | None) -> Iterator[list[str]]:
+def _defined_in(path: str) -> dict[str, str]:
+    """Return of a file what is used here of it."""
+    found = dict[str, str]()
+    for name in DEFAULTS:
+        for words in _fields(path, name, None):
+            if len(words) > 1 and words[0] == name:
+                found.setdefault(name, words[1])
+    return found
+
+
+_login_defs = Known(LOGIN_DEFS, _defined_in)
+
+
+def _fields(path: str, name: str, separator: str | None) -> Iterator[list[str]]:
+    """Yield the fields of each line that has this name somewhere in it."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            for line in file:
-                yield line.rstrip("\n").split(separator)
+        with open(path, "rb", buffering=0) as file:
+            lines = file.readall().split(b"\n")
     except OSError:
         return
+    wanted = os.fsencode(name)
+    yield from (os.fsdecode(line).split(separator) for line in lines if wanted in line)
 
 
 def check_expiry(account: Account, now: float) -> None:
     """Refuse who has an account that has expired. Raises `RefusedError`."""
-    for words in _fields(SHADOW, ":"):
+    for words in _fields(SHADOW, account.name, ":"):
         if words[0] == account.name and len(words) > _EXPIRES and words[_EXPIRES].isdecimal():
             if int(words[_EXPIRES]) * _DAY <= now:
                 raise RefusedError(f"The account '{account.name}' has expired")

@@ -252,6 +252,8 @@ class Keeper:
         node, words = connection.node or b"", request.rest[: int(count)]
         if not user and self._users.judges(connection.peer.uid):
             raise DeniedError(wire.REFUSED, "This keeper has to be told for whom a program is: start the node anew")
+        if user:
+            self._users.look()
         self._check_room(node, name)
         variables = request.rest[int(count) :]
         program = Program(words, variables, directory, user, self._users, is_on_terminal=kind != wire.PIPES)

@@ -1,0 +1,41 @@
+"""What small files say: read in the keeper when they have changed, and not by each child anew."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+_TICK = 1_000_000_000
+"""Nanoseconds that a file has to be as it is until it is known by its marks."""
+
+_Said = TypeVar("_Said")
+
+
+class Known(Generic[_Said]):
+    """What a file says, which is read whenever it is another file, or another's, or may have changed."""
+
+    def __init__(self, path: str, read: Callable[[str], _Said]) -> None:
+        self._path = path
+        self._read = read
+        self._known: tuple[tuple[int, ...], _Said] | None = None
+
+    def now(self) -> _Said:
+        """Return what it says. Raises what `read` does."""
+        mark = _mark_of(self._path)
+        if self._known is None or not mark or mark != self._known[0]:
+            self._known = None
+            self._known = mark, self._read(self._path)
+        return self._known[1]
+
+
+def _mark_of(path: str) -> tuple[int, ...]:
+    """Return what differs when a file was changed; nothing where that was only just, or there is none."""
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return ()
+    # Two changes between two ticks of the clock look alike.
+    if abs(time.time_ns() - max(facts.st_mtime_ns, facts.st_ctime_ns)) < _TICK:
+        return ()
+    whose = facts.st_dev, facts.st_ino, facts.st_mode, facts.st_uid, facts.st_gid
+    return (*whose, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)

@@ -1,6 +1,7 @@
 """Programs of this version with those of version 0.1.0: hub, node and client of either, logging in with keys."""
 
 import itertools
+import os
 import shutil
 import socket
 import subprocess
@@ -120,6 +121,30 @@ def test_each_with_each(site: Site, version: dict[str, Path], hub: str, node: st
             save_login(site, ann)
         with site.node(version[node], ann):
             check_everything(ann, site.directory)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's sessions are asked for")
+def test_a_node_of_roots_that_0_1_0_has_left_goes_on_and_warns(site: Site, version: dict[str, Path]) -> None:
+    used_before(site, version)
+    ann, box = site.person("ann", NEW), site.person("box", NEW)
+    with site.hub(NEW):
+        save_login(site, ann)
+        for more, warns in (
+            (["--log-level", "warning"], True),
+            (["--run-as-node-user", "--log-level", "warning"], False),
+        ):
+            with box.running(*site.node_words(*more)) as node:
+                until(lambda: "n1" in ann.try_("nodes", "list").stdout)
+                assert ann.run("exec", "n1", "id -u") == "0\n"
+                node.terminate()
+                said = node.communicate(timeout=DEADLINE)[1]
+            assert ("as with version 0.1, since nothing says whose they are" in said) == warns
+        # It has said so once: without that it is as any other.
+        with box.running(*site.node_words()):
+            until(lambda: "n1" in ann.try_("nodes", "list").stdout)
+            refused = ann.try_("exec", "n1", "id -u")
+        assert (refused.returncode, refused.stdout) == (255, "")
+        assert "run-as-node-user = true" in refused.stderr
 
 
 def test_what_is_new_signs_for_an_older_hub_where_its_user_says_so(site: Site, version: dict[str, Path]) -> None:

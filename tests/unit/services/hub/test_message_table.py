@@ -7,7 +7,6 @@ from unittest.mock import MagicMock
 import pytest
 from support.admin_rooms import admin_members, admin_service
 
-from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.base import Role, Way
 from omnyshell.services.hub.message_table import KNOWN, hub_codec, message_table
 from omnyshell.services.hub.peers.handlers import MessageTable
@@ -30,8 +29,7 @@ def test_a_request_of_administrators_that_nobody_plans_keeps_the_hub_from_starti
         made(admin=admin)
 
 
-@pytest.mark.parametrize("declared", KNOWN, ids=lambda declared: declared.TYPE)
-def test_no_role_can_say_what_is_said_by_another(declared: type[ControlMessage]) -> None:
+def test_no_role_can_say_what_is_said_by_another() -> None:
     allowed = {
         Way.CLIENT_TO_HUB: {Role.CLIENT},
         Way.CLIENT_TO_NODE: {Role.CLIENT},
@@ -40,7 +38,9 @@ def test_no_role_can_say_what_is_said_by_another(declared: type[ControlMessage])
         Way.EXPOSER_TO_HUB: {Role.NODE, Role.CLIENT},
         Way.CHANNEL: {Role.NODE, Role.CLIENT},
     }
-    assert {role for role, handlers in TABLE.items() if declared in handlers} == allowed.get(declared.WAY, set())
+    for declared in KNOWN:
+        said_by = {role for role, handlers in TABLE.items() if declared in handlers}
+        assert said_by == allowed.get(declared.WAY, set()), declared.TYPE
 
 
 TABLE = made()

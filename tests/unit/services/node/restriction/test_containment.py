@@ -1,5 +1,6 @@
 """Which programs keep to one thing, by which rules; what is typed or sent to a program is an input of its own."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -109,14 +110,12 @@ def contains(pattern: str) -> bool:
     return kind is None or is_contained(kind, rule.arguments, rule.rest)
 
 
-@pytest.mark.parametrize("pattern", NOT_CONTAINED)
-def test_what_may_run_anything_is_told(pattern: str) -> None:
-    assert not contains(pattern)
+def test_what_may_run_anything_is_told() -> None:
+    assert list(filter(contains, NOT_CONTAINED)) == []
 
 
-@pytest.mark.parametrize("pattern", CONTAINED)
-def test_what_does_one_thing_is_not_blamed(pattern: str) -> None:
-    assert contains(pattern)
+def test_what_does_one_thing_is_not_blamed() -> None:
+    assert list(itertools.filterfalse(contains, CONTAINED)) == []
 
 
 @pytest.mark.parametrize("kind", UNCONTAINED, ids=lambda kind: kind.what)

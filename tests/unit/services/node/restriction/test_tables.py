@@ -1,5 +1,6 @@
 """`[[commands]]` in a file: what is understood, and mistakes named by file, line and key."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -117,9 +118,9 @@ def test_what_the_environment_fixes_cannot_be_let_through() -> None:
     assert all(variable_flaw(name) for name in HARMLESS)
 
 
-@pytest.mark.parametrize("pattern", DANGEROUS)
-def test_every_name_that_is_known_to_be_dangerous_is_refused(pattern: str) -> None:
-    assert variable_flaw(pattern.replace("[0-9]", "4").replace("*", "X"))
+def test_every_name_that_is_known_to_be_dangerous_is_refused() -> None:
+    names = [pattern.replace("[0-9]", "4").replace("*", "X") for pattern in DANGEROUS]
+    assert list(itertools.filterfalse(variable_flaw, names)) == []
 
 
 @pytest.mark.parametrize(

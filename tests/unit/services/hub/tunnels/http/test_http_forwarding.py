@@ -181,8 +181,12 @@ AMBIGUOUS = {
 
 
 @pytest.mark.parametrize("raw", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
-@pytest.mark.parametrize("step", [1, 3, 100_000])
-def test_what_can_be_read_in_two_ways_is_refused(raw: bytes, step: int) -> None:
+def test_what_can_be_read_in_two_ways_is_refused(raw: bytes) -> None:
+    for step in (1, 3, 100_000):
+        must_be_refused(raw, step)
+
+
+def must_be_refused(raw: bytes, step: int) -> None:
     http = forwarder()
     http.request_bytes(GET)
     for at in range(0, len(raw), step):

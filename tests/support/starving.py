@@ -9,7 +9,7 @@ from typing import Any
 
 from support.raw_peer import STDOUT, RawPeer, logged_in, registered, stranger
 from support.rights import answer_for_ever
-from support.stack import Certificates, hub_config
+from support.stack import Certificates, hub_config, until
 from support.tunnels import free_range
 from websockets.exceptions import ConnectionClosed
 
@@ -126,11 +126,17 @@ class Attacked:
         """Begin a large message, and say whether the hub still listens."""
         client = await self.new_client(who)
         frame = struct.pack(">BBQI", 0x81, 0x80 | 127, LARGE + 100_000, 0) + b" " * LARGE
+        quota = self.hub._services.quota
+        account = quota.account(who)
+        assert account is not None
+        refused, had = quota.refused[Resource.UNFINISHED], account.unfinished
+        # What would close it is read as more of the message.
+        self.deaf(who, client)
         client.ws.transport.write(frame)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(0.5):
-                return told_by(await client.hear_whenever(), "nothing")
-        return ""
+        await until(lambda: quota.refused[Resource.UNFINISHED] > refused or account.unfinished >= had + LARGE)
+        if quota.refused[Resource.UNFINISHED] == refused:
+            return ""
+        return told_by(await client.hear_whenever(), "nothing")
 
 
 async def _closed(writer: asyncio.StreamWriter) -> None:

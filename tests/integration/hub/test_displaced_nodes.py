@@ -6,7 +6,7 @@ import os
 import re
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
@@ -270,9 +270,11 @@ async def test_whoever_watches_is_told_of_the_node(certificates: Certificates, h
 
 
 @pytest.fixture
-def processes() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
+async def processes() -> AsyncIterator[ExitStack]:
+    stack = ExitStack()
+    yield stack
+    # The hub is in this loop, and answers a node that stops: what waited here would keep it from that.
+    await asyncio.to_thread(stack.close)
 
 
 async def test_two_real_processes_with_copies_of_one_login(

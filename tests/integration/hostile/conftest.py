@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.cheaper_consoles import cheaper_consoles
 from support.hostile_hub import HostileHub, hostile_hub
 from support.stack import Certificates
 from support.victim import keep_patience
@@ -14,6 +15,12 @@ def hostile(certificates: Certificates) -> Iterator[HostileHub]:
     """A hub that is honest until it is told otherwise."""
     with hostile_hub(certificates) as hub:
         yield hub
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheaper_consoles() -> Iterator[None]:
+    with cheaper_consoles():
+        yield
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from .poller import READ, Poller, say
 from .store import received, store_of
 from .streams import close_all
 from .trust import UntrustedError, check, check_own_code
-from .upgrade import Upgrade, inherited, inherited_socket, read_state, restore, trial
+from .upgrade import Upgrade, inherited, inherited_socket, mark_of, read_state, restore, trial
 from .users import RefusedError
 
 SOCKET, LOCK, RETURNS = "socket", "lock", "returns"
@@ -96,7 +96,7 @@ def _serve(how: str, directory: str, user: int, idle: float, config: str, state:
         return [sys.executable, "-I", "-S", _HERE, option, directory, str(user), str(idle), config, str(fd)]
 
     _mark_return(f"{directory}/{RETURNS}", is_kept=net is not None)
-    _watch_signals(keeper, net, Upgrade(keeper, net, command, _mark))
+    _watch_signals(keeper, net, Upgrade(keeper, net, command, _mark, mark_of(records)))
     _run(keeper, idle)
     groups.close()
     os.unlink(f"{directory}/{SOCKET}")

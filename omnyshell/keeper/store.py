@@ -14,8 +14,8 @@ ADDRESS, ROOM = "NOTIFY_SOCKET", "FDSTORE"
 
 _FIRST = 3
 _MOST_UNSENT = 4096
-_FLUSH_TIME = 1.0
-"""Seconds that what is left to say may take at the end."""
+_FLUSH_TIME = 10.0
+"""Seconds for which a manager may not listen, where there is something left to say at the end."""
 
 _Message = tuple[bytes, list[int]]
 
@@ -49,7 +49,7 @@ class Store:
         self._say(b"FDSTOREREMOVE=1\nFDNAME=" + name)
 
     def flush(self) -> None:
-        """Say all that waits, for a second at most."""
+        """Say all that waits, as long as it is heard."""
         self._channel.settimeout(_FLUSH_TIME)
         while self._unsent and self._is_taken(*self._unsent[0]):
             close_all(self._unsent.popleft()[1])

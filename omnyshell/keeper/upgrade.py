@@ -25,6 +25,9 @@ _USER = b"user"
 _ADOPTED = b"adopted"
 """Of a session whose leader is no child: its pidfd, and when it was started. An earlier version looks past it."""
 
+_MARK = b"mark"
+"""What was tried, and so is what takes over, unless its files have changed since: then it is asked to upgrade again."""
+
 _KEPT = b"kept"
 """What the service manager keeps: see `Net.numbers`."""
 
@@ -42,17 +45,23 @@ class Upgrade:
     """Tries what is installed now, and has it take over."""
 
     def __init__(
-        self, keeper: Keeper, net: Net | None, command: Callable[[str, int], list[str]], mark: Callable[[], int]
+        self,
+        keeper: Keeper,
+        net: Net | None,
+        command: Callable[[str, int], list[str]],
+        mark: Callable[[], int],
+        loaded: int | None,
     ) -> None:
         """`command` makes the new keeper's command line of an option and the descriptor of what is known.
 
-        `net` has kept what is held, if anybody does; `mark` tells by a number what is installed.
+        `net` has kept what is held, if anybody does; `mark` tells by a number what is installed, and `loaded` is what
+        it told of this keeper, where that is known.
         """
         self._keeper = keeper
         self._net = net
         self._command = command
         self._mark = mark
-        self._loaded = mark()
+        self._loaded = mark() if loaded is None else loaded
         self._trial = self._tried_mark = 0
         self._is_due = False
         self._refused: list[Callable[[str], None]] = []
@@ -136,6 +145,7 @@ class Upgrade:
         """Return memory with all that a new keeper has to know."""
         keeper = self._keeper
         records = [[_KEEPER, keeper.boot, *_numbers(*keeper.own_descriptors)]]
+        records.append([_MARK, b"%d" % self._tried_mark])
         records += map(_record_of, keeper.sessions)
         records += ([_USER, held.node, held.name, held.user, held.uid] for held in keeper.sessions if held.user)
         records += ([_HOLDER, node, *_numbers(each.pid, each.uid, each.pidfd)] for node, each in keeper.holders.items())
@@ -170,6 +180,11 @@ def read_state(fd: int) -> list[_Record]:
     if not records or records[0][0] != _KEEPER:
         raise MalformedError
     return records
+
+
+def mark_of(records: list[_Record]) -> int | None:
+    """Return what an earlier keeper has tried; None where it does not say."""
+    return next((int(facts[0]) for kind, *facts in records if kind == _MARK), None)
 
 
 def inherited(field: bytes) -> int:

@@ -95,6 +95,13 @@ class Manager:
         """Wait for a process whose parent has ended, as the first process of a machine does at once."""
         os.waitpid(pid, 0)
 
+    def reap_orphans(self) -> None:
+        """Wait for all that have ended and lead sessions of their own, which no process is that a test has started."""
+        for pid in map(int, Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()):
+            with suppress(OSError):
+                if os.getsid(pid) != os.getsid(0):
+                    os.waitpid(pid, os.WNOHANG)
+
     def put(self, name: str, fd: int) -> None:
         """Keep something that no keeper has asked for; it is the manager's from then on."""
         self.kept.append((name, fd))

@@ -11,6 +11,7 @@ Edit = tuple[str, str, str]
 
 OLDER: Sequence[Edit] = (
     # It neither passes on nor reads what came last.
+    ("upgrade.py", "        records.append([_MARK", "        _ = ([_MARK"),
     ("upgrade.py", "        records += ([_ADOPTED", "        () and ([_ADOPTED"),
     ("upgrade.py", "        records += ([_KEPT", "        () and ([_KEPT"),
     ("upgrade.py", "if kind == _ADOPTED}", "if kind == b'nothing'}"),

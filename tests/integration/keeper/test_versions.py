@@ -273,3 +273,23 @@ async def test_a_node_and_its_keeper_work_while_their_files_are_replaced_and_the
         finally:
             node.kill()
             node.wait()
+
+
+def test_what_is_installed_while_a_keeper_takes_over_is_taken_when_it_is_asked_next(
+    tmp_path: Path, installed: Path
+) -> None:
+    """What takes over has loaded the files that were tried, and finds others when it looks what there is."""
+    keeper = KeeperProcess(tmp_path / "keeper", installed)
+    node = keeper.node()
+    main, other = installed / "main.py", installed / "ending.py"
+    main.write_text(
+        f"import sys\nif sys.argv[1] == '--restore':\n    open({str(other)!r}, 'a').write('# newer\\n')\n"
+        + main.read_text()
+    )
+    node = upgraded(keeper, node)
+    # Which would do so each time, and never be done.
+    main.write_text("".join(main.read_text().splitlines(keepends=True)[3:]))
+    node = upgraded(keeper, node)
+    assert node.ask(wire.UPGRADE) == [wire.OK]
+    node.close()
+    keeper.end()

@@ -92,7 +92,8 @@ class Emulator(Reports):
         text = self._rest
         if self._string:
             whole = self._payload_size <= _LONGEST_REPLAYED
-            text = "\x1b" + self._string + ("".join(self._payload) if whole and self._string in _TOLD else "-")
+            payload = "".join(self._payload) if whole and self._string in _TOLD else "-"
+            text = "\x1b" + self._string + payload + self._rest
         return text.encode() + self._decoder.getstate()[0]
 
     @property
@@ -186,6 +187,8 @@ class Emulator(Reports):
             text = expand_c1(text)
         if self._string:
             text = self._continue_string(text)
+            if self._string:
+                return
         if self._rest:
             text = self._rest + text
         self._rest = ""
@@ -250,11 +253,13 @@ class Emulator(Reports):
         """Keep an incomplete sequence; of one that is too long, only enough to swallow it up to its end."""
         started = self._grammar.string_start(rest)
         if started:
-            self._rest = self._printed = ""
+            self._printed = ""
             self._end_joining()
             self._string = started[1]
             self._payload_size = 0
-            self._collect(rest[started.end() :])
+            payload = rest[started.end() :]
+            self._rest = payload[-1:] if payload.endswith("\x1b") else ""
+            self._collect(payload.removesuffix("\x1b"))
         elif len(rest) > LONGEST_SEQUENCE:
             self._rest = "\x1b[0<" if "[" in rest else "\x1b "
         else:
@@ -271,14 +276,18 @@ class Emulator(Reports):
             self._payload[:] = ["".join((*self._payload[:2], part))[:HEAD]]
 
     def _continue_string(self, text: str) -> str:
-        """Collect more of a control string; return what follows it, "" while it goes on."""
+        """Collect more of a control string; return what follows it, "" while it goes on, or where ESC may end it."""
+        text, self._rest = self._rest + text, ""
         found = osc_end(text) if self._string in _TOLD else string_end(text)
         if found is None:
             self._collect(text)
             return ""
         at = found.start()
         self._collect(text[:at])
-        if self._string in _TOLD and text[at] in "\x07\x1b":
+        if text[at:] == "\x1b":
+            self._rest = "\x1b"
+            return ""
+        if self._string in _TOLD and (text[at] == "\x07" or text.startswith("\x1b\\", at)):
             payload = "".join(self._payload)
             if self._string == "k":
                 self.set_screen_title(payload)
@@ -399,17 +408,16 @@ class Emulator(Reports):
 
     def _end_string(self, sequence: str) -> None:
         """Carry out a control string that came in one piece."""
-        kind = sequence[1]
-        if kind not in _TOLD or sequence[-1] in "\x18\x1a":
+        kind, rest = sequence[1], sequence[2:]
+        payload = rest.removesuffix("\x07").removesuffix("\x1b\\")
+        if kind == "]" and self._grammar.has_palette and is_palette(rest):
+            self.settings.linux_palette(rest[1:])
+        elif kind not in _TOLD or payload == rest:
             return
-        payload = sequence[2:-1] if sequence[-1] == "\x07" else sequence[2:]
-        if kind == "k":
-            if self._grammar.has_titles:
-                self.set_screen_title(payload)
-        elif self._grammar.has_palette and is_palette(payload):
-            self.settings.linux_palette(payload[1:])
-        else:
+        elif kind == "]":
             self.operating_system_command(payload)
+        elif self._grammar.has_titles:
+            self.set_screen_title(payload)
 
 
 def _first(params: str) -> int:

@@ -1,8 +1,9 @@
 """Terminal output cut into tokens: printable text, with SGR in it, and the control function that follows it.
 
 The grammar is that of ECMA-48 as DEC's parsers read it: C0 controls within a sequence are carried out at once, CAN
-and SUB abort, ESC starts anew, a malformed sequence is swallowed up to its final byte. Control strings end at ESC (of
-ST), CAN or SUB, OSC at BEL too. C1 controls are rewritten to their two-character form beforehand.
+and SUB abort, ESC starts anew, a malformed sequence is swallowed up to its final byte. Control strings end at ST, OSC
+at BEL too; CAN, SUB and any other ESC abort them, and nothing is carried out then (as in xterm). C1 controls are
+rewritten to their two-character form beforehand.
 """
 
 import re
@@ -48,7 +49,7 @@ class Grammar:
         titles, palette = ("k" if self.has_titles else ""), (rf"(?!{own})" if self.has_palette else "")
         whole = rf"\x1b\](?:{own})|" if self.has_palette else ""
         begun = r"(?!(?:P[0-9A-Fa-f]{0,6})?\Z)" if self.has_palette else ""
-        told = rf"\x1b[\]{titles}][^\x07\x1b\x18\x1a]*[\x07\x18\x1a]?"
+        told = rf"\x1b[\]{titles}][^\x07\x1b\x18\x1a]*(?:\x1b\\|[\x07\x18\x1a])?"
         string = rf"{whole}{told}|\x1b[PX^_][^\x1b\x18\x1a]*[\x18\x1a]?"
         # The order matters: strings before other escapes. The empty alternative takes text at the very end.
         self.tokens = re.compile(
@@ -61,9 +62,18 @@ class Grammar:
         self._unfinished = re.compile(rf"\x1b[{_C0}]*(?:\[[{_C0} -?]*|[{_C0} -/]*|{kinds})\Z").match
 
     def unfinished_at(self, text: str) -> int:
-        """Return where an unfinished sequence or string begins that the end of `text` cuts off, or its length."""
+        """Return where an unfinished sequence or string begins that the end of `text` cuts off, or its length.
+
+        Of a string that ESC ends it takes what follows that to tell whether it is carried out.
+        """
         start = text.rfind("\x1b")
-        return start if start >= 0 and self._unfinished(text, start) else len(text)
+        if start < 0 or not self._unfinished(text, start):
+            return len(text)
+        if start == len(text) - 1:
+            before = text.rfind("\x1b", 0, start)
+            if before >= 0 and self.string_start(text, before) and self._unfinished(text, before, start):
+                return before
+        return start
 
 
 @lru_cache(maxsize=8)

@@ -58,3 +58,40 @@ def test_a_colour_of_the_linux_console_is_painted_for_any_terminal() -> None:
     assert b"\x1b]4;1;rgb:Ff/80/00\x1b\\" in paint(screen)
     screen.feed(b"\x1b]R")
     assert b"\x1b]4;" not in paint(screen)
+
+
+STRINGS = {
+    "]2;after": lambda screen: screen.title == "after",
+    "kafter": lambda screen: screen.title == "after",
+    "]52;c;YWZ0": lambda screen: len(screen.take_events()) > 1,
+    "]4;1;#010203": lambda screen: "010203" in screen.settings.painted,
+}
+
+
+@pytest.mark.parametrize("string", STRINGS)
+@pytest.mark.parametrize("end", ["\x07", "\x1b\\", "\x9c"])
+def test_a_string_is_carried_out_where_it_ends(string: str, end: str) -> None:
+    data = f"\x1b]2;before\x07\x1b{string}{end}x".encode()
+    for cut in range(len(data)):
+        screen = Emulator(20, 2)
+        screen.feed(data[:cut])
+        painted = Emulator(20, 2)
+        painted.feed(paint(screen))
+        for one in (screen, painted):
+            one.feed(data[cut:])
+            assert one.display[0].rstrip() == "x"
+        assert STRINGS[string](screen)
+        assert state(painted) == state(screen)
+
+
+@pytest.mark.parametrize("string", STRINGS)
+@pytest.mark.parametrize("abort", ["\x1b[2C", "\x1b\x1b\\", "\x18", "\x1a", "\x1b7", "\x1b]2;before\x07", "\x1bP\x9c"])
+def test_a_string_that_another_sequence_aborts_is_not_carried_out_as_in_xterm(string: str, abort: str) -> None:
+    data = f"\x1b]2;before\x07\x1b{string}{abort}x".encode()
+    for cut in range(len(data)):
+        screen = Emulator(20, 2)
+        screen.feed(data[:cut])
+        screen.feed(data[cut:])
+        assert screen.display[0].strip() == "x"
+        assert screen.title == "before"
+        assert not STRINGS[string](screen)

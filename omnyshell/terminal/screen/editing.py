@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from omnyshell.terminal.screen.cursor import Moving
 from omnyshell.terminal.screen.rows import Row, blanks
-from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED, Style, style_of
+from omnyshell.terminal.screen.style import DEFAULT_STYLE, NO_UNDERLINE, PROTECTED, Style, style_of
 from omnyshell.terminal.screen.work import A_ROW
 
 ISO: Final = 1
@@ -23,6 +23,8 @@ class Editing(Moving):
 
         A pending wrap is taken back: the cursor is on the last column, which is erased too (DEC STD 070, xterm).
         """
+        if how not in (0, 1, 2):
+            return
         self._settle_wrap()
         row = self._row
         if how == 0 and not self._protection:
@@ -191,9 +193,11 @@ class Editing(Moving):
             self._move_columns(self._left, 1, Row.delete)
 
     def alignment_display(self) -> None:
-        """DECALN (DEC STD 070, 8.2): the screen full of E, no margins, the cursor home."""
+        """DECALN (DEC STD 070, 8.2): the screen full of E, no margins, the cursor home, a pen with colours alone."""
         self._reset_margins()
         self._origin = False
+        look = self.cursor.style.look
+        self.cursor.style = style_of(look._replace(flags=look.flags & PROTECTED, underline=NO_UNDERLINE))
         self._has_sizes = False
         self.cursor_position()
         self._by_rows(self._aligned())

@@ -201,7 +201,8 @@ class Modes(Colouring):
     def _switch_screen(self, number: int, *, alternate: bool) -> None:
         """Show the alternate screen or the main one, each as it was left.
 
-        1047 clears the alternate screen as it is left, 1049 as it is entered; 1049 saves and restores the cursor too.
+        1047 clears the alternate screen as it is left, 1049 as it is entered, and either takes a pending wrap back (as
+        in xterm); 1049 saves and restores the cursor too.
         """
         if number == SAVE_AND_SWITCH and alternate:
             self.save_cursor()
@@ -220,11 +221,15 @@ class Modes(Colouring):
         page.shown_by = number
         self._show(page)
         if number == SAVE_AND_SWITCH:
+            self._settle_wrap()
             self._clear(page.rows, self.cursor.style.erased, self._find_sizes)
 
     def _leave_alternate(self, number: int) -> None:
         page = self._page
-        cleared = self._cleared(page.rows, self.cursor.style.erased) if number == CLEARED_ON_LEAVING else iter(())
+        cleared: Iterator[None] = iter(())
+        if number == CLEARED_ON_LEAVING:
+            self._settle_wrap()
+            cleared = self._cleared(page.rows, self.cursor.style.erased)
         page.comes_back = number == _KEPT
         self._show(self._main)
         self._by_rows(chain(cleared, self._compacted(page.rows)))

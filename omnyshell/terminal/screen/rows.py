@@ -54,12 +54,12 @@ def blanks(count: int) -> str:
 class Row:
     """A row of `width` columns. `runs` may be appended to directly; each run must lie within the row.
 
-    A run that covers one half of a wide character blanks the other half, in the run's own style. `wide` must be set by
-    whoever appends wide characters, and `pending` be raised by the load of a stretch. `wrapped` says that the text goes
-    on in the next row, and how; `joined` that the row has gone on with the text of the one above, and was not erased
-    since. `filled` is up to which column the blanks at its end had their background before it was narrowed. `size` is
-    "" or what comes after `ESC #` for characters of double width: upper (3) and lower (4) half of double height, and
-    plain height (6).
+    A run that covers one half of a wide character erases the other half with the run's background, as xterm does.
+    `wide` must be set by whoever appends wide characters, and `pending` be raised by the load of a stretch. `wrapped`
+    says that the text goes on in the next row, and how; `joined` that the row has gone on with the text of the one
+    above, and was not erased since. `filled` is up to which column the blanks at its end had their background before it
+    was narrowed. `size` is "" or what comes after `ESC #` for characters of double width: upper (3) and lower (4) half
+    of double height, and plain height (6).
     """
 
     __slots__ = (
@@ -234,9 +234,9 @@ class Row:
 
     def _split_wide(self, cells: list[str], styles: list[Style], start: int, end: int, style: Style) -> None:
         if not cells[start]:
-            cells[start - 1], styles[start - 1] = " ", style
+            cells[start - 1], styles[start - 1] = " ", style.erased
         if end < self.width and not cells[end]:
-            cells[end], styles[end] = " ", style
+            cells[end], styles[end] = " ", style.erased
 
     def erase_unprotected(self, start: int, end: int, style: Style) -> None:
         """Erase those of the columns from `start` up to `end` that are not protected (DECSCA, SPA)."""

@@ -42,10 +42,10 @@ def _setting(name: str) -> tuple[Callable[..., None], int]:
     return (lambda screen, *parameters: screen.change_setting(name, *parameters)), MAX_PARAMS
 
 
-def _scroll_down(screen: Reports, count: int = 0, *tracking: int) -> None:
-    """SD; with five parameters the sequence asks for highlight tracking of the mouse instead."""
-    if len(tracking) < 4:
-        screen.scroll_down(count)
+def _scroll_down(screen: Reports, *parameters: int) -> None:
+    """SD; with a 0, or several parameters, the sequence asks for highlight tracking of the mouse instead (xterm)."""
+    if not parameters or (len(parameters) == 1 and parameters[0]):
+        screen.scroll_down(*parameters)
 
 
 def _new_line(screen: Reports) -> None:

@@ -5,7 +5,18 @@ import pytest
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.snapshot import plain_text, reset_sequence
-from omnyshell.terminal.screen.style import BLINK, CONCEAL, DIM, INDEXED, ITALIC, STRIKE, TRUE_COLOUR, Look
+from omnyshell.terminal.screen.style import (
+    BLINK,
+    CONCEAL,
+    DEFAULT_STYLE,
+    DIM,
+    INDEXED,
+    ITALIC,
+    PROTECTED,
+    STRIKE,
+    TRUE_COLOUR,
+    Look,
+)
 
 
 def screen_after(output: str | bytes, columns: int = 10, lines: int = 4, **options: int) -> Emulator:
@@ -178,3 +189,54 @@ def test_what_was_changed_is_reset_and_nothing_else() -> None:
 def test_plain_text_keeps_wide_characters_whole() -> None:
     assert plain_text(screen_after("漢字 x\r\n\r\n y  \r\n")) == "漢字 x\n\n y\n"
     assert plain_text(screen_after("")) == ""
+
+
+@pytest.mark.parametrize(
+    ("output", "lines"),
+    [
+        ("a\x1b[0T", ["a", ""]),
+        ("a\x1b[1;1;1;1;1T", ["a", ""]),
+        ("a\x1b[1;T", ["a", ""]),
+        ("a\x1b[T", ["", "a"]),
+        ("abcdefgh\x1b[3Ki", ["abcdefgh", "i"]),
+        ("abcdefgh\x1b[3Ji", ["abcdefgh", "i"]),
+        ("\x1b[?69h\x1b[2;4s\x1b[3K\x1b[0T\x1b[1Gx", ["x", ""]),
+    ],
+)
+def test_what_is_no_parameter_of_a_function_does_nothing(output: str, lines: list[str]) -> None:
+    screen = Emulator(8, 2)
+    screen.feed(output.encode())
+    assert [line.rstrip() for line in screen.display] == lines
+
+
+@pytest.mark.parametrize("over", ["\ra", "\r\x1b[Ca", "\r\x1b[X", "\r\x1b[C\x1b[X", "\r\x1b[C漢\x1b[D\x1b[X"])
+def test_the_other_half_of_what_is_overwritten_is_erased_with_the_background_alone(over: str) -> None:
+    screen = Emulator(8, 2)
+    screen.feed(f"\x1b[41m漢字\x1b[1;4;7;31;44m{over}".encode())
+    blank = next(style for cell, style in zip(*screen.rows[0].settle(), strict=True) if cell == " ")
+    assert blank.look == Look(bg=4)
+
+
+@pytest.mark.parametrize(
+    ("switches", "goes_on"),
+    [
+        ("\x1b[?47h", True),
+        ("\x1b[?47h\x1b[?47l", True),
+        ("\x1b[?1047h", True),
+        ("\x1b[?1047h\x1b[?1047l", False),
+        ("\x1b[?1049h", False),
+        ("\x1b[?1049h\x1b[?1049l", True),
+        ("\x1b[?1049h\x1b[?1049h", False),
+    ],
+)
+def test_a_wrap_that_is_pending_is_taken_back_where_a_screen_is_cleared(switches: str, *, goes_on: bool) -> None:
+    screen = Emulator(4, 3)
+    screen.feed(f"abcd{switches}x".encode())
+    assert (screen.cursor.y, screen.cursor_column) == ((1, 1) if goes_on else (0, 3))
+
+
+def test_the_alignment_pattern_leaves_the_pen_its_colours_alone() -> None:
+    screen = Emulator(8, 2)
+    screen.feed(b'\x1b[1"q\x1b[1;4;7;31;44m\x1b#8')
+    assert screen.cursor.style.look == Look(fg=1, bg=4, flags=PROTECTED)
+    assert screen.rows[1].styles == [DEFAULT_STYLE] * 8

@@ -18,12 +18,13 @@ from .limits import KEYS, Limits, limits_of
 from .poller import READ, Poller, say
 from .trust import UntrustedError, check
 from .users import RefusedError
+from .wire import EARLIER
 
 if TYPE_CHECKING:
     from .held import Sessions
 
-NOTE, EARLIER = "user.omnyshell.session", "user.omnyshell.earlier"
-"""What is noted at a group: whose session it is and who has that, and the processor time of sessions before it."""
+NOTE = "user.omnyshell.session"
+"""What is noted at a group: whose session it is, and who has that."""
 
 ATTENDANTS = "attendants"
 """The group of those that outlive a session because they have to close it."""

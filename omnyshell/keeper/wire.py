@@ -40,6 +40,9 @@ GROUPS, ADMIT = b"groups", b"admit"
 
 UNANSWERED = b"0"
 
+EARLIER = "user.omnyshell.earlier"
+"""An attribute of a control group: microseconds of processor time that were taken in it before its session began."""
+
 OK, NO, EXIT = b"ok", b"no", b"exit"
 
 JUDGES = b"judges"

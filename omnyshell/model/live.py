@@ -228,6 +228,15 @@ class LiveSession(WireObject, kw_only=True):
     watched_by: Annotated[tuple[str, ...], OMIT, PRINCIPALS] = ()
     """Of `others-sessions`: which other principals look at its screen, sorted."""
 
+    memory: Annotated[int | None, OMIT, COUNT] = None
+    """Of `session-usage`: bytes of memory that its processes take."""
+
+    cpu_millis: Annotated[int | None, OMIT, COUNT] = None
+    """Of `session-usage`: milliseconds of processor time that they have taken."""
+
+    processes: Annotated[int | None, OMIT, COUNT] = None
+    """Of `session-usage`: how many they are."""
+
     @property
     def key(self) -> str:
         """What identifies the item: node and session, as a node chooses its sessions' ids."""

@@ -4,7 +4,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from omnyshell.model.grammars import LOGIN_OR_NONE, NODE_ID, PRINCIPAL, PRINCIPAL_OR_NONE, ROLES, SESSION_ID, SHORT_ID
+from omnyshell.model.grammars import (
+    COUNT,
+    LOGIN_OR_NONE,
+    NODE_ID,
+    PRINCIPAL,
+    PRINCIPAL_OR_NONE,
+    ROLES,
+    SESSION_ID,
+    SHORT_ID,
+)
 from omnyshell.model.schema import ANSWERED, FREE, OMIT, LenientEnum, WireObject
 
 DEFAULT_TERM = "xterm-256color"
@@ -170,8 +179,21 @@ class DetachedSessionInfo(WireObject, kw_only=True):
     current_cwd: Annotated[str | None, OMIT, FREE] = None
     """The directory of what runs there."""
 
+    memory: Annotated[int | None, OMIT, COUNT] = None
+    """Of `session-usage`: bytes of memory that its processes take."""
+
+    cpu_millis: Annotated[int | None, OMIT, COUNT] = None
+    """Of `session-usage`: milliseconds of processor time that they have taken."""
+
+    processes: Annotated[int | None, OMIT, COUNT] = None
+    """Of `session-usage`: how many they are."""
+
     user: Annotated[str, OMIT, LOGIN_OR_NONE] = ""
     """Of `logins`: the user of the node's machine as whom it runs."""
+
+
+UNKNOWN_USAGE = {"memory": None, "cpu_millis": None, "processes": None}
+"""What a session takes of its machine, for who does not know or was not told."""
 
 
 def describe_exit(code: int) -> str:

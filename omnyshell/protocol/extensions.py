@@ -78,6 +78,9 @@ VITALS = "vitals"
 LOGINS = "logins"
 """A session may be of a user of the node's machine; the node learns the roles of who asks."""
 
+SESSION_USAGE = "session-usage"
+"""What sessions take of their machine: memory, processor time, processes."""
+
 FORWARD = "forward"
 """A client reaches what its nodes reach, for itself alone."""
 
@@ -107,6 +110,7 @@ OF_HUB = frozenset(
         FLEET_INVITES,
         VITALS,
         OTHERS_SESSIONS,
+        SESSION_USAGE,
         WIDTHS,
     }
 )
@@ -126,6 +130,7 @@ OF_NODE = frozenset(
         RESUME_OFFSET,
         RIGHTS,
         SCREEN_ETAG,
+        SESSION_USAGE,
         TUNNEL_EOF,
         VITALS,
         WIDE_INPUT,
@@ -145,6 +150,7 @@ OF_CLIENT = frozenset(
         RESUME_OFFSET,
         RIGHTS,
         SCREEN_ETAG,
+        SESSION_USAGE,
         TUNNEL_EOF,
         CLIPBOARD_AUDIT,
         VITALS,
@@ -157,7 +163,7 @@ OF_CLIENT = frozenset(
 OF_ADMIN = frozenset({ADMIN, ADMIN_ENDS})
 """What a client for administration announces."""
 
-OF_LIVE_FEED = frozenset({EVENTS, LOGINS, OTHERS_SESSIONS, RIGHTS, VITALS})
+OF_LIVE_FEED = frozenset({SESSION_USAGE, EVENTS, LOGINS, OTHERS_SESSIONS, RIGHTS, VITALS})
 """What a client announces that follows a hub's live state."""
 
 OF_JOINING = frozenset({ADMIN, AUTH_BIND, AUTH_BIND_2})

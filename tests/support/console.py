@@ -147,8 +147,9 @@ def a_day_at_work() -> EventsSnapshot:
         node("laptop", platform=None, labels={}, state=NodePresence.OFFLINE, last_heard_at=None, latency_micros=None),
     ]
     sessions = [
-        session(1, command="vim deploy.yaml", rate_out=2_400),
-        session(2, principal="bob", command="htop", cwd="/home/bob", rate_in=20, rate_out=18_300),
+        session(1, command="vim deploy.yaml", rate_out=2_400, memory=31_000_000, cpu_millis=4_200, processes=2),
+        session(2, principal="bob", command="htop", cwd="/home/bob", rate_in=20, rate_out=18_300,
+                memory=9_800_000, cpu_millis=95_000, processes=7),
         session(3, "db-1", command="psql app", cwd="/var/lib/postgresql", user="postgres"),
         session(4, "db-1", state=SessionState.DETACHED, command="pg_dump app", address="",
                 detached_at=NOW - timedelta(minutes=20), expires_at=NOW + timedelta(hours=23)),

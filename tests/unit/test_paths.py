@@ -155,6 +155,7 @@ ELSEWHERE = {
     "services/hub/backup/restore.py": "a backup that the user names, piece by piece",
     "services/hub/ground/unfinished.py": "what is new, to lock it",
     "services/node/keeper/place.py": "a directory",
+    "services/node/keeper/usage.py": "/proc, and control groups",
     "services/node/processes/process_table.py": "/proc",
     "services/node/processes/pty.py": "/proc",
     "services/node/restriction/program.py": "a program's first line",

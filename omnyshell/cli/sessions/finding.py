@@ -25,6 +25,8 @@ from omnyshell.services.dial import HubAccess
 HEADER_OF_EVERYBODY = ("NODE", "SESSION", "OWNER", "STATE", "AGE", "EXPIRES", "USER", "COMMAND", "DIRECTORY")
 HEADER = ("NODE", "SESSION", "STATE", "AGE", "EXPIRES", "USER", "COMMAND", "DIRECTORY")
 
+HEADER_OF_USAGE = ("MEMORY", "CPU", "PROCESSES")
+
 EVERYBODY = None
 """In place of an owner."""
 
@@ -62,7 +64,9 @@ def place_of(options: argparse.Namespace) -> Place:
     return place
 
 
-def find(access: HubAccess, owner: str | None = "", node: str | None = None, word: str | None = None) -> FoundSessions:
+def find(
+    access: HubAccess, owner: str | None = "", node: str | None = None, word: str | None = None, *, usage: bool = False
+) -> FoundSessions:
     """Return somebody's sessions on all nodes, or on one, and say which nodes did not answer, or refused.
 
     Where none of the user's own begins with `word`, and the user is an administrator, they are everybody's.
@@ -71,7 +75,7 @@ def find(access: HubAccess, owner: str | None = "", node: str | None = None, wor
     async def ask() -> FoundSessions:
         async with OmnyShellClient(ClientConfig(access=access, reconnect_timeout=0)) as client:
             known = [one for one in await client.list_nodes() if node in (None, one.node_id)]
-            found = await sessions_everywhere(client, known, owner=owner)
+            found = await sessions_everywhere(client, known, owner=owner, usage=usage)
             is_admin = ADMIN_ROLE in client.identity.roles and OTHERS_SESSIONS in client.hub_features
             if owner == "" and word and is_admin and not _meant(found, word):
                 return await sessions_everywhere(client, known, owner=EVERYBODY)
@@ -115,6 +119,13 @@ def row(session: DetachedSessionInfo, now: datetime) -> tuple[str, ...]:
         session.current_command or "-",
         session.current_cwd or "-",
     )
+
+
+def usage_of(session: DetachedSessionInfo) -> tuple[str, ...]:
+    """Its cells below `HEADER_OF_USAGE`."""
+    memory = f"{session.memory / (1 << 20):.1f}M" if session.memory is not None else "-"
+    cpu = f"{session.cpu_millis / 1000:.1f}s" if session.cpu_millis is not None else "-"
+    return memory, cpu, str(session.processes) if session.processes is not None else "-"
 
 
 def row_of_everybody(session: DetachedSessionInfo, now: datetime) -> tuple[str, ...]:

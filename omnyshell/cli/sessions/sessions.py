@@ -27,11 +27,12 @@ T = TypeVar("T")
 
 def list_sessions(options: argparse.Namespace) -> int:
     """Print the user's sessions, on a node or on all of them; a list that lacks those of a node is no success."""
+    from omnyshell.cli.sessions import finding
     from omnyshell.cli.sessions.finding import HEADER, HEADER_OF_EVERYBODY, find, row, row_of_everybody, whose
 
     incomplete, owner = False, whose(options)
     if options.node is None or owner != "":
-        found = find(access_from(options), owner, options.node)
+        found = find(access_from(options), owner, options.node, usage=True)
         sessions, incomplete = found.sessions, bool(found.silent or (owner != "" and found.refused))
     else:
         sessions = _ask(options, lambda client: _sessions_on(client, options.node))
@@ -39,8 +40,13 @@ def list_sessions(options: argparse.Namespace) -> int:
         say_json([session.to_wire() for session in sessions])
     elif sessions:
         now, first = datetime.now(UTC), options.node is not None
-        header, cells = (HEADER, row) if owner == "" else (HEADER_OF_EVERYBODY, row_of_everybody)
-        say_table(header[first:], [cells(session, now)[first:] for session in sessions])
+        header: tuple[str, ...] = HEADER if owner == "" else HEADER_OF_EVERYBODY
+        cells = row if owner == "" else row_of_everybody
+        table = [cells(session, now)[first:] for session in sessions]
+        if any(session.processes is not None for session in sessions):
+            header = header + finding.HEADER_OF_USAGE
+            table = [line + finding.usage_of(session) for line, session in zip(table, sessions, strict=True)]
+        say_table(header[first:], table)
     else:
         say(f"no sessions on {options.node}" if options.node else "no sessions")
     return FAILURE if incomplete else 0
@@ -48,7 +54,7 @@ def list_sessions(options: argparse.Namespace) -> int:
 
 async def _sessions_on(client: OmnyShellClient, node_id: str) -> tuple[DetachedSessionInfo, ...]:
     """Return the sessions on a node. As a hub answers for an unknown node with an empty list, check that case."""
-    sessions = await client.list_sessions(node_id)
+    sessions = await client.list_sessions(node_id, usage=True)
     if not sessions and all(node.node_id != node_id for node in await client.list_nodes()):
         raise NodeUnavailableException(f"No node '{node_id}' is connected")
     return sessions

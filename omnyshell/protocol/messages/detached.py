@@ -126,6 +126,9 @@ class DetachedSessionsRequest(SessionsRequest, kw_only=True):
     everyone: Annotated[bool, OMIT] = False
     """Of `others-sessions`: lists the shells of all principals."""
 
+    usage: Annotated[bool, OMIT] = False
+    """Of `session-usage`: asks for what each takes of the machine."""
+
 
 class DetachedSessionsResponse(Request, kw_only=True):
     """The caller's sessions on a node."""
@@ -145,11 +148,14 @@ class DetachedSessionsResponse(Request, kw_only=True):
     """Of `rights`: how many are not told of, as there was no room."""
 
 
-class NodeDetachedSessionsRequest(RelayedRequest):
+class NodeDetachedSessionsRequest(RelayedRequest, kw_only=True):
     """Lists a principal's sessions."""
 
     TYPE: ClassVar[str] = "node.sessions.list.request"
     WAY: ClassVar[Way] = Way.HUB_TO_NODE
+
+    usage: Annotated[bool, OMIT] = False
+    """Of `session-usage`: asks for what each takes of the machine."""
 
 
 class NodeDetachedSessionsResponse(Request, kw_only=True):

@@ -166,6 +166,9 @@ class NodeLiveSessionsRequest(ControlMessage, kw_only=True):
     commands: Annotated[bool, OMIT] = False
     """Of `kept-commands`: commands are asked for too."""
 
+    usage: Annotated[bool, OMIT] = False
+    """Of `session-usage`: asks for what each takes of the machine."""
+
 
 class NodeLiveSessionsResponse(ControlMessage, kw_only=True):
     """The sessions of a node, attached and detached."""

@@ -276,12 +276,13 @@ class OmnyShellClient:
         await self.until_open(session, CloseReason.CLIENT_DISCONNECTED)
         return session
 
-    async def list_sessions(self, node_id: str) -> tuple[DetachedSessionInfo, ...]:
+    async def list_sessions(self, node_id: str, *, usage: bool = False) -> tuple[DetachedSessionInfo, ...]:
         """Return this principal's shells on a node, attached or not; empty if the node is not connected.
 
+        With `usage` they have `memory`, `cpu_millis` and `processes` where hub and node know of that.
         Raises `AuthorizationException` if the principal may not list them, and the hub has the extension `rights`.
         """
-        return await self.sessions_of(node_id).list()
+        return await self.sessions_of(node_id).list(usage=usage)
 
     async def kill_session(self, node_id: str, session_ref: str) -> str:
         """End a session on a node; return the node's message.

@@ -31,12 +31,16 @@ class FoundSessions(NamedTuple):
 
 
 async def sessions_everywhere(
-    client: OmnyShellClient, nodes: Iterable[NodeDescriptor] | None = None, *, owner: str | None = ""
+    client: OmnyShellClient,
+    nodes: Iterable[NodeDescriptor] | None = None,
+    *,
+    owner: str | None = "",
+    usage: bool = False,
 ) -> FoundSessions:
     """Ask each of the nodes, or all that are connected; raises as `OmnyShellClient.list_nodes` does.
 
     The sessions are one's own, or those of `owner`, or for None everybody's; for others it raises also as
-    `OmnyShellClient.sessions_of`.
+    `OmnyShellClient.sessions_of`. `usage` is as in `OmnyShellClient.list_sessions`.
 
     A hub with `rights` lists the nodes that the principal may use, by roles or grants. Of an older one those are not
     asked that its roles do not reach, as each refusal would be audited. Where one may not look, one has nothing to see.
@@ -50,7 +54,7 @@ async def sessions_everywhere(
     async def ask(node_id: str) -> None:
         async with turns:
             try:
-                found.extend(await _ask(client, node_id, owner))
+                found.extend(await _ask(client, node_id, owner, usage=usage))
             except OmnyShellException as exc:
                 if not client.is_connected:
                     raise
@@ -64,11 +68,13 @@ async def sessions_everywhere(
     )
 
 
-async def _ask(client: OmnyShellClient, node_id: str, owner: str | None) -> tuple[DetachedSessionInfo, ...]:
+async def _ask(
+    client: OmnyShellClient, node_id: str, owner: str | None, *, usage: bool
+) -> tuple[DetachedSessionInfo, ...]:
     if owner == "":
-        return await client.list_sessions(node_id)
+        return await (client.list_sessions(node_id, usage=True) if usage else client.list_sessions(node_id))
     there = client.sessions_of(node_id, owner or "")
-    return await (there.list_everyones() if owner is None else there.list())
+    return await (there.list_everyones(usage=usage) if owner is None else there.list(usage=usage))
 
 
 def _usable(client: OmnyShellClient, known: Iterable[NodeDescriptor]) -> list[NodeDescriptor]:

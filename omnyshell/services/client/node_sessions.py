@@ -17,7 +17,7 @@ from omnyshell.errors import (
 )
 from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.model.vitals import NodeProcesses
-from omnyshell.protocol.extensions import HISTORY, OTHERS_SESSIONS, SCREEN_ETAG, VITALS
+from omnyshell.protocol.extensions import HISTORY, OTHERS_SESSIONS, SCREEN_ETAG, SESSION_USAGE, VITALS
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
     ActiveSessionDetachResponse,
@@ -84,16 +84,20 @@ class NodeSessionRequests:
         self._link = link
         self._owner = owner or None
 
-    async def list(self) -> tuple[DetachedSessionInfo, ...]:
-        """Return the principal's shells."""
-        return await self._list(DetachedSessionsRequest(request_id="", node_id=self._node_id, owner=self._owner))
+    async def list(self, *, usage: bool = False) -> tuple[DetachedSessionInfo, ...]:
+        """Return the principal's shells; with `usage` also what each takes of its machine, as far as that is known."""
+        request = DetachedSessionsRequest(request_id="", node_id=self._node_id, owner=self._owner, usage=usage)
+        return await self._list(request)
 
-    async def list_everyones(self) -> tuple[DetachedSessionInfo, ...]:
+    async def list_everyones(self, *, usage: bool = False) -> tuple[DetachedSessionInfo, ...]:
         """Return the shells of all principals; raises as `OmnyShellClient.sessions_of`."""
         self._link().require(OTHERS_SESSIONS)
-        return await self._list(DetachedSessionsRequest(request_id="", node_id=self._node_id, everyone=True))
+        return await self._list(
+            DetachedSessionsRequest(request_id="", node_id=self._node_id, everyone=True, usage=usage)
+        )
 
     async def _list(self, request: DetachedSessionsRequest) -> tuple[DetachedSessionInfo, ...]:
+        request.usage = request.usage and SESSION_USAGE in self._link().features
         answer: DetachedSessionsResponse = await self._ask(request, DetachedSessionsResponse)
         if answer.refused:
             raise refusal(answer.refused, self._node_id, self._named("look at sessions"))

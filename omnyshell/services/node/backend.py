@@ -1,6 +1,6 @@
 """The port between a node's sessions and the machine: a session asks for a process behind a terminal or pipes."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -200,6 +200,14 @@ class LeavingBackend(Protocol):
 
     async def aleave(self) -> None:
         """End as `aclose` does, but with all sessions left behind."""
+
+
+@runtime_checkable
+class GroupingBackend(Protocol):
+    """What a `ShellBackend` can do besides whose sessions are control groups of this machine."""
+
+    def groups(self, found: Callable[[Mapping[str, str]], None]) -> None:
+        """Call `found` with the directories of sessions' groups, by the sessions' ids; none where there are none."""
 
 
 class ShellBackend(Protocol):

@@ -65,6 +65,7 @@ from omnyshell.services.node.screens.shell_screens import ShellScreens
 from omnyshell.services.node.sessions.answers import Reply, SessionAnswers
 from omnyshell.services.node.sessions.process_answers import ProcessAnswers
 from omnyshell.services.node.sessions.registry import NodeSessions
+from omnyshell.services.node.sessions.usage_reader import UsageReader
 from omnyshell.services.node.vitals.machine import VitalsAnswers
 from omnyshell.transport.backoff import STABLE_AFTER, Backoff, DisplacedBackoff
 from omnyshell.transport.connection import OmnyShellConnection
@@ -122,7 +123,7 @@ class OmnyShellNode:
         self._backend = backend or _backend_of(config, whose(mark, is_root=os.geteuid() == 0, is_said=is_said))
         new_screen = ShellScreens(config.keeping.history, config.keeping.history_memory)
         self._sessions = NodeSessions(config, self._backend, self._clock, new_screen)
-        answers = SessionAnswers(self._sessions, config.node_id)
+        answers = SessionAnswers(self._sessions, config.node_id, UsageReader(self._backend))
         self._exposer = TunnelExposer(config.reachable)
         self._handlers: Mapping[type[ControlMessage], Callable[[Any, int], None]] = {
             NodeSessionOpen: self._open_session,

@@ -109,6 +109,9 @@ def of_session(session: LiveSession, now: datetime) -> Details:
         ("expires", stamp(session.expires_at)),
         ("input", f"{size(session.bytes_in)}, {size(session.rate_in)}/s"),
         ("output", f"{size(session.bytes_out)}, {size(session.rate_out)}/s"),
+        ("memory", size(session.memory) if session.memory is not None else ""),
+        ("processor", f"{session.cpu_millis / 1000:.1f} s" if session.cpu_millis is not None else ""),
+        ("processes", str(session.processes) if session.processes is not None else ""),
         ("reason", session.reason),
         ("id", session.session_id),
     )

@@ -1,6 +1,6 @@
 """The sessions that the hub relays, or that are detached on its nodes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -13,7 +13,20 @@ from omnyshell.printable import printable
 from omnyshell.services.client.live.state import HubState, Link
 from omnyshell.tui import messages
 from omnyshell.tui.first_steps import towards_shell
-from omnyshell.tui.formats import NOTHING, RATE_FLOOR, Cell, Tone, age, elapsed, left, rate, remaining, state_word
+from omnyshell.tui.formats import (
+    NOTHING,
+    RATE_FLOOR,
+    Cell,
+    Tone,
+    age,
+    duration,
+    elapsed,
+    left,
+    rate,
+    remaining,
+    size,
+    state_word,
+)
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.panels import details
@@ -48,6 +61,15 @@ def _state(session: LiveSession, _now: datetime) -> Cell:
 
 def _text(text: str) -> Cell:
     return Cell(text) if text else Cell(NOTHING, Tone.DIM)
+
+
+def _known(count: int | None, shown: Callable[[int], str]) -> Cell:
+    return Cell(NOTHING, Tone.DIM) if count is None else Cell(shown(count))
+
+
+def _processor_time(session: LiveSession) -> float | None:
+    """Return seconds."""
+    return None if session.cpu_millis is None else session.cpu_millis / 1000
 
 
 def _rate(session: LiveSession) -> int:
@@ -162,6 +184,38 @@ class SessionsPanel(Panel[LiveSession]):
             lambda session, _: rate(_rate(session)),
             Number("rate", "input and output in a second", lambda session, _: _rate(session), Quantity.SIZE),
             keep=50,
+            right=True,
+            falls=True,
+        ),
+        Column(
+            "MEMORY",
+            6,
+            lambda session, _: _known(session.memory, size),
+            Number("memory", "memory that its processes take", lambda session, _: session.memory, Quantity.SIZE),
+            keep=18,
+            right=True,
+            falls=True,
+        ),
+        Column(
+            "CPU",
+            4,
+            lambda session, _: duration(_processor_time(session)),
+            Number(
+                "cpu",
+                "processor time that they have taken",
+                lambda session, _: _processor_time(session),
+                Quantity.TIME,
+            ),
+            keep=17,
+            right=True,
+            falls=True,
+        ),
+        Column(
+            "PROCS",
+            5,
+            lambda session, _: _known(session.processes, str),
+            Number("processes", "how many they are", lambda session, _: session.processes),
+            keep=16,
             right=True,
             falls=True,
         ),

@@ -61,6 +61,24 @@ async def test_commands_and_shells_are_the_keepers_children(certificates: Certif
         await until(lambda: keeper_facts(tmp_path / "state").nodes == [("n1", os.getpid(), 0, 0)])
 
 
+async def test_what_a_shell_takes_is_told_to_who_asks(certificates: Certificates, tmp_path: Path) -> None:
+    async with kept(certificates, tmp_path / "state") as (_, _, client):
+        if keeper_facts(tmp_path / "state").flaw:
+            pytest.skip("no control groups can be made here")
+        line = "sleep 1000 & setsid sleep 1000 & read line"
+        await within(client.open_session("n1", command=line, mode=SessionMode.SHELL, pty=PtySpec()))
+
+        found = None
+        while found is None or found.processes != 3:
+            (found,) = await within(client.list_sessions("n1", usage=True))
+        assert found.memory is not None
+        assert found.memory > 100_000
+        assert found.cpu_millis is not None
+        (found,) = await within(client.list_sessions("n1"))
+        assert (found.memory, found.cpu_millis, found.processes) == (None, None, None)
+        await within(client.kill_session("n1", found.session_id))
+
+
 async def test_what_a_program_cannot_get_is_refused_and_the_keeper_goes_on(
     certificates: Certificates, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ principals at once; another is asked for each principal separately.
 from collections.abc import Callable, Iterable
 
 from omnyshell.clock import Clock
-from omnyshell.protocol.extensions import EVENTS
+from omnyshell.protocol.extensions import EVENTS, SESSION_USAGE
 from omnyshell.protocol.messages import NodeDetachedSessionsRequest, NodeDetachedSessionsResponse
 from omnyshell.protocol.messages.events import NodeLiveSessionsRequest, NodeLiveSessionsResponse
 from omnyshell.services.hub.live.sessions import LiveSessions
@@ -107,7 +107,10 @@ class SessionPolls:
             if self._nodes.find(node.node_id) is node:
                 self._sessions.report(node.node_id, answer.sessions, now)
 
-        self._questions.ask(peer, lambda id_: NodeLiveSessionsRequest(request_id=id_), NodeLiveSessionsResponse, take)
+        usage = SESSION_USAGE in node.peer.features
+        self._questions.ask(
+            peer, lambda id_: NodeLiveSessionsRequest(request_id=id_, usage=usage), NodeLiveSessionsResponse, take
+        )
 
     def _ask_for(self, node: RegisteredNode, peer: Peer, principal: str, now: float) -> None:
         def take(answer: NodeDetachedSessionsResponse) -> None:

@@ -5,6 +5,7 @@ No I/O: it is fed with the hub's events and nodes' reports; `clock` is for displ
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import msgspec
 
@@ -323,13 +324,15 @@ class LiveSessions:
                 detached_at=info.detached_at,
                 expires_at=info.expires_at,
                 user=clean(info.user),
+                **_usage_of(info),
             )
             self._entries[key] = SessionEntry(item, self._clock.monotonic(), self._carried)
             self._mark(Part.SESSIONS, key, principal, None)
             return
         self._away.discard(key)
         item = entry.item
-        told = (item.created_at, item.command, item.cwd, item.detached_at, item.expires_at, item.user, item.away)
+        told = _told(item)
+        item.memory, item.cpu_millis, item.processes = info.memory, info.cpu_millis, info.processes
         item.away, item.user = False, clean(info.user) or item.user
         item.command, item.cwd = command or item.command, cwd or item.cwd
         if item.resumed:
@@ -338,5 +341,15 @@ class LiveSessions:
         if not entry.route_id:
             item.detached_at = info.detached_at or item.detached_at
             item.expires_at = info.expires_at or item.expires_at
-        if told != (item.created_at, item.command, item.cwd, item.detached_at, item.expires_at, item.user, False):
+        if told != _told(item):
             self._mark(Part.SESSIONS, key, item.principal, None)
+
+
+def _told(item: LiveSession) -> tuple[object, ...]:
+    """What a node tells of a session."""
+    told = item.created_at, item.command, item.cwd, item.detached_at, item.expires_at, item.user, item.away
+    return *told, *_usage_of(item).values()
+
+
+def _usage_of(item: LiveSession | DetachedSessionInfo) -> dict[str, Any]:
+    return {"memory": item.memory, "cpu_millis": item.cpu_millis, "processes": item.processes}

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from omnyshell.model.admin import RightInfo
 from omnyshell.model.live import LiveItem, LiveNode, LiveSession, OwnRights, Part, Scope
 from omnyshell.model.principals import Principal
+from omnyshell.model.sessions import UNKNOWN_USAGE
 from omnyshell.model.tunnels import LOCAL_EXPOSER
-from omnyshell.protocol.extensions import LOGINS, OTHERS_SESSIONS, RIGHTS
+from omnyshell.protocol.extensions import LOGINS, OTHERS_SESSIONS, RIGHTS, SESSION_USAGE
 from omnyshell.security.authorizer import OWN_MACHINE, Action, NodeResource
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
@@ -130,8 +131,8 @@ class Viewer:
         """Return an item as it may be shown to a viewer that sees it.
 
         Where the client of a session is, is for admins and for that client's own principal, as with `peers`; who took
-        it or looks at it is for connections that announced `others-sessions`, and as whom it runs for those with
-        `logins`.
+        it or looks at it is for connections that announced `others-sessions`, as whom it runs for those with
+        `logins`, and what it takes for those with `session-usage`.
         """
         if not isinstance(item, LiveSession):
             return item
@@ -142,6 +143,8 @@ class Viewer:
             hidden |= {"taken_by": "", "watched_by": ()}
         if LOGINS not in self.features and item.user:
             hidden["user"] = ""
+        if SESSION_USAGE not in self.features and item.processes is not None:
+            hidden |= UNKNOWN_USAGE
         return replace(item, **hidden) if hidden else item
 
     def may_hear_the_end(self, item: LiveItem) -> bool:

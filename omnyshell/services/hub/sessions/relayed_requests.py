@@ -14,11 +14,12 @@ from typing import Any, TypeVar
 from omnyshell.clock import Clock
 from omnyshell.ids import IdFactory, matches_ref
 from omnyshell.model.grammars import is_principal
-from omnyshell.protocol.extensions import HISTORY, LOGINS, RIGHTS, SCREEN_ETAG
+from omnyshell.protocol.extensions import HISTORY, LOGINS, RIGHTS, SCREEN_ETAG, SESSION_USAGE
 from omnyshell.protocol.limits import RELAYED_REQUEST_TIMEOUT
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
     DetachedSessionKillRequest,
+    DetachedSessionsRequest,
     DetachedSessionsResponse,
     NodeDetachedSessionKillResponse,
     NodeSessionScreenRequest,
@@ -258,6 +259,8 @@ class RelayedRequests:
     def _pass_on(self, kind: RequestKind, client: Peer, request: Any, reachable: ReachableNode) -> None:
         node = reachable.peer
         shared = frozenset(client.features) & frozenset(node.features)
+        if isinstance(request, DetachedSessionsRequest):
+            request.usage = request.usage and SESSION_USAGE in shared
         if isinstance(request, SessionScreenRequest):
             request.etag = request.etag if SCREEN_ETAG in shared else None
             request.history = request.history and HISTORY in shared

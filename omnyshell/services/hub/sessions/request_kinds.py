@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 from msgspec.structs import replace
 
 from omnyshell.ids import matches_ref, short_id
-from omnyshell.model.sessions import DetachedSessionInfo
+from omnyshell.model.sessions import UNKNOWN_USAGE, DetachedSessionInfo
 from omnyshell.protocol.extensions import EVENTS, HISTORY, LOGINS
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
@@ -102,7 +102,7 @@ class RequestKind(NamedTuple):
 def _list_kind() -> RequestKind:
     return RequestKind(
         "session.list",
-        lambda _, id_, owner: NodeDetachedSessionsRequest(request_id=id_, principal=owner),
+        lambda ask, id_, owner: NodeDetachedSessionsRequest(request_id=id_, principal=owner, usage=ask.usage),
         NodeDetachedSessionsResponse,
         _tell_sessions,
         lambda id_, _: DetachedSessionsResponse(request_id=id_),
@@ -175,7 +175,7 @@ def _history_kind() -> RequestKind:
 def _everyones_kind() -> RequestKind:
     return RequestKind(
         "session.list",
-        lambda _, id_, _owner: NodeLiveSessionsRequest(request_id=id_),
+        lambda ask, id_, _owner: NodeLiveSessionsRequest(request_id=id_, usage=ask.usage),
         NodeLiveSessionsResponse,
         lambda said, asked: DetachedSessionsResponse(request_id=asked.id, sessions=_placed(said.sessions, asked)),
         lambda id_, text: DetachedSessionsResponse(request_id=id_, refused=text),
@@ -198,13 +198,15 @@ def _same_short(named: str | None, asked: Asked) -> str | None:
 
 
 def _placed(sessions: Iterable[DetachedSessionInfo], asked: Asked) -> tuple[DetachedSessionInfo, ...]:
-    """Return them at the node that was asked, and with their own short ids, whatever it says."""
+    """Return them at the node that was asked, with their own short ids, and what the client knows, whatever it says."""
+    unknown = {} if asked.request.usage else UNKNOWN_USAGE
     return tuple(
         replace(
             info,
             node_id=asked.request.node_id,
             short_id=short_id(info.session_id),
             user=info.user if LOGINS in asked.shared else "",
+            **unknown,
         )
         for info in sessions
     )

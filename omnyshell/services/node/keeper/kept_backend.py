@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -162,6 +162,18 @@ class KeptBackend:
 
         client.ask(wire.START, *fields, answered=answered)
         return future
+
+    def groups(self, found: Callable[[Mapping[str, str]], None]) -> None:
+        """Ask the keeper for the control groups of sessions; see `GroupingBackend`."""
+
+        def answered(answer: list[bytes] | Descriptors | Exception) -> None:
+            told = list(map(os.fsdecode, answer)) if isinstance(answer, list) else []
+            found(dict(zip(told[::2], told[1::2], strict=False)))
+
+        if self._client is None:
+            found({})
+        else:
+            self._client.ask(wire.GROUPS, answered=answered)
 
     async def aleave(self) -> None:
         """Leave the keeper, with all that it has."""

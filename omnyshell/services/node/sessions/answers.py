@@ -4,6 +4,8 @@ import base64
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from omnyshell.errors import SessionRejectedException
 from omnyshell.ids import normal_id
 from omnyshell.model.sessions import DetachedSessionInfo
@@ -25,11 +27,13 @@ from omnyshell.protocol.messages.history import (
     NodeSessionHistoryRequest,
     NodeSessionHistoryResponse,
 )
+from omnyshell.services.node.keeper.usage import Usage
 from omnyshell.services.node.screens.pump import Painting
 from omnyshell.services.node.sessions.fitting import fitting
 from omnyshell.services.node.sessions.references import NOT_FOUND, find_session
 from omnyshell.services.node.sessions.registry import NodeSessions, asker_of
 from omnyshell.services.node.sessions.session import NodeSession
+from omnyshell.services.node.sessions.usage_reader import Finish, UsageReader
 from omnyshell.terminal.painting.lines import painting_lines
 
 Reply = Callable[[ControlMessage], None]
@@ -37,11 +41,16 @@ Reply = Callable[[ControlMessage], None]
 TOO_LARGE = "The screen is too large to be shown here: resume the session"
 
 
+def _read_nothing(finish: Finish) -> None:
+    finish({})
+
+
 class SessionAnswers:
     """Answers each request through the `reply` that comes with it, at once or when a screen has been emulated."""
 
-    def __init__(self, sessions: NodeSessions, node_id: str) -> None:
+    def __init__(self, sessions: NodeSessions, node_id: str, usage: UsageReader) -> None:
         self._sessions = sessions
+        self._usage = usage
         self._node_id = node_id
         self.handlers: Mapping[type[ControlMessage], Callable[[Any, Reply], None]] = {
             NodeDetachedSessionsRequest: self._list,
@@ -56,7 +65,7 @@ class SessionAnswers:
         def tell(infos: tuple[DetachedSessionInfo, ...]) -> None:
             reply(NodeDetachedSessionsResponse(request_id=ask.request_id, sessions=infos))
 
-        self._describe(self._sessions.shells_of(ask.principal), tell)
+        self._describe(self._sessions.shells_of(ask.principal), tell, usage=ask.usage)
 
     def _list_all(self, ask: NodeLiveSessionsRequest, reply: Reply) -> None:
         found = self._sessions.running() if ask.commands else self._sessions.shells()
@@ -64,17 +73,21 @@ class SessionAnswers:
         def tell(infos: tuple[DetachedSessionInfo, ...]) -> None:
             reply(NodeLiveSessionsResponse(request_id=ask.request_id, sessions=infos))
 
-        self._describe(found, tell)
+        self._describe(found, tell, usage=ask.usage)
 
-    def _describe(self, sessions: list[NodeSession], tell: Callable[[tuple[DetachedSessionInfo, ...]], None]) -> None:
-        """Tell of sessions, once it is known what runs in all of them."""
+    def _describe(
+        self, sessions: list[NodeSession], tell: Callable[[tuple[DetachedSessionInfo, ...]], None], *, usage: bool
+    ) -> None:
+        """Tell of sessions, once it is known what runs in all of them, and what they take if that is asked for."""
 
-        def looked() -> None:
-            found = sorted((each for each in sessions if each.is_running), key=lambda session: session.created_at)
+        def looked(found: Mapping[str, Usage]) -> None:
+            running = sorted((each for each in sessions if each.is_running), key=lambda session: session.created_at)
             tells_users = self._sessions.tells_users
-            tell(fitting([session.describe(self._node_id, tells_user=tells_users) for session in found]))
+            infos = [session.describe(self._node_id, tells_user=tells_users) for session in running]
+            tell(fitting([replace(info, **found.get(info.session_id, Usage())._asdict()) for info in infos]))
 
-        _when_all([session.look for session in sessions], looked)
+        read = self._usage.read if usage else _read_nothing
+        _when_all([session.look for session in sessions], lambda: read(looked))
 
     def _kill(self, ask: NodeDetachedSessionKillRequest, reply: Reply) -> None:
         answer = NodeDetachedSessionKillResponse(request_id=ask.request_id)

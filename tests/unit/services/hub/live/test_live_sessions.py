@@ -11,8 +11,10 @@ from omnyshell import DetachedSessionInfo, SessionMode, SessionState
 from omnyshell.ids import PrincipalId
 from omnyshell.model.live import LiveSession, Part
 from omnyshell.model.principals import Principal
+from omnyshell.protocol.extensions import SESSION_USAGE
 from omnyshell.services.hub.ground.event_bus import KillEvent, SessionEvent
 from omnyshell.services.hub.live.sessions import AWAY_AT_MOST, LONGEST_ID, LiveSessions
+from omnyshell.services.hub.live.viewer import Viewer
 from omnyshell.services.hub.sessions.route import Session, SessionRoute
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -117,6 +119,25 @@ def test_a_detached_shell_is_kept_resumed_and_its_bytes_count_anew() -> None:
     assert item is not None
     assert (item.state, item.resumed, item.bytes_out, item.cwd) == (SessionState.OPEN, True, 0, "/srv")
     assert hub.item("fresh") is None
+
+
+def test_what_a_session_takes_is_marked_when_it_changes_and_shown_to_who_knows_of_it() -> None:
+    hub = Hub()
+    for memory in (4096, 4096, 8192):
+        hub.report(info("a", memory=memory, cpu_millis=30, processes=2))
+    item = hub.item("a")
+    assert item is not None
+    assert (item.memory, item.cpu_millis, item.processes) == (8192, 30, 2)
+    assert len(hub.marks) == 2
+    for features, shown in ((frozenset({SESSION_USAGE}), (8192, 30, 2)), (frozenset(), (None, None, None))):
+        told = Viewer("ann", features=features).shown(item)
+        assert isinstance(told, LiveSession)
+        assert (told.memory, told.cpu_millis, told.processes) == shown
+    # A node that was replaced by one that does not tell.
+    hub.report(info("a"))
+    item = hub.item("a")
+    assert item is not None
+    assert item.memory is None
 
 
 def test_a_takeover_leaves_one_session_and_the_old_route_ends_nothing() -> None:

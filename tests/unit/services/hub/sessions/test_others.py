@@ -14,7 +14,7 @@ from support.stack import Certificates
 from omnyshell.model.live import LiveSession
 from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, PtySpec, SessionMode, SessionState
 from omnyshell.protocol import messages as m
-from omnyshell.protocol.extensions import EVENTS, OF_HUB, OTHERS_SESSIONS
+from omnyshell.protocol.extensions import EVENTS, OF_HUB, OTHERS_SESSIONS, SESSION_USAGE
 from omnyshell.protocol.messages.events import (
     EventsDelta,
     EventsSnapshot,
@@ -523,6 +523,33 @@ def test_what_a_detach_or_a_list_says_of_another_session_is_not_passed_on(hub: M
     lying = structs.replace(info(session_id, "dev"), short_id=ABSENT[:8])
     node.says(m.NodeDetachedSessionsResponse(request_id=asked.request_id, sessions=(lying,)))
     assert [one.short_id for one in dev.hears(m.DetachedSessionsResponse).sessions] == [session_id[:8]]
+
+
+@pytest.mark.parametrize("everyone", [False, True])
+@pytest.mark.parametrize(
+    ("of_client", "of_node", "is_wanted"),
+    [(True, True, True), (True, True, False), (True, False, True), (False, True, True)],
+)
+def test_what_sessions_take_is_told_to_who_asks_where_all_know_of_it(
+    hub: MemoryHub, everyone: bool, of_client: bool, of_node: bool, is_wanted: bool
+) -> None:
+    usage = {"memory": 4096, "cpu_millis": 20, "processes": 3}
+    node = hub.logs_in("box", "node", OF_HUB if of_node else OF_HUB - {SESSION_USAGE})
+    node.says(m.NodeRegister(node_id="n1", platform=PLATFORM))
+    admin = hub.logs_in("admin", features=OF_HUB if of_client else OF_HUB - {SESSION_USAGE})
+    admin.says(m.DetachedSessionsRequest(request_id="r", node_id="n1", everyone=everyone, usage=is_wanted))
+    kind, answer = (
+        (NodeLiveSessionsRequest, NodeLiveSessionsResponse)
+        if everyone
+        else (m.NodeDetachedSessionsRequest, m.NodeDetachedSessionsResponse)
+    )
+    asked = node.heard(kind)[-1]
+    is_told = of_client and of_node and is_wanted
+    assert asked.usage is is_told
+    # A node that tells in any case is not passed on.
+    node.says(answer(request_id=asked.request_id, sessions=(structs.replace(info(ABSENT, "admin"), **usage),)))
+    (told,) = admin.hears(m.DetachedSessionsResponse).sessions
+    assert (told.memory, told.cpu_millis, told.processes) == (tuple(usage.values()) if is_told else (None, None, None))
 
 
 def test_a_screen_that_nobody_could_know_is_not_unchanged(hub: MemoryHub, node: MemoryPeer) -> None:

@@ -15,6 +15,7 @@ from omnyshell.protocol.limits import MAX_MESSAGE_TO_HUB
 from omnyshell.services.node.screens.pump import Painting
 from omnyshell.services.node.sessions.answers import SessionAnswers
 from omnyshell.services.node.sessions.fitting import LARGEST_SCREEN, LARGEST_TEXT, fitting, shortened
+from omnyshell.services.node.sessions.usage_reader import UsageReader
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.painter import MOST_LINKS
 from omnyshell.terminal.painting.snapshot import paint
@@ -92,7 +93,7 @@ def test_a_screen_that_is_too_large_is_said_to_be(size: int, ok: bool) -> None:
     shell.admit = lambda _asker, answered: answered("")
     shell.when_seen = lambda action: action(Painting(b"x" * size, is_too_large=not size), "abcd-1")
     sessions.shells_of = lambda _: [shell]
-    answers = SessionAnswers(sessions, "n1")
+    answers = SessionAnswers(sessions, "n1", UsageReader(object()))
     ask = m.NodeSessionScreenRequest(request_id="1", principal="ann", session_ref="abcd", etag="")
     answers.handlers[m.NodeSessionScreenRequest](ask, said.append)
     (answer,) = said

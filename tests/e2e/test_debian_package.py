@@ -85,9 +85,9 @@ def pids(on: Machine) -> list[str]:
 
 
 @contextmanager
-def session(on: Machine, command: str) -> "Iterator[subprocess.Popen[str]]":
+def session(on: Machine, command: str, *options: str) -> "Iterator[subprocess.Popen[str]]":
     pipe = subprocess.PIPE
-    with on.start("omnyshell", "exec", "deb-1", command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+    with on.start("omnyshell", "exec", *options, "deb-1", command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
         try:
             yield process
         finally:
@@ -120,6 +120,8 @@ def test_a_machine_gets_the_package_an_upgrade_with_sessions_running_and_is_rid_
 
 
 def nothing_runs_before_it_is_configured(on: Machine) -> None:
+    """Nor after an upgrade."""
+    install(on, "first.deb")
     assert on.run("omnyshell", "--version").startswith("omnyshell ")
     assert "--headless" in on.run("omnyshell-console", "--help")
     assert [on.unit(name, "ActiveState") for name in SERVICES] == ["inactive"] * 3
@@ -149,14 +151,22 @@ def the_packages_own_units_are_used(on: Machine) -> None:
 
 def sessions_go_on_through_an_upgrade(on: Machine) -> None:
     hub, keeper, node = pids(on)
-    with session(on, 'id -un; while read -r line; do echo "got $line"; done; exit 7') as running:
+    echoing = 'while read -r line; do echo "got $line"; done; exit 7'
+    with (
+        session(on, f"id -un; {echoing}") as running,
+        session(on, f"stty -echo; tty; {echoing}", "--tty") as in_terminal,
+    ):
         assert running.stdout is not None
-        assert running.stdout.readline() == "ann\n"
-        assert said(running, "before") == "got before\n"
+        assert in_terminal.stdout is not None
+        assert (running.stdout.readline(), in_terminal.stdout.readline()[:9]) == ("ann\n", "/dev/pts/")
+        for process in (running, in_terminal):
+            assert said(process, "before") == "got before\n"
         install(on, "next.deb")
-        assert said(running, "after") == "got after\n"
+        for process in (running, in_terminal):
+            assert said(process, "after") == "got after\n"
         running.communicate()
-        assert running.returncode == 7
+        in_terminal.communicate("\x04")
+        assert (running.returncode, in_terminal.returncode) == (7, 7)
     new_hub, new_keeper, new_node = pids(on)
     assert "0" not in (new_hub, new_node)
     assert new_hub != hub

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from omnyshell.errors import ConfigException
 from omnyshell.ids import is_node_id
+from omnyshell.model.grammars import MAX_NAME
 from omnyshell.tui.terminal.splits import MOST_WEIGHT, Axis, Leaf, Tree, joined
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ class KeptPane(Struct, frozen=True, tag="pane"):
     watched: bool = False
     """Whether it was only looked at."""
 
-    user: _Name = ""
+    user: Annotated[str, Meta(max_length=MAX_NAME)] = ""
     """The user of the node's machine as whom it ran."""
 
 

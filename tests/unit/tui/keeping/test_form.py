@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from omnyshell.errors import ConfigException
+from omnyshell.model.grammars import LOGIN_OR_NONE
 from omnyshell.tui.keeping import form
 from omnyshell.tui.keeping.form import Kept, KeptPane, KeptSplit, KeptTab, decode, encode, kept_tree, panes_of, tree_of
 from omnyshell.tui.terminal import splits
@@ -42,6 +43,12 @@ def test_a_tree_comes_back_with_its_sizes_and_without_what_is_gone(changes: list
     assert (splits.items(pruned) if pruned is not None else []) == left
     saved = kept_tree(tree, lambda number: pane(number) if number not in gone else None)
     assert [one.session for one in panes_of(saved)] == [uuid(n) for n in left] if saved is not None else not left
+
+
+def test_a_user_comes_back_however_long_a_name_a_node_may_say():
+    kept = KeptPane("web-1", uuid(1), "top", watched=False, user="x" * 256)
+    assert LOGIN_OR_NONE.fits(kept.user)
+    assert decode(encode(Kept(1, "hub", "ann", (KeptTab(kept),))), "hub", "ann").panes == [kept]
 
 
 def deep(levels: int) -> Any:

@@ -57,6 +57,7 @@ _SAMPLES: dict[int, Any] = {
         (grammars.UID_OR_NONE, "hub_a"),
         (grammars.PRINCIPAL, "ann"),
         (grammars.PRINCIPAL_OR_NONE, "ann"),
+        (grammars.LOGIN_OR_NONE, "ann"),
         (grammars.PRINCIPALS, ["bob"]),
         (grammars.ROLE, "admin"),
         (grammars.ROLES, ["admin"]),

@@ -61,6 +61,7 @@ _SAMPLES: dict[int, Any] = {
         (grammars.PRINCIPALS, ["bob"]),
         (grammars.ROLE, "admin"),
         (grammars.ROLES, ["admin"]),
+        (grammars.LOGIN_OR_NONE, "ann"),
         (grammars.SESSION_ID, UUID),
         (grammars.SESSION_ID_OR_NONE, UUID),
         (grammars.SHORT_ID, UUID[:8]),

@@ -17,12 +17,14 @@ from websockets.exceptions import ConnectionClosed
 from omnyshell.model.live import LiveSession
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.messages import ControlMessage, admin, events
+from omnyshell.protocol.messages.forwards import ForwardCloseResponse, ForwardsResponse
 from omnyshell.protocol.messages.history import SessionHistoryResponse
 
 Alter = Callable[[type[ControlMessage], dict[str, Any]], dict[str, Any]]
 
 FEATURES = (
     "fleet-invites",
+    "forward",
     "history",
     "interactive",
     "locks",
@@ -52,6 +54,8 @@ ANSWERS: dict[str, type[ControlMessage]] = {
     "tunnel.open.request": m.TunnelOpened,
     "tunnel.close.request": m.TunnelCloseResponse,
     "tunnel.list.request": m.TunnelListResponse,
+    "forwards.list.request": ForwardsResponse,
+    "forwards.close.request": ForwardCloseResponse,
     "admin.hub.request": admin.HubInfoResponse,
     "admin.principals.request": admin.PrincipalsResponse,
     "admin.token.add": admin.TokenAdded,

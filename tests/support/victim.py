@@ -33,8 +33,9 @@ SHORTLY = 0.1
 ARGUMENTS = {
     "node": "n1", "session": UUID[:8], "port": "80", "ref": "t", "name": "ann", "id": "c1",
     "peer": "p1", "tunnel": "t", "key_text": "k", "who": "ann", "kind": "node",
+    "forwards": "--stdio=localhost:80",
 }  # fmt: skip
-RAW = ("exec", "connect", "run", "sessions resume")
+RAW = ("exec", "connect", "run", "sessions resume", "forward")
 """Commands whose output is that of a program, which is passed on as it is."""
 
 

@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable
 from bench.full_screen import FRAMES
 from bench.idle_peers import processor_seconds
 from omnyshell import OmnyShellClient, PtySpec, SessionMode
-from omnyshell.services.node.keeper.asking import end_keeper
 from soak.machines import NodeProcess, workplace
 
 from support.commands import start_installed  # isort: skip
@@ -108,7 +107,6 @@ async def main(parts: list[str], rounds: int) -> None:
         finally:
             for node in nodes.values():
                 node.stop()
-            end_keeper(place / WITH)
             hub.kill()
 
 

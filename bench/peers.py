@@ -111,7 +111,7 @@ def hub_with_node(directory: Path, *options: str) -> Iterator[Hub]:
     access = {"OMNYSHELL_HUB": url, "OMNYSHELL_CA": str(made.ca_pem_path)}
     box = env | access | {"OMNYSHELL_PRINCIPAL": "box", "OMNYSHELL_TOKEN": "box-token"}
     node = subprocess.Popen(
-        [OMNYSHELL, "node", "start", "--run-as-node-user", "--id", "n1", "--log-level", "error"], env=box
+        [OMNYSHELL, "node", "start", "--no-keeper", "--run-as-node-user", "--id", "n1", "--log-level", "error"], env=box
     )
     admin = env | access | {"OMNYSHELL_PRINCIPAL": "admin", "OMNYSHELL_TOKEN": "admin-token"}
     try:

@@ -14,7 +14,6 @@ from support.stack import connected_client
 
 from omnyshell import OmnyShellClient, PtySpec, RemoteSession, SessionMode
 from omnyshell.services.client.states import LinkState
-from omnyshell.services.node.keeper.asking import end_keeper
 from soak.hub_killed import MARK, PAUSES, STOP, WRITER, Reader
 from soak.machines import NodeProcess, machines, running, until
 from soak.report import Figure, report
@@ -75,9 +74,8 @@ async def one_round(node: NodeProcess, readers: list[ToldReader]) -> float:
 
 async def soak(rounds: int, shells: int, execs: int) -> tuple[list[ToldReader], list[float]]:
     readers: list[ToldReader] = []
-    options = ("--max-sessions", "500", "--keeper", "true")
+    options = ("--max-sessions", "500")
     async with machines(node_options=options) as (certificates, hub, node), AsyncExitStack() as stack:
-        stack.callback(end_keeper, node.state)
         clients = [await stack.enter_async_context(connected_client(certificates, hub.port)) for _ in range(CLIENTS)]
         while not await clients[0].list_nodes():
             await asyncio.sleep(0.1)

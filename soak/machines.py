@@ -14,6 +14,7 @@ from support.hub_process import HubProcess, OwnedProcess
 from support.stack import Certificates
 
 from omnyshell import CertGenerator
+from omnyshell.services.node.keeper.asking import end_keeper
 
 SESSION_MARK = "OMNYSHELL_SESSION_ID"
 
@@ -49,8 +50,9 @@ class NodeProcess(OwnedProcess):
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """End it as a service manager does. Idempotent."""
+        """End it as a service manager does, and then its sessions. Idempotent."""
         self._end(signal.SIGTERM)
+        end_keeper(self.state)
 
     def _end(self, number: int) -> None:
         process, self._process = self._process, None

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
@@ -116,16 +117,17 @@ def _net(keeper: Keeper, user: int, kept: Sequence[tuple[bytes, int]], passed_on
 
 
 def _run(keeper: Keeper, idle: float) -> None:
-    is_over = was_idle = False
-
-    def look() -> None:
-        nonlocal is_over, was_idle
-        is_over, was_idle = was_idle and keeper.is_idle, keeper.is_idle
-        keeper.poller.call_later(idle, look)
-
-    if idle:
-        look()
-    while not (keeper.has_ended or is_over):
+    """Serve until it is stopped, or was of no use for `idle` seconds, unless that is 0."""
+    idle_since: float | None = None
+    while not keeper.has_ended:
+        if not idle or not keeper.is_idle:
+            idle_since = None
+        elif idle_since is None:
+            idle_since = time.monotonic()
+            # Nothing else may come. Who is of use is woken by nothing.
+            keeper.poller.call_later(idle, lambda: None)
+        elif time.monotonic() - idle_since >= idle:
+            return
         keeper.poller.run_once()
 
 

@@ -16,6 +16,8 @@ from support.commands import run_text, start_command
 from support.deadline import DEADLINE
 from support.stack import Certificates
 
+from omnyshell.services.node.keeper.asking import end_keeper
+
 PATH = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
 
@@ -169,6 +171,7 @@ def test_a_machine_and_a_person_join_with_one_line_each(site: Site) -> None:
     finally:
         node.kill()
         node.communicate(timeout=DEADLINE)
+        end_keeper(machine.home / "state/nodes/db-1")
 
 
 @pytest.mark.parametrize(

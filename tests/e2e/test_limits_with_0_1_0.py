@@ -35,7 +35,8 @@ def test_programs_are_told_which_limit_they_met(
     node = Person(tmp_path / "box", used)
     with ExitStack() as stack:
         with site.hub(NEW, *config(site, "none", ann={"sessions": 0}, box={"node-ids": 0})):
-            running = stack.enter_context(node.running(*site.node_words()))
+            more = ("--run-as-node-user", "--no-keeper") if version == "new" else ()
+            running = stack.enter_context(node.running(*site.node_words(*more)))
             audit = ["audit", "list", "--state-dir", str(tmp_path / "hub"), "--json"]
             operator = Person(tmp_path / "operator", NEW)
             until(lambda: "limit 'node-ids'" in operator.try_(*audit).stdout)

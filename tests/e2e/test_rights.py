@@ -41,7 +41,7 @@ class System:
         self.hub = self.start("hub", "start", "--config", str(self.settings))
         assert self.hub.stdout is not None
         self.env["OMNYSHELL_HUB"] = self.hub.stdout.readline().split()[-1]
-        self.node = self.start("node", "start", "--run-as-node-user", "--id", "web-1", who="box")
+        self.node = self.start("node", "start", "--run-as-node-user", "--no-keeper", "--id", "web-1", who="box")
         self.heard(self.node, "is registered")
 
     def start(self, *words: str, who: str = "") -> "subprocess.Popen[str]":

@@ -32,6 +32,7 @@ def _env(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -
         for name in NODES:
             words = [
                 "--run-as-node-user",
+                "--no-keeper",
                 "--label",
                 f"env={'prod' if name == 'n1' else 'test'}",
                 "--state-dir",

@@ -11,6 +11,8 @@ import pytest
 from support.commands import OMNYSHELL, run_text
 from support.deadline import DEADLINE
 
+from omnyshell.services.node.keeper.asking import end_keeper
+
 ADDRESS = "127.0.0.2"
 """An address beside the loopback's own name, which other machines would dial."""
 
@@ -45,7 +47,8 @@ def test_one_command_here_and_one_line_there(here: dict[str, str], tmp_path: Pat
     assert line.stat().st_mode & 0o777 == 0o600
     assert f" omnyshell node join wss://{ADDRESS}:" in line.read_text()
     there = subprocess.Popen(
-        ["sh", str(line)], stderr=subprocess.PIPE, text=True, env=home(tmp_path / "there"),
+        ["sh", "-c", f"{line.read_text().strip()} --run-as-node-user"],
+        stderr=subprocess.PIPE, text=True, env=home(tmp_path / "there"),
         start_new_session=True,
     )  # fmt: skip
     try:
@@ -58,6 +61,7 @@ def test_one_command_here_and_one_line_there(here: dict[str, str], tmp_path: Pat
     finally:
         os.killpg(there.pid, signal.SIGTERM)
         there.communicate(timeout=DEADLINE)
+        end_keeper(tmp_path / "there/state/nodes/far")
 
 
 def test_what_cannot_be_listened_on_is_said_before_anything_starts(tmp_path: Path) -> None:

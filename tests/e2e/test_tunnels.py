@@ -38,7 +38,9 @@ class System:
         assert self.hub.stdout is not None
         self.env["OMNYSHELL_HUB"] = self.hub.stdout.readline().split()[-1]
         self.env |= {"OMNYSHELL_PRINCIPAL": "box", "OMNYSHELL_TOKEN": "box-token"}
-        self.node = self.start("node", "start", "--run-as-node-user", "--id", "n1", "--log-level", "error")
+        self.node = self.start(
+            "node", "start", "--no-keeper", "--run-as-node-user", "--id", "n1", "--log-level", "error"
+        )
         self.env |= {"OMNYSHELL_PRINCIPAL": "admin", "OMNYSHELL_TOKEN": "admin-token"}
         until(lambda: '"n1"' in self.run("nodes", "list", "--json").stdout)
 

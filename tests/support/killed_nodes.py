@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from support.commands import start_command
+from support.deadline import DEADLINE
 from support.stack import Certificates
 
 from omnyshell import ExitStatus
@@ -20,7 +21,7 @@ class KilledNode:
     """Node `n1` with a keeper, in a process that can be killed."""
 
     def __init__(self, certificates: Certificates, port: int, state: Path) -> None:
-        self._words = ("--id", "n1", "--state-dir", str(state), "--keeper", "true", "--log-level", "error")
+        self._words = ("--id", "n1", "--state-dir", str(state), "--log-level", "error")
         self._variables = {
             "OMNYSHELL_HUB": f"wss://127.0.0.1:{port}",
             "OMNYSHELL_PRINCIPAL": "box",
@@ -38,6 +39,11 @@ class KilledNode:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+    def stop(self) -> None:
+        """End it as a service manager does."""
+        self.process.terminate()
+        assert self.process.wait(DEADLINE) == 0
 
 
 class Followed:

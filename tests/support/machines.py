@@ -20,8 +20,9 @@ class Machines:
         self._ca = certificates.ca
         state = ["--state-dir", str(directory / "node"), "--log-level", "error"]
         self._node = start_command(
-            "node", "start", "--run-as-node-user", "--id", "n1", *words, *state, env=os.environ | self.variables("box")
-        )
+            "node", "start", "--run-as-node-user", "--no-keeper", "--id", "n1", *words, *state,
+            env=os.environ | self.variables("box"),
+        )  # fmt: skip
 
     def variables(self, principal: str) -> dict[str, str]:
         """The environment of a principal's commands."""

@@ -62,7 +62,7 @@ def serving(certificates: Certificates, folder: Path) -> Iterator[System]:
     def start_node(*options: str) -> "subprocess.Popen[str]":
         return spawn(
             "node", "start", "--hub", url, "--id", "n1", "--principal", "box", "--label", "env=test",
-            "--exec-resume-timeout", "3s", "--run-as-node-user", *options,
+            "--exec-resume-timeout", "3s", "--run-as-node-user", "--no-keeper", *options,
             "--token-file", str(folder / "box.token"), "--ca", str(certificates.ca), env=env,
         )  # fmt: skip
 

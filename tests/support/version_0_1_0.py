@@ -172,7 +172,7 @@ class Site:
     @contextmanager
     def node(self, version: Path, ann: Person, *more: str) -> Iterator[None]:
         """The node, once `ann` sees it; its state is the same each time."""
-        as_root = ["--run-as-node-user"] if version == NEW else []
+        as_root = ["--run-as-node-user", "--no-keeper"] if version == NEW else []
         with Person(self.directory / "box", version).running(*self.node_words(*as_root, *more)) as process:
             until(lambda: "n1" in ann.try_("nodes", "list").stdout or process.poll() is not None)
             assert process.poll() is None, process.stderr and process.stderr.read()

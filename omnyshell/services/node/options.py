@@ -156,7 +156,7 @@ KEEPER = (
         "--keeper",
         "have a keeper start sessions, a process beside the node; one is started where none serves the state directory",
         "BOOL",
-        default="false",
+        default="true",
         choices=SWITCH,
     ),
     Option("--no-keeper", "start them in the node's own process", kind="flag"),

@@ -282,7 +282,7 @@ async def test_two_real_processes_with_copies_of_one_login(
 ) -> None:
     def start(home: str) -> "subprocess.Popen[str]":
         process = start_command(
-            "node", "start", "--run-as-node-user", "--id", "n1", "--log-format", "json",
+            "node", "start", "--run-as-node-user", "--no-keeper", "--id", "n1", "--log-format", "json",
             "--hub", f"wss://127.0.0.1:{hub.port}", "--principal", "box", "--ca", str(certificates.ca),
             env={**os.environ, "OMNYSHELL_HOME": str(tmp_path / home), "OMNYSHELL_TOKEN": "box-token"},
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,

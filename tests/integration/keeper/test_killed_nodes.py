@@ -22,8 +22,8 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("omnyshell.services.client.resumer.NODE_TIMES", times)
 
 
-async def test_nothing_dies_with_a_node_that_is_killed(certificates: Certificates, tmp_path: Path) -> None:
-    """Kills a node three times under load, which takes a start of a process each."""
+async def test_nothing_dies_with_a_node_that_is_killed_or_stopped(certificates: Certificates, tmp_path: Path) -> None:
+    """Ends a node three times under load, which takes a start of a process each."""
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
     keeper = KeeperProcess(own_directory(state))
@@ -40,9 +40,9 @@ async def test_nothing_dies_with_a_node_that_is_killed(certificates: Certificate
             ]
             commands = [await within(client.open_session("n1", command=NUMBERS, cwd=str(tmp_path))) for _ in range(3)]
             followed = [Followed(session) for session in (*shells, *commands)]
-            for count in (1, 2, 3):
+            for count, end in enumerate((node.kill, node.stop, node.kill), start=1):
                 await until(lambda: all(len(each.out) > 2000 for each in followed))
-                node.kill()
+                await asyncio.to_thread(end)
                 node.start()
                 await until(lambda: all(len(each.resumed) == count for each in followed))  # noqa: B023
             (tmp_path / "stop").touch()
@@ -162,3 +162,18 @@ async def test_what_is_in_doubt_is_told_and_what_is_not_understood_is_taken_up(
             assert b"the last 5 bytes of input may be missing" in command.err
             assert await within(other.ending) == ExitStatus(5)
             assert b"what was written before is not known" in other.err
+
+
+async def test_what_was_ended_does_not_go_on_as_its_node_stops_in_between(
+    certificates: Certificates, kept_state: Path
+) -> None:
+    async with OmnyShellHub(hub_config(certificates)) as hub, connected_client(certificates, hub.port) as client:
+        async with running_node(certificates, hub.port, kept_state, keeper=True) as node:
+            line = "trap '' HUP TERM; echo ready; while :; do sleep 1; done"
+            shell = await within(client.open_session("n1", command=line, mode=SessionMode.SHELL, pty=PtySpec()))
+            followed = Followed(shell)
+            await until(lambda: b"ready" in followed.out)
+            # It would be killed a while later.
+            node._sessions.running()[0].kill()
+        async with running_node(certificates, hub.port, kept_state, keeper=True):
+            assert await within(client.list_sessions("n1")) == ()

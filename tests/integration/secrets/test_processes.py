@@ -15,6 +15,7 @@ from support.hub_process import HubProcess
 from support.stack import Certificates
 
 from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.services.node.keeper.asking import end_keeper
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="there is no /proc")
 
@@ -86,6 +87,7 @@ class Place:
 def place(certificates: Certificates, tmp_path: Path) -> Iterator[Place]:
     with ExitStack() as stack:
         yield Place(certificates, tmp_path, stack)
+    end_keeper(tmp_path / "home/state/nodes/box")
 
 
 def assert_no_command_line_shows_a_secret() -> None:

@@ -112,8 +112,11 @@ class NodeSessions:
         for session in list(self._sessions.values()):
             if session.mode is SessionMode.FORWARD:
                 session.kill_now()
-            else:
-                session.leave_behind()
+                continue
+            if session.stage is Stage.ENDING:
+                # Nobody after this process knows that somebody has ended it.
+                session.kill_now()
+            session.leave_behind()
         self._sessions.clear()
         self._ended_sessions.leave_behind()
         await backend.aleave()

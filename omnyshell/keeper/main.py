@@ -66,25 +66,16 @@ def _serve(how: str, directory: str, user: int, idle: float, config: str, state:
     if how == "--restore":
         records = read_state(int(*state))
         os.close(int(*state))
-        boot, listener, lock = records[0][1], inherited_socket(records[0][2]), inherited(records[0][3])
+        boot, lock = records[0][1], inherited(records[0][3])
     else:
         users.check_file()
         kept = received(os.environ)
         _leave_starter({fd for _, fd in kept})
         records, boot = [], os.urandom(8).hex().encode()
         lock = _lock(directory)
-        listener = _listen(directory, user)
     poller = Poller()
-    groups = Groups(poller, config)
-    groups.open(_name_of(lock))
-    try:
-        groups.check()
-    except RefusedError as exc:
-        if how != "--restore":
-            groups.close()
-            raise
-        # What runs goes on; nothing else is started as long as it is so.
-        say(str(exc))
+    groups = _groups(poller, config, lock, goes_on=bool(kept or records))
+    listener = inherited_socket(records[0][2]) if records else _listen(directory, user)
     if how == "detach":
         _detach()
     allow_descriptors()
@@ -101,6 +92,23 @@ def _serve(how: str, directory: str, user: int, idle: float, config: str, state:
     _run(keeper, idle)
     groups.close()
     os.unlink(f"{directory}/{SOCKET}")
+
+
+def _groups(poller: Poller, config: str, lock: int, *, goes_on: bool) -> Groups:
+    """Begin with control groups. Raises `RefusedError` where the limits of a file cannot be held.
+
+    Where sessions go on, they do in any case, and nothing else is started as long as it is so.
+    """
+    groups = Groups(poller, config)
+    groups.open(_name_of(lock))
+    try:
+        groups.check()
+    except RefusedError as exc:
+        if not goes_on:
+            groups.close()
+            raise
+        say(str(exc))
+    return groups
 
 
 def _net(keeper: Keeper, user: int, kept: Sequence[tuple[bytes, int]], passed_on: list[list[bytes]]) -> Net | None:

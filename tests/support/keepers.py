@@ -14,6 +14,7 @@ from typing import BinaryIO, Protocol
 from support.people import Machine
 
 from omnyshell.keeper import wire
+from omnyshell.keeper.hierarchy import group_of
 from omnyshell.services.node.keeper.place import PROGRAM, SOCKET, keeper_command
 
 PATIENCE = 20.0
@@ -98,6 +99,17 @@ class KeeperProcess:
             self.process.terminate()
         self.process.wait(PATIENCE)
         self._log.close()
+        _remove_groups(self.directory / "lock")
+
+
+def _remove_groups(lock: Path) -> None:
+    """Remove the control groups that a keeper has left which was killed, as far as nothing is in them."""
+    with suppress(OSError):
+        own, facts = Path(group_of("self")), lock.stat()
+        found = own / f"omnyshell-{facts.st_dev:x}-{facts.st_ino:x}"
+        for group in (*found.glob("*/"), found):
+            with suppress(OSError):
+                group.rmdir()
 
 
 def connected(directory: Path) -> socket.socket:

@@ -14,7 +14,7 @@ from support.keepers import KeeperProcess, RawNode, read_until
 
 from omnyshell.keeper import wire
 from omnyshell.keeper.cgroups import EARLIER, NOTE, QUIET
-from omnyshell.services.node.keeper.place import PROGRAM
+from omnyshell.services.node.keeper.place import PROGRAM, SOCKET
 
 HIDDEN = b"setsid sh -c 'trap \"\" HUP TERM; echo $$; exec sleep 1000' </dev/null 2>/dev/null &"
 """What leaves its session, its parent and its terminal behind, and says who it is."""
@@ -281,6 +281,27 @@ def test_what_is_left_behind_is_ended_where_the_file_says_so(tmp_path) -> None:
         node.ask(wire.LIST)
         assert not ends_now(pid)
         os.kill(pid, signal.SIGKILL)
+        node.close()
+    finally:
+        keeper.end()
+
+
+def test_a_keeper_holds_its_limits_or_does_not_start(tmp_path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text('session-memory = "64MiB"\nsession-processes = 30\n')
+    keeper = KeeperProcess(tmp_path / "keeper", users_file=file)
+    try:
+        if keeper.process.poll() is not None:
+            assert keeper.process.returncode == 1
+            assert "'session-memory' of" in keeper.log() or "limits sessions, but" in keeper.log()
+            assert "omnyshell service install node" in keeper.log()
+            assert not (keeper.directory / SOCKET).exists()
+            return
+        # This machine has controllers to give.
+        node = keeper.node()
+        out = node.script(b"s", b"for i in $(seq 99); do sleep 1000 & done; echo done; exec tail /dev/zero")
+        assert node.exit_of(b"s") != b"0"
+        assert out
         node.close()
     finally:
         keeper.end()

@@ -79,6 +79,22 @@ async def test_what_a_shell_takes_is_told_to_who_asks(certificates: Certificates
         await within(client.kill_session("n1", found.session_id))
 
 
+async def test_nothing_is_started_by_a_keeper_that_does_not_limit_it(
+    certificates: Certificates, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state, file = tmp_path / "state", tmp_path / "node.toml"
+    state.mkdir(mode=0o700)
+    file.write_text("session-processes = 30\n")
+    keeper = KeeperProcess(own_directory(state))
+    try:
+        async with stack(certificates, state, keeper=True, limits_file=file) as (_, _, client):
+            with pytest.raises(SessionRejectedException, match=f"No keeper limits sessions as {file} says"):
+                await within(client.execute("n1", "echo"))
+        assert "SESSIONS ARE REFUSED" in caplog.text
+    finally:
+        keeper.end()
+
+
 async def test_what_a_program_cannot_get_is_refused_and_the_keeper_goes_on(
     certificates: Certificates, tmp_path: Path
 ) -> None:

@@ -53,25 +53,31 @@ def _own_home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _alike_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _alike_for_all(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What each test finds so, made once for thousands of them."""
     with pytest.MonkeyPatch.context() as patch:
         # Shells that tests start read nobody's profile: it takes time, and may leave a lock where it is killed.
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         # Whoever runs the tests in a terminal is not asked anything.
         patch.setenv("OMNYSHELL_NO_PROMPT", "1")
+        if not any(_fetches(item) for item in request.session.items):
+            # No authority of this machine is trusted, nor read: at each start of a hub it would be hundreds of files.
+            authorities = tmp_path_factory.mktemp("authorities") / "none.pem"
+            authorities.touch()
+            patch.setenv("SSL_CERT_FILE", str(authorities))
+            patch.setenv("SSL_CERT_DIR", str(authorities.parent))
         names = ("HUB", "PRINCIPAL", "TOKEN", "TOKEN_FILE", "KEY", "KEY_PASSPHRASE", "KEY_PASSPHRASE_FILE", "CA")
-        # No authority of this machine is trusted, nor read: at each start of a hub it would be hundreds of files.
-        authorities = tmp_path_factory.mktemp("authorities") / "none.pem"
-        authorities.touch()
-        patch.setenv("SSL_CERT_FILE", str(authorities))
-        patch.setenv("SSL_CERT_DIR", str(authorities.parent))
         for name in (*names, "BIND_CERTIFICATE"):
             patch.delenv(f"OMNYSHELL_{name}", raising=False)
         # Key files that this process writes say a lower cost; programs that are started write the real one.
         patch.setattr(key_files, "SCRYPT_COST", 2**8)
         patch.setattr(key_files, "SCRYPT_LANES", 1)
         yield
+
+
+def _fetches(item: pytest.Item) -> bool:
+    """Whether a test has what it installs from other machines."""
+    return any(item.get_closest_marker(name) for name in ("installs", "deb"))
 
 
 @pytest.fixture

@@ -46,6 +46,8 @@ def test_one_command_here_and_one_line_there(here: dict[str, str], tmp_path: Pat
     assert "only you can read" in made.stderr
     assert line.stat().st_mode & 0o777 == 0o600
     assert f" omnyshell node join wss://{ADDRESS}:" in line.read_text()
+    # Where the tests are root's, the machine's sessions have to be somebody's.
+    line.write_text(f"{line.read_text().rstrip()} --run-as-node-user\n")
     there = subprocess.Popen(
         ["sh", "-c", f"{line.read_text().strip()} --run-as-node-user"],
         stderr=subprocess.PIPE, text=True, env=home(tmp_path / "there"),

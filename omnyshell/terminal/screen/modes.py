@@ -210,6 +210,9 @@ class Modes(Colouring):
             self._show_alternate(number)
         elif not alternate and self.on_alternate_screen:
             self._leave_alternate(number)
+        if number == SAVE_AND_SWITCH and alternate:
+            self._settle_wrap()
+            self._clear(self._rows, self.cursor.style.erased, self._find_sizes)
         if number == SAVE_AND_SWITCH and not alternate:
             self.restore_cursor()
 
@@ -220,9 +223,6 @@ class Modes(Colouring):
             page = self._alternate = Page([Row(self.columns) for _ in range(self.lines)])
         page.shown_by = number
         self._show(page)
-        if number == SAVE_AND_SWITCH:
-            self._settle_wrap()
-            self._clear(page.rows, self.cursor.style.erased, self._find_sizes)
 
     def _leave_alternate(self, number: int) -> None:
         page = self._page

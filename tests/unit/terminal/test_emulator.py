@@ -226,13 +226,22 @@ def test_the_other_half_of_what_is_overwritten_is_erased_with_the_background_alo
         ("\x1b[?1047h\x1b[?1047l", False),
         ("\x1b[?1049h", False),
         ("\x1b[?1049h\x1b[?1049l", True),
-        ("\x1b[?1049h\x1b[?1049h", False),
+        ("\x1b[?47h\x1b[?1049h", False),
     ],
 )
 def test_a_wrap_that_is_pending_is_taken_back_where_a_screen_is_cleared(switches: str, *, goes_on: bool) -> None:
     screen = Emulator(4, 3)
     screen.feed(f"abcd{switches}x".encode())
     assert (screen.cursor.y, screen.cursor_column) == ((1, 1) if goes_on else (0, 3))
+
+
+def test_the_alternate_screen_is_cleared_by_1049_also_where_it_is_shown() -> None:
+    screen = Emulator(8, 2)
+    screen.feed(b"main\x1b[?1049h\x1b#6\x1b[Hab\x1b[?1049hc\x1b[?1049l")
+    assert screen.display[0].rstrip() == "main"
+    screen.feed(b"\x1b[?47h")
+    assert [line.rstrip() for line in screen.display] == ["  c", ""]
+    assert not screen.rows[0].size
 
 
 def test_the_alignment_pattern_leaves_the_pen_its_colours_alone() -> None:

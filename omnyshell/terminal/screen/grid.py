@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence, Set as AbstractSet
 from typing import Final, Protocol
+from weakref import ref
 
 from pyte.screens import Margins, Screen
 
@@ -51,6 +52,9 @@ class DirtyLines(AbstractSet[int]):
 LARGE: Final = 20_000
 """Cells of a screen of which the rows are cleared one by one: to forget what was in all of them takes long."""
 
+_COMPACTED_FOR_ONE: Final = 8
+"""Cells that are made runs of again as fast as one is written."""
+
 _PACKED: Final = 100
 """What a run or a row costs that is packed for the history."""
 
@@ -95,7 +99,6 @@ class Grid(Working, Screen):
     pyte's `__init__` is not called: it would build the storage that this class replaces.
     """
 
-    buffer: Lines  # type: ignore[assignment]
     dirty: DirtyLines  # type: ignore[assignment]
     cursor: Cursor
     _main: Page
@@ -123,8 +126,10 @@ class Grid(Working, Screen):
         """Count of all rows that ever went into `scrollback`, without those that came back; the difference of two
         readings is how far its contents moved."""
         self._main = Page([Row(self.columns) for _ in range(self.lines)])
-        self.buffer = Lines(lambda: self._rows)
-        self.dirty = DirtyLines(lambda: self._rows)
+        # Neither leads back to the screen, so that one which nobody has any more is freed at once, and not by the
+        # garbage collector in the middle of something else.
+        own = ref(self)
+        self.dirty = DirtyLines(lambda: screen.rows if (screen := own()) is not None else [])
 
     def _reset_grid(self) -> None:
         """Blank both screens and put margins, tab stops and cursor where a new terminal has them."""
@@ -141,6 +146,11 @@ class Grid(Working, Screen):
         self._top, self._bottom = 0, self.lines - 1
         Grid._set_side_margins(self, 0, self.columns - 1)
         self.dirty.mark_all()
+
+    @property
+    def buffer(self) -> Lines:  # type: ignore[override]
+        """The rows by number, as pyte has them; a view that follows the screen."""
+        return Lines(lambda: self._rows)
 
     @property
     def rows(self) -> list[Row]:
@@ -210,7 +220,6 @@ class Grid(Working, Screen):
             return
         left = min(count or 1, self._bottom - self._top + 1)
         while left and not self._is_worked_out:
-            self._spend(self._rows[self._top].held)
             self._scroll_one()
             left -= 1
         if left:
@@ -221,6 +230,8 @@ class Grid(Working, Screen):
         style = self.cursor.style
         fill = style if style is DEFAULT_STYLE else style.erased
         row = rows.pop(self._top)
+        if self._is_large:
+            self._spend(row.held + (self.columns // _COMPACTED_FOR_ONE if row.has_cells else 0))
         if self._top == 0 and self.scrollback.limit and self._page is self._main:
             self.scrolled += 1
             if runs := self.scrollback.append(row):
@@ -230,8 +241,6 @@ class Grid(Working, Screen):
             else:
                 row.clear(fill)
         else:
-            if self._is_large:
-                self._spend(row.held)
             row.clear(fill)
         rows.insert(self._bottom, row)
 

@@ -4,6 +4,7 @@ import gc
 import sys
 import time
 from collections.abc import Iterator
+from weakref import ref
 
 import pytest
 from support.deadline import DEADLINE
@@ -247,6 +248,20 @@ def test_what_was_on_a_large_screen_is_forgotten_a_row_at_a_time(attack: str) ->
     assert state(in_steps) == state(whole)
 
 
+@pytest.mark.parametrize("attack", ["\x1b[50S", "\x1b[50;1H" + "\n" * 50])
+def test_rows_that_somebody_has_looked_at_go_into_the_history_a_few_at_a_time(attack: str) -> None:
+    screen = Emulator(500, 50, scrollback=100)
+    screen.feed(b"word " * 5000)
+    assert screen.display
+    screen.begin(attack.encode(), 100)
+    steps = 0
+    while screen.is_behind:
+        screen.go_on(100)
+        steps += 1
+    assert steps >= 20
+    assert len(screen.scrollback) == 50
+
+
 def test_styles_that_lead_to_themselves_are_freed_when_they_are_forgotten() -> None:
     style = style_of(Look(bg=TRUE_COLOUR + 77))
     alone = sys.getrefcount(style_of(Look(fg=TRUE_COLOUR + 77)))
@@ -269,3 +284,21 @@ def test_a_screen_is_painted_a_row_a_step_and_no_further_than_was_asked() -> Non
     whole = paint(screen)
     assert finished(painting(screen, most=len(whole))) == whole
     assert finished(painting(screen, most=len(whole) - 1)) is None
+
+
+def test_a_screen_that_nobody_has_any_more_is_freed_without_the_garbage_collector() -> None:
+    gc.disable()
+    try:
+        screen = Emulator(20, 5, scrollback=10, answering=True)
+        follower = Follower(screen, time.monotonic)
+        follower.push(b"\x1b[?1049h\x1b[2;3r\x1b[?69h\x1b]2;a\x07\x1b[31mhello\x1b[?1049l\x1b[5n" + b"\r\n" * 20)
+        follower.resize(4, 10)
+        follower.drain()
+        screen.dirty.clear()
+        assert paint(screen)
+        assert screen.buffer[0][1].data == " "
+        gone = ref(screen)
+        del screen, follower
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -1,8 +1,9 @@
 """Two users of one node, and the node's own user, try to reach each other's sessions, the node's key and the keeper."""
 
 import os
+import select
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,66 @@ def test_a_node_that_is_taken_over_becomes_nobody_else(
     for asked in (whose.encode(), b""):
         assert node.ask(*node.start_request(b"s", b"/usr/bin/id", whose=asked))[:2] == [wire.NO, wire.REFUSED]
     node.close()
+
+
+def is_there(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1] not in b"ZX"
+    return False
+
+
+LEAVES_ITS_GROUP = """
+import os, sys
+own, others = sys.argv[1:]
+top = os.path.dirname(os.path.dirname(own))
+for path, text in [
+    *((f"{group}/cgroup.procs", str(os.getpid())) for group in (others, os.path.dirname(own), top)),
+    *((f"{group}/{name}", "1") for group in (own, others) for name in ("cgroup.kill", "cgroup.freeze", "pids.max")),
+]:
+    try:
+        with open(path, "w") as file:
+            file.write(text)
+    except OSError:
+        continue
+    print("reached:", path, flush=True)
+for act in (lambda: os.mkdir(f"{own}/mine"), lambda: os.setxattr(own, "user.omnyshell.session", b"1")):
+    try:
+        act()
+    except OSError:
+        continue
+    print("reached an act", flush=True)
+if os.fork() == 0:
+    os.setsid()
+    print("tried", os.getpid(), flush=True)
+    os.execvp("sleep", ["sleep", "1000"])
+os.wait()
+"""
+
+
+def test_a_program_does_not_leave_its_control_group_and_ends_with_it(root_keeper: KeeperProcess) -> None:
+    with shell_of(root_keeper, "bea"):
+        of_bea = root_keeper.node(b"node-of-bea-looks")
+        of_bea.close()
+        node = root_keeper.node(b"node-of-ann")
+        line = b'read own; read others; exec python3 -c "$0" "$own" "$others"'
+        words = (b"/bin/sh", b"-c", line, LEAVES_ITS_GROUP.encode())
+        answer = node.ask(*node.start_request(b"s", *words, cwd=b"", whose=b"ann\n\n\n"))
+        assert answer[0] == wire.OK, answer
+        found = node.named(answer)
+        told = node.ask(wire.GROUPS)
+        if len(told) == 1:
+            pytest.skip("no control groups can be made here")
+        own = Path(os.fsdecode(told[2]))
+        (others,) = [group for group in own.parent.glob("*/") if group.name not in (own.name, "attendants")][:1]
+        os.write(found["stdin"], f"{own}\n{others}\n".encode())
+        said = read_until(found["stdout"], b"tried").decode()
+        assert "reached" not in said
+        # The keeper may be where the program was born.
+        pids = {int(pid) for pid in (own / "cgroup.procs").read_text().split()} - {root_keeper.pid}
+        node.ask(wire.SIGNAL, b"s", wire.SESSION, b"9")
+        assert node.exit_of(b"s") == b"-9"
+        for pid in pids:
+            while is_there(pid):
+                select.select([], [], [], 0.01)
+        node.ask(wire.FORGET, b"s")
+        node.close()

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import random
 import time
+import traceback
 
 from support.descriptor_store import managed
 from support.keeper_versions import NEWER, OLDER, install
@@ -60,10 +61,10 @@ async def soak(steps: int, seed: int) -> tuple[list[str], list[float]]:
                 await programs.start()
                 for number in range(steps):
                     done.append(await one(machine, chance, installed))
+                    print(f"  {number + 1}: {done[-1]}", flush=True)
                     began = time.monotonic()
                     await programs.use()
                     times.append(time.monotonic() - began)
-                    print(f"  {number + 1}: {done[-1]}: used after {times[-1]:.1f} s", flush=True)
                 await programs.finish()
         finally:
             machine.end()
@@ -85,6 +86,7 @@ def main() -> None:
     try:
         done, times = asyncio.run(soak(options.steps, options.seed))
     except (AssertionError, TimeoutError) as exc:
+        traceback.print_exc()
         fault = f"{type(exc).__name__}: {str(exc)[:200]}"
     upgrades = sum("version" in each for each in done)
     report(

@@ -126,9 +126,9 @@ class KeptPrograms:
     async def use(self) -> None:
         """Type into what has a screen, and see it there; node and client see the same."""
         self._typed += 1
-        await self.vim.type(b" word%d" % self._typed)
+        await self.vim.type(b"\rword%d" % self._typed)
         await self.vim.shows(lambda text: f"word{self._typed}" in text)
-        line = 40 * self._typed % 800
+        line = 40 + 40 * self._typed % 800
         await self.less.type(b"%dg" % line)
         await self.less.shows(lambda text: f"line {line - 1} " in text.partition("\n")[0])
         await self.htop.type((b"\x1bOB", b"\x1bOA", b"t")[self._typed % 3])
@@ -144,7 +144,7 @@ class KeptPrograms:
         await self.htop.type(b"q")
         for screen in (self.vim, self.less, self.htop):
             assert await within(screen.followed.ending) == ExitStatus(0)
-        words = "".join(f" word{number + 1}" for number in range(self._typed))
+        words = "".join(f"\nword{number + 1}" for number in range(self._typed))
         assert (self._folder / "edited").read_text() == f"hello{words}\n"
         await within(self._sending)
         digest = hashlib.sha256(self._data).hexdigest()

@@ -158,7 +158,12 @@ async def test_a_node_does_its_work_with_a_keeper_of_another_version(
                     client.open_session("n1", command="echo first; cat", mode=SessionMode.SHELL, pty=PtySpec())
                 )
             )
+            waiting = f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done; echo last; exit 7"
+            command = Followed(await within(client.open_session("n1", command=waiting)))
             await until(lambda: b"first" in shell.out)
+        # One ends while no node is there.
+        (tmp_path / "go").touch()
+        await until(lambda: keeper_facts(state).nodes[0].ended == 1)
         # The keeper is upgraded when a node of this version starts, as it looks what is installed where it is from.
         install(installed, SAME)
         async with running_node(certificates, hub.port, state, keeper=True):
@@ -167,6 +172,8 @@ async def test_a_node_does_its_work_with_a_keeper_of_another_version(
             await until(lambda: shell.out.count(b"second") == 2)
             await shell._session.write(b"\x04")
             assert await within(shell.ending) == ExitStatus(0)
+            assert await within(command.ending) == ExitStatus(7)
+            assert command.out == b"last\n"
     assert "an upgrade takes over" in keeper.log()
     keeper.end()
 

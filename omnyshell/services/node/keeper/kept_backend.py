@@ -64,6 +64,9 @@ class KeptBackend:
         self._left: dict[str, KeptFacts] = {}
         """What an earlier process has left, and nobody has taken."""
 
+        self._awaited: set[str] | None = None
+        """What an earlier process has left, and is neither taken up nor given up; None while all may be that."""
+
         self._unwanted: set[str] = set()
         """Sessions that end because nobody has their descriptors."""
 
@@ -104,6 +107,7 @@ class KeptBackend:
     async def take_left(self) -> Sequence[LeftSession]:
         """Return what an earlier process has left; what has not come so far that anybody was told of it is ended."""
         left, self._left = self._left, {}
+        self._awaited = set(left)
         found = await asyncio.gather(*(self._taken(name) for name in left))
         await self._end_left({name: left[name] for name, each in zip(left, found, strict=True) if each is None})
         return [each for each in found if each is not None]
@@ -237,6 +241,8 @@ class KeptBackend:
         close_all((descriptors.by_name["record"],))
         self._leaders[leader.session_id] = leader
         self._kept.add(leader)
+        if self._awaited is not None:
+            self._awaited.discard(leader.session_id)
         if not descriptors.facts.is_running:
             # It ended while the connection was lost, or before there was one.
             code = descriptors.facts.return_code
@@ -278,8 +284,9 @@ class KeptBackend:
             self._leaders.pop(name).keeper_gone()
         for leader in list(self._kept):
             leader.tell_again()
-        for name in ended - {leader.session_id for leader in self._kept} - self._unwanted:
-            self._tell_forget(name)
+        if self._awaited is not None:
+            for name in ended - {leader.session_id for leader in self._kept} - self._unwanted - self._awaited:
+                self._tell_forget(name)
 
     def _tell_forget(self, session_id: str) -> None:
         if self._client is not None:
@@ -294,6 +301,8 @@ class KeptBackend:
     async def _end_left(self, left: dict[str, KeptFacts]) -> None:
         """End what an earlier process of this node has left. Takes 1.5 s at most."""
         running = [name for name, facts in left.items() if facts.is_running]
+        if self._awaited is not None:
+            self._awaited -= left.keys()
         for name in running:
             self._end_unwanted(name, signal.SIGHUP)
         for name in left.keys() - set(running):

@@ -17,6 +17,9 @@ EVERY = 128 * KIB
 PAUSE = 0.25
 """Seconds between two, unless the record is half full: painting has a cost."""
 
+_ALMOST_NONE = 256 * KIB
+"""Bytes of room in the record."""
+
 _LARGEST = SCREEN_SIZE // 2 - KIB
 
 
@@ -44,6 +47,8 @@ class ScreenCheckpoints:
         self._noted = replay.start
         self._next = 0.0
         screen.on_settled = self._settled
+        # The program waits then until the screen is noted. Before that, pauses spare emulation, as more is skipped.
+        screen.is_pressed = lambda: record.journal.room < _ALMOST_NONE
 
     def _settled(self, now: float) -> None:
         if self.is_due or (self._replay.end - self._noted >= EVERY and (now >= self._next or self._is_half_full)):

@@ -101,6 +101,9 @@ class ScreenPump:
         self.on_settled: Callable[[float], None] = lambda _now: None
         """Called with the loop's time when the screen shows all that was pushed; it may call `do_here`."""
 
+        self.is_pressed: Callable[[], bool] = lambda: False
+        """Whether somebody waits for that, so that there are no pauses."""
+
         self._on_room = on_room
         self._loop = asyncio.get_running_loop()
         self._backlog: deque[bytes | Callable[[], object]] = deque()
@@ -232,7 +235,8 @@ class ScreenPump:
         # Once the program had to wait for the emulation, it runs without pauses until the queue is empty.
         self._is_behind = self._busy and (self._is_behind or self.follower.full)
         if self._busy or self._is_held:
-            self._schedule(0 if self._is_held or self._is_behind else REST)
+            is_urgent = self._is_held or self._is_behind or self.is_pressed()
+            self._schedule(0 if is_urgent else REST)
         if self._refused and not self._is_held and not self.follower.full:
             self._refused = False
             self._on_room()

@@ -115,6 +115,19 @@ async def test_a_screen_that_is_behind_does_not_rest_until_it_has_caught_up(monk
     pump.close()
 
 
+async def test_a_screen_that_is_waited_for_does_not_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("omnyshell.services.node.screens.pump.REST", 100 * DEADLINE)
+    follower = SlowFollower(20)
+    assert not follower.full
+    pump = ScreenPump(follower, on_room=lambda: None)  # type: ignore[arg-type]
+    pump.is_pressed = lambda: True
+    pump.push(b"output")
+    async with asyncio.timeout(DEADLINE):
+        while follower.slices:
+            await asyncio.sleep(0)
+    pump.close()
+
+
 async def test_what_is_done_in_steps_sees_one_point_of_the_output_and_lets_the_loop_go_on() -> None:
     screen = SlowScreen()
     room = asyncio.Event()

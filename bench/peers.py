@@ -57,7 +57,7 @@ def open_ssh(directory: Path) -> Iterator[OpenSsh]:
     (directory / "sshd_config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {directory}/host\nAuthorizedKeysFile {directory}/user.pub\n"
         "StrictModes no\nUsePAM no\nPidFile none\nMaxSessions 100\nMaxStartups 100\n"
-        f"SetEnv HOME={directory}\n"
+        f"SetEnv HOME={directory}\nSubsystem sftp internal-sftp\n"
     )
     common = (
         f"  HostName 127.0.0.1\n  Port {port}\n  IdentityFile {directory}/user\n  LogLevel ERROR\n"

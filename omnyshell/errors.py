@@ -70,6 +70,7 @@ class ErrorCodes(StrEnum):
 class Remedy(StrEnum):
     """What a user can do about an error. The command line and the console each put it into words of their own."""
 
+    ACCEPT_KEY = "accept_key"
     ALLOW_UNBOUND = "allow_unbound"
     CHOOSE_ADDRESS = "choose_address"
     GIVE_BACKUP_KEY = "give_backup_key"
@@ -77,6 +78,7 @@ class Remedy(StrEnum):
     LEAVE_OUT_KEY = "leave_out_key"
     LET_OTHERS_WRITE = "let_others_write"
     MAKE_BACKUP_KEY = "make_backup_key"
+    MAKE_SSH_KEY = "make_ssh_key"
     MOVE_OLD_FILES = "move_old_files"
     NAME_AUTHORITY = "name_authority"
     NAME_HUB = "name_hub"

@@ -22,7 +22,7 @@ DEFAULT_ROWS = 24
 
 
 class SessionMode(LenientEnum):
-    """What a session runs. Our nodes serve `exec`, `shell` and `forward`; the hub relays transfer and drive."""
+    """What a session runs. Our nodes serve all but transfer, drive and tunnel; the hub relays transfer and drive."""
 
     __fallback__ = "EXEC"
 
@@ -33,6 +33,9 @@ class SessionMode(LenientEnum):
     TUNNEL = "tunnel"
     FORWARD = "forward"
     """Of the extension `forward`: a permission to reach targets from the node, or one connection to a target."""
+
+    SSH = "ssh"
+    """Of the extension `ssh`: the system's sshd, for one connection."""
 
 
 class SessionState(LenientEnum):

@@ -84,8 +84,12 @@ SESSION_USAGE = "session-usage"
 FORWARD = "forward"
 """A client reaches what its nodes reach, for itself alone."""
 
+SSH = "ssh"
+"""OpenSSH's own tools reach a node, with the system's sshd behind them."""
+
 OF_HUB = frozenset(
     {
+        SSH,
         FORWARD,
         BYTE_TEXT,
         HISTORY,
@@ -118,6 +122,7 @@ OF_HUB = frozenset(
 
 OF_NODE = frozenset(
     {
+        SSH,
         FORWARD,
         BYTE_TEXT,
         EVENTS,
@@ -142,6 +147,7 @@ OF_NODE = frozenset(
 
 OF_CLIENT = frozenset(
     {
+        SSH,
         FORWARD,
         HISTORY,
         INTERACTIVE,

@@ -28,6 +28,9 @@ class Action(StrEnum):
     EXEC = "exec"
     """Run commands, with a terminal or without."""
 
+    SSH = "ssh"
+    """Connect with OpenSSH's tools: shells, commands, files and forwards, as sshd gives them."""
+
     WATCH = "watch"
     """List and view one's own sessions, and detach them from the terminal that has them."""
 

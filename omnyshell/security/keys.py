@@ -127,6 +127,12 @@ class Ed25519PrivateKey:
             check_free(path)
         write_private(path, encode_private_key(self._key, passphrase))
 
+    def in_ssh_form(self) -> bytes:
+        """Return the key as OpenSSH's files have it, without a passphrase."""
+        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+        return self._key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+
     @property
     def public_key(self) -> Ed25519PublicKey:
         """The key that verifies what this one signs."""

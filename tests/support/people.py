@@ -37,6 +37,7 @@ class Machine:
         for name, lines in (("passwd", passwd), ("group", group), ("shadow", shadow)):
             own = Path("/etc", name).read_text(encoding="utf-8") if Path("/etc", name).exists() else ""
             (place / name).write_text(own + "\n".join(lines) + "\n", encoding="utf-8")
+        (place / "shadow").chmod(0o600)
         self.pam = place / "pam.d"
         """The directory of PAM's services, which has none of ours unless a test writes it."""
 

@@ -79,10 +79,8 @@ async def running_node(
     certificates: Certificates, port: int, state: Path, node_id: str = "n1", **changes: Any
 ) -> AsyncIterator[OmnyShellNode]:
     """A node that is registered, and has ended all it started afterwards."""
-    settings = {"run_as_node_user": changes.get("users_file") is None, **changes}
-    node = OmnyShellNode(
-        NodeConfig(node_id=node_id, access=access(certificates, port, "box"), state_dir=state, **settings)
-    )
+    settings = {"access": access(certificates, port, "box"), "run_as_node_user": changes.get("users_file") is None}
+    node = OmnyShellNode(NodeConfig(node_id=node_id, state_dir=state, **settings | changes))
     running = asyncio.create_task(node.run())
     try:
         await asyncio.wait_for(node.registered.wait(), DEADLINE)

@@ -159,6 +159,8 @@ ELSEWHERE = {
     "services/node/processes/process_table.py": "/proc",
     "services/node/processes/pty.py": "/proc",
     "services/node/restriction/program.py": "a program's first line",
+    "services/node/ssh/launcher.py": "the standard library alone",
+    "services/node/ssh/program.py": "its own text",
     "services/node/vitals/processes.py": "/proc",
 }
 

@@ -54,6 +54,8 @@ NODE_START = Command(
     configurable=True,
 )
 
+_DOMAIN = Option("--domain", "what names of nodes end in; omny if not given", "NAME")
+
 COMMANDS: tuple[Command, ...] = (
     Command(
         ("up",),
@@ -222,6 +224,28 @@ COMMANDS: tuple[Command, ...] = (
         "close a forward, wherever it runs, and its connections",
         "forward:close_forward",
         (Option("ref", "its id, or the beginning of it", "REF"), *ACCESS),
+    ),
+    Command(
+        ("ssh-config",),
+        "print what ssh, scp, sftp, rsync and git need to reach nodes as NODE.omny",
+        "ssh:ssh_config",
+        (
+            Option("--install", "have ~/.ssh/config include it instead", kind="flag"),
+            Option("--accept", "accept the key that this node shows next, where it has changed", "NODE"),
+            _DOMAIN,
+            *ACCESS,
+        ),
+    ),
+    Command(
+        ("ssh-proxy",),
+        "connect stdin and stdout to sshd on a node, as ssh's ProxyCommand",
+        "ssh:ssh_proxy",
+        (
+            Option("host", "the node, as NODE or NODE.omny", "HOST"),
+            Option("--user", "whose the session is to be on the node's machine", "NAME"),
+            _DOMAIN,
+            *ACCESS,
+        ),
     ),
     Command(
         ("login",),

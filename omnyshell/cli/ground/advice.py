@@ -33,12 +33,14 @@ _ANY = {
     "capacity_exceeded": "try again later, or raise --max-sessions on the node",
 }
 REMEDIES = {
+    Remedy.ACCEPT_KEY: "if that is right, `omnyshell ssh-config --accept NODE` accepts what it shows next",
     Remedy.ALLOW_UNBOUND: "--allow-unbound allows it",
     Remedy.CHOOSE_ADDRESS: "`omnyshell up --host ADDRESS` writes it anew",
     Remedy.GIVE_BACKUP_KEY: "give --key FILE, which `hub backup --make-key` wrote",
     Remedy.GIVE_CREDENTIAL: "give --key or --token-file, or save a login with `omnyshell login`",
     Remedy.LEAVE_OUT_KEY: "leave out --key",
     Remedy.LET_OTHERS_WRITE: "or give --strict-modes false, or OMNYSHELL_STRICT_MODES=false, where that has to be so",
+    Remedy.MAKE_SSH_KEY: "`omnyshell ssh-config` makes one",
     Remedy.MAKE_BACKUP_KEY: "`omnyshell hub backup --make-key FILE` makes one, and prints its public part",
     Remedy.MOVE_OLD_FILES: "--force does that",
     Remedy.NAME_AUTHORITY: "--ca FILE names it",

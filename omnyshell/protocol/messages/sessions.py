@@ -85,6 +85,12 @@ class SessionRequest(ChannelMessage, kw_only=True):
     max_input_window: Annotated[int | None, OMIT, ANSWERED] = None
     """Of `wide-input`: how many bytes of input the client lets be unacknowledged."""
 
+    ssh_key: Annotated[str | None, OMIT_EMPTY, ANSWERED] = None
+    """Of `ssh`: the client's public key of ssh-ed25519, 32 bytes in base64; missing where it asks who it would be."""
+
+    ssh_nonce: Annotated[str | None, OMIT_EMPTY, ANSWERED] = None
+    """Of `ssh`: what the client chose for this session alone, at most 128 characters."""
+
 
 class StartedSession(ChannelMessage, kw_only=True):
     """The fields that a started session has in the answers to hub and client alike."""
@@ -109,6 +115,15 @@ class StartedSession(ChannelMessage, kw_only=True):
 
     max_window: Annotated[int | None, OMIT, ANSWERED] = None
     """Of `wide-window`: how many bytes of output the node lets be unacknowledged."""
+
+    ssh_host_key: Annotated[str | None, OMIT_EMPTY, ANSWERED] = None
+    """Of `ssh`: the public key of ssh-ed25519 that sshd will show, 32 bytes in base64."""
+
+    ssh_node_key: Annotated[str | None, OMIT_EMPTY, ANSWERED] = None
+    """Of `ssh`: the node's enrolled key, likewise; missing for a node that logs in with a token."""
+
+    ssh_proof: Annotated[str | None, OMIT_EMPTY, ANSWERED] = None
+    """Of `ssh`: the enrolled key's signature over the host key, in base64."""
 
 
 class SessionOpen(SessionRequest, kw_only=True):

@@ -49,6 +49,9 @@ class ShellRequest:
     leader_only: bool = False
     """Whether a command on pipes ends with its own process, whoever still holds its output."""
 
+    of_node: Mapping[str, str] = field(default_factory=dict)
+    """Of the mode `ssh`: the variables by which the node tells its launcher what is asked for."""
+
     @property
     def wants_pty(self) -> bool:
         """Whether the process gets a terminal."""

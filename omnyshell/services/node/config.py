@@ -77,6 +77,9 @@ class NodeConfig:
     run_as_node_user: bool = False
     """Whether everything that is started is the node's user's also where that is root, which has to be said."""
 
+    ssh_include: Path | None = None
+    """A file of sshd's settings that hold for sessions of ssh as well."""
+
     is_service: bool = False
     """Whether the node retries after a refused credential, instead of ending."""
 

@@ -95,6 +95,7 @@ def _add_requested(env: dict[str, str], request: ShellRequest, refused: Sequence
         check_variable(name, value)
         if not any(fnmatchcase(name, pattern) for pattern in (*refused, OWN_VARIABLES)):
             env[name] = value
+    env |= request.of_node
     if request.wants_pty:
         env.setdefault("TERM", "xterm-256color")
         if request.pty is not None:

@@ -128,6 +128,15 @@ SESSIONS = (
         parse=duration,
         check=at_least(1, "s"),
     ),
+    Option(
+        "--ssh-include",
+        "file of sshd's settings that sessions of ssh get besides, as /etc/ssh/sshd_config; their users read it",
+        "FILE",
+        "file",
+        sets="ssh_include",
+        parse=lambda text: user_path(text).absolute(),
+        check=file_exists(),
+    ),
 )
 
 SCREENS = (

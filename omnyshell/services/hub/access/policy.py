@@ -24,6 +24,7 @@ from omnyshell.services.hub.ground.config import HubConfig
 _DONE: Mapping[Action, str] = {
     Action.SHELL: "open a shell",
     Action.EXEC: "run commands",
+    Action.SSH: "connect by ssh",
     Action.WATCH: "look at sessions",
     Action.KILL: "end sessions",
     Action.FORWARD: "reach targets",

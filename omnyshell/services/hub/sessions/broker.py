@@ -10,7 +10,7 @@ from datetime import datetime
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import IdFactory, matches_ref, normal_id, short_id
-from omnyshell.model.sessions import CloseReason, SessionState
+from omnyshell.model.sessions import CloseReason, SessionMode, SessionState
 from omnyshell.protocol.extensions import OTHERS_SESSIONS
 from omnyshell.protocol.limits import SESSION_OPEN_TIMEOUT
 from omnyshell.protocol.messages import (
@@ -188,7 +188,8 @@ class HubBroker:
         if route.target:
             self._audit_connection(route)
         else:
-            action = "session.resume" if route.is_resume else "session.open"
+            opening = "ssh.open" if session.mode is SessionMode.SSH else "session.open"
+            action = "session.resume" if route.is_resume else opening
             self._audit_session(action, route, more=f"as {route.as_user}" if route.as_user else "")
         route.client.send_in_order(client_answer(message, route), route.client_channel)
 

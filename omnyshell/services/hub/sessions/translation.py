@@ -11,6 +11,7 @@ from omnyshell.protocol.extensions import (
     INTERACTIVE,
     LEADER_ONLY,
     LOGINS,
+    SSH,
     WIDE_INPUT,
     WIDE_WINDOW,
     WIDTHS,
@@ -34,11 +35,13 @@ def shown_command(request: SessionOpen) -> str:
 
 
 def carried_by(route: SessionRoute) -> str:
-    """Return what a forward has carried, for the audit; "" for other sessions."""
-    if not route.is_forward:
+    """Return what a forward or a session of ssh has carried, for the audit; "" for other sessions."""
+    is_ssh = route.session.mode is SessionMode.SSH
+    if not route.is_forward and not is_ssh:
         return ""
     bytes_in, bytes_out = route.carried
-    return f"{route.connected} connections, {bytes_in} bytes in, {bytes_out} out"
+    carried = f"{bytes_in} bytes in, {bytes_out} out"
+    return carried if is_ssh else f"{route.connected} connections, {carried}"
 
 
 def node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
@@ -63,6 +66,8 @@ def node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
         history=request.history and _is_of_both(HISTORY, route),
         leader_only=request.leader_only and LEADER_ONLY in route.node.features,
         target=request.target if _is_of_both(FORWARD, route) else None,
+        ssh_key=request.ssh_key if _is_of_both(SSH, route) else None,
+        ssh_nonce=request.ssh_nonce if _is_of_both(SSH, route) else None,
         max_input_window=request.max_input_window if _is_of_both(WIDE_INPUT, route) else None,
         user=route.user or None if with_users else None,
         roles=tuple(sorted(route.client.principal.roles)) if with_users else (),
@@ -93,6 +98,10 @@ def client_answer(message: NodeSessionOpened, route: SessionRoute) -> SessionOpe
         opened.max_window = message.max_window
     if _is_of_both(HISTORY, route):
         opened.history_end = message.history_end
+    if _is_of_both(SSH, route):
+        opened.ssh_host_key = message.ssh_host_key
+        opened.ssh_node_key = message.ssh_node_key
+        opened.ssh_proof = message.ssh_proof
     if route.has_offsets:
         opened.offsets = True
         opened.output_offset = message.output_offset

@@ -10,6 +10,7 @@ from omnyshell.services.node.backend import Launch, ShellRequest
 from omnyshell.services.node.environment import POSIX_SHELL, child_environment, login_environment, start_directory
 from omnyshell.services.node.restriction.environment import NO_HOME
 from omnyshell.services.node.restriction.policy import CommandPolicy
+from omnyshell.services.node.ssh.program import program
 
 USERS_SHELL = ""
 """Stands for the shell of the user whom a program gets."""
@@ -26,7 +27,7 @@ def prepare(
     where the policy forbids it.
     """
     if policy.is_restricted:
-        return policy.launch(request, refused_variables)
+        return _restricted(request, policy, refused_variables)
     env = child_environment(request, inherited, refused_variables)
     cwd = start_directory(request, env)
     argv = _argv(request, env.get("SHELL") or POSIX_SHELL)
@@ -41,7 +42,7 @@ def prepare_for_login(request: ShellRequest, policy: CommandPolicy, refused_vari
     An empty program is that user's shell, an empty directory their home, and a program is searched for in their path.
     """
     if policy.is_restricted:
-        return _of_nobody(policy.launch(request, refused_variables))
+        return _of_nobody(_restricted(request, policy, refused_variables))
     env = login_environment(request, refused_variables)
     argv = _argv(request, env.get("SHELL", USERS_SHELL))
     if request.args and not argv[0]:
@@ -49,6 +50,13 @@ def prepare_for_login(request: ShellRequest, policy: CommandPolicy, refused_vari
     if any("\0" in word for word in (*argv, request.cwd or "")):
         raise _bad_request("A NUL character cannot be passed to a program")
     return Launch(argv, env, _below_home(request.cwd or ""))
+
+
+def _restricted(request: ShellRequest, policy: CommandPolicy, refused_variables: Sequence[str]) -> Launch:
+    if request.mode is SessionMode.SSH:
+        text = "This node runs certain commands alone, so nobody gets in by ssh: `omnyshell exec` runs them"
+        raise SessionRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
+    return policy.launch(request, refused_variables)
 
 
 def _of_nobody(launch: Launch) -> Launch:
@@ -63,6 +71,8 @@ def _below_home(directory: str) -> str:
 
 
 def _argv(request: ShellRequest, shell: str) -> list[str]:
+    if request.mode is SessionMode.SSH:
+        return list(program())
     if request.args:
         return [request.command, *request.args] if request.command else list(request.args)
     if request.command:

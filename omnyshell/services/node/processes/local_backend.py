@@ -84,7 +84,7 @@ class LocalBackend:
 
 
 def _check_mode(request: ShellRequest) -> None:
-    if request.mode not in (SessionMode.EXEC, SessionMode.SHELL):
+    if request.mode not in (SessionMode.EXEC, SessionMode.SHELL, SessionMode.SSH):
         raise SessionRejectedException(f"This node does not serve mode '{request.mode}'", code="bad_request")
 
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, OmnyShellException, SessionRejectedException
@@ -22,6 +23,7 @@ from omnyshell.services.node.sessions.references import NOT_FOUND, find_session
 from omnyshell.services.node.sessions.session import NodeSession
 from omnyshell.services.node.sessions.stage import Stage
 from omnyshell.services.node.sessions.terminal_names import stated_widths
+from omnyshell.services.node.ssh.service import SshService
 from omnyshell.steps import step
 from omnyshell.transport.connection import OmnyShellConnection
 
@@ -47,6 +49,9 @@ class NodeSessions:
         self._config = config
         self._backend = backend
         self._forwards = Forwards(config.reachable)
+        self._ssh = SshService(
+            config.node_id, config.state_dir, config.access.credentials, config.refused_variables, config.ssh_include
+        )
         self._clock = clock
         self._new_screen = new_screen
         self._sessions: dict[str, NodeSession] = {}
@@ -154,11 +159,14 @@ class NodeSessions:
             self._resume(found, _channel_end(found, connection, channel_id, request), connection, request)
             return
         self._check_room(request)
+        # Of sshd nothing that matters comes after its own end, whoever still holds its output.
+        request.leader_only = request.leader_only or request.mode is SessionMode.SSH
         session = self._new_session(request, self._screen_for(request, request.pty))
         end = _channel_end(session, connection, channel_id, request)
         try:
             with _said_to_client():
                 started = self._started(request, session)
+                session.ssh_answer = self._ssh.answer(request) if request.mode is SessionMode.SSH else None
         except SessionRejectedException:
             end.channel.end()
             raise
@@ -170,7 +178,10 @@ class NodeSessions:
     def _started(self, request: NodeSessionOpen, session: NodeSession) -> ShellSession | Awaitable[ShellSession]:
         if request.mode is SessionMode.FORWARD:
             return self._forwards.start(request, session)
-        return self._backend.start(_shell_request(request), session)
+        asked = _shell_request(request)
+        if request.mode is SessionMode.SSH:
+            asked = replace(asked, of_node=self._ssh.variables(request))
+        return self._backend.start(asked, session)
 
     def _resume(
         self, session: NodeSession, end: ChannelEnd, connection: OmnyShellConnection, request: NodeSessionOpen
@@ -289,8 +300,8 @@ class NodeSessions:
 
 
 def _is_of_kind(session: NodeSession, request: NodeSessionOpen) -> bool:
-    """Whether a session is what the hub has judged, as a shell, a forward and a command take a right each."""
-    kinds = (SessionMode.SHELL, SessionMode.FORWARD)
+    """Whether a session is what the hub has judged, as a shell, a forward, ssh and a command take a right each."""
+    kinds = (SessionMode.SHELL, SessionMode.FORWARD, SessionMode.SSH)
     return all((session.mode is kind) is (request.mode is kind) for kind in kinds)
 
 

@@ -33,6 +33,7 @@ from omnyshell.services.node.sessions.session_input import SessionInput
 from omnyshell.services.node.sessions.size_reports import SizeReports
 from omnyshell.services.node.sessions.stage import FOLLOWING, Stage
 from omnyshell.services.node.sessions.terminal_names import answered_widths, stated_widths
+from omnyshell.services.node.ssh.service import SshAnswer
 from omnyshell.steps import entered, step
 
 logger = logging.getLogger("omnyshell.node")
@@ -79,6 +80,9 @@ class NodeSession(SessionFacts):
         self.history = follower.history if follower is not None else None
         """The lines that left a shell's screen at the top, also after its end."""
 
+        self.ssh_answer: SshAnswer | None = None
+        """What a client is told of the host that it will meet by ssh."""
+
         self._size = request.pty or PtySpec()
         self._size_reports = SizeReports()
         self._end: ChannelEnd | None = None
@@ -96,6 +100,8 @@ class NodeSession(SessionFacts):
         opened = NodeSessionOpened(session_id=self.id, pid=process.pid, offsets=offsets)
         opened.user = self.user if end.tells_users else ""
         opened.max_window = self._max_window
+        if self.ssh_answer is not None:
+            opened.ssh_host_key, opened.ssh_node_key, opened.ssh_proof = self.ssh_answer
         if offsets:
             opened.output_offset = opened.input_offset = 0
         end.channel.send(opened)

@@ -1,0 +1,66 @@
+"""Sessions of the mode `ssh` (docs/extensions.md#ssh)."""
+
+from omnyshell.errors import AuthException, ProtocolException
+from omnyshell.ids import new_id
+from omnyshell.model.sessions import SessionMode
+from omnyshell.protocol.extensions import LOGINS, SSH
+from omnyshell.protocol.messages import SessionOpen
+from omnyshell.protocol.messages.sessions import SessionOpened
+from omnyshell.security.keys import Ed25519PublicKey, decode_base64_lenient
+from omnyshell.security.ssh_host_proof import SshMeeting
+from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.services.client.session import RemoteSession
+from omnyshell.services.client.ssh.known_hosts import Shown
+
+
+async def open_ssh(
+    client: OmnyShellClient, node_id: str, user: str, key: Ed25519PublicKey
+) -> tuple[RemoteSession, Shown]:
+    """Open a connection to sshd for this key, and return with it what the node shows, whose proof was checked.
+
+    Raises as `OmnyShellClient.open_session` does, and `ProtocolException` for a wrong proof.
+    """
+    nonce = new_id()
+    request = SessionOpen(node_id=node_id, mode=SessionMode.SSH, user=user, ssh_key=key.to_base64(), ssh_nonce=nonce)
+    session = await client.open_as_asked(request, SSH, LOGINS)
+    try:
+        shown = _shown(user, session.opened.result())
+        if shown.node_key is not None:
+            _check(shown, session, key, nonce)
+    except BaseException:
+        session.close()
+        raise
+    return session, shown
+
+
+async def ask_who(client: OmnyShellClient, node_id: str) -> RemoteSession:
+    """Have a node write whose a session of ssh would be. Raises as `OmnyShellClient.open_session` does."""
+    return await client.open_as_asked(SessionOpen(node_id=node_id, mode=SessionMode.SSH), SSH)
+
+
+def _shown(user: str, opened: SessionOpened) -> Shown:
+    try:
+        return Shown(
+            user=user,
+            host_key=Ed25519PublicKey.from_base64(opened.ssh_host_key or ""),
+            node_key=None if opened.ssh_node_key is None else Ed25519PublicKey.from_base64(opened.ssh_node_key),
+        )
+    except AuthException as exc:
+        raise ProtocolException("the node shows no host key") from exc
+
+
+def _check(shown: Shown, session: RemoteSession, key: Ed25519PublicKey, nonce: str) -> None:
+    meeting = SshMeeting(
+        node_id=session.node_id,
+        host_key=shown.host_key,
+        client_key=key,
+        user=shown.user,
+        session_id=session.id,
+        nonce=nonce,
+    )
+    try:
+        proof = decode_base64_lenient(session.opened.result().ssh_proof or "")
+    except ValueError:
+        proof = b""
+    if shown.node_key is None or not shown.node_key.verify(proof, meeting.message):
+        raise ProtocolException("the node's proof of its host key is wrong")

@@ -1,0 +1,1 @@
+"""What the mode `ssh` runs: the system's sshd, for one connection (docs/ssh.md)."""

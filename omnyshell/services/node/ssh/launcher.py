@@ -1,0 +1,345 @@
+"""Runs the system's sshd for one connection, on stdin and stdout, as the user that it is started as.
+
+It is started by its path, for a user who may read no more of the package than this, and imports nothing of it. What
+sshd reads lies in memory that has no name anywhere, so that nothing is left behind, and no disk need be writable.
+
+sshd speaks on a socket of the loopback, as only then it knows addresses, for `SSH_CONNECTION`. What it starts, it
+starts in sessions of their own; this process is whom they fall to, and ends them:
+
+- all of them when it is hung up or terminated, as the node does to end a session;
+- where the client is lost, those that sshd still waits for. What a command left in the background on purpose goes on
+  then, as after any login by ssh.
+"""
+
+import _thread
+import json
+import os
+import pwd
+import re
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+ASKED = "OMNYSHELL_SSH"
+"""The variable that says what is wanted, as JSON: `hostKey`, `key`, `accept` and `include`; no keys for a question."""
+
+NO_SSHD = "there is no sshd on this machine: it comes with the package openssh-server"
+FAILED = 255
+
+_PLACES = ("/usr/sbin", "/usr/local/sbin", "/sbin", "/usr/local/bin", "/usr/bin")
+_SSHDS_OWN = {"HOME", "USER", "LOGNAME", "SHELL", "MAIL", "PWD", "OLDPWD", "SHLVL", "_", "TERM", "LANG", "LANGUAGE"}
+"""Variables that sshd sets, or that the client may say."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_BLOCK = 1 << 18
+_GRACE = 0.8
+"""Seconds between the hang-up and the kill of what sshd started: the node kills this process after 1.5 s."""
+
+_PATIENCE = 0.4
+_SAID_LAST = 3
+_BECOME_PARENT = 36
+
+_MEANT = (
+    (
+        r"chown\(/dev/pts.*failed",
+        "sshd gives no terminal here, as /dev/pts is not mounted with gid=5: commands go, and `omnyshell connect`",
+    ),
+    (r"not allowed because account is locked", "sshd lets nobody in whose account is locked"),
+    (r"[Mm]issing privilege separation directory: (\S+)", r"sshd needs the directory \1, which is missing"),
+    (r"Privilege separation user (\S+) does not exist", r"sshd needs the user \1, who is missing"),
+    (r"(not allowed because .*)", r"sshd lets this user not in: \1"),
+)
+"""What sshd says, and what is said in its place."""
+
+
+class _EndedError(Exception):
+    """The node ends this session."""
+
+
+def main() -> int:
+    """Answer the question, or serve the connection; return sshd's exit code."""
+    asked = json.loads(os.environ.pop(ASKED))
+    try:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return _fail(f"the user with the number {os.geteuid()} has no name, so sshd would not know who it is")
+    sshd = next((path for path in _candidates() if os.access(path, os.X_OK)), "")
+    if not sshd:
+        return _fail(NO_SSHD)
+    if not hasattr(os, "memfd_create"):
+        return _fail("a node serves ssh on Linux alone")
+    if "key" not in asked:
+        print(user)
+        return 0
+    return _Connection(sshd, user, asked).serve()
+
+
+def _fail(text: str) -> int:
+    os.write(2, f"omnyshell: {text}\n".encode(errors="replace"))
+    return FAILED
+
+
+def _candidates() -> Iterator[str]:
+    for directory in (*_PLACES, *os.environ.get("PATH", "").split(":")):
+        # sshd has to be called by an absolute path.
+        if directory.startswith("/"):
+            yield f"{directory}/sshd"
+
+
+def _in_memory(text: str) -> str:
+    """Return a path, for other processes of this user while this one lives, that leads to a text."""
+    descriptor = os.memfd_create("omnyshell-ssh")
+    os.fchmod(descriptor, 0o600)
+    with open(descriptor, "w", encoding="utf-8", closefd=False) as file:
+        file.write(text)
+    return f"/proc/{os.getpid()}/fd/{descriptor}"
+
+
+def configuration(user: str, asked: dict[str, Any], environment: dict[str, str], *, host_key: str, keys: str) -> str:
+    """Return sshd's configuration for one connection; of a word that is said twice sshd takes the first."""
+    lines = [
+        f"HostKey {host_key}",
+        f"AuthorizedKeysFile {keys}",
+        "AuthorizedKeysCommand none",
+        "AuthenticationMethods publickey",
+        "PubkeyAuthentication yes",
+        "PasswordAuthentication no",
+        "KbdInteractiveAuthentication no",
+        "HostbasedAuthentication no",
+        "PermitRootLogin prohibit-password",
+        f"AllowUsers {user}",
+        "PermitUserEnvironment no",
+        "StrictModes no",
+        "PidFile none",
+        "LogLevel INFO",
+        "UseDNS no",
+        "PrintLastLog no",
+        "PrintMotd no",
+        "AllowAgentForwarding yes",
+        "AllowTcpForwarding yes",
+        "AllowStreamLocalForwarding yes",
+        "X11Forwarding yes",
+        "UsePAM no",
+    ]
+    lines += [f"AcceptEnv {name}" for name in asked["accept"]]
+    lines += [f"SetEnv {' '.join(said)}"] if (said := list(_said_to_sshd(environment))) else []
+    include = asked["include"]
+    if not include or not _has_sftp(include):
+        lines.append("Subsystem sftp internal-sftp")
+    if include:
+        lines.append(f'Include "{include}"')
+    return "\n".join(lines) + "\n"
+
+
+def _has_sftp(path: str) -> bool:
+    """Tell whether a file of sshd's says what sftp is, which it may say but once."""
+    with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+        return any(line.lower().split()[:2] == ["subsystem", "sftp"] for line in file)
+    return False
+
+
+def _said_to_sshd(environment: dict[str, str]) -> Iterator[str]:
+    """Yield the variables of a session here that sshd would not give: a path, and what PAM has set."""
+    for name, value in environment.items():
+        is_theirs = name in _SSHDS_OWN or name.startswith(("LC_", "SSH_", "OMNYSHELL_"))
+        if not is_theirs and _NAME.fullmatch(name) and value.isprintable():
+            quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+            yield f'"{name}={quoted}"'
+
+
+class _Connection:
+    """sshd, and what goes to it and comes from it."""
+
+    def __init__(self, sshd: str, user: str, asked: dict[str, Any]) -> None:
+        self._sshd = sshd
+        self._user = user
+        self._asked = asked
+        self._pid = 0
+        self._cut_off: list[int] = []
+        """Handles of what sshd waited for when its client was lost."""
+
+        self._said: list[str] = []
+        self._is_let_in = False
+
+    def serve(self) -> int:
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, _end)
+        try:
+            code = self._run()
+        except _EndedError:
+            _end_all(lambda: _below(os.getpid()))
+            return FAILED
+        return code
+
+    def _run(self) -> int:
+        if os.geteuid() == 0:
+            # As the unit of the system's own does, which need not run here.
+            with suppress(OSError):
+                os.makedirs("/run/sshd", 0o755, exist_ok=True)
+        environment = dict(os.environ)
+        host_key, keys = _in_memory(self._asked["hostKey"]), _in_memory(self._asked["key"] + "\n")
+        path = _in_memory(configuration(self._user, self._asked, environment, host_key=host_key, keys=keys))
+        ours, theirs = _loopback()
+        log, logged = os.pipe()
+        streams = ((os.POSIX_SPAWN_DUP2, theirs.fileno(), 0), (os.POSIX_SPAWN_DUP2, theirs.fileno(), 1))
+        self._pid = os.posix_spawn(
+            self._sshd,
+            [self._sshd, "-i", "-e", "-f", path],
+            environment,
+            file_actions=(*streams, (os.POSIX_SPAWN_DUP2, logged, 2)),
+            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
+        )
+        theirs.close()
+        os.close(logged)
+        heard, sent = _thread.allocate_lock(), _thread.allocate_lock()
+        for lock in (heard, sent):
+            lock.acquire()
+        _thread.start_new_thread(self._hear, (log, heard))
+        _thread.start_new_thread(self._feed, (ours,))
+        _thread.start_new_thread(_drain, (ours, sent))
+        _adopt_orphans()
+        code = self._wait()
+        # Its socket has ended, so that what it wrote last ends as well; unless the node does not read.
+        sent.acquire()
+        heard.acquire(timeout=_PATIENCE)
+        if self._cut_off:
+            _end_these(self._cut_off)
+        if not self._is_let_in:
+            for line in self._said[-_SAID_LAST:]:
+                _fail(line)
+        return code
+
+    def _wait(self) -> int:
+        """Wait for sshd; what it leaves falls to us meanwhile."""
+        while True:
+            pid, status = os.wait()
+            if pid == self._pid:
+                return max(0, os.waitstatus_to_exitcode(status))
+
+    def _feed(self, ours: socket.socket) -> None:
+        with suppress(OSError):
+            while data := os.read(0, _BLOCK):
+                ours.sendall(data)
+        self._cut_off = list(_handles(_below(self._pid)))
+        with suppress(OSError):
+            ours.shutdown(socket.SHUT_WR)
+
+    def _hear(self, log: int, heard: Any) -> None:
+        """Pass on what sshd says that its client has to know, in words of ours where there are some."""
+        with open(log, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                self._is_let_in = self._is_let_in or line.startswith("Accepted ")
+                meant = next(
+                    (re.sub(f".*{said}.*", ours, line.strip()) for said, ours in _MEANT if re.search(said, line)), ""
+                )
+                if meant:
+                    _fail(meant)
+                    self._is_let_in = True
+                else:
+                    self._said.append(f"sshd: {line.strip()}")
+                    del self._said[:-_SAID_LAST]
+        heard.release()
+
+
+def _drain(ours: socket.socket, sent: Any) -> None:
+    with suppress(OSError):
+        buffer = memoryview(bytearray(_BLOCK))
+        while size := ours.recv_into(buffer):
+            left = buffer[:size]
+            while left:
+                left = left[os.write(1, left) :]
+    with suppress(OSError):
+        ours.shutdown(socket.SHUT_RDWR)
+    sent.release()
+
+
+def _end(_number: int, _frame: object) -> None:
+    raise _EndedError
+
+
+def _loopback() -> tuple[socket.socket, socket.socket]:
+    """Return two sockets that are connected with one another: by TCP, or where there is no loopback without."""
+    try:
+        with socket.create_server(("127.0.0.1", 0), backlog=1) as server:
+            server.settimeout(_PATIENCE)
+            ours = socket.create_connection(server.getsockname()[:2], timeout=_PATIENCE)
+            theirs, address = server.accept()
+        if address != ours.getsockname():
+            raise OSError("somebody else was faster")
+    except OSError:
+        return socket.socketpair()
+    for each in (ours, theirs):
+        each.settimeout(None)
+        each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return ours, theirs
+
+
+def _adopt_orphans() -> None:
+    """Have what loses its parent below us fall to us, and not to the machine's first process."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(_BECOME_PARENT, 1, 0, 0, 0)
+
+
+def _below(ancestor: int) -> set[int]:
+    """Return the processes that descend from one."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+                parent = int(file.read().rpartition(b")")[2].split()[1])
+                children.setdefault(parent, []).append(int(name))
+    found, waiting = set[int](), [ancestor]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        waiting += below
+        found.update(below)
+    return found
+
+
+def _handles(pids: set[int]) -> Iterator[int]:
+    for pid in pids:
+        with suppress(OSError):
+            yield os.pidfd_open(pid)
+
+
+def _end_these(handles: list[int]) -> None:
+    """Hang processes up, and kill those that stay."""
+    for number in (signal.SIGHUP, signal.SIGCONT):
+        for handle in handles:
+            with suppress(OSError):
+                signal.pidfd_send_signal(handle, number)
+    until, left = time.monotonic() + _GRACE, set(handles)
+    poller = select.poll()
+    for handle in handles:
+        poller.register(handle, select.POLLIN)
+    while left and (rest := until - time.monotonic()) > 0:
+        for handle, _ in poller.poll(1000 * rest):
+            poller.unregister(handle)
+            left.discard(handle)
+    for handle in left:
+        with suppress(OSError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+
+
+def _end_all(those: Any) -> None:
+    """End all processes below us, also those that are made meanwhile."""
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    _end_these(list(_handles(those())))
+    until = time.monotonic() + _PATIENCE
+    while (left := those()) and time.monotonic() < until:
+        for pid in left:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

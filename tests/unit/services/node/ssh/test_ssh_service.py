@@ -1,0 +1,127 @@
+"""What a node makes of a request for ssh, without sshd."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omnyshell import PrincipalId
+from omnyshell.errors import ConfigException, SessionRejectedException
+from omnyshell.model.sessions import SessionMode
+from omnyshell.protocol.messages import NodeSessionOpen
+from omnyshell.security.credentials import PublicKeyCredentialProvider, TokenCredentialProvider
+from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey, decode_base64_lenient
+from omnyshell.security.ssh_host_proof import SshMeeting, fingerprint, in_ssh_form
+from omnyshell.services.node.ssh import launcher, program
+from omnyshell.services.node.ssh.host_keys import HostKeys
+from omnyshell.services.node.ssh.service import SshService
+
+CLIENT, NODE = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+BY_TOKEN = TokenCredentialProvider(PrincipalId("box"), "secret")
+BY_KEY = PublicKeyCredentialProvider(PrincipalId("box"), NODE)
+
+
+def request(**changes: Any) -> NodeSessionOpen:
+    fields = {"ssh_key": CLIENT.public_key.to_base64(), "ssh_nonce": "once", "user": "ann"} | changes
+    return NodeSessionOpen(session_id="s-1", principal="admin", mode=SessionMode.SSH, **fields)
+
+
+def service(tmp_path: Path, credentials: Any = BY_KEY, refused: tuple[str, ...] = ()) -> SshService:
+    return SshService("n1", tmp_path, credentials, refused, None)
+
+
+def test_the_proof_names_all_that_matters(tmp_path: Path) -> None:
+    answer = service(tmp_path).answer(request())
+    assert answer is not None
+    said = {
+        "node_id": "n1",
+        "host_key": Ed25519PublicKey.from_base64(answer.host_key),
+        "client_key": CLIENT.public_key,
+        "user": "ann",
+        "session_id": "s-1",
+        "nonce": "once",
+    }
+    assert answer.node_key == NODE.public_key.to_base64()
+    proof = decode_base64_lenient(answer.proof or "")
+    assert NODE.public_key.verify(proof, SshMeeting(**said).message)
+    for name in said:
+        other = NODE.public_key if name.endswith("key") else "other"
+        assert not NODE.public_key.verify(proof, SshMeeting(**said | {name: other}).message)
+
+
+def test_a_node_with_a_token_shows_its_host_key_alone(tmp_path: Path) -> None:
+    answer = service(tmp_path, BY_TOKEN).answer(request())
+    assert answer is not None
+    assert (answer.node_key, answer.proof) == (None, None)
+
+
+def test_a_question_has_no_answer_but_the_name(tmp_path: Path) -> None:
+    asking = request(ssh_key=None, user=None)
+    assert service(tmp_path).answer(asking) is None
+    assert service(tmp_path).variables(asking) == {launcher.ASKED: "{}"}
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "changes", [{"ssh_key": "YQ"}, {"ssh_key": "?"}, {"user": None}, {"ssh_nonce": None}, {"ssh_nonce": "x" * 129}]
+)
+def test_what_is_no_request_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    for asked in (service(tmp_path).answer, service(tmp_path).variables):
+        with pytest.raises(SessionRejectedException):
+            asked(request(**changes))
+
+
+def test_variables_that_requests_may_not_set_are_not_accepted_by_ssh(tmp_path: Path) -> None:
+    accepted = json.loads(service(tmp_path, refused=("LC_*", "COLORTERM")).variables(request())[launcher.ASKED])
+    assert accepted["accept"] == ["LANG", "LANGUAGE", "NO_COLOR", "GIT_PROTOCOL"]
+    assert accepted["key"] == in_ssh_form(CLIENT.public_key)
+
+
+def test_each_user_has_a_key_that_stays_as_long_as_the_secret(tmp_path: Path) -> None:
+    keys = HostKeys(tmp_path / "secret")
+    assert keys.public_key("ann") == HostKeys(tmp_path / "secret").public_key("ann")
+    assert keys.public_key("ann") != keys.public_key("bea")
+    assert keys.public_key("ann") != HostKeys(tmp_path / "another").public_key("ann")
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+    assert keys.in_ssh_form("ann").startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
+    (tmp_path / "secret").write_bytes(b"short")
+    with pytest.raises(ConfigException, match="is damaged"):
+        HostKeys(tmp_path / "secret").public_key("ann")
+
+
+def test_a_fingerprint_is_as_openssh_shows_it() -> None:
+    key = Ed25519PublicKey(bytes(range(32)))
+    assert in_ssh_form(key) == "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+    assert fingerprint(key) == "SHA256:ZkAslGjFiUHdGf/WUL8rQvkib4PTvQatUV0OUQSncCA"
+
+
+def test_what_sshd_reads_lets_one_user_in_and_takes_over_variables(tmp_path: Path) -> None:
+    include = tmp_path / "sshd config"
+    include.write_text("DenyUsers bea\n  Subsystem\tsftp /usr/lib/sftp-server\n")
+    asked = {"accept": ["LANG"], "include": str(include)}
+    environment = {"PATH": "/bin", "HOME": "/", "A B": "x", "Q": 'a "quoted\\ thing', "N": "a\nb", "LC_ALL": "C"}
+    lines = launcher.configuration("ann", asked, environment, host_key="/h", keys="/k").splitlines()
+    assert {"HostKey /h", "AuthorizedKeysFile /k", "AllowUsers ann", "PasswordAuthentication no"} <= set(lines)
+    assert 'SetEnv "PATH=/bin" "Q=a \\"quoted\\\\ thing"' in lines
+    assert lines[-1] == f'Include "{include}"'
+    assert not any(line.startswith("Subsystem") for line in lines)
+    plain = launcher.configuration("ann", asked | {"include": ""}, {}, host_key="/h", keys="/k").splitlines()
+    assert plain[-1] == "Subsystem sftp internal-sftp"
+
+
+def test_the_program_is_one_that_everybody_can_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(mode=0o700)
+    copy = hidden / "launcher.py"
+    copy.write_bytes(Path(launcher.__file__).read_bytes())
+    assert not program.is_for_everybody(copy)
+    assert not program.is_for_everybody(tmp_path / "nowhere")
+    assert program.is_for_everybody(Path("/bin/sh"))
+    monkeypatch.setattr(launcher, "__file__", str(copy))
+    words = program.program.__wrapped__()
+    assert words[1:] == ("-I", "-S", "-c", copy.read_text())
+    assert os.access(words[0], os.X_OK)
+    assert Path(sys.executable).exists()

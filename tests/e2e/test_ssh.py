@@ -12,7 +12,7 @@ import pytest
 from support.deadline import DEADLINE
 from support.system import System, running, until
 
-ME = "root" if os.geteuid() == 0 else os.environ.get("USER", "")
+from omnyshell.services.node.ssh import launcher
 
 
 def needs(*programs: str) -> None:
@@ -66,7 +66,9 @@ def test_a_command_runs_as_with_any_ssh(ssh: Ssh) -> None:
 
 def test_nothing_is_left_behind(ssh: Ssh) -> None:
     assert ssh.run("ssh", "n1.omny", "true").stdout == b""
-    until(lambda: b"launcher.py" not in subprocess.run(["ps", "ax"], capture_output=True, check=True).stdout)
+    until(
+        lambda: launcher.__file__.encode() not in subprocess.run(["ps", "ax"], capture_output=True, check=True).stdout
+    )
 
 
 @pytest.mark.parametrize("protocol", ["-O", "-s"])
@@ -154,7 +156,11 @@ def test_what_runs_ends_with_a_client_that_is_lost(ssh: Ssh) -> None:
 def test_what_was_left_in_the_background_goes_on(ssh: Ssh) -> None:
     done = ssh.run("ssh", "n1.omny", "nohup sleep 7302 >/dev/null 2>&1 & echo $!")
     try:
-        until(lambda: b"launcher.py" not in subprocess.run(["ps", "ax"], capture_output=True, check=True).stdout)
+        until(
+            lambda: (
+                launcher.__file__.encode() not in subprocess.run(["ps", "ax"], capture_output=True, check=True).stdout
+            )
+        )
         assert running("7302")
     finally:
         os.kill(int(done.stdout), signal.SIGKILL)

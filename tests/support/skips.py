@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 KNOWN = {
-    r"(?!tmux|ssh-keygen|openssl|haproxy)[\w/-]+ is not installed": "others of its kind go the same way",
+    r"(?!tmux|ssh|openssl|haproxy|rsync)[\w/-]+ is not installed": "others of its kind go the same way",
     r"haproxy is not installed": "what it writes before a connection is said byte by byte in tests that always run",
     r"rsyslog with its gtls driver is not installed": "a receiver of the tests' own takes the same lines over TLS",
     r"only root can .*": "ordinary users run the tests too; what is tried there is tried on paths of their own as well",

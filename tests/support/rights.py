@@ -15,7 +15,7 @@ from omnyshell import HubConfig, OmnyShellHub, TokenAuthenticator, TokenGrant
 from omnyshell.security.grant_tables import read_grant
 from omnyshell.security.grants import Grant
 
-ONES_OWN = ("shell", "exec", "watch", "kill", "forward", "expose")
+ONES_OWN = ("shell", "exec", "ssh", "watch", "kill", "forward", "expose")
 RIGHTS = (*ONES_OWN, "others")
 CHOICES = [chosen for size in range(len(ONES_OWN) + 1) for chosen in combinations(ONES_OWN, size)]
 NODE_SAYS = "the node was asked"

@@ -100,7 +100,7 @@ class Drawing(Rectangles):
             if self._layout.joins(self._before_cursor(), text[0]):
                 return
             self._end_joining()
-        if not text[0].isascii():
+        if not text[:2].isascii():
             self._pad_before(text)
         if self.cursor.x >= self.columns and self._left <= self._edge <= self._right:
             self._part_at_margin()

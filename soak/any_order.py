@@ -63,7 +63,7 @@ class Machine:
         self._keeper: KeeperProcess | None = None
         self.units = {
             "hub": Unit(self.hub.kill, lambda: self._end_hub(), self.hub.start_and_wait),
-            "node": Unit(self.node.kill, self.node.stop, self.node.start),
+            "node": Unit(self.node.kill, self.node.leave, self.node.start),
             "keeper": Unit(
                 lambda: self._end_keeper(signal.SIGKILL), lambda: self._end_keeper(signal.SIGTERM), self._start_keeper
             ),

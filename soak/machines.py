@@ -51,8 +51,12 @@ class NodeProcess(OwnedProcess):
 
     def stop(self) -> None:
         """End it as a service manager does, and then its sessions. Idempotent."""
-        self._end(signal.SIGTERM)
+        self.leave()
         end_keeper(self.state)
+
+    def leave(self) -> None:
+        """End it as a service manager does, and leave its sessions to its keeper. Idempotent."""
+        self._end(signal.SIGTERM)
 
     def _end(self, number: int) -> None:
         process, self._process = self._process, None

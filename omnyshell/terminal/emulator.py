@@ -79,6 +79,9 @@ class Emulator(Reports):
         self._payload: list[str] = []
         self._payload_size = 0
         self._printed = ""
+        self._repeated = ""
+        """What REP, of which some was put off, goes on with."""
+
         self._put_off = ""
         self._found: Iterator[tuple[str, str]] = iter(())
         self.reset()
@@ -396,7 +399,9 @@ class Emulator(Reports):
 
     def _repeat(self, character: str, count: int) -> None:
         """REP, which repeats only what was printed just before it (as xterm.js and tmux have it), marks included."""
-        if len(character) == 1 and self._layout.is_mark(character):
+        if self._repeated:
+            character, self._repeated = self._repeated, ""
+        elif len(character) == 1 and self._layout.is_mark(character):
             character = self._before_cursor()
         if character:
             left = self.repeat(character, count or 1)
@@ -404,7 +409,7 @@ class Emulator(Reports):
             self._end_joining()
             if left:
                 self._stop(f"\x1b[{left}b")
-                self._printed = character
+                self._printed = self._repeated = character
 
     def _end_string(self, sequence: str) -> None:
         """Carry out a control string that came in one piece."""

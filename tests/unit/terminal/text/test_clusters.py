@@ -252,6 +252,7 @@ JOINING = [*"❤1🏽☝👩🔬🇩q", "\ufe0f", "\ufe0f\u20e3", "\u200d", "\u0
 @example(["❤", "\x1b[31m", "\ufe0f", "🏽", "\x1b[3;5H", "a"], [])
 @example(["\u200d", "\x1b[b", "\ufe0f", "\u200d"], [])
 @example([*"❤❤❤❤❤❤❤❤1", "\ufe0f\u20e3"], [])
+@example(["🏽", "\x1b[3b"], [])
 def test_what_wraps_as_it_becomes_wide_between_margins_is_drawn_in_steps(parts: list[str], cuts: list[int]) -> None:
     data = (f"{ON}\x1b[44mabcdefg\r\nhijklmn\r\nop{MARGINS}" + "".join(parts)).encode()
     whole, in_steps = Emulator(8, 3), Emulator(8, 3)

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import re
 import shlex
 import shutil
@@ -19,7 +20,7 @@ from omnyshell.cli.terminal.streams import tell
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.ids import is_node_id
 from omnyshell.model.grammars import is_login
-from omnyshell.paths import config_dir, read_file, user_path
+from omnyshell.paths import HOME_VARIABLE, config_dir, read_file, user_path
 from omnyshell.security.files import changing, write_private
 from omnyshell.services.access_options import ACCESS, HUB, TOKEN
 from omnyshell.services.client.access import given_access
@@ -183,6 +184,9 @@ def _quoted(word: str) -> str:
 
 def _proxy_words(options: argparse.Namespace, access: HubAccess, domain: str) -> Iterable[str]:
     program = shutil.which(sys.argv[0]) if Path(sys.argv[0]).name == "omnyshell" else None
+    if home := os.environ.get(HOME_VARIABLE):
+        # Who starts ssh need not have it.
+        yield from ("env", f"{HOME_VARIABLE}={user_path(home).absolute()}")
     yield from (str(Path(program).absolute()),) if program else (sys.executable, "-m", "omnyshell")
     yield "ssh-proxy"
     yield from ("--hub", str(access.address))

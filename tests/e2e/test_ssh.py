@@ -64,6 +64,25 @@ def test_a_command_runs_as_with_any_ssh(ssh: Ssh) -> None:
     assert connection.startswith("127.0.0.1 ")
 
 
+def test_the_block_suffices_for_whoever_reads_it(ssh: Ssh) -> None:
+    """The variables with the login alone are needed, as this one is not saved."""
+    env = {name: value for name, value in ssh.system.env.items() if name != "OMNYSHELL_HOME"}
+    command = ["ssh", "-F", str(ssh.config), "n1.omny", "echo there"]
+    done = subprocess.run(command, capture_output=True, timeout=DEADLINE, check=False, env=env)
+    assert (done.stdout, done.stderr) == (b"there\n", b"")
+
+
+def test_installing_includes_the_block_once_and_before_all_else(ssh: Ssh) -> None:
+    config = Path(ssh.system.env["HOME"], ".ssh", "config")
+    config.parent.mkdir(mode=0o700, exist_ok=True)
+    config.write_text("Host other\n")
+    for _ in range(2):
+        assert ssh.system.run("ssh-config", "--install").returncode == 0
+    include, rest = config.read_text().split("\n", 1)
+    assert rest == "Host other\n"
+    assert Path(include.removeprefix("Include ")).read_bytes() == ssh.config.read_bytes()
+
+
 def test_nothing_is_left_behind(ssh: Ssh) -> None:
     assert ssh.run("ssh", "n1.omny", "true").stdout == b""
     until(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.commands import run_command
 from support.hub_process import hub_process
-from support.stack import Certificates, access, connected_client, hub_config, running_node, stack, within
+from support.stack import Certificates, access, connected_client, hub_config, running_node, stack, until, within
 
 from omnyshell import (
     OmnyShellClient,
@@ -55,6 +55,15 @@ async def test_sshd_speaks_as_the_nodes_user(certificates: Certificates, tmp_pat
         said = await within(collect(await ask_who(client, "n1"), b""))
         assert (said.stdout.decode().strip(), said.stderr, said.status.code) == (account().name, b"", 0)
         assert (await within(banner_of(client, account().name))).startswith(b"SSH-2.0-")
+
+
+async def test_the_audit_says_whose_it_was_and_how_much_it_carried(certificates: Certificates, tmp_path: Path) -> None:
+    async with stack(certificates, tmp_path) as (hub, _, client):
+        assert await within(banner_of(client, account().name))
+        await until(lambda: any(record.action == "session.close" for record in hub.audit))
+        opened, closed = (record for record in hub.audit if record.session_id)
+        assert (opened.action, opened.detail) == ("ssh.open", f"ssh as {account().name}")
+        assert closed.detail.startswith("ssh 0 bytes in, ")
 
 
 async def test_a_host_key_stays_and_is_another_for_each_node(certificates: Certificates, tmp_path: Path) -> None:

@@ -234,9 +234,7 @@ class _Connection:
         with open(log, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 self._is_let_in = self._is_let_in or line.startswith("Accepted ")
-                meant = next(
-                    (re.sub(f".*{said}.*", ours, line.strip()) for said, ours in _MEANT if re.search(said, line)), ""
-                )
+                meant = meaning(line.strip())
                 if meant:
                     _fail(meant)
                     self._is_let_in = True
@@ -244,6 +242,11 @@ class _Connection:
                     self._said.append(f"sshd: {line.strip()}")
                     del self._said[:-_SAID_LAST]
         heard.release()
+
+
+def meaning(line: str) -> str:
+    """Return what a line of sshd's means in our words; empty for one that need not be passed on."""
+    return next((re.sub(f".*{said}.*", ours, line) for said, ours in _MEANT if re.search(said, line)), "")
 
 
 def _drain(ours: socket.socket, sent: Any) -> None:

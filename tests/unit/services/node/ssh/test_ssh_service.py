@@ -112,6 +112,25 @@ def test_what_sshd_reads_lets_one_user_in_and_takes_over_variables(tmp_path: Pat
     assert plain[-1] == "Subsystem sftp internal-sftp"
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("chown(/dev/pts/22, 1001, 5) failed: Operation not permitted", "/dev/pts is not mounted with gid=5"),
+        ("User root not allowed because account is locked", "sshd lets nobody in whose account is locked"),
+        ("Missing privilege separation directory: /run/sshd", "sshd needs the directory /run/sshd, which is missing"),
+        ("Privilege separation user sshd does not exist", "sshd needs the user sshd, who is missing"),
+        (
+            "User ann from 127.0.0.1 not allowed because listed in DenyUsers",
+            "sshd lets this user not in: not allowed because listed in DenyUsers",
+        ),
+        ("Received disconnect from 127.0.0.1 port 1:11: disconnected by user", ""),
+    ],
+)
+def test_what_sshd_says_is_passed_on_in_our_words(line: str, said: str) -> None:
+    assert said in launcher.meaning(line)
+    assert bool(said) is bool(launcher.meaning(line))
+
+
 def test_the_program_is_one_that_everybody_can_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hidden = tmp_path / "hidden"
     hidden.mkdir(mode=0o700)

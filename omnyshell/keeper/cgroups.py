@@ -149,7 +149,10 @@ class Groups:
         self._tenant: Group | None = None
         """The session that was born in the nest and is not forgotten."""
 
-        self._was_used = self._is_leaving = False
+        self._newest: Group | None = None
+        """What was born in the nest last, forgotten or not; None as long as nothing was."""
+
+        self._is_leaving = False
         self._left: set[str] = set()
         """Groups that are not empty, of sessions that are forgotten."""
 
@@ -181,7 +184,7 @@ class Groups:
         self.place, self._number, self._nest = place, max(numbers, default=0), nest
         if not nest:
             self._move_on()
-        self._was_used = bool(nest)
+        self._newest = self.of(nest) if nest else None
         for directory in (base, place):
             _enable(directory, set(self._limits.controllers()))
         self.flaw = ""
@@ -232,7 +235,7 @@ class Groups:
             if held is not None:
                 held.group = group
                 if path == self._nest:
-                    self._tenant = group
+                    self._tenant = self._newest = group
                     self._leave_soon(group)
             elif path != self._nest:
                 self._drop(group)
@@ -270,15 +273,15 @@ class Groups:
         if not self.place:
             return None
         group = self.of(self._nest)
-        if self._was_used and group.pids():
+        if self._newest is not None and group.pids():
             self.leave(group)
             group = self.of(self._nest)
-        elif self._was_used:
-            if self._tenant is not None:
-                self._tenant.is_over = True
+        elif self._newest is not None:
+            # Also of a start that failed, whose end may be heard of only later.
+            self._newest.is_over = True
             with suppress(OSError):
                 os.setxattr(group.path, EARLIER, read(f"{group.path}/cpu.stat")[0].split()[1])
-        self._tenant, self._was_used = group, True
+        self._tenant = self._newest = group
         self._leave_soon(group)
         return group
 
@@ -313,7 +316,7 @@ class Groups:
         if group.path != self._nest:
             return
         self._move_on()
-        tenant, self._tenant, self._was_used = self._tenant, None, False
+        tenant, self._tenant, self._newest = self._tenant, None, None
         if tenant is None:
             self._drop(group)
         else:

@@ -87,6 +87,35 @@ def test_a_session_is_limited_once_the_keeper_has_left_its_group(tree: Tree, sle
     )
 
 
+@pytest.mark.parametrize("is_heard_before", [True, False])
+def test_the_end_of_a_start_that_failed_ends_what_it_left_and_nobody_elses_session(
+    tree: Tree, sleeper: int, is_heard_before: bool
+) -> None:
+    """Its group is free at once, and may have the next session in it before the child's end is heard of."""
+    tree.file.write_text("kill-left-behind = true\n")
+    refused = tree.open().groups.next()
+    assert refused is not None
+    procs, kill = Path(refused.path, "cgroup.procs"), Path(refused.path, "cgroup.kill")
+    refused.forget()
+    if is_heard_before:
+        procs.write_text(f"{sleeper}\n")
+        refused.ended()
+        assert kill.read_text() == "1"
+        procs.write_text("")
+        return
+    procs.write_text("")
+    following = tree.groups.next()
+    assert following is not None
+    assert following.path == refused.path
+    procs.write_text(f"{sleeper}\n")
+    refused.ended()
+    refused.signal(signal.SIGKILL)
+    assert not kill.exists()
+    # What is the next session's own goes on to be ended with it.
+    following.ended()
+    assert kill.read_text() == "1"
+
+
 @pytest.mark.parametrize(("controller", "key"), [("memory", "memory"), ("pids", "processes"), ("cpu", "cpu")])
 def test_a_limit_that_cannot_be_held_is_refused_with_what_mends_it(tmp_path, controller: str, key: str) -> None:
     tree = Tree(tmp_path, " ".join({"cpu", "memory", "pids"} - {controller})).open()

@@ -9,7 +9,7 @@ from omnyshell.cli.ground.loop import run
 from omnyshell.cli.ground.notify import ServiceManager
 from omnyshell.cli.ground.output import REFUSED, describe, fail
 from omnyshell.cli.ground.service import nothing_to_reload, set_up_logging, tune_memory, until_stopped
-from omnyshell.cli.ground.strict_files import strict_modes
+from omnyshell.cli.ground.strict_files import check_files, strict_modes
 from omnyshell.errors import AuthException, ConfigException, ErrorCodes
 from omnyshell.options.values import settings
 from omnyshell.security.files import make_private_directory
@@ -31,6 +31,7 @@ def start(options: argparse.Namespace) -> int:
 def config_from(options: argparse.Namespace) -> NodeConfig:
     """Return the node's settings. Raises `ConfigException` for an option that is wrong."""
     strict = strict_modes(options)
+    check_files(strict, options, OPTIONS)
     said = {"state_dir": node_state(None, options.id)} | settings(vars(options), OPTIONS, NodeConfig)
     strict.check_tree(said["state_dir"])
     files = {"users_file": users_file(vars(options)), "limits_file": limits_file(vars(options))}

@@ -34,8 +34,9 @@ def test_up_ends_in_a_shell_that_behaves(terminal: Terminal) -> None:
     terminal.type("PS1='remote> '; stty size; echo up=$((40+2))", "Enter")
     assert "30 90" in terminal.shows("up=42")
     terminal.tmux("resize-window", "-x", "100", "-y", "35")
-    terminal.type("stty size", "Enter")
-    terminal.shows("35 100")
+    # The new size and what is typed come by different ways: the line waits for the size.
+    terminal.type("until stty size | grep '^35 1''00'; do sleep 0.1; done", "Enter")
+    terminal.shows("35 100\nremote>")
     # Said by the program itself: before it has the foreground, ctrl+c would be the shell's.
     terminal.type("sh -c 'echo in\"\"side; exec sleep 60'", "Enter")
     terminal.shows("\ninside")
@@ -75,7 +76,9 @@ def test_a_suspended_session_is_taken_up_by_fg_in_the_terminal_as_it_is_then(ter
 
 def test_a_path_that_begins_like_an_escape_and_what_is_pasted_go_to_the_shell(terminal: Terminal) -> None:
     open_shell(terminal)
-    terminal.type("PS1='remote> '; cat -v", "Enter")
+    # Said once the shell's line editor has given the terminal back: before, what is typed is kept as it was typed.
+    terminal.type("PS1='remote> '; echo in\"\"side; cat -v", "Enter")
+    terminal.shows("\ninside")
     terminal.type("~deploy/bin/restart", "Enter")
     terminal.shows_times("~deploy/bin/restart", 2)
     terminal.tmux("send-keys", "-H", *(f"{byte:02x}" for byte in b"\x1b[200~\r~&~.\r\x1b[201~\r"))

@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,17 @@ HOMES = "/mnt"
 
 GROUPS_FILE = "/etc/security/group.conf"
 _FILES = ("passwd", "group", "shadow")
+
+
+def _without(users: Collection[str], file: Path) -> list[str]:
+    """The lines of a file of this machine, without its users who have the names of ours: the first one found counts."""
+    if not file.exists():
+        return []
+    lines = (line.split(":") for line in file.read_text(encoding="utf-8").splitlines())
+    of_others = (fields for fields in lines if fields[0] not in users)
+    if file.name != "group":
+        return [":".join(fields) for fields in of_others]
+    return [":".join([*fields[:-1], ""]) for fields in of_others]
 
 
 class Machine:
@@ -35,8 +47,8 @@ class Machine:
         group = [*(f"{name}:x:{uid}:" for name, uid in users.items()), f"staff2:x:{EXTRA_GROUP}:ann"]
         shadow = [f"{name}:!:19000::::::" for name in users if name != "gone"] + ["gone:!:19000:::::19001:"]
         for name, lines in (("passwd", passwd), ("group", group), ("shadow", shadow)):
-            own = Path("/etc", name).read_text(encoding="utf-8") if Path("/etc", name).exists() else ""
-            (place / name).write_text(own + "\n".join(lines) + "\n", encoding="utf-8")
+            own = _without(users, Path("/etc", name))
+            (place / name).write_text("\n".join([*own, *lines]) + "\n", encoding="utf-8")
         (place / "shadow").chmod(0o600)
         self.pam = place / "pam.d"
         """The directory of PAM's services, which has none of ours unless a test writes it."""

@@ -1,6 +1,7 @@
 """What a session takes, in trees of plain files."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,10 @@ from omnyshell.services.node.sessions.usage_reader import MOST_AT_ONCE, UsageRea
 
 @pytest.fixture
 def sleeper() -> Iterator[int]:
+    """A process that is stopped, so that what is resident of it stays the same."""
     process = subprocess.Popen(["sleep", "1000"])
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
     yield process.pid
     process.kill()
     process.wait(DEADLINE)

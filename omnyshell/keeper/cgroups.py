@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .becoming import contents
+from .files import Known
 from .hierarchy import group_of, read, words_of, write
 from .limits import KEYS, Limits, limits_of
 from .poller import READ, Poller, say
@@ -142,8 +143,9 @@ class Groups:
 
         self._poller = poller
         self._file = file
-        self._mark: tuple[int, ...] = ()
+        self._said = Known(file, self._read)
         self._limits = Limits()
+        self._has_read = False
         self._nest = ""
         self._number = 0
         self._tenant: Group | None = None
@@ -160,20 +162,20 @@ class Groups:
 
     # The beginning and the end
 
-    def open(self, name: str, parent: str = "") -> None:
+    def open(self, name: str) -> None:
         """Begin below the keeper's own group, or where the keeper before an upgrade did; say why it cannot be."""
         try:
-            found = parent or group_of("self")
+            found = group_of("self")
             if not found:
                 return
             before = os.path.dirname(found)
             base = os.path.dirname(before) if os.path.basename(before) == name else found
-            self._settle(f"{base}/{name}", base, found if base != found else "")
+            self._settle(f"{base}/{name}", found if base != found else "")
         except OSError as exc:
             self.flaw = f"no control groups can be made below {exc.filename or 'the own one'}: {exc.strerror}"
             self.place = ""
 
-    def _settle(self, place: str, base: str, nest: str) -> None:
+    def _settle(self, place: str, nest: str) -> None:
         for path in (place, f"{place}/{ATTENDANTS}"):
             with suppress(FileExistsError):
                 _make(path)
@@ -185,8 +187,6 @@ class Groups:
         if not nest:
             self._move_on()
         self._newest = self.of(nest) if nest else None
-        for directory in (base, place):
-            _enable(directory, set(self._limits.controllers()))
         self.flaw = ""
 
     def check(self) -> None:
@@ -401,16 +401,17 @@ class Groups:
 
         What cannot be read leaves those that were; at the start it raises `RefusedError`.
         """
-        mark = _mark_of(self._file) if self._file else ()
-        if mark == self._mark:
-            return self._limits
+        return self._said.now() if self._file else self._limits
+
+    def _read(self, path: str) -> Limits:
         try:
-            self._limits = _read_limits(self._file)
+            self._limits = _read_limits(path)
         except RefusedError as exc:
-            if not self._mark:
+            if not self._has_read:
                 raise
             say(f"{exc}; those that were go on to hold")
-        self._mark = mark
+            return self._limits
+        self._has_read = True
         if self.place:
             for directory in (os.path.dirname(self.place), self.place):
                 _enable(directory, set(self._limits.controllers()))
@@ -450,15 +451,6 @@ def _enable_above(path: str, controllers: set[str]) -> None:
         above.append(os.path.dirname(above[-1]))
     for directory in reversed(above[1:]):
         _enable(directory, controllers)
-
-
-def _mark_of(path: str) -> tuple[int, ...]:
-    """Return what differs when a file was changed."""
-    try:
-        facts = os.stat(path)
-    except OSError:
-        return (0,)
-    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
 def _read_limits(path: str) -> Limits:

@@ -38,7 +38,9 @@ class Tree:
         self.groups = Groups(self.poller, str(self.file))
 
     def open(self) -> "Tree":
-        self.groups.open("omnyshell-1", str(self.base))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cgroups, "group_of", lambda _pid: str(self.base))
+            self.groups.open("omnyshell-1")
         return self
 
     def started(self, *pids: int) -> Group:
@@ -178,6 +180,15 @@ def test_the_file_is_read_anew_and_one_that_is_wrong_leaves_what_was(tree: Tree,
     tree.file.write_text("")
     tree.file.chmod(0o600)
     assert not written(tree.started(sleeper))
+
+
+def test_a_limit_that_is_changed_within_a_tick_of_the_clock_holds(tree: Tree, sleeper: int) -> None:
+    tree.file.write_text("session-processes = 7\n")
+    facts = tree.file.stat()
+    assert written(tree.open().started(sleeper)) == {"pids.max": "7"}
+    tree.file.write_text("session-processes = 8\n")
+    os.utime(tree.file, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert written(tree.started(sleeper)) == {"pids.max": "8"}
 
 
 @pytest.mark.parametrize("wrong", ["session-cpu = 0\n", "[[", "session-memory = []\n"])

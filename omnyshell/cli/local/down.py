@@ -13,7 +13,7 @@ from omnyshell.cli.ground.prompts import ask_line, is_asked
 from omnyshell.cli.local.what_ends import say_what_ends, what_ends
 from omnyshell.services.local.node_process import LocalNode
 from omnyshell.services.local.setup import CONSOLE, LocalSetup, Running
-from omnyshell.services.node.keeper.asking import keeper_facts, stop_keeper
+from omnyshell.services.node.keeper.asking import end_keeper, keeper_facts
 from omnyshell.services.node.keeper.place import NoKeeperException, SilentKeeperException
 
 STOP_TIMEOUT = 10.0
@@ -38,7 +38,7 @@ def down(options: argparse.Namespace) -> int:
         complain("omnyshell: nothing was ended")
         return NOT_MEANT
     # First, so that their clients hear of it.
-    _end_kept(setup)
+    end_keeper(setup.node_state)
     if running is not None:
         # The process may have ended already.
         with suppress(ProcessLookupError):
@@ -48,7 +48,7 @@ def down(options: argparse.Namespace) -> int:
     if not node.end(STOP_TIMEOUT):
         return fail(f"the node (process {node.pid()}) has not ended yet")
     # The node may have had another one meanwhile.
-    _end_kept(setup)
+    end_keeper(setup.node_state)
     say(f"down, and {_sessions(kept)} with it" if kept else "down")
     return 0
 
@@ -61,16 +61,6 @@ def _kept(setup: LocalSetup) -> int | None:
         raise
     except NoKeeperException:
         return None
-
-
-def _end_kept(setup: LocalSetup) -> None:
-    """End this machine's keeper with its sessions, if there is one."""
-    try:
-        stop_keeper(setup.node_state)
-    except SilentKeeperException:
-        raise
-    except NoKeeperException:
-        return
 
 
 def _sessions(count: int) -> str:

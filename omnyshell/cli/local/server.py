@@ -93,10 +93,12 @@ async def _serve_node(setup: LocalSetup, hub: LocalHub, on_ready: Callable[[Runn
         await until.told(hub.running)
     finally:
         # What is ended by its user ends whole, and clients hear of it: a keeper is for what was not meant to end.
-        await asyncio.to_thread(end_keeper, setup.node_state)
-        node.stop()
-        await serving
-        os.close(node_lock)
+        try:
+            await asyncio.to_thread(end_keeper, setup.node_state)
+        finally:
+            node.stop()
+            await serving
+            os.close(node_lock)
 
 
 async def _registered(node: OmnyShellNode, serving: "asyncio.Task[None]") -> None:

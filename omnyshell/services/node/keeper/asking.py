@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,9 +60,16 @@ def stop_keeper(state_dir: Path) -> int:
 
 
 def end_keeper(state_dir: Path) -> None:
-    """End the keeper of a state directory with its sessions, if there is one that answers."""
-    with suppress(NoKeeperException):
+    """End the keeper of a state directory with its sessions, if there is one.
+
+    Raises `SilentKeeperException` where it does not answer, and its sessions go on.
+    """
+    try:
         stop_keeper(state_dir)
+    except SilentKeeperException:
+        raise
+    except NoKeeperException:
+        return
 
 
 def _node(facts: list[bytes]) -> KeptNode:

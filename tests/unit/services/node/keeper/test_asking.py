@@ -54,4 +54,6 @@ def test_one_that_says_nothing_is_named_and_not_taken_for_none(tmp_path: Path, m
         listener.listen()
         with pytest.raises(SilentKeeperException, match=f"process {os.getpid()}.* does not answer, and its sessions"):
             down(argparse.Namespace(yes=True))
-        end_keeper(tmp_path)
+        # So do those that end what they have started, as `up` does.
+        with pytest.raises(SilentKeeperException, match="its sessions go on"):
+            end_keeper(tmp_path)

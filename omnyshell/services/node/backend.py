@@ -209,8 +209,11 @@ class LeavingBackend(Protocol):
 class GroupingBackend(Protocol):
     """What a `ShellBackend` can do besides whose sessions are control groups of this machine."""
 
-    def groups(self, found: Callable[[Mapping[str, str]], None]) -> None:
-        """Call `found` with the directories of sessions' groups, by the sessions' ids; none where there are none."""
+    def groups(self, found: Callable[[Mapping[str, str], int], None]) -> None:
+        """Call `found` with the directories of sessions' groups, by the sessions' ids; none where there are none.
+
+        And with the id of a process that may be in any of them, and is none of the session's; 0 for none.
+        """
 
 
 class ShellBackend(Protocol):

@@ -108,6 +108,9 @@ class KeeperClient:
     ) -> None:
         """A keeper that is started reads in the node's `file` who becomes whom, and what sessions may take."""
         self._file = file
+        self.pid = 0
+        """The keeper's process; an upgrade leaves it the same."""
+
         self.judges = False
         """Whether the keeper decides whose the programs are, and has to be told for whom each is."""
 
@@ -273,11 +276,11 @@ class KeeperClient:
             else:
                 break
         # An earlier keeper knows of no control groups.
-        version, _, boot, judges, _, flaw, limits = [*answer, b"", b"", b""][:7]
+        version, pid, boot, judges, _, flaw, limits = [*answer, b"", b"", b""][:7]
         self.tells_users = int(version) >= wire.WITH_USERS
         if self._boot not in (b"", boot):
             self._gone()
-        self._boot, self.judges = boot, judges == wire.JUDGES
+        self.pid, self._boot, self.judges = int(pid), boot, judges == wire.JUDGES
         self.flaw, self.limits = os.fsdecode(flaw), os.fsdecode(limits)
 
     async def _direct(self, verb: bytes, *fields: bytes) -> list[bytes]:

@@ -167,17 +167,18 @@ class KeptBackend:
         client.ask(wire.START, *fields, answered=answered)
         return future
 
-    def groups(self, found: Callable[[Mapping[str, str]], None]) -> None:
+    def groups(self, found: Callable[[Mapping[str, str], int], None]) -> None:
         """Ask the keeper for the control groups of sessions; see `GroupingBackend`."""
+        client = self._client
+        if client is None:
+            found({}, 0)
+            return
 
         def answered(answer: list[bytes] | Descriptors | Exception) -> None:
             told = list(map(os.fsdecode, answer)) if isinstance(answer, list) else []
-            found(dict(zip(told[::2], told[1::2], strict=False)))
+            found(dict(zip(told[::2], told[1::2], strict=False)), client.pid)
 
-        if self._client is None:
-            found({})
-        else:
-            self._client.ask(wire.GROUPS, answered=answered)
+        client.ask(wire.GROUPS, answered=answered)
 
     async def aleave(self) -> None:
         """Leave the keeper, with all that it has."""

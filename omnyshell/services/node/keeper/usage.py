@@ -25,18 +25,18 @@ class Usage(NamedTuple):
     processes: int | None = None
 
 
-def usage_of(groups: Mapping[str, str]) -> dict[str, Usage]:
-    """Return what sessions take, by their ids, of the directories of their groups.
+def usage_of(groups: Mapping[str, str], keeper: int) -> dict[str, Usage]:
+    """Return what sessions take, by their ids, of the directories of their groups, without the keeper's process.
 
     It takes some file reads for each, and more where the system does not count memory: call it in a thread.
     """
-    return {session_id: _usage(Path(directory)) for session_id, directory in groups.items()}
+    return {session_id: _usage(Path(directory), keeper) for session_id, directory in groups.items()}
 
 
-def _usage(group: Path) -> Usage:
+def _usage(group: Path, keeper: int) -> Usage:
     with suppress(OSError, ValueError, IndexError):
         # The keeper is in the group for a moment, and is none of the session's.
-        pids = [int(line) for line in (group / "cgroup.procs").read_bytes().split()]
+        pids = [pid for line in (group / "cgroup.procs").read_bytes().split() if (pid := int(line)) != keeper]
         spent = int((group / "cpu.stat").read_bytes().split()[1]) - _earlier(group)
         return Usage(_memory(group, pids), max(0, spent) // 1000, len(pids))
     return Usage()

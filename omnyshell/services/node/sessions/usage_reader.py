@@ -30,10 +30,10 @@ class UsageReader:
             self._reading -= 1
             finish(usage)
 
-        def found(groups: Mapping[str, str]) -> None:
+        def found(groups: Mapping[str, str], keeper: int) -> None:
             none: Mapping[str, Usage] = {}
             if groups:
-                apart(lambda: usage_of(groups), done, none)
+                apart(lambda: usage_of(groups, keeper), done, none)
             else:
                 done(none)
 

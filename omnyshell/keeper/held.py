@@ -76,7 +76,7 @@ class Held:
         try:
             found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
-            self.end_unknown()
+            self.note_end()
             return True
         if found is None:
             return False
@@ -93,11 +93,11 @@ class Held:
         self.status = return_code_of(self.pidfd)
         if self.status is None and is_there(self.pidfd) and self._looks:
             return False
-        self.end_unknown()
+        self.note_end()
         return True
 
-    def end_unknown(self) -> None:
-        """Its leader has ended while no keeper was there, and nobody can know how."""
+    def note_end(self) -> None:
+        """Note that its leader has ended, and is not to be waited for here; how it ended may be known or not."""
         self.is_reaped, self.ended_at = True, _now()
 
     def close(self, *names: bytes) -> None:

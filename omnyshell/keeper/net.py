@@ -309,7 +309,7 @@ def _process_of(held: Held, found: _Found) -> int:
         os.close(kept)
     pidfd = _pidfd_of(held.pid, held.started)
     if pidfd is None:
-        held.end_unknown()
+        held.note_end()
         return -1
     return pidfd
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from .files import Known
 from .pam import SERVICE_FILE
 from .trust import UntrustedError, check
-from .users import NOT_SHELLS, Account, Asker, RefusedError, Table, choose, shown, table_of
+from .users import IMPOSSIBLE_NAME, NOT_SHELLS, Account, Asker, RefusedError, Table, choose, shown, table_of
 from .wire import MOST_BYTES, USER_PARTS
 
 USERS, AS_NODE, PAM = "users", "run-as-node-user", "pam"
@@ -152,7 +152,7 @@ def asker_of(whose: bytes) -> Asker:
     try:
         principal, roles, wanted, logins = whose.decode().split("\n", USER_PARTS - 1)
     except ValueError as exc:
-        raise RefusedError("Nobody can be called so") from exc
+        raise RefusedError(IMPOSSIBLE_NAME) from exc
     return Asker(principal, _listed(roles), wanted, _listed(logins))
 
 

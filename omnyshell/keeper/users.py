@@ -20,6 +20,9 @@ MOST_NAME = 32
 MOST_SHOWN = 16
 NOT_SHELLS = ("nologin", "false", "true", "sync", "halt", "shutdown")
 
+IMPOSSIBLE_NAME = "Nobody can be called so"
+"""Why nothing is asked, or answered, of a name that cannot be one."""
+
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz_")
 _INSIDE = _LETTERS | frozenset("0123456789-.")
 _HOSTILE = frozenset(":/,\\")

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from omnyshell.errors import SessionRejectedException
 from omnyshell.keeper import wire
+from omnyshell.keeper.users import IMPOSSIBLE_NAME
 from omnyshell.services.node.backend import Asker, Foreground
 from omnyshell.services.node.environment import own_user, why_not_own
 from omnyshell.services.node.keeper.client import Answer, KeeperClient, Owner, Refusal
@@ -16,7 +17,6 @@ from omnyshell.services.node.processes.leader import HangUp
 from omnyshell.services.node.processes.process_table import hang_up, identity_of, signal_session
 
 UNKNOWN_USER = "Nobody knows as whom this session runs, which an earlier version of the keeper has started"
-NOT_ASKED = "Nobody can be called so"
 NO_KEEPER = "Nobody can say who may have this session, as the keeper does not answer"
 
 
@@ -125,7 +125,7 @@ class KeptLeader:
             fields = (admitted_field(asker, self._owner.name), b"%d" % self._owner.uid)
             wire.check(wire.ADMIT, fields)
         except (SessionRejectedException, wire.MalformedError):
-            answered(NOT_ASKED)
+            answered(IMPOSSIBLE_NAME)
             return
         self._client.ask(wire.ADMIT, *fields, answered=lambda answer: answered(_why_not(answer)))
 

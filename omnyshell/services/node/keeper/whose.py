@@ -42,7 +42,7 @@ def admitted_field(asker: Asker, user: str) -> bytes:
 def _field(asker: Asker, user: str) -> bytes:
     parts = (asker.principal, _listed(asker.roles), user, _listed(asker.logins))
     if any("\n" in part or "\0" in part for part in parts):
-        raise SessionRejectedException("Nobody can be called so", code=ErrorCodes.BAD_REQUEST)
+        raise SessionRejectedException(users.IMPOSSIBLE_NAME, code=ErrorCodes.BAD_REQUEST)
     return "\n".join(parts).encode(errors="surrogatepass")
 
 

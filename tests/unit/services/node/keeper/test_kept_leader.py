@@ -5,10 +5,11 @@ from typing import Any, cast
 import pytest
 
 from omnyshell.keeper import wire
+from omnyshell.keeper.users import IMPOSSIBLE_NAME
 from omnyshell.services.node.backend import Asker, Foreground
 from omnyshell.services.node.environment import account
 from omnyshell.services.node.keeper.client import Owner, Refusal
-from omnyshell.services.node.keeper.kept_leader import NO_KEEPER, NOT_ASKED, UNKNOWN_USER, KeptLeader
+from omnyshell.services.node.keeper.kept_leader import NO_KEEPER, UNKNOWN_USER, KeptLeader
 from omnyshell.services.node.keeper.place import NoKeeperException
 
 ANN = Owner("ann", 1000)
@@ -57,7 +58,7 @@ async def test_what_the_keeper_does_not_answer_is_a_no(answer: object, why: str)
 async def test_who_cannot_be_asked_for_is_refused_and_costs_no_connection(asker: Asker) -> None:
     client, said = FakeClient([]), list[str]()
     (await leader_of(client, ANN)).admit(asker, said.append)
-    assert (said, client.asked) == ([NOT_ASKED], [])
+    assert (said, client.asked) == ([IMPOSSIBLE_NAME], [])
 
 
 @pytest.mark.parametrize(

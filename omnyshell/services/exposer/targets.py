@@ -65,7 +65,7 @@ class TargetPattern:
     def matches(self, host: str, port: int) -> bool:
         """Tell whether the pattern covers a target."""
         if self.ports is None or port == 0:
-            return self.ports is None and port == 0 and fnmatchcase(host, self.host) and normpath(host) == host
+            return self.ports is None and port == 0 and normpath(host) == host and _is_below(host, self.host)
         if port not in self.ports:
             return False
         if self.host == LOCALHOST:
@@ -76,6 +76,12 @@ class TargetPattern:
             return ip_address(host) in self.network
         except ValueError:
             return False
+
+
+def _is_below(path: str, pattern: str) -> bool:
+    """Tell whether a path matches name by name, so that no wildcard stands for a directory more."""
+    names, wanted = path.split("/"), pattern.split("/")
+    return len(names) == len(wanted) and all(map(fnmatchcase, names, wanted))
 
 
 class TargetPatterns:

@@ -92,7 +92,7 @@ class SessionAdmission:
         if request.mode is not SessionMode.FORWARD or FORWARD not in client.features:
             return "Forwards are for clients that announced them"
         if request.resume_session_id is not None:
-            return ""
+            return "A session that is there has its target" if request.target is not None else ""
         if (request.target is None) is not (request.forward is None):
             return "A connection has a target and a forward"
         is_there = request.forward is None or self._router.forward_of(client, request) is not None
@@ -159,8 +159,13 @@ class SessionAdmission:
         ref, owner = request.resume_session_id, owner_of(request, client.principal)
         if not ref:
             return 0, 0
+        is_forward = request.mode is SessionMode.FORWARD
         theirs = (route for route in self._router.of_peer(node.peer) if route.session.principal == owner)
+        theirs = (route for route in theirs if route.is_forward is is_forward)
         freed = next((route for route in theirs if matches_ref(route.session.id, ref)), None)
+        if freed is not None and any(self._router.takers_of(freed)):
+            # Somebody else takes it over already, and it frees one place only.
+            freed = None
         return int(freed is not None), int(freed is not None and freed.client.principal.id == client.principal.id)
 
 

@@ -98,7 +98,8 @@ class HubBroker:
             asked = request.node_id[:SHOWN_NAME_LENGTH]
             step(logger, "session refused", peer=client.id, node_id=asked, channel=channel, reason=exc.code)
             whose = whose_for_audit(request, client.principal)
-            self._reject(client, channel, request.node_id, exc, self._command_of(request), whose)
+            command = self._command_of(request) or (request.target or "")[:SHOWN_NAME_LENGTH]
+            self._reject(client, channel, request.node_id, exc, command, whose)
             return
         id_ = self._new_id()
         route = SessionRoute(
@@ -121,8 +122,7 @@ class HubBroker:
             asked_id=id_,
             resumes=request.resume_session_id,
             has_offsets=has_offsets(client, node, request),
-            audited_command=self._command_of(request),
-            is_connection=request.forward is not None,
+            audited_command=self._command_of(request) or (request.target or "")[:SHOWN_NAME_LENGTH],
             target=request.target or "",
         )
         permission = self._router.forward_of(client, request)
@@ -137,6 +137,8 @@ class HubBroker:
     def close_from_client(self, route: SessionRoute, message: ChannelClose) -> None:
         """The client closes: tell the node, ahead of data that still waits."""
         route.client.discard(route.client_channel)
+        if message.reason != CloseReason.CLIENT_DISCONNECTED:
+            self._end_connections(route, "The forward was closed")
         self._finish(route, self._leave_at_node(route, message).reason)
 
     def detach(self, route: SessionRoute, message: SessionDetachRequest) -> None:
@@ -185,7 +187,7 @@ class HubBroker:
         self._metrics.sessions_opened += 1
         self._kept.opened(route)
         self._tell(route)
-        if route.target:
+        if route.is_connection:
             self._audit_connection(route)
         else:
             opening = "ssh.open" if session.mode is SessionMode.SSH else "session.open"
@@ -206,6 +208,7 @@ class HubBroker:
 
     def close_from_node(self, route: SessionRoute, message: ChannelClose) -> None:
         """The session ended: tell the client after the last output."""
+        self._end_connections(route, "The node has ended the forward")
         if route.is_open:
             ender = self._other_than_client(route, self._acting_on(route.session))
             if message.reason == CloseReason.NODE_CLOSED and ender:
@@ -225,7 +228,8 @@ class HubBroker:
 
     def node_gone(self, node: FarEnd) -> None:
         """End the sessions at a node whose connection ended."""
-        for route in self._router.of_peer(node):
+        # Connections of forwards come first: they go on as their permissions do.
+        for route in sorted(self._router.of_peer(node), key=lambda route: route.is_permission):
             text = f"The node {route.session.node_id} disconnected"
             if route.is_open:
                 close = ChannelClose(reason=CloseReason.NODE_CLOSED, message=text)
@@ -254,8 +258,7 @@ class HubBroker:
         """End a session and its program on the hub's decision, and tell its client why. Idempotent."""
         if not self._router.is_carried(route):
             return
-        for connection in list(route.connections):
-            self.end(connection, reason, text)
+        self._end_connections(route, text)
         close = ChannelClose(reason=reason, message=text)
         route.client.discard(route.client_channel)
         if route.is_open:
@@ -266,6 +269,11 @@ class HubBroker:
         # This reason means that the client left on purpose, so the node keeps nothing.
         self._end_at_node(route, ChannelClose(reason=CloseReason.CLIENT_CLOSED))
         self._finish(route, reason)
+
+    def _end_connections(self, route: SessionRoute, text: str) -> None:
+        """End what was made under a permission that is no more."""
+        for connection in list(route.connections):
+            self.end(connection, CloseReason.ERROR, text)
 
     def take_away(self, route: SessionRoute, text: str) -> None:
         """End a session whose client may not have it any more; one of somebody else's goes on without the client."""
@@ -288,7 +296,7 @@ class HubBroker:
     def expire(self, now: float) -> None:
         """Reject sessions that nodes have not answered in time; `now` on the monotonic clock."""
         late = [route for route in self._router if not route.is_open and now >= route.open_deadline]
-        for route in late:
+        for route in filter(self._router.is_carried, late):
             # The node may still start the session; the close tells it not to keep it.
             self._leave_at_node(route, ChannelClose(reason=CloseReason.ERROR, message="Opened too late"))
             self._reject_route(route, ErrorCodes.TIMEOUT, f"The node {route.session.node_id} did not answer")
@@ -345,6 +353,7 @@ class HubBroker:
         client.send_in_order(SessionRejected(reason=why.code, message=why.message), channel)
 
     def _reject_route(self, route: SessionRoute, reason: str, text: str) -> None:
+        self._end_connections(route, text)
         route.becomes(SessionState.CLOSED, "session rejected", reason)
         self._router.remove(route)
         self._tell(route, reason)
@@ -381,7 +390,7 @@ class HubBroker:
             principal=route.client.principal.id,
             address=route.client.address,
             node_id=route.session.node_id,
-            detail=route.target[:SHOWN_NAME_LENGTH],
+            detail=route.target[:SHOWN_NAME_LENGTH] or "taken up again",
         )
 
     def _audit_session(self, action: str, route: SessionRoute, reason: str = "", more: str = "") -> None:

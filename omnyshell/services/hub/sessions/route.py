@@ -84,9 +84,6 @@ class SessionRoute:
     has_exited: bool = False
     """Whether the node has said that the program ended."""
 
-    is_connection: bool = False
-    """Whether it is one connection of a forward, which no list shows by itself."""
-
     target: str = ""
     """What a connection leads to, as its client wrote it; empty for one that is resumed."""
 
@@ -145,6 +142,11 @@ class SessionRoute:
         bytes_in = self.bytes_in + sum(each.bytes_in for each in self.connections)
         return bytes_in, self.bytes_out + sum(each.bytes_out for each in self.connections)
 
+    @property
+    def is_connection(self) -> bool:
+        """Whether it is one connection of a forward that goes on, so that no list shows it by itself."""
+        return self.forward is not None
+
     def connect(self, connection: "SessionRoute") -> None:
         """Note a connection under this permission."""
         connection.forward = self
@@ -152,9 +154,9 @@ class SessionRoute:
         self.connected += 1
 
     def disconnect(self) -> None:
-        """Note the end of this connection, if it is one, at its permission. Idempotent."""
-        forward = self.forward
-        if forward is not None and self in forward.connections:
+        """Count this connection, if it is one, with its permission, of which it is none any more. Idempotent."""
+        forward, self.forward = self.forward, None
+        if forward is not None:
             forward.connections.discard(self)
             forward.bytes_in += self.bytes_in
             forward.bytes_out += self.bytes_out

@@ -90,7 +90,8 @@ class SessionRouter:
         if not self.is_carried(route):
             return
         del self._by_id[route.asked_id]
-        route.disconnect()
+        for each in (route, *route.connections):
+            each.disconnect()
         if route.is_forward:
             self._forwards[route.node] -= 1
             if not self._forwards[route.node]:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import NamedTuple
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, OmnyShellException, SessionRejectedException
@@ -41,6 +42,13 @@ ScreenFactory = Callable[[int, int, str], ScreenFollower]
 logger = logging.getLogger("omnyshell.node")
 
 
+class _Start(NamedTuple):
+    """A session whose process, or connection, is on its way."""
+
+    session: NodeSession
+    future: asyncio.Future[ShellSession]
+
+
 class NodeSessions:
     """All sessions of a node, across all its connections to the hub."""
 
@@ -55,7 +63,7 @@ class NodeSessions:
         self._clock = clock
         self._new_screen = new_screen
         self._sessions: dict[str, NodeSession] = {}
-        self._starting: dict[str, asyncio.Future[ShellSession]] = {}
+        self._starting: dict[str, _Start] = {}
         self._ended_sessions = EndedSessions(config.keeping.exec_timeout)
         self._all_ended = asyncio.Event()
         self.tells_users = False
@@ -143,15 +151,23 @@ class NodeSessions:
         await self._backend.aclose()
 
     async def _finish_starts(self) -> None:
-        """Wait for what is being started, as it can only then be ended; not for long. The rest is given up."""
+        """Wait for what is being started, as it can only then be ended; not for long. The rest is given up.
+
+        Connections that are being made are given up at once: nothing is left of them.
+        """
+        self._give_up_starts(SessionMode.FORWARD)
         await self._await_starts()
-        for future in list(self._starting.values()):
-            future.cancel()
+        self._give_up_starts(*SessionMode)
         await self._await_starts()
+
+    def _give_up_starts(self, *modes: SessionMode) -> None:
+        for start in list(self._starting.values()):
+            if start.session.mode in modes:
+                start.future.cancel()
 
     async def _await_starts(self) -> None:
         if self._starting:
-            await asyncio.wait(list(self._starting.values()), timeout=CLOSE_TIMEOUT)
+            await asyncio.wait([start.future for start in self._starting.values()], timeout=CLOSE_TIMEOUT)
 
     def _open(self, connection: OmnyShellConnection, channel_id: int, request: NodeSessionOpen) -> None:
         if request.resume_session_id is not None:
@@ -211,7 +227,7 @@ class NodeSessions:
         if any(request.session_id in each for each in known) or self._ended_sessions.has(request.session_id):
             raise SessionRejectedException("This node has a session of that id", code=ErrorCodes.BAD_REQUEST)
         if request.mode is SessionMode.FORWARD:
-            if sum(session.mode is SessionMode.FORWARD for session in self._sessions.values()) >= MOST_FORWARDS:
+            if self._forwards_count() >= MOST_FORWARDS:
                 text = f"This node has its {MOST_FORWARDS} forwarded connections"
                 raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
         elif self._attached_count() >= self._config.max_sessions:
@@ -250,7 +266,8 @@ class NodeSessions:
             self._begin(session, process, end, request)
             end.release()
 
-        future = self._starting[session.id] = asyncio.ensure_future(started)
+        future = asyncio.ensure_future(started)
+        self._starting[session.id] = _Start(session, future)
         future.add_done_callback(settled)
 
     def _screen_for(self, request: NodeSessionOpen, size: PtySpec | None) -> ScreenFollower | None:
@@ -264,8 +281,13 @@ class NodeSessions:
 
     def _attached_count(self) -> int:
         """How many sessions count toward the limit: those with a client, as the hub counts them."""
+        starting = sum(start.session.mode is not SessionMode.FORWARD for start in self._starting.values())
         counted = (session for session in self.running() if session.mode is not SessionMode.FORWARD)
-        return len(self._starting) + sum(session.is_attached for session in counted)
+        return starting + sum(session.is_attached for session in counted)
+
+    def _forwards_count(self) -> int:
+        starting = (start.session for start in self._starting.values())
+        return sum(session.mode is SessionMode.FORWARD for session in (*starting, *self._sessions.values()))
 
     def _find_resumable(self, request: NodeSessionOpen) -> NodeSession:
         """Find the session to resume, among detached ones first, then among attached ones.

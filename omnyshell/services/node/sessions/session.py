@@ -150,6 +150,8 @@ class NodeSession(SessionFacts):
 
         The terminal is resized at once. Then the screen is painted, or the output that the client lacks is sent again.
         """
+        if not self._may_take_up(end, request, exactly=self._can_replay(request)):
+            return
         if request.pty is not None:
             self.resize(request.pty)
         screen = self.output_stage.screen

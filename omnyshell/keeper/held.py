@@ -7,7 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from .cgroups import Group
-from .processes import directory_of, hang_up, has_ended, is_there, name_of, return_code_of, signal_sessions
+from .processes import (
+    directory_of,
+    hang_up,
+    has_ended,
+    is_member,
+    is_there,
+    members,
+    name_of,
+    return_code_of,
+    signal_sessions,
+)
 from .streams import STDERR, STDIN, STDOUT, TERMINAL
 from .wire import GROUP, RUNNING, UNKNOWN
 
@@ -121,10 +131,10 @@ class Held:
 
     def signal(self, target: bytes, number: int) -> None:
         """Signal the foreground, or all of the session. Who has gone is ignored."""
-        if not self.is_reaped and (self.is_child or not has_ended(self.pidfd)):
+        if self._has_its_id:
             with suppress(OSError):
                 if target == GROUP:
-                    os.killpg(self._foreground() or self.pid, number)
+                    self._signal_foreground(number)
                 elif number == signal.SIGHUP:
                     hang_up({self.pid})
                 else:
@@ -133,11 +143,29 @@ class Held:
             self.group.hang_up() if number == signal.SIGHUP else self.group.signal(number)
 
     def where(self) -> tuple[int, bytes, bytes]:
-        """Return the id, name and directory of what is in the foreground."""
-        pid = 0 if self.is_reaped else self._foreground() or self.pid
-        return pid, name_of(pid), directory_of(pid)
+        """Return the id, name and directory of what is in the foreground, or of the leader."""
+        if not self._has_its_id:
+            return 0, b"", b""
+        group = self._foreground()
+        found = set(members({self.pid}, group)) if group else set()
+        pid = group if group in found else min(found, default=self.pid)
+        told = pid, name_of(pid), directory_of(pid)
+        # It may have ended meanwhile, and its id be another's.
+        return told if is_member(pid, {self.pid}) else (0, b"", b"")
+
+    @property
+    def _has_its_id(self) -> bool:
+        """Whether the leader's id, which names the session's processes, cannot be another's."""
+        return not self.is_reaped and (self.is_child or not has_ended(self.pidfd))
+
+    def _signal_foreground(self, number: int) -> None:
+        """Signal the group in the foreground; the leader's where there is none, or nothing of it is left."""
+        group = self._foreground()
+        if not (group and signal_sessions({self.pid}, number, group)):
+            signal_sessions({self.pid}, number, self.pid)
 
     def _foreground(self) -> int:
+        """Return the id of the terminal's foreground group, which is somebody else's once the group has gone."""
         terminal = self.descriptors.get(TERMINAL)
         if terminal is None:
             return 0

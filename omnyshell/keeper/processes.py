@@ -13,30 +13,37 @@ from contextlib import suppress
 
 _AFTER_NAME = 2
 _DEAD = (b"Z", b"X")
-_STATE, _SESSION, _STARTED = 0, 3, 19
+_STATE, _GROUP, _SESSION, _STARTED = 0, 2, 3, 19
 
 # From linux/pidfd.h, since Linux 6.15: what a pidfd says of a process, and of how it ended. Python does not name it.
 _GET_INFO, _INFO, _INFO_EXIT = 0xC040FF0B, struct.Struct("Q52xi"), 0x8
 
 
-def members(sessions: Collection[int]) -> Iterator[int]:
-    """Yield the living processes of sessions, which their leaders' ids name."""
+def members(sessions: Collection[int], group: int = 0) -> Iterator[int]:
+    """Yield the living processes of sessions, which their leaders' ids name; of one group alone, if it is given."""
     for name in os.listdir("/proc"):
-        if name.isdecimal() and _is_member(int(name), sessions):
+        if name.isdecimal() and is_member(int(name), sessions, group):
             yield int(name)
 
 
-def signal_sessions(sessions: Collection[int], number: int) -> None:
-    """Signal every process of sessions whose leaders have not been waited for, so that their ids are nobody else's."""
-    for pid in members(sessions):
+def signal_sessions(sessions: Collection[int], number: int, group: int = 0) -> int:
+    """Signal every process of sessions whose leaders have not been waited for, so that their ids are nobody else's.
+
+    With `group` those of one group alone: its id may be anybody's by now, so nothing is sent to it by itself. Return
+    how many there were.
+    """
+    count = 0
+    for pid in members(sessions, group):
         # A pidfd stays the process that was looked at, whoever gets its id meanwhile.
         with suppress(OSError):
             pidfd = os.pidfd_open(pid)
             try:
-                if _is_member(pid, sessions):
+                if is_member(pid, sessions, group):
                     signal.pidfd_send_signal(pidfd, number)
+                    count += 1
             finally:
                 os.close(pidfd)
+    return count
 
 
 def hang_up(sessions: Collection[int]) -> None:
@@ -105,10 +112,12 @@ def return_code_of(pidfd: int) -> int | None:
     return None
 
 
-def _is_member(pid: int, sessions: Collection[int]) -> bool:
+def is_member(pid: int, sessions: Collection[int], group: int = 0) -> bool:
+    """Tell whether a process lives, and is one of these sessions; and of this group, if it is given."""
     with suppress(OSError, ValueError, IndexError):
         fields = _fields(pid)
-        return fields[_STATE] not in _DEAD and int(fields[_SESSION]) in sessions
+        is_of_them = fields[_STATE] not in _DEAD and int(fields[_SESSION]) in sessions
+        return is_of_them and group in (0, int(fields[_GROUP]))
     return False
 
 

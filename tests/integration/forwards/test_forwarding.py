@@ -7,7 +7,7 @@ import random
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from omnyshell.protocol.messages.admin import LiveSessionsRequest, LiveSessionsR
 from omnyshell.services.client.admin import AdminClient
 from omnyshell.services.client.forwarding.forwarder import Forwarder
 from omnyshell.services.client.forwarding.places import Forward, Place
+from omnyshell.services.client.forwarding.sessions import ask_for_connection, open_permission
 from omnyshell.services.exposer.targets import TargetPatterns
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -185,6 +186,36 @@ async def test_unix_sockets_on_either_side(certificates: Certificates, tmp_path:
         left.close()
         async with Forwarder(client, "n1", [forward]):
             pass
+
+
+async def test_a_path_is_what_its_links_lead_to_and_never_a_keeper(certificates: Certificates, tmp_path: Path) -> None:
+    allowed, kept = tmp_path / "allowed", tmp_path / "node" / "keeper"
+    allowed.mkdir()
+    kept.mkdir(parents=True)
+    (allowed / "deep").mkdir()
+    places = [allowed / "there", allowed / "deep" / "there", tmp_path / "elsewhere", kept / "socket"]
+    policy = TargetPatterns([f"{allowed}/*", f"{kept}/*"])
+    async with AsyncExitStack() as stack_:
+        for place in places:
+            await stack_.enter_async_context(await asyncio.start_unix_server(shout, place))
+        (allowed / "link").symlink_to(allowed / "there")
+        (allowed / "away").symlink_to(tmp_path / "elsewhere")
+        (allowed / "to-keeper").symlink_to(kept / "socket")
+        _, _, client = await stack_.enter_async_context(stack(certificates, tmp_path / "node", targets=policy))
+        permission = await stack_.enter_async_context(await open_permission(client, "n1", [], "test"))
+
+        async def outcome(place: Path) -> str:
+            try:
+                async with ask_for_connection(client, permission, Target(str(place), 0)) as session:
+                    await client.until_open(session)
+                    return "open"
+            except SessionRejectedException as exc:
+                return exc.code or ""
+
+        assert [await outcome(allowed / name) for name in ("there", "link")] == ["open", "open"]
+        for place in (*places[1:], allowed / "away", allowed / "to-keeper"):
+            assert await outcome(place) == "forbidden"
+        assert await outcome(allowed / "missing") == "dial_failed"
 
 
 async def refused(client: OmnyShellClient, to: Target) -> str:

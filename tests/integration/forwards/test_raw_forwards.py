@@ -1,8 +1,9 @@
 """The extension `forward` spoken with peers that know docs/extensions.md alone."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,58 @@ async def test_forwards_are_listed_and_closed_by_their_owner_alone(certificates:
         assert await closed(second, forward[:8])
         assert (await within(first.hear("channel.close")))["d"]["reason"] == "error"
         assert await listed(first) == []
+
+
+async def test_a_permission_takes_its_connections_along_however_it_ends(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async with (
+        target() as to,
+        OmnyShellHub(hub_config(certificates)) as hub,
+        running_node(certificates, hub.port, tmp_path),
+        logged_in(certificates, hub.port, "client", "admin", FORWARD) as client,
+    ):
+        for number, end in enumerate(({"reason": "client_closed"}, {}), start=1):
+            permission = (await asked(client, 10 * number, args=[to]))["d"]["sessionId"]
+            await asked(client, 10 * number + 1, target=to, forward=permission)
+            await client.say("channel.close", end, 10 * number)
+            closed = await answer(client, "channel.close")
+            assert (closed["c"], closed["d"]["reason"]) == (10 * number + 1, "error")
+        # A resume says nothing of a target, and under one that is refused nothing stays open.
+        refused = await asked(client, 50, resumeSessionId="no such", target=to, offsets=True)
+        assert refused["d"]["reason"] == "bad_request"
+        await client.say(
+            "session.open", {"nodeId": "n1", "mode": "forward", "resumeSessionId": "x", "offsets": True}, 51
+        )
+        await client.say("session.open", {"nodeId": "n1", "mode": "forward", "target": to, "forward": "x"}, 52)
+        answers = [await answer(client, "session.opened", "session.rejected", "channel.close") for _ in range(2)]
+        if answers[-1]["t"] == "session.opened":
+            answers.append(await answer(client, "channel.close"))
+        assert {message["c"] for message in answers if message["t"] != "session.opened"} == {51, 52}
+
+
+async def test_connections_that_are_being_made_take_no_place_of_sessions(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    """They wait for a target that does not answer, whose backlog is full."""
+    with socket.socket() as full, ExitStack() as held:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        to = f"127.0.0.1:{full.getsockname()[1]}"
+        for _ in range(3):
+            filler = held.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        async with (
+            OmnyShellHub(hub_config(certificates)) as hub,
+            running_node(certificates, hub.port, tmp_path, max_sessions=1),
+            logged_in(certificates, hub.port, "client", "admin", FORWARD) as client,
+        ):
+            permission = (await asked(client, 1, args=[to]))["d"]["sessionId"]
+            for channel in range(2, 6):
+                said = {"nodeId": "n1", "mode": "forward", "target": to, "forward": permission}
+                await client.say("session.open", said, channel)
+            assert (await asked(client, 9, mode="exec", command="true"))["t"] == "session.opened"
 
 
 async def test_a_node_that_would_take_it_for_a_command_is_not_asked(certificates: Certificates) -> None:

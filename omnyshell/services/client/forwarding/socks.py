@@ -6,8 +6,8 @@ unless its user says otherwise.
 
 import ipaddress
 
-from omnyshell.errors import ConfigException, ErrorCodes, ProtocolException
-from omnyshell.hosts import host_and_port
+from omnyshell.errors import ErrorCodes, ProtocolException
+from omnyshell.hosts import is_name_or_address
 from omnyshell.model.targets import Target
 
 VERSION = 5
@@ -103,6 +103,9 @@ def reply_to(reason: str) -> bytes:
 def _target(kind: int, address: bytes, port: int) -> Target:
     try:
         host = address.decode("ascii") if kind == NAME else str(ipaddress.ip_address(address))
-        return Target.parse(host_and_port(host, port))
-    except (UnicodeDecodeError, ConfigException) as exc:
+    except UnicodeDecodeError as exc:
         raise SocksRefusal("It asks for what is no host", reply(GENERAL_FAILURE)) from exc
+    # What it writes is never taken for anything but a host: not for a path either.
+    if not is_name_or_address(host) or not port > 0:
+        raise SocksRefusal("It asks for what is no host", reply(GENERAL_FAILURE))
+    return Target(host, port)

@@ -1,7 +1,10 @@
 """Starts what is asked for in the mode `forward`: permissions, and connections to targets."""
 
 import logging
-from collections.abc import Awaitable
+import os
+from collections.abc import Awaitable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from omnyshell.errors import ConfigException, ErrorCodes, SessionRejectedException
 from omnyshell.model.targets import Target
@@ -19,8 +22,10 @@ logger = logging.getLogger("omnyshell.node")
 class Forwards:
     """Judges targets by the node's own policy, whatever the hub allows, for each connection anew."""
 
-    def __init__(self, policy: TargetPolicy) -> None:
+    def __init__(self, policy: TargetPolicy, private: Collection[Path] = ()) -> None:
+        """Nobody is led below the directories in `private`: there the node is known by its user alone."""
         self._policy = policy
+        self._private = private
 
     def start(self, request: NodeSessionOpen, sink: OutputSink) -> ShellSession | Awaitable[ShellSession]:
         """Start what a request asks for, as `ShellBackend.start` says.
@@ -45,13 +50,50 @@ class Forwards:
             raise SessionRejectedException(why, code=FORBIDDEN)
         return target
 
+    @contextmanager
+    def _pinned(self, target: Target) -> Iterator[Target]:
+        """Yield what is to be dialled: of a path the very socket that was judged, whoever changes a link meanwhile.
+
+        Raises `SessionRejectedException` where the path leads to one that is not allowed, or to this node's keeper.
+        """
+        if not target.is_path:
+            yield target
+            return
+        with _opened(target.host) as (place, there):
+            is_private = any(there.is_relative_to(directory) for directory in self._private)
+            if is_private or not self._policy.allows("", str(there), 0):
+                raise SessionRejectedException(f"{target} leads to what this node does not allow", code=FORBIDDEN)
+            yield Target(place, 0)
+
     async def _connect(self, target: Target, sink: OutputSink) -> ShellSession:
         connection = ForwardedConnection(sink)
         try:
-            await dial(connection.stream, target)
+            with self._pinned(target) as place:
+                await dial(connection.stream, place)
         except DialException as exc:
             raise SessionRejectedException(f"cannot connect to {target}: {exc.message}", code=DIAL_FAILED) from exc
         except BaseException:
             connection.kill_now()
             raise
         return connection
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[tuple[str, Path]]:
+    """Yield by which name to dial what a path leads to now, and what that is. Raises `DialException`.
+
+    Where a system cannot hold it open, it is dialled by the name without links.
+    """
+    if not hasattr(os, "O_PATH"):
+        there = Path(path).resolve()
+        yield str(there), there
+        return
+    try:
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError as exc:
+        raise DialException(exc.strerror or str(exc)) from exc
+    try:
+        name = f"/proc/self/fd/{fd}"
+        yield name, Path(name).readlink()
+    finally:
+        os.close(fd)

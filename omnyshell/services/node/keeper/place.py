@@ -39,6 +39,11 @@ def shared_directory(state_dir: Path) -> Path:
     return SHARED / hashlib.sha256(os.fsencode(state_dir.resolve())).hexdigest()[:16]
 
 
+def keepers_directories(state_dir: Path) -> tuple[Path, ...]:
+    """Return the directories in which keepers that serve the node's user may be."""
+    return SHARED.resolve(), own_directory(state_dir).resolve()
+
+
 def keeper_command(
     directory: Path, *, user: int, idle: float = 0, detach: bool = False, users_file: Path | None = None
 ) -> list[str]:

@@ -15,6 +15,7 @@ from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionRejected
 from omnyshell.services.node.backend import Asker, LeavingBackend, ShellBackend, ShellRequest, ShellSession
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.forwards.backend import Forwards
+from omnyshell.services.node.keeper.place import keepers_directories
 from omnyshell.services.node.records.record import NotedState
 from omnyshell.services.node.screens.pump import ScreenFollower
 from omnyshell.services.node.sessions.adoption import adopt
@@ -56,7 +57,7 @@ class NodeSessions:
         """The sessions own the backend from now on."""
         self._config = config
         self._backend = backend
-        self._forwards = Forwards(config.reachable)
+        self._forwards = Forwards(config.reachable, keepers_directories(config.state_dir))
         self._ssh = SshService(
             config.node_id, config.state_dir, config.access.credentials, config.refused_variables, config.ssh_include
         )

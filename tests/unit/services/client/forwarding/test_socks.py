@@ -48,6 +48,7 @@ def test_a_request_is_read_in_whatever_pieces_it_comes(request_: bytes, target: 
         (GREETING + b"\x05\x01\x00\x03\x03a\xffb\x00\x50", ACCEPTED + reply(1)),
         (GREETING + b"\x05\x01\x00\x03\x03a\x00b\x00\x50", ACCEPTED + reply(1)),
         (GREETING + b"\x05\x01\x00\x03\x06/x/y:1\x00\x50", ACCEPTED + reply(1)),
+        (GREETING + b"\x05\x01\x00\x03\x0b/run/x.sock\xa6\x0f", ACCEPTED + reply(1)),
     ],
 )
 def test_what_is_refused_is_answered_as_the_rfc_says(said: bytes, answer: bytes) -> None:

@@ -133,6 +133,7 @@ def test_the_null_device_is_an_empty_file_where_it_is_named_itself() -> None:
 
 
 ELSEWHERE = {
+    "services/node/forwards/backend.py": "a socket is held, and nothing is read of it",
     "guardian.py": "its own process",
     "cli/ground/prompts.py": "the terminal",
     "cli/ground/service.py": "the terminal",

@@ -110,6 +110,8 @@ def _keeper(plan: Plan) -> list[str]:
         "ExecReload=/bin/kill -HUP $MAINPID",
         f"ExecStart={_words(*plan.program, 'keeper', 'start', '--config', plan.config, *whose)}",
         "KillMode=process",
+        # A keyring of the service's own would be one for all sessions.
+        "KeyringMode=inherit",
         "Delegate=yes",
         f"ExecStopPost={_FREE_THE_GROUP}",
         "OOMPolicy=continue",

@@ -41,7 +41,9 @@ class Machine:
         self._place = place
         self.homes = place / "homes"
         place.mkdir()
-        self.homes.mkdir(mode=0o755)
+        self.homes.mkdir()
+        # Whatever the mask of who runs the tests is, others enter and read these.
+        self.homes.chmod(0o755)
         users = PEOPLE | SYSTEM | {"service": NODE_USER}
         passwd = [f"{name}:x:{uid}:{uid}::{HOMES}/{name}:/bin/bash" for name, uid in users.items()]
         group = [*(f"{name}:x:{uid}:" for name, uid in users.items()), f"staff2:x:{EXTRA_GROUP}:ann"]
@@ -49,7 +51,7 @@ class Machine:
         for name, lines in (("passwd", passwd), ("group", group), ("shadow", shadow)):
             own = _without(users, Path("/etc", name))
             (place / name).write_text("\n".join([*own, *lines]) + "\n", encoding="utf-8")
-        (place / "shadow").chmod(0o600)
+            (place / name).chmod(0o600 if name == "shadow" else 0o644)
         self.pam = place / "pam.d"
         """The directory of PAM's services, which has none of ours unless a test writes it."""
 
@@ -57,6 +59,7 @@ class Machine:
         """Which groups PAM adds."""
 
         self.groups.touch()
+        self.groups.chmod(0o644)
         if Path("/etc/pam.d").exists():
             shutil.copytree("/etc/pam.d", self.pam, ignore=shutil.ignore_patterns("omnyshell"))
         for name in ("ann", "bea", "dbms", "service"):

@@ -276,7 +276,8 @@ def test_a_keeper_of_roots_serves_the_nodes_user_alone_and_starts_nothing_as_roo
     with TemporaryDirectory() as name:
         Path(name).chmod(0o711)
         place = Path(name) / "keeper"
-        place.mkdir(mode=0o711)
+        place.mkdir()
+        place.chmod(0o711)
         process = subprocess.Popen(keeper_command(place, user=nobody))
         until_it_serves(place)
         facts = (place / SOCKET).stat()

@@ -13,6 +13,7 @@ from omnyshell.options.toml_file import TomlFile
 from omnyshell.options.values import parse_pairs
 from omnyshell.paths import read_file
 from omnyshell.security.files import write_private
+from omnyshell.services.node.keeper.whose import USERS, check_both
 
 
 def with_keys(text: str, changes: Mapping[str, str | None]) -> str:
@@ -71,7 +72,11 @@ def write_settings(
         said["allow-command"] = list(allow_command)
     values = {key: _value(value) if value else None for key, value in said.items()}
     text = with_keys(before or _HEADING, values)
-    write_private(path, (text + _users_added(path, text, users)).encode())
+    text += _users_added(path, text, users)
+    # Whichever was there, and whichever comes: a node would not start with both.
+    written = tomllib.loads(text)
+    check_both(written.get(USERS), as_node=bool(written.get("run-as-node-user")))
+    write_private(path, text.encode())
 
 
 def _users_added(path: Path, text: str, users: Mapping[str, list[str]]) -> str:
@@ -80,12 +85,10 @@ def _users_added(path: Path, text: str, users: Mapping[str, list[str]]) -> str:
         return ""
     lines = "".join(f"{toml_text(who)} = {_value(named)}\n" for who, named in users.items())
     data = tomllib.loads(text)
-    if "users" in data:
-        if data["users"] == users:
+    if USERS in data:
+        if data[USERS] == users:
             return ""
         raise ConfigException(f"{path} has [users] already; write into it:\n{lines}")
-    if data.get("run-as-node-user"):
-        raise ConfigException(f"{path} says run-as-node-user, which users contradict")
     return f"\n[users]\n{lines}"
 
 

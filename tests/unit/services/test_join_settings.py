@@ -1,12 +1,13 @@
 """Keys of a file that somebody wrote are changed, and nothing else of it."""
 
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
 
 from omnyshell import ConfigException
-from omnyshell.services.join_settings import with_keys
+from omnyshell.services.join_settings import with_keys, write_settings
 
 CHANGES = {"hub": '"wss://new:1"', "ca": None, "label": '["a=b", "c=d"]'}
 OTHERS = (
@@ -66,3 +67,34 @@ def test_a_file_without_an_end_goes_on_in_a_line_of_its_own() -> None:
 def test_what_cannot_be_changed_alone_is_told(text: str) -> None:
     with pytest.raises(ConfigException, match="write into it"):
         with_keys(text, CHANGES)
+
+
+@pytest.mark.parametrize(
+    ("before", "settings", "users"),
+    [
+        ("[users]\nann = 'ann'\n", {"run-as-node-user": True}, {}),
+        ("run-as-node-user = true\n", {}, {"ann": ["ann"]}),
+        ("", {"run-as-node-user": True}, {"ann": ["ann"]}),
+        ("[users]\nann = ['ann']\n", {"run-as-node-user": True}, {"ann": ["ann"]}),
+    ],
+)
+def test_nothing_is_written_with_which_a_node_would_not_start(
+    tmp_path: Path, before: str, settings: dict[str, object], users: dict[str, list[str]]
+) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text(before)
+    with pytest.raises(ConfigException, match=r"both \[users\] and run-as-node-user"):
+        write_settings(file, settings, {}, (), users)
+    assert file.read_text() == before
+
+
+def test_users_are_added_where_nothing_contradicts_them(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text("run-as-node-user = false\n")
+    for _ in range(2):
+        write_settings(file, {"id": "box"}, {}, (), {"ann": ["ann"]})
+        assert tomllib.loads(file.read_text()) == {
+            "run-as-node-user": False,
+            "id": "box",
+            "users": {"ann": ["ann"]},
+        }

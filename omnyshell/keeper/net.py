@@ -53,13 +53,13 @@ class Net:
         """The number of each holder that is kept, and who it is."""
 
         self._last = 0
+        store.heard = self._bring_rest
         keeper.sessions.changed = self._changed
         keeper.holders_changed = self._bring_holders
 
     def leave(self) -> None:
         """Have everything kept, for the next keeper, and end this one."""
-        self._bring_all(self._due)
-        self._store.flush()
+        self._say_all(self._keeper.sessions)
         self._keeper.is_left = True
 
     # What is kept
@@ -80,27 +80,41 @@ class Net:
             self._keeper.poller.call_later(DELAY, self._bring_due)
         self._bring_all(due)
 
-    def _bring_all(self, due: Iterable[Held]) -> None:
-        for held in due:
-            self._bring(held)
+    def _bring_rest(self) -> None:
+        """Have kept what there was no room for."""
+        self._bring_holders()
+        for held in self._keeper.sessions:
+            self._changed(held)
 
-    def _bring(self, held: Held) -> None:
-        """Have kept what is held of a session now, and nothing else."""
+    def _say_all(self, due: Iterable[Held]) -> None:
+        """Have all of these kept, and wait until that is said, as long as it is heard."""
+        is_all = False
+        # What finds no room has some once the manager has heard the rest.
+        while not is_all:
+            is_all = self._bring_all(due)
+            if not self._store.flush():
+                break
+
+    def _bring_all(self, due: Iterable[Held]) -> bool:
+        """Have all of these kept; tell whether there was room for them."""
+        had_room = [self._bring(held) for held in list(due)]
+        return all(had_room)
+
+    def _bring(self, held: Held) -> bool:
+        """Have kept what is held of a session now, and nothing else; tell whether there was room for it."""
         wanted = self._wanted(held)
-        if held not in self._kept:
-            if not wanted:
-                return
-            self._kept[held] = self._number(), set()
-        number, kept = self._kept[held]
+        if not wanted and held not in self._kept:
+            return True
+        number, kept = self._kept.get(held) or (self._number(), set[bytes]())
         for letter in sorted(kept - wanted.keys()):
             self._store.remove(_name(number, letter))
         # Facts come last: without them nothing is taken back.
-        for letter in [letter for letter in wanted if letter not in kept]:
-            self._put(_name(number, letter), wanted[letter])
-        if wanted:
-            self._kept[held] = number, set(wanted)
+        kept = {letter for letter in wanted if letter in kept or self._put(_name(number, letter), wanted[letter])}
+        if kept:
+            self._kept[held] = number, kept
         else:
-            del self._kept[held]
+            self._kept.pop(held, None)
+        return len(kept) == len(wanted)
 
     def _wanted(self, held: Held) -> dict[bytes, int | _Facts]:
         keeper = self._keeper
@@ -127,17 +141,17 @@ class Net:
         for node, process in present.items():
             if node not in self._holders:
                 number = self._number()
-                self._holders[node] = number, process
                 facts = [b"%d" % self._user, node, *(b"%d" % fact for fact in process)]
-                self._put(_name(number, _HOLDER), facts)
+                if self._put(_name(number, _HOLDER), facts):
+                    self._holders[node] = number, process
 
-    def _put(self, name: bytes, what: int | _Facts) -> None:
+    def _put(self, name: bytes, what: int | _Facts) -> bool:
+        """Have something kept; tell whether there was room for it."""
         if isinstance(what, int):
-            self._store.put(name, what)
-            return
+            return self._store.put(name, what)
         fd = _sealed(what)
         try:
-            self._store.put(name, fd)
+            return self._store.put(name, fd)
         finally:
             os.close(fd)
 
@@ -153,6 +167,7 @@ class Net:
 
     def numbers(self) -> list[_Facts]:
         """Return what a newer keeper has to know of what is kept: node, session, and number."""
+        self._say_all(self._kept)
         found = [[held.node, held.name, b"%d" % number] for held, (number, _) in self._kept.items()]
         return found + [[node, b"", b"%d" % number] for node, (number, _) in self._holders.items()]
 
@@ -209,12 +224,31 @@ class Net:
         if not is_ours or self._keeper.sessions.find(held.node, held.name) is not None:
             raise ValueError("it is not this keeper's")
         self._keeper.boot = boot
-        held.pidfd = _process_of(held, found)
+        held.pidfd = self._process_of(number, held, found)
         close_all(found[letter] for letter in (_FACTS, _END) if letter in found)
         self._kept[held] = number, set(found)
         self._keeper.sessions.add(held)
         if not held.has_ended:
             self._keeper.poller.watch(held.pidfd, READ, lambda _events: self._keeper.look(held))
+
+    def _process_of(self, number: int, held: Held, found: _Found) -> int:
+        """Return the pidfd of a session's leader; of one that has ended and is nobody any more, note that it has.
+
+        What was kept of another process is given back, and found no more. Raises `OSError`.
+        """
+        kept = found.get(_PROCESS)
+        if kept is not None and not held.has_ended and id_of(kept) in (held.pid, -1):
+            return kept
+        if kept is not None:
+            self._give_back(_name(number, _PROCESS), found.pop(_PROCESS))
+        if held.has_ended:
+            return -1
+        # Where the manager kept none: a process of that id and age is the same.
+        pidfd = _pidfd_of(held.pid, held.started)
+        if pidfd is None:
+            held.note_end()
+            return -1
+        return pidfd
 
     def _take_holder(self, number: int, found: _Found) -> None:
         user, node, *numbers = _read(found[_HOLDER], 5)
@@ -293,25 +327,6 @@ def _is_of(name: bytes, fd: int) -> bool:
     if name == RECORD:
         return stat.S_ISREG(facts.st_mode) and facts.st_size == MEMORY and is_sealed(fd, BOUND)
     return stat.S_ISFIFO(facts.st_mode) and access == (os.O_WRONLY if name == STDIN else os.O_RDONLY)
-
-
-def _process_of(held: Held, found: _Found) -> int:
-    """Return the pidfd of a session's leader; of one that has ended and is nobody any more, note that it has."""
-    kept = found.get(_PROCESS, -1)
-    if held.has_ended:
-        if kept >= 0:
-            os.close(kept)
-        return -1
-    if kept >= 0 and id_of(kept) in (held.pid, -1):
-        return kept
-    # Where the manager kept none: a process of that id and age is the same.
-    if kept >= 0:
-        os.close(kept)
-    pidfd = _pidfd_of(held.pid, held.started)
-    if pidfd is None:
-        held.note_end()
-        return -1
-    return pidfd
 
 
 def _pidfd_of(pid: int, started: int) -> int | None:

@@ -4,7 +4,7 @@ import fcntl
 import os
 import socket
 from collections import deque
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 
 from .poller import WRITE, Poller, say
 from .streams import close_all
@@ -13,7 +13,9 @@ ADDRESS, ROOM = "NOTIFY_SOCKET", "FDSTORE"
 """Variables that say where the manager hears, and how many descriptors it keeps."""
 
 _FIRST = 3
-_MOST_UNSENT = 4096
+MOST_UNSENT = 4096
+"""The most messages that wait for the manager, when a descriptor is to be kept: each of them has one open."""
+
 _FLUSH_TIME = 10.0
 """Seconds for which a manager may not listen, where there is something left to say at the end."""
 
@@ -25,7 +27,11 @@ class Store:
 
     def __init__(self, poller: Poller, address: str) -> None:
         """Raises `OSError` where nobody hears."""
+        self.heard: Callable[[], None] = lambda: None
+        """Called when all was said after a descriptor had found no room: it may be put now."""
+
         self._poller = poller
+        self._has_refused = False
         self._unsent: deque[_Message] = deque()
         self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
@@ -40,37 +46,54 @@ class Store:
         """Say something about this service."""
         self._say(text)
 
-    def put(self, name: bytes, fd: int) -> None:
-        """Have a descriptor kept under a name, also when its other end has been closed."""
+    def put(self, name: bytes, fd: int) -> bool:
+        """Have a descriptor kept under a name, also when its other end has been closed.
+
+        Return False where too much is unsaid: it is not kept, and `heard` will be called.
+        """
+        if len(self._unsent) >= MOST_UNSENT:
+            if not self._has_refused:
+                say("the service manager does not listen: it is told later what is held")
+            self._has_refused = True
+            return False
         self._say(b"FDSTORE=1\nFDPOLL=0\nFDNAME=" + name, fd)
+        return True
 
     def remove(self, name: bytes) -> None:
-        """Have what is kept under a name closed."""
+        """Have what is kept under a name closed. There is always room for this, once for whatever was put."""
         self._say(b"FDSTOREREMOVE=1\nFDNAME=" + name)
 
-    def flush(self) -> None:
-        """Say all that waits, as long as it is heard."""
+    def flush(self) -> bool:
+        """Say all that waits, as long as it is heard; tell whether that was all."""
         self._channel.settimeout(_FLUSH_TIME)
-        while self._unsent and self._is_taken(*self._unsent[0]):
-            close_all(self._unsent.popleft()[1])
-        self._channel.setblocking(False)
+        try:
+            return self._say_unsent()
+        finally:
+            self._channel.setblocking(False)
 
     def _say(self, text: bytes, *descriptors: int) -> None:
         if not self._unsent and self._is_taken(text, list(descriptors)):
-            return
-        if len(self._unsent) >= _MOST_UNSENT:
-            say("the service manager does not listen: what it keeps is not what is held")
             return
         self._unsent.append((text, list(map(os.dup, descriptors))))
         if len(self._unsent) == 1:
             self._poller.watch(self._channel.fileno(), WRITE, self._go_on)
 
     def _go_on(self, _events: int) -> None:
+        self._say_unsent()
+
+    def _say_unsent(self) -> bool:
+        """Say all that is heard at once; tell whether that was all."""
+        if not self._unsent:
+            return True
         while self._unsent:
             if not self._is_taken(*self._unsent[0]):
-                return
+                return False
             close_all(self._unsent.popleft()[1])
         self._poller.unwatch(self._channel.fileno())
+        if self._has_refused:
+            self._has_refused = False
+            self._poller.call_later(0, self.heard)
+        return True
 
     def _is_taken(self, text: bytes, descriptors: list[int]) -> bool:
         """Send one; what cannot be sent at all is given up."""

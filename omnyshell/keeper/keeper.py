@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import signal
 import socket
 import time
@@ -23,6 +24,12 @@ from .users import RefusedError
 from .wire import MalformedError, Request, pack, parse_request
 
 MOST_CONNECTIONS = 16
+OF_ROOT = 4
+"""Connections that root may have beyond those, so that no node keeps it from asking or stopping a keeper."""
+
+SPARE = 64
+"""Descriptors that no session gets: connections, signals and the end of a keeper need some."""
+
 MOST_NODES = 64
 """The most nodes for which sessions are held."""
 
@@ -171,7 +178,8 @@ class Keeper:
         except OSError:
             channel.close()
             return
-        if peer.uid in self._served and len(self.connections) < MOST_CONNECTIONS:
+        most = MOST_CONNECTIONS + (OF_ROOT if peer.uid == 0 else 0)
+        if peer.uid in self._served and len(self.connections) < most:
             self.connections.append(Connection(self.poller, channel, peer, self._heard, self._lost))
         else:
             channel.close()
@@ -260,6 +268,7 @@ class Keeper:
         held_by_us, of_program = open_streams(kind, int(columns), int(rows))
         group = None
         try:
+            _leave_spare(max(held_by_us.values()))
             group = self.groups.next()
             pid, pidfd, report = start(program, of_program)
         except BaseException:
@@ -423,3 +432,9 @@ class Keeper:
         held = self.sessions.of(node)
         running = sum(not each.has_ended for each in held)
         return node, b"%d" % pid, b"%d" % running, b"%d" % (len(held) - running)
+
+
+def _leave_spare(descriptor: int) -> None:
+    """Refuse a session that has this descriptor where few are left. Raises `DeniedError`."""
+    if descriptor >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE:
+        raise DeniedError(wire.FULL, "The keeper has no descriptors left for another session")

@@ -4,9 +4,11 @@ import os
 import socket
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from random import Random
+from typing import BinaryIO
 
 import pytest
 from support.keepers import PATIENCE, KeeperProcess, RawNode, connected
@@ -248,6 +250,49 @@ def test_more_connections_than_it_serves_are_closed(keeper: KeeperProcess) -> No
     for node in nodes:
         node.close()
     keeper.node(b"after").close()
+
+
+def test_who_takes_all_descriptors_can_still_be_ended(tmp_path: Path) -> None:
+
+    class Few:
+        def popen(self, command: Sequence[str], log: BinaryIO) -> "subprocess.Popen[bytes]":
+            return subprocess.Popen(["prlimit", "--nofile=160", *command], stderr=log)
+
+    keeper = KeeperProcess(tmp_path / "keeper", started_by=Few())
+    node = keeper.node()
+    for number in range(160):
+        answer = node.ask(*node.start_request(b"s-%d" % number, b"/bin/sleep", b"600"))
+        if answer[0] == wire.NO:
+            break
+    assert answer[1] == wire.FULL
+    assert number > 5
+    # Others may ask, and what is there can be signalled and ended.
+    other = keeper.node(b"other")
+    assert other.ask(wire.LIST) == [wire.OK]
+    other.close()
+    assert node.ask(wire.STOP) == [wire.OK, b"%d" % number]
+    node.close()
+    keeper.end()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_a_node_that_takes_all_connections_does_not_keep_root_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = KeeperProcess(tmp_path / "keeper", user=NOBODY)
+    keeper.directory.chmod(0o711)
+    monkeypatch.chdir(keeper.directory)
+    with ExitStack() as held:
+        os.seteuid(NOBODY)
+        try:
+            for _ in range(40):
+                held.enter_context(connected(Path()))
+        finally:
+            os.seteuid(0)
+        root = RawNode(held.enter_context(connected(Path())))
+        assert root.ask(wire.HELLO, b"%d" % wire.VERSION, b"")[0] == wire.OK
+        assert root.ask(wire.STATUS)[0] == wire.OK
+    keeper.end()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can keep for others")

@@ -47,6 +47,8 @@ class KeptLeader:
         self._has_ended = False
         self._is_input_closed = self._is_done = self._is_unwanted = False
         self._pidfd: int | None = None
+        self._looking: list[Callable[[], None]] = []
+        """Who is told when the keeper has said what runs: it is asked once for all who want to know at a time."""
 
     def watch(self, exited: Callable[[int | None], None]) -> None:
         """Call `exited` with the code that the keeper tells."""
@@ -134,12 +136,17 @@ class KeptLeader:
         if self.user == own_user() or not self._has_keeper:
             done()
             return
+        self._looking.append(done)
+        if len(self._looking) > 1:
+            return
 
         def heard(answer: Answer | Exception) -> None:
             if isinstance(answer, list):
                 _, name, directory = (field.decode(errors="replace") for field in answer[:3])
                 self.seen = Foreground(name or None, directory or None)
-            done()
+            told, self._looking = self._looking, []
+            for each in told:
+                each()
 
         self._client.ask(wire.WHERE, self._name, answered=heard)
 

@@ -97,6 +97,24 @@ async def test_where_anothers_shell_is_the_keeper_tells(answer: object, seen: Fo
     assert (leader.seen, done, client.asked) == (seen, [1], [(wire.WHERE, b"s")])
 
 
+async def test_who_wants_to_know_at_a_time_has_the_keeper_asked_once() -> None:
+    class Slow(FakeClient):
+        def ask(self, *words: bytes, answered: Any) -> None:
+            self.asked.append(words)
+            self.answered = answered
+
+    client, done = Slow([]), list[int]()
+    leader = await leader_of(client, ANN)
+    for number in range(3):
+        leader.look(lambda number=number: done.append(number))
+    assert (done, client.asked) == ([], [(wire.WHERE, b"s")])
+    client.answered([b"7", b"vim", b"/home/ann"])
+    assert (leader.seen, done) == (Foreground("vim", "/home/ann"), [0, 1, 2])
+    # Who asks later is told what is so then.
+    leader.look(lambda: done.append(3))
+    assert len(client.asked) == 2
+
+
 async def test_where_ones_own_shell_is_nobody_has_to_tell() -> None:
     for client, owner in ((FakeClient([], judges=False), None), (FakeClient([]), Owner(account().name, 0))):
         done = list[int]()

@@ -131,7 +131,7 @@ async def test_forwards_are_listed_and_closed_by_their_owner_alone(certificates:
         logged_in(certificates, hub.port, "client", "admin", FORWARD) as second,
         logged_in(certificates, hub.port, "client", "dev", FORWARD) as other,
     ):
-        forward = (await asked(first, 1, command="8080 -> web:80"))["d"]["sessionId"]
+        forward = (await asked(first, 1, command="8080 -> web:80", args=["localhost:80"]))["d"]["sessionId"]
 
         async def listed(who: RawPeer) -> list[dict[str, Any]]:
             await who.say("forwards.list.request", {"requestId": "r"})

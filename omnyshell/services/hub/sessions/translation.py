@@ -24,9 +24,9 @@ SHOWN_NAME_LENGTH = 255
 
 
 def shown_command(request: SessionOpen) -> str:
-    """Return the command of a request, for display."""
+    """Return the command of a request, for display; what a forward says of itself has its targets already."""
     words = shown_start(request.command or "", SHOWN_NAME_LENGTH)
-    for word in request.args:
+    for word in () if request.mode is SessionMode.FORWARD else request.args:
         if len(words) > SHOWN_NAME_LENGTH:
             break
         said = shown_start(word, SHOWN_NAME_LENGTH)

@@ -40,6 +40,10 @@ class RawPeer:
         assert expected in (None, message["t"]), message
         return message
 
+    async def granted(self) -> int:
+        """The credit of the window that comes next."""
+        return int((await self.hear("channel.window"))["d"]["credit"])
+
     async def hear_whenever(self) -> Any:
         """The next control message, however long it takes."""
         while isinstance(raw := await self.ws.recv(), bytes):

@@ -23,10 +23,6 @@ async def send(client: RawPeer, channel: int, size: int) -> None:
         await client.send_data(STDIN, channel, bytes(min(64 * KIB, size - start)))
 
 
-async def granted(client: RawPeer) -> int:
-    return int((await within(client.hear("channel.window")))["d"]["credit"])
-
-
 async def opened(client: RawPeer, channel: int = 1, **said: Any) -> dict[str, Any]:
     await client.say("session.open", {"nodeId": "n1", **said}, channel)
     return await within(client.hear("session.opened"))
@@ -68,9 +64,9 @@ async def test_our_node_opens_the_window_as_far_as_it_may(
     ):
         await opened(client, command="cat >/dev/null", **({} if allowed is None else {"maxInputWindow": allowed}))
         await send(client, 1, FLOWS)
-        returned = await granted(client)
+        returned = await within(client.granted())
         while returned < FLOWS + extra:
-            returned += await granted(client)
+            returned += await within(client.granted())
         assert returned == FLOWS + extra
 
 
@@ -86,7 +82,7 @@ async def test_our_node_opens_no_window_of_a_shell(certificates: Certificates, t
         await send(client, 1, FLOWS)
         returned = 0
         while returned < FLOWS:
-            returned += await granted(client)
+            returned += await within(client.granted())
         assert returned == FLOWS
 
 
@@ -106,7 +102,7 @@ async def test_a_program_that_does_not_read_is_sent_no_more_than_the_window(
             await send(first, 1, FLOWS)
             returned = 0
             while returned < 4 * MIB - 256 * KIB + FLOWS:
-                returned += await granted(first)
+                returned += await within(first.granted())
             await send(first, 1, 4 * MIB)
             await first.still_there()
         session = said["d"]["sessionId"]
@@ -117,7 +113,7 @@ async def test_a_program_that_does_not_read_is_sent_no_more_than_the_window(
         gate.touch()
         returned = 0
         while returned < 256 * KIB:
-            returned += await granted(second)
+            returned += await within(second.granted())
         await second.say("channel.eof", {}, 1)
         output = await within(second.hear())
         assert int(bytes(output)[10:]) == at - FLOWS + 256 * KIB

@@ -29,10 +29,6 @@ async def send(node: RawPeer, channel: int, size: int) -> None:
         await node.send_data(STDOUT, channel, bytes(min(64 * KIB, size - start)))
 
 
-async def granted(node: RawPeer) -> int:
-    return int((await within(node.hear("channel.window")))["d"]["credit"])
-
-
 @pytest.mark.parametrize(("of_client", "of_node"), [(WIDE, WIDE), (WIDE, ()), ((), WIDE), ((), ())])
 async def test_the_window_is_named_between_peers_that_announced_it(
     certificates: Certificates, of_client: tuple[str, ...], of_node: tuple[str, ...]
@@ -111,7 +107,7 @@ async def test_our_client_opens_the_window_as_far_as_it_may(
     ):
         said = {} if allowed is None else {"maxWindow": allowed}
         await wide_session(client, node, **said)
-        assert await granted(node) == extra + FLOWS
+        assert await within(node.granted()) == extra + FLOWS
 
 
 async def test_our_client_returns_a_quarter_of_a_wide_window_or_what_came_before_a_pause(
@@ -123,17 +119,17 @@ async def test_our_client_returns_a_quarter_of_a_wide_window_or_what_came_before
         connected_client(certificates, hub.port) as client,
     ):
         session, channel = await wide_session(client, node, maxWindow=4 * MIB)
-        assert await granted(node) == 4 * MIB - 256 * KIB + FLOWS
+        assert await within(node.granted()) == 4 * MIB - 256 * KIB + FLOWS
         # What a sender that gives way to somebody who types may have under way.
         await send(node, channel, 256 * KIB)
         returned = 0
         while returned < 256 * KIB:
-            returned += await granted(node)
+            returned += await within(node.granted())
         assert returned == 256 * KIB
         await send(node, channel, 4 * MIB)
         grants = []
         while sum(grants) < 4 * MIB:
-            grants.append(await granted(node))
+            grants.append(await within(node.granted()))
         assert sum(grants) == 4 * MIB
         await node.say("channel.exit", {"exitCode": 0}, channel)
         await node.say("channel.close", {}, channel)

@@ -227,10 +227,8 @@ if TYPE_CHECKING:
     from omnyshell.services.client.node_sessions import (
         SessionScreen as SessionScreen,
     )
-    from omnyshell.services.client.session import (
-        OutputChunk as OutputChunk,
-        RemoteSession as RemoteSession,
-    )
+    from omnyshell.services.client.output import OutputChunk as OutputChunk
+    from omnyshell.services.client.session import RemoteSession as RemoteSession
     from omnyshell.services.client.states import (
         ExitStatus as ExitStatus,
         LinkState as LinkState,
@@ -370,7 +368,8 @@ _HOMES = {
     "omnyshell.services.client.live.state": "Change HubState Link",
     "omnyshell.services.client.login_store": "CredentialStore StoredSession",
     "omnyshell.services.client.node_sessions": "SessionScreen",
-    "omnyshell.services.client.session": "OutputChunk RemoteSession",
+    "omnyshell.services.client.output": "OutputChunk",
+    "omnyshell.services.client.session": "RemoteSession",
     "omnyshell.services.client.states": "ExitStatus LinkState",
     "omnyshell.services.dial": "HubAccess",
     "omnyshell.services.exposer.targets": "NoTargets TargetPatterns TargetPolicy",

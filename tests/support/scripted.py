@@ -12,7 +12,7 @@ from omnyshell.model.sessions import DetachedSessionInfo, SessionState
 from omnyshell.protocol.extensions import OF_HUB
 from omnyshell.protocol.messages import AuthOk, SessionDetached
 from omnyshell.services.client.node_sessions import SessionScreen
-from omnyshell.services.client.session import OutputChunk
+from omnyshell.services.client.output import OutputChunk
 from omnyshell.services.client.states import ExitStatus, LinkState
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"

@@ -10,7 +10,7 @@ from omnyshell.cli.ground.output import FAILURE, describe
 from omnyshell.cli.terminal.streams import OutputStream
 from omnyshell.printable import printable
 from omnyshell.services.client.fan_out import FleetListener, Outcome
-from omnyshell.services.client.session import OutputChunk
+from omnyshell.services.client.output import OutputChunk
 
 LONGEST_LINE = 64 * 1024
 """Bytes. What has no end until then is printed as a line."""

@@ -1,7 +1,6 @@
 """The client: `async with OmnyShellClient(config) as client: ...`."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -18,9 +17,7 @@ from omnyshell.ids import new_id
 from omnyshell.model.nodes import NodeDescriptor
 from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, PtySpec, SessionMode, ShellFamily
 from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo, TunnelProtocol
-from omnyshell.protocol.byte_text import carry_bytes
 from omnyshell.protocol.extensions import (
-    BYTE_TEXT,
     CLIPBOARD_AUDIT,
     LEADER_ONLY,
     LOGINS,
@@ -30,7 +27,6 @@ from omnyshell.protocol.extensions import (
 )
 from omnyshell.protocol.messages import (
     AuthOk,
-    ChannelClose,
     ControlMessage,
     NodeListRequest,
     NodeListResponse,
@@ -42,15 +38,12 @@ from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.detached import ClientRequest
 from omnyshell.services.client.asked import check_kind, check_nodes
 from omnyshell.services.client.config import ClientConfig
+from omnyshell.services.client.openings import SessionOpenings
 from omnyshell.services.client.requests import PendingRequests
 from omnyshell.services.client.session import RemoteSession
-from omnyshell.services.client.session_requests import fit
 from omnyshell.services.client.states import StateListener, ignore_state
 from omnyshell.services.dial import dial
-from omnyshell.steps import step
 from omnyshell.transport.connection import OmnyShellConnection
-
-logger = logging.getLogger("omnyshell.client")
 
 if TYPE_CHECKING:
     from omnyshell.services.client.forwarding.requests import ForwardRequests
@@ -79,6 +72,7 @@ class OmnyShellClient:
         self._clock = clock or SystemClock()
         self._connection: OmnyShellConnection | None = None
         self._requests = PendingRequests(config.request_timeout)
+        self._openings = SessionOpenings(config.open_timeout, self._link, self._take_up_later)
         self._lost: OmnyShellException | None = None
         self.on_state: StateListener = ignore_state
         """Called in the event loop with each new state of the connection; it must not block or raise."""
@@ -225,7 +219,7 @@ class OmnyShellClient:
         Raises as `open_session` does.
         """
         session = self.ask_to_open(request, *extensions)
-        await self.until_open(session, CloseReason.CLIENT_CLOSED)
+        await self.until_open(session)
         return session
 
     def ask_to_open(self, request: SessionOpen, *extensions: str) -> RemoteSession:
@@ -233,19 +227,14 @@ class OmnyShellClient:
 
         Raises as `open_session` does, for what is known at once.
         """
-        connection = self._link()
-        for extension in (*extensions, *((BYTE_TEXT,) if carry_bytes(request) else ())):
-            connection.require(extension)
-        session = RemoteSession(
-            request.node_id,
-            request.mode,
-            request.pty,
-            channels=connection.channels,
-            resumes=self._take_up_later,
-            forward=request.forward,
-        )
-        self._ask_to_open(session, request, connection)
-        return session
+        return self._openings.ask(request, *extensions)
+
+    async def until_open(self, session: RemoteSession) -> None:
+        """Return when a session that was asked for is open; raises as `open_session` does.
+
+        Where it is not waited for any more, the hub is told to close it.
+        """
+        await self._openings.until_open(session, CloseReason.CLIENT_CLOSED)
 
     async def resume(self, node_id: str, session_ref: str, *, pty: PtySpec, owner: str = "") -> RemoteSession:
         """Resume a session on a node, named by its id, its short id or another beginning of its id.
@@ -254,27 +243,7 @@ class OmnyShellClient:
         `owner` is the principal whose it is, if that is another one. Raises as `open_session` does, with the reason
         `not_found` or `ambiguous` if the reference does not name exactly one session.
         """
-        connection, owner = self._link(), self._other(owner)
-        session = RemoteSession(
-            node_id,
-            SessionMode.SHELL,
-            pty,
-            channels=connection.channels,
-            resumes=self._take_up_later,
-            resumes_ref=session_ref,
-            owner=owner,
-        )
-        request = SessionOpen(
-            node_id=node_id,
-            mode=SessionMode.SHELL,
-            pty=pty,
-            resume_session_id=session_ref,
-            owner=owner or None,
-        )
-        # A caller that gives up waiting must not end the session.
-        self._ask_to_open(session, request, connection)
-        await self.until_open(session, CloseReason.CLIENT_DISCONNECTED)
-        return session
+        return await self._openings.resume(node_id, session_ref, pty, self._other(owner))
 
     async def list_sessions(self, node_id: str, *, usage: bool = False) -> tuple[DetachedSessionInfo, ...]:
         """Return this principal's shells on a node, attached or not; empty if the node is not connected.
@@ -477,29 +446,6 @@ class OmnyShellClient:
         self._lost = None
         return self._connection
 
-    def _ask_to_open(self, session: RemoteSession, request: SessionOpen, connection: OmnyShellConnection) -> None:
-        step(logger, "session asked for", **_about(session))
-        try:
-            connection.send(fit(request, connection.features), session.channel.id)
-        except BaseException:
-            session.channel.end()
-            raise
-
-    async def until_open(self, session: RemoteSession, giving_up: CloseReason = CloseReason.CLIENT_CLOSED) -> None:
-        """Return when a session that was asked for is open. Raises as `open_session` does.
-
-        Where it is not waited for any more, the hub is told so for this reason.
-        """
-        try:
-            async with asyncio.timeout(self._config.open_timeout):
-                await session.opened
-        except BaseException as exc:
-            step(logger, "no session", reason=type(exc).__name__, **_about(session))
-            session.channel.close(ChannelClose(reason=giving_up))
-            if isinstance(exc, TimeoutError):
-                raise OmnyShellTimeoutException(f"node '{session.node_id}' did not answer in time") from exc
-            raise
-
     async def _ask(self, request: ClientRequest, expected: type[A]) -> A:
         """Send a request under a fresh id, and return the answer, if it is of the expected type."""
         connection = self._link()
@@ -544,7 +490,3 @@ class OmnyShellClient:
         self._lost_event.set()
         if self._tunnels is not None:
             self._tunnels.connection_lost(self._lost)
-
-
-def _about(session: RemoteSession) -> dict[str, object]:
-    return {"node_id": session.node_id, "channel": session.channel.id, "mode": session.mode}

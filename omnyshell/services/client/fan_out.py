@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from omnyshell.durations import format_duration
 from omnyshell.errors import OmnyShellException, OmnyShellTimeoutException
 from omnyshell.services.client.client import OmnyShellClient
-from omnyshell.services.client.session import OutputChunk
+from omnyshell.services.client.output import OutputChunk
 from omnyshell.services.client.states import ExitStatus
 
 

@@ -2,12 +2,9 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection
 from types import TracebackType
 from typing import Self
-
-import msgspec
 
 from omnyshell.errors import (
     ChannelException,
@@ -21,7 +18,7 @@ from omnyshell.errors import (
 from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode
 from omnyshell.protocol.extensions import RESUME_OFFSET
 from omnyshell.protocol.frames import DataOpcode
-from omnyshell.protocol.limits import INITIAL_CREDIT, MAX_CREDIT
+from omnyshell.protocol.limits import INITIAL_CREDIT
 from omnyshell.protocol.messages import (
     ChannelClose,
     ChannelEof,
@@ -39,6 +36,7 @@ from omnyshell.protocol.messages import (
 from omnyshell.protocol.replay import ReplayBuffer
 from omnyshell.services.client.asked import check_resumed
 from omnyshell.services.client.futures import fail_future
+from omnyshell.services.client.output import OutputChunk, UnreadOutput
 from omnyshell.services.client.session_requests import fit
 from omnyshell.services.client.states import FOLLOWING, ExitStatus, LinkState, Stage, StateListener, ignore_state
 from omnyshell.steps import entered, step
@@ -60,18 +58,6 @@ _TURNING_POINTS = frozenset(
 
 def _take_nothing(_stream: DataOpcode, _data: memoryview) -> int:
     return 0
-
-
-class OutputChunk(msgspec.Struct, frozen=True):
-    """A chunk of one stream of output."""
-
-    stream: DataOpcode
-    data: bytes
-
-    @property
-    def is_stderr(self) -> bool:
-        """Whether the bytes were written to stderr."""
-        return self.stream is DataOpcode.STDERR
 
 
 class RemoteSession:
@@ -130,16 +116,10 @@ class RemoteSession:
         self._size = size
         self._resumes_ref = resumes_ref
         self._forward = forward
-        self._unread = 0
-        """Bytes from the present channel that wait to be read."""
-
         self._ended: asyncio.Future[ExitStatus] = loop.create_future()
         self._closing: asyncio.TimerHandle | None = None
-        self._chunks: deque[tuple[OutputChunk, Channel]] = deque()
-        self._taken: deque[tuple[OutputChunk, Channel]] = deque()
-        self._is_handing_out = False
+        self._unread = UnreadOutput()
         self._exit: ExitStatus | None = None
-        self._readable = asyncio.Event()
         self._writable = asyncio.Event()
         self._stage = Stage.OPENING
         self._input_ended = False
@@ -164,36 +144,16 @@ class RemoteSession:
     ) -> None:
         self.close()
 
-    async def __aiter__(self) -> AsyncIterator[OutputChunk]:
+    def __aiter__(self) -> AsyncIterator[OutputChunk]:
         """Yield output as it comes, until the session ends. A chunk's credit is granted when the next one is requested.
 
         Raises `NodeUnavailableException`, `TransportException` or `ChannelException` if the program's end is not known.
         """
-        while True:
-            while self._chunks:
-                chunk, channel = self._chunks.popleft()
-                self._is_handing_out = True
-                self._note_read(chunk, channel)
-                yield chunk
-                self._is_handing_out = False
-                channel.consumed(len(chunk.data))
-                while self._taken:
-                    chunk, channel = self._taken.popleft()
-                    channel.consumed(len(chunk.data))
-            if self._ended.done():
-                self._ended.result()
-                return
-            self._readable.clear()
-            await self._readable.wait()
+        return self._unread.until(self._ended)
 
     def take_waiting(self) -> list[bytes]:
         """Return output that has come after the last chunk; its credit is granted together with that chunk's."""
-        for chunk, channel in self._chunks:
-            self._note_read(chunk, channel)
-        self._taken += self._chunks
-        waiting = [chunk.data for chunk, _ in self._chunks]
-        self._chunks.clear()
-        return waiting
+        return self._unread.take_waiting()
 
     @property
     def has_ended(self) -> bool:
@@ -322,7 +282,7 @@ class RemoteSession:
         self.id = opened.session_id
         self._begin(channel, opened)
         if not exactly:
-            self._chunks.clear()
+            self._unread.clear()
         self.on_state(LinkState.RESUMED if exactly else LinkState.RESET)
         if self._is_wide:
             channel.widen(self._max_window)
@@ -349,17 +309,15 @@ class RemoteSession:
         self._painted -= painted
         self._received += len(payload) - painted
         taken = 0
-        if not self._chunks and not self._is_handing_out:
+        if self._unread.is_empty:
             taken = self.take_at_once(opcode, memoryview(payload))
             if taken:
                 self.channel.consumed(taken)
         if taken < len(payload):
-            self._unread += len(payload) - taken
-            if self._unread > MAX_CREDIT:
-                self._give_up_on(ProtocolException("the hub sends more output than it was granted"))
-                return
-            self._chunks.append((OutputChunk(opcode, bytes(payload[taken:])), self.channel))
-            self._readable.set()
+            try:
+                self._unread.add(OutputChunk(opcode, bytes(payload[taken:])), self.channel)
+            except ProtocolException as exc:
+                self._give_up_on(exc)
 
     def message_received(self, message: ChannelMessage) -> None:
         """Handle a message about the session."""
@@ -395,10 +353,6 @@ class RemoteSession:
 
     # The rest
 
-    def _note_read(self, chunk: OutputChunk, channel: Channel) -> None:
-        if channel is self.channel:
-            self._unread -= len(chunk.data)
-
     def _opened(self, message: SessionOpened) -> None:
         if self._resumes_ref is not None:
             try:
@@ -425,8 +379,6 @@ class RemoteSession:
         self._counts_offsets = opened.offsets
         if not opened.offsets and self._stage is Stage.OPENING:
             self._sent.acknowledge(self._sent.end)
-        if channel is not self.channel:
-            self._unread = 0
         self.channel = channel
         self._become(Stage.OPEN)
         channel.handler = self
@@ -493,7 +445,7 @@ class RemoteSession:
             fail_future(self._ended, outcome)
         elif not self._ended.done():
             self._ended.set_result(outcome)
-        self._readable.set()
+        self._unread.wake()
         self._writable.set()
 
     def _become(self, stage: Stage) -> None:

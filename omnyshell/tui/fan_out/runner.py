@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from omnyshell.clock import Clock
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.fan_out import FleetCommand, Outcome, run_on_nodes
-from omnyshell.services.client.session import OutputChunk
+from omnyshell.services.client.output import OutputChunk
 from omnyshell.tui.advice import advice
 from omnyshell.tui.fan_out.runs import Job, Run
 

@@ -11,7 +11,7 @@ from omnyshell.cli.sessions.fleet_output import Groups, Lines, Printer, Records
 from omnyshell.cli.terminal.streams import OutputStream
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.client.fan_out import Outcome
-from omnyshell.services.client.session import OutputChunk
+from omnyshell.services.client.output import OutputChunk
 from omnyshell.services.client.states import ExitStatus
 
 FORGED = b"== web1 (1 node): exit code 0\nall is well\n"

@@ -10,7 +10,7 @@ import pytest
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.fan_out import FleetCommand, FleetListener, Outcome, run_on_nodes
-from omnyshell.services.client.session import OutputChunk
+from omnyshell.services.client.output import OutputChunk
 from omnyshell.services.client.states import ExitStatus
 
 

@@ -1,0 +1,187 @@
+"""What one hub knows of who is where, and what it may do by that (docs/architecture.md#a-registration).
+
+The rules: the newest epoch has a node id; the same process moves to another hub at once; another process gets the id
+when the hub that has it lets go, or its lease has ended.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from omnyshell.services.hub.cluster.places.leases import HeardLeases, OwnLease, Standing
+from omnyshell.services.hub.cluster.places.records import MOST_EPOCHS, Beat, Entry, Record
+from omnyshell.services.hub.cluster.places.table import Place, PlaceTable
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An entry to be published, and where the stream must be for it."""
+
+    entry: Entry
+    last_of_node: int
+    """The number of the last record about the node, of any hub; 0 for none."""
+
+    last_of_all: int | None = None
+    """The number of the stream's last record, where no beat may come in between; None where others do not matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A node id that another process has, at that hub."""
+
+    hub: str
+
+
+class HubPlaces:
+    """One hub's view of all. No I/O: it is fed with what the stream says, in order, and with the time.
+
+    `now` is the monotonic clock, `boot` is `CLOCK_BOOTTIME`; both in seconds.
+    """
+
+    def __init__(
+        self, hub: str, process: str, stale_after: float, moved: Callable[[Place], None] = lambda _place: None
+    ) -> None:
+        """`process` names this process; `moved` is called with each place of this run that is another hub's now."""
+        self.hub = hub
+        self._process = process
+        self.run = 0
+        """The run of this hub, once `begin` was called."""
+
+        self.leases = HeardLeases()
+        self.own = OwnLease(stale_after)
+        self._table = PlaceTable()
+        self._moved = moved
+        self._leaving: dict[str, int] = {}
+        self._read = 0
+        self._own_beat = 0
+        self._beats = 0
+        self._is_displaced = False
+
+    @property
+    def read_up_to(self) -> int:
+        """The number of the last record that was read."""
+        return self._read
+
+    @property
+    def own_beat_seq(self) -> int:
+        """The number of this hub's last beat, after which its next one comes; 0 for none."""
+        return self._own_beat
+
+    @property
+    def is_displaced(self) -> bool:
+        """Whether another process has begun a later run of this hub: it may serve nothing any more."""
+        return self._is_displaced
+
+    # What the stream says
+
+    def read(self, seq: int, hub: str, record: Record, now: float, boot: float) -> None:
+        """Take the next record of the stream."""
+        self._read = seq
+        if isinstance(record, Beat):
+            self._read_beat(seq, hub, record, now)
+        else:
+            self._read_entry(seq, hub, record)
+        self.own.read(seq, boot)
+
+    def skip(self, seq: int, boot: float) -> None:
+        """Pass over a record that says nothing to this hub."""
+        self._read = seq
+        self.own.read(seq, boot)
+
+    def _read_beat(self, seq: int, hub: str, beat: Beat, now: float) -> None:
+        self.leases.heard(hub, beat, now)
+        if hub == self.hub:
+            self._own_beat = seq
+            if self.run and beat.run >= self.run and beat.process != self._process:
+                self._is_displaced = True
+                self.own.end()
+
+    def _read_entry(self, seq: int, hub: str, entry: Entry) -> None:
+        before = self._table.put(hub, entry, seq)
+        if entry.is_gone or entry.epoch > self._leaving.get(entry.node_id, entry.epoch):
+            self._leaving.pop(entry.node_id, None)
+        if before is not None and self._is_mine(before) and before.entry.epoch != entry.epoch and hub != self.hub:
+            self._moved(before)
+
+    # Beats
+
+    def begin(self) -> None:
+        """Begin a run: call it once, when the stream was read to its end."""
+        self.run = self.leases.run_of(self.hub) + 1
+
+    def beat(self, boot: float, *, is_last: bool = False) -> tuple[int, Beat]:
+        """Return the number and the value of the next beat, which is to be published behind `own_beat_seq`.
+
+        Tell `own` what became of it. With the last one the lease ends at once.
+        """
+        self._beats += 1
+        if is_last:
+            self.own.end()
+        else:
+            self.own.sent(self._beats, boot)
+        return self._beats, Beat(self.run, self._process, is_last)
+
+    # Claims
+
+    def claim(self, node_id: str, instance: str, reported: int, about: bytes, now: float) -> Claim | Held:
+        """Plan to take a node id for a process that has come to this hub, and reported its newest epoch; 0 for none.
+
+        Publish it only while the lease is held. It holds once its record was read: see `serves`. Another process that
+        has the id at this hub is served no more from now on: once the record is written, the new one may move on.
+        """
+        place = self._table.get(node_id)
+        if place is not None and self._is_mine(place) and place.entry.instance != instance:
+            self._leaving[node_id] = place.entry.epoch
+        epoch = max(place.entry.epoch if place is not None else 0, reported) + 1
+        entry = Entry(node_id, self.run, min(epoch, MOST_EPOCHS - 1), instance, about)
+        if place is None or place.entry.is_gone or place.hub == self.hub or place.entry.instance == instance:
+            return Claim(entry, place.seq if place is not None else 0)
+        if place.entry.run < self.leases.run_of(place.hub):
+            # That process of the hub has ended.
+            return Claim(entry, place.seq)
+        if self.leases.is_there(place.hub, place.entry.run, now):
+            return Held(place.hub)
+        return Claim(entry, place.seq, self._read)
+
+    def let_go(self, node_id: str, epoch: int) -> Claim | None:
+        """Plan to say that a node has left this hub; None where it is another's already.
+
+        From now on it takes a new claim to have the node again, whatever becomes of this one.
+        """
+        place = self._table.get(node_id)
+        if place is None or not self._is_mine(place) or place.entry.epoch != epoch or place.entry.is_gone:
+            return None
+        self._leaving[node_id] = epoch
+        return Claim(Entry(node_id, self.run, epoch, place.entry.instance, is_gone=True), place.seq)
+
+    # What follows
+
+    def epoch_of(self, node_id: str, instance: str) -> int | None:
+        """Return the epoch by which this run has a node id for that process; None if it has not."""
+        place = self._table.get(node_id)
+        if place is None or not self._is_mine(place) or place.entry.is_gone or node_id in self._leaving:
+            return None
+        return place.entry.epoch if place.entry.instance == instance else None
+
+    def serves(self, node_id: str, instance: str, boot: float) -> bool:
+        """Whether this hub may open something at that process now."""
+        return self.own.standing(boot) is not Standing.LAPSED and self.epoch_of(node_id, instance) is not None
+
+    def find(self, node_id: str, now: float) -> Place | None:
+        """Return where a node is, at another hub that is there; None if there is none."""
+        place = self._table.get(node_id)
+        if place is None or place.entry.is_gone or place.hub == self.hub:
+            return None
+        return place if self.leases.is_there(place.hub, place.entry.run, now) else None
+
+    def mine(self) -> list[Place]:
+        """Return the places that this run of the hub has."""
+        return [place for place in self._table.of_hub(self.hub) if self._is_mine(place) and not place.entry.is_gone]
+
+    def of_others(self, now: float) -> list[Place]:
+        """Return the places at other hubs that are there."""
+        others = (hub for hub in self.leases.hubs() if hub != self.hub)
+        found = (place for hub in others for place in self._table.of_hub(hub) if not place.entry.is_gone)
+        return [place for place in found if self.leases.is_there(place.hub, place.entry.run, now)]
+
+    def _is_mine(self, place: Place) -> bool:
+        return place.hub == self.hub and place.entry.run == self.run

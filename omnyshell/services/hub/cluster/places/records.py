@@ -1,0 +1,60 @@
+"""What hubs write about who is where: values in one ordered stream."""
+
+from typing import Annotated, Union
+
+import msgspec
+
+MOST_EPOCHS = 2**53
+"""Epochs are less than this: a hub that counted further could not be overtaken by others."""
+
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=MOST_EPOCHS)]
+
+
+class Beat(msgspec.Struct, frozen=True, tag="beat", forbid_unknown_fields=True):
+    """A hub says that it is there; `run` grows by one each time that it is started."""
+
+    run: _Count
+    process: str
+    """Names the process, as two may begin a run at once."""
+
+    is_last: bool = False
+    """Whether it serves nothing any more, as it stops."""
+
+
+class Entry(msgspec.Struct, frozen=True, tag="node", forbid_unknown_fields=True):
+    """A hub says which process has a node id there, or by `is_gone` that none has it any more."""
+
+    node_id: str
+    run: _Count
+    """The run of the hub whose word it is."""
+
+    epoch: _Count
+    """Grows with each process and each hub that takes the id."""
+
+    instance: str
+    """Names the process."""
+
+    about: bytes = b""
+    """What hubs tell each other of the node; nothing here looks at it."""
+
+    is_gone: bool = False
+
+
+Record = Union[Beat, Entry]  # noqa: UP007  # msgspec wants a type that exists at run time
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_decoder = msgspec.json.Decoder(Record)
+
+
+def encode(record: Record) -> bytes:
+    """Return a record as bytes; equal records give equal bytes."""
+    return _encoder.encode(record)
+
+
+def decode(raw: bytes) -> Record:
+    """Decode a record. Raises `ValueError` for bytes that are none, or one of a newer version."""
+    try:
+        return _decoder.decode(raw)
+    except msgspec.MsgspecError as exc:
+        # Which older releases of msgspec do not derive from ValueError.
+        raise ValueError(str(exc)) from exc

@@ -1,0 +1,45 @@
+"""Who has each node id, as the stream says."""
+
+from typing import NamedTuple
+
+from omnyshell.services.hub.cluster.places.records import Entry
+
+
+class Place(NamedTuple):
+    """The newest word about a node id."""
+
+    hub: str
+    entry: Entry
+    seq: int
+    """The number of its record in the stream."""
+
+
+class PlaceTable:
+    """The newest place of each node id. A record that is no newer than what is known changes nothing."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, Place] = {}
+        self._of_hub: dict[str, set[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def get(self, node_id: str) -> Place | None:
+        """Return the newest place of a node id, also one that was let go."""
+        return self._places.get(node_id)
+
+    def of_hub(self, hub: str) -> list[Place]:
+        """Return the places of which a hub had the last word."""
+        return [self._places[node_id] for node_id in self._of_hub.get(hub, ())]
+
+    def put(self, hub: str, entry: Entry, seq: int) -> Place | None:
+        """Take a record; return the place that it replaces, if it does. A place that is gone stays, for its epoch."""
+        before = self._places.get(entry.node_id)
+        if before is not None:
+            is_update = before.hub == hub and before.entry.run == entry.run and before.entry.epoch == entry.epoch
+            if entry.epoch < before.entry.epoch or (entry.epoch == before.entry.epoch and not is_update):
+                return None
+            self._of_hub[before.hub].discard(entry.node_id)
+        self._places[entry.node_id] = Place(hub, entry, seq)
+        self._of_hub.setdefault(hub, set()).add(entry.node_id)
+        return before

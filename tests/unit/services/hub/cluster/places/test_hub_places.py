@@ -1,0 +1,194 @@
+"""Who has a node id among hubs: each rule by itself, and all of them under random trouble."""
+
+import pytest
+from support.places_world import World
+
+from omnyshell.services.hub.cluster.places.hub_places import Claim, Held, HubPlaces
+from omnyshell.services.hub.cluster.places.leases import BEAT_PERIOD, LEASE, OWN_LEASE, UNANSWERED, Standing
+from omnyshell.services.hub.cluster.places.records import MOST_EPOCHS, Beat, Entry, decode, encode
+
+STALE_AFTER = 300.0
+
+
+class Stream:
+    """Two hubs that read all at once, and one clock for both."""
+
+    def __init__(self) -> None:
+        self.seq, self.time = 0, 100.0
+        self.moved: list[str] = []
+        self.a = HubPlaces("a", "a1", STALE_AFTER, lambda place: self.moved.append(place.entry.node_id))
+        self.b = HubPlaces("b", "b1", STALE_AFTER)
+        for hub in (self.a, self.b):
+            hub.begin()
+            self.beat(hub)
+
+    def write(self, hub: HubPlaces, record: Beat | Entry) -> int:
+        self.seq += 1
+        for reader in (self.a, self.b):
+            reader.read(self.seq, hub.hub, record, self.time, self.time)
+        return self.seq
+
+    def beat(self, hub: HubPlaces) -> None:
+        number, beat = hub.beat(self.time)
+        hub.own.acknowledged(number, self.write(hub, beat), self.seq, self.time)
+
+    def claim(self, hub: HubPlaces, instance: str, reported: int = 0) -> Claim | Held:
+        return hub.claim("n", instance, reported, b"", self.time)
+
+    def take(self, hub: HubPlaces, instance: str) -> Claim:
+        claim = self.claim(hub, instance)
+        assert isinstance(claim, Claim)
+        self.write(hub, claim.entry)
+        return claim
+
+
+def test_records_are_read_as_they_were_written_and_strictly() -> None:
+    for record in (Beat(3, "p", is_last=True), Entry("n", 1, 2, "i", b"\x00about", is_gone=True)):
+        assert decode(encode(record)) == record
+    too_far, with_more = encode(Entry("n", 1, MOST_EPOCHS, "i")), encode(Beat(1, "p"))[:-1] + b',"x":1}'
+    for raw in (b"", b"{}", b'{"type":"node"}', too_far, with_more):
+        with pytest.raises(ValueError, match=r"."):
+            decode(raw)
+
+
+def test_a_node_is_found_where_it_is_and_its_epoch_grows() -> None:
+    stream = Stream()
+    assert stream.take(stream.a, "p").entry.epoch == 1
+    assert stream.a.serves("n", "p", stream.time)
+    found = stream.b.find("n", stream.time)
+    assert found is not None
+    assert (found.hub, found.entry.epoch) == ("a", 1)
+    assert stream.a.find("n", stream.time) is None
+    assert [place.entry.node_id for place in stream.b.of_others(stream.time)] == ["n"]
+    claim = stream.claim(stream.b, "p", reported=7)
+    assert isinstance(claim, Claim)
+    assert claim.entry.epoch == 8
+
+
+def test_the_same_process_moves_at_once_and_the_hub_that_had_it_is_told() -> None:
+    stream = Stream()
+    stream.take(stream.a, "p")
+    stream.take(stream.b, "p")
+    assert stream.moved == ["n"]
+    assert not stream.a.serves("n", "p", stream.time)
+    assert stream.b.serves("n", "p", stream.time)
+    assert stream.a.let_go("n", 1) is None
+
+
+def test_another_process_waits_until_the_hub_lets_go() -> None:
+    stream = Stream()
+    stream.take(stream.a, "p")
+    assert stream.claim(stream.b, "q") == Held("a")
+    gone = stream.a.let_go("n", 1)
+    assert gone is not None
+    assert not stream.a.serves("n", "p", stream.time)
+    stream.write(stream.a, gone.entry)
+    claim = stream.take(stream.b, "q")
+    assert (claim.entry.epoch, claim.last_of_all) == (2, None)
+
+
+def test_another_process_waits_until_the_lease_of_the_hub_has_ended_for_whoever_read_it() -> None:
+    stream = Stream()
+    stream.take(stream.a, "p")
+    stream.time += OWN_LEASE
+    assert not stream.a.serves("n", "p", stream.time)
+    assert stream.claim(stream.b, "q") == Held("a")
+    stream.time += LEASE - OWN_LEASE
+    claim = stream.claim(stream.b, "q")
+    assert isinstance(claim, Claim)
+    assert claim.last_of_all == stream.seq  # a beat that comes first makes it void
+    assert stream.b.find("n", stream.time) is None
+
+
+def test_another_process_at_the_same_hub_has_the_id_once_that_is_written() -> None:
+    stream = Stream()
+    stream.take(stream.a, "p")
+    claim = stream.claim(stream.a, "q")
+    assert not stream.a.serves("n", "p", stream.time)  # the new one may move on before this hub has read it
+    assert isinstance(claim, Claim)
+    stream.write(stream.a, claim.entry)
+    assert stream.a.serves("n", "q", stream.time)
+    assert stream.moved == []
+
+
+def test_a_hub_that_is_started_anew_has_nothing_and_others_see_that() -> None:
+    stream = Stream()
+    stream.take(stream.a, "p")
+    stream.a = HubPlaces("a", "a2", STALE_AFTER)
+    stream.a.read(stream.seq, "a", Beat(1, "a1"), stream.time, stream.time)
+    stream.a.begin()
+    stream.beat(stream.a)
+    assert stream.a.run == 2
+    assert stream.b.find("n", stream.time) is None
+    assert isinstance(stream.claim(stream.b, "q"), Claim)
+
+
+def test_a_hub_whose_id_another_process_has_begun_to_use_serves_nothing() -> None:
+    stream = Stream()
+    stream.take(stream.a, "p")
+    stream.write(stream.a, Beat(2, "copy"))
+    assert stream.a.is_displaced
+    assert not stream.a.serves("n", "p", stream.time)
+
+
+def test_a_lease_that_lapsed_is_held_again_when_the_stream_was_read_up_to_a_new_beat() -> None:
+    stream = Stream()
+    stream.take(stream.a, "p")
+    stream.time += 20  # it was stopped
+    number, beat = stream.a.beat(stream.time)
+    stream.a.own.acknowledged(number, stream.seq + 1, stream.seq, stream.time)
+    assert stream.a.own.standing(stream.time) is Standing.LAPSED
+    stream.write(stream.a, beat)
+    assert stream.a.own.standing(stream.time) is Standing.HELD
+
+
+def test_what_is_connected_is_served_on_while_the_engine_is_away_and_no_longer_than_said() -> None:
+    stream = Stream()
+    stream.take(stream.a, "p")
+    stream.time += BEAT_PERIOD
+    stream.a.beat(stream.time)
+    begin = stream.time
+    for second in range(int(UNANSWERED) + 1):
+        stream.a.own.tick(begin + second)
+    away = begin + UNANSWERED
+    assert stream.a.own.standing(away) is Standing.ENGINE_AWAY
+    assert stream.a.serves("n", "p", away + STALE_AFTER - 1)
+    assert not stream.a.serves("n", "p", away + STALE_AFTER)
+    stream.time = away + 60
+    stream.beat(stream.a)
+    assert stream.a.own.standing(stream.time) is Standing.HELD
+
+
+def test_a_hub_that_was_stopped_does_not_take_that_for_an_engine_that_is_away() -> None:
+    stream = Stream()
+    stream.a.own.tick(stream.time)
+    stream.a.beat(stream.time)
+    stream.time += 10
+    stream.a.own.tick(stream.time)
+    assert stream.a.own.standing(stream.time) is Standing.HELD
+    stream.time += 10
+    stream.a.own.tick(stream.time)
+    assert stream.a.own.standing(stream.time) is Standing.LAPSED
+
+
+def test_a_beat_that_the_engine_refused_is_answered() -> None:
+    stream = Stream()
+    number, _ = stream.a.beat(stream.time)
+    stream.a.own.refused(number)
+    for second in range(8):
+        stream.a.own.tick(stream.time + second)
+    assert stream.a.own.standing(stream.time + 8) is Standing.HELD
+
+
+def test_a_hub_that_stops_has_no_lease_for_anybody() -> None:
+    stream = Stream()
+    stream.take(stream.a, "p")
+    _, last = stream.a.beat(stream.time, is_last=True)
+    assert not stream.a.serves("n", "p", stream.time)
+    stream.write(stream.a, last)
+    assert isinstance(stream.claim(stream.b, "q"), Claim)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_rules_hold_whatever_is_lost_stopped_or_cut_off(seed: int) -> None:
+    World(seed).run()

@@ -23,6 +23,7 @@ PARTS = {
     "hub": Part("the hub", ("h11", "prometheus_client", "psutil")),
     "console": Part("the console", ("rich", "textual")),
     "web": Part("the console in a browser", ("aiohttp", "textual_serve")),
+    "files": Part("the copying of files", ("asyncssh",)),
 }
 """The extras that some command requires. `fast` and `vitals` are not among them: they are used if installed."""
 

@@ -37,6 +37,9 @@ class SessionMode(LenientEnum):
     SSH = "ssh"
     """Of the extension `ssh`: the system's sshd, for one connection."""
 
+    SFTP = "sftp"
+    """Of the extension `sftp`: files, by a process of the node's."""
+
 
 class SessionState(LenientEnum):
     """Where a session is in its life."""

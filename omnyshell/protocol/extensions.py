@@ -87,8 +87,12 @@ FORWARD = "forward"
 SSH = "ssh"
 """OpenSSH's own tools reach a node, with the system's sshd behind them."""
 
+SFTP = "sftp"
+"""Files are copied to and from a node, by SFTP."""
+
 OF_HUB = frozenset(
     {
+        SFTP,
         SSH,
         FORWARD,
         BYTE_TEXT,
@@ -122,6 +126,7 @@ OF_HUB = frozenset(
 
 OF_NODE = frozenset(
     {
+        SFTP,
         SSH,
         FORWARD,
         BYTE_TEXT,
@@ -147,6 +152,7 @@ OF_NODE = frozenset(
 
 OF_CLIENT = frozenset(
     {
+        SFTP,
         SSH,
         FORWARD,
         HISTORY,

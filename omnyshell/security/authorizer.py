@@ -31,6 +31,9 @@ class Action(StrEnum):
     SSH = "ssh"
     """Connect with OpenSSH's tools: shells, commands, files and forwards, as sshd gives them."""
 
+    FILES = "files"
+    """Copy files to the node and from it, as the user whose transfer it is."""
+
     WATCH = "watch"
     """List and view one's own sessions, and detach them from the terminal that has them."""
 

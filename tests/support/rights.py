@@ -15,9 +15,14 @@ from omnyshell import HubConfig, OmnyShellHub, TokenAuthenticator, TokenGrant
 from omnyshell.security.grant_tables import read_grant
 from omnyshell.security.grants import Grant
 
-ONES_OWN = ("shell", "exec", "ssh", "watch", "kill", "forward", "expose")
+ONES_OWN = ("shell", "exec", "ssh", "files", "watch", "kill", "forward", "expose")
 RIGHTS = (*ONES_OWN, "others")
-CHOICES = [chosen for size in range(len(ONES_OWN) + 1) for chosen in combinations(ONES_OWN, size)]
+OF_MODES = {"ssh", "files", "forward"}
+"""Those of modes that take an extension, which peers here do not ask for: each stands alone, as they are alike."""
+
+_ASKED_FOR = [right for right in ONES_OWN if right not in OF_MODES]
+CHOICES = [chosen for size in range(len(_ASKED_FOR) + 1) for chosen in combinations(_ASKED_FOR, size)]
+CHOICES += [ONES_OWN, *((right,) for right in sorted(OF_MODES))]
 NODE_SAYS = "the node was asked"
 SESSION = "0b0e1f1e-0000-4000-8000-000000000001"
 INFO = {

@@ -42,6 +42,7 @@ ALONE = {
     "web": ("tui.web.server",),
     "vitals": ("services.node.vitals.machine",),
     "fast": ("transport.serve_tls",),
+    "files": ("services.node.files.child.adapter",),
 }
 """What works where one extra is installed, and nothing else but what every installation has."""
 
@@ -115,7 +116,8 @@ def test_every_module_below_the_console_loads_or_names_the_extra_it_needs() -> N
 import importlib, json, pkgutil, omnyshell
 lacking = {}
 for found in pkgutil.walk_packages(omnyshell.__path__, "omnyshell.", onerror=lambda name: None):
-    if not found.name.startswith("omnyshell.tui."):
+    # What serves files is a process of its own, which says by itself what is missing.
+    if not found.name.startswith(("omnyshell.tui.", "omnyshell.services.node.files.child.")):
         try:
             importlib.import_module(found.name)
         except ImportError as exc:
@@ -156,11 +158,16 @@ def test_what_is_imported_is_asked_for() -> None:
         "tui/": modules_of(requirements("console")),
         "services/hub/": modules_of(requirements("hub")),
         "transport/serve_tls.py": modules_of(requirements("fast")),
+        "services/node/files/": modules_of(requirements("files")),
     }
     for path in PACKAGE.rglob("*.py"):
         place = str(path.relative_to(PACKAGE))
         allowed = next((found for part, found in of_part.items() if place.startswith(part)), always)
-        used = set(IMPORT.findall(path.read_text())) - sys.stdlib_module_names - {"omnyshell", "omnyshell_keeper"}
+        used = (
+            set(IMPORT.findall(path.read_text()))
+            - sys.stdlib_module_names
+            - {"omnyshell", "omnyshell_files", "omnyshell_keeper"}
+        )
         assert used <= allowed, place
 
 

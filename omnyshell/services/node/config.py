@@ -8,6 +8,7 @@ from omnyshell.protocol.limits import HEARTBEAT_INTERVAL
 from omnyshell.services.dial import HubAccess
 from omnyshell.services.exposer.targets import NoTargets, TargetPatterns, TargetPolicy
 from omnyshell.services.node.environment import REFUSED_VARIABLES
+from omnyshell.services.node.files.policy import FilesPolicy
 from omnyshell.services.node.restriction.policy import CommandPolicy
 
 
@@ -79,6 +80,9 @@ class NodeConfig:
 
     ssh_include: Path | None = None
     """A file of sshd's settings that hold for sessions of ssh as well."""
+
+    files: FilesPolicy = field(default_factory=FilesPolicy)
+    """Which files may be copied, and which way."""
 
     is_service: bool = False
     """Whether the node retries after a refused credential, instead of ending."""

@@ -31,6 +31,7 @@ from omnyshell.protocol.extensions import (
     LOGINS,
     NODE_INSTANCE,
     OF_NODE,
+    SFTP,
 )
 from omnyshell.protocol.handshake import CLOSE_REPLACED, CLOSE_TRY_AGAIN_LATER, HELD_OFF, REPLACED
 from omnyshell.protocol.messages import (
@@ -247,9 +248,11 @@ class OmnyShellNode:
 
     def _capabilities(self) -> NodeCapabilitiesMessage:
         tunnels = () if isinstance(self._config.reachable, NoTargets) else (TUNNEL_SERVICE,)
+        # What it is asked for in vain it announces too, and says why.
+        served = OF_NODE if self._sessions.offers_files else OF_NODE - {SFTP}
         return NodeCapabilitiesMessage(
             shells=self._shells,
-            features=(*SERVICES, *tunnels, *sorted(OF_NODE)),
+            features=(*SERVICES, *tunnels, *sorted(served)),
             max_sessions=self._config.max_sessions,
         )
 

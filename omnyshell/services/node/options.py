@@ -16,6 +16,7 @@ from omnyshell.services.access_options import ACCESS, BIND_CERTIFICATE, CA
 from omnyshell.services.exposer.targets import TargetPatterns
 from omnyshell.services.node.config import Keeping, NodeConfig
 from omnyshell.services.node.environment import REFUSED_VARIABLES
+from omnyshell.services.node.files.policy import IS_ROOTS
 from omnyshell.services.node.keeper.limited import LIMITS
 from omnyshell.services.node.keeper.whose import check_both, check_users, users_from_table
 from omnyshell.services.node.restriction.tables import COMMANDS, rules_from_tables
@@ -139,6 +140,28 @@ SESSIONS = (
     ),
 )
 
+FILES = (
+    Option(
+        "--files-root",
+        "directory below which files may be copied, ~ being the home of whoever copies; may be repeated (anywhere that "
+        "their user may, if not given)",
+        "DIR",
+        "list",
+        sets="files.roots",
+        parse=tuple,
+        check=IS_ROOTS,
+        if_empty="name directories, say files-off = true, or leave it out for all that their user may",
+    ),
+    Option("--files-read-only", "let files be copied from the node alone", kind="flag", sets="files.read_only"),
+    Option(
+        "--files-off",
+        "let no files be copied; shells and commands reach them still",
+        kind="flag",
+        sets="files.is_offered",
+        parse=lambda is_off: not is_off,
+    ),
+)
+
 SCREENS = (
     Option(
         "--history",
@@ -239,7 +262,7 @@ KEEPER_START = (
 
 KEEPER_STOP = (*KEEPER_PLACE, Option("--yes", "do not ask, however many sessions end", kind="flag"))
 
-_OF_SESSIONS = (*SESSIONS, *SCREENS, *KEEPER, *USERS, *LIMITS)
+_OF_SESSIONS = (*SESSIONS, *FILES, *SCREENS, *KEEPER, *USERS, *LIMITS)
 _DECLARED = (*IDENTITY, *NODE_ACCESS, *RULES, *_OF_SESSIONS, *SERVICE, LOG_LEVEL, LOG_FORMAT)
 
 

@@ -9,6 +9,7 @@ from support.raw_peer import logged_in, registered
 from support.rights import (
     CHOICES,
     CLIENT,
+    OF_MODES,
     ONES_OWN,
     QUESTIONS,
     RIGHTS,
@@ -68,7 +69,7 @@ async def test_every_request_under_every_choice_of_rights(certificates: Certific
                     refused = await ask(client, "admin.access.request", nodeId="n1")
                     assert refused["code"] == "not_found"
         refused = [record for record in hub.audit if "not_auth" in record.reason or record.reason == "Not authorized"]
-        assert {record.detail.split()[0] for record in refused} == set(ONES_OWN) - {"forward", "ssh"}
+        assert {record.detail.split()[0] for record in refused} == set(ONES_OWN) - OF_MODES
 
 
 async def test_who_may_not_know_a_node_is_told_what_the_original_said(certificates: Certificates) -> None:
@@ -176,17 +177,17 @@ async def test_the_authorizer_of_an_embedder_decides_everywhere(
     ):
         found, _ = await all_that_is_allowed(client)
         assert {right for right, ok in found.values() if ok} == allowed
-        assert {right for right, ok in found.values() if not ok} == set(ONES_OWN) - allowed - {"forward", "ssh"}
+        assert {right for right, ok in found.values() if not ok} == set(ONES_OWN) - allowed - OF_MODES
         assert await listed(client) == (["n1"] if allowed else [])
 
 
 @pytest.mark.parametrize(
     ("shells", "features", "unserved"),
     [
-        (["/bin/sh"], ["pty", "tunnel", "ssh"], set()),
-        ([], ["pty", "tunnel", "ssh"], {"shell", "ssh"}),
-        (["/bin/sh"], ["pty"], {"ssh", "forward", "expose"}),
-        ([], [], {"shell", "ssh", "forward", "expose"}),
+        (["/bin/sh"], ["pty", "tunnel", "ssh", "sftp"], set()),
+        ([], ["pty", "tunnel", "ssh", "sftp"], {"shell", "ssh"}),
+        (["/bin/sh"], ["pty"], {"ssh", "files", "forward", "expose"}),
+        ([], [], {"shell", "ssh", "files", "forward", "expose"}),
     ],
 )
 async def test_what_a_node_does_not_serve_is_said_beside_the_rights(
@@ -227,7 +228,7 @@ async def test_access_is_explained_to_admins_and_to_everybody_about_themselves(c
             assert why["shell"] == (False, refused, ["developer"])
             assert why["expose"] == (False, "it is more than allow-roles gives, and no grant gives it", ["admin"])
             of_dev = await ask(admin, *explain, nodeId="n1", principal="dev")
-            assert [right["allowed"] for right in of_dev["rights"]] == [True] * 6 + [False] * 2
+            assert [right["allowed"] for right in of_dev["rights"]] == [True] * 7 + [False] * 2
             nobody = await ask(admin, *explain, nodeId="n1", principal="nobody")
             assert (nobody["known"], nobody["roles"]) == (False, [])
             local = await ask(web, *explain, nodeId="@local")

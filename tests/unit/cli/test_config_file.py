@@ -77,7 +77,7 @@ def test_grants_come_from_the_file_in_their_order(tmp_path: Path, certificates: 
     assert hub_config_from(hub_options(tmp_path, BASE.format(certificates))).grants == ()
 
 
-MOST = {"exec", "ssh", "watch", "kill", "forward"}
+MOST = {"exec", "ssh", "files", "watch", "kill", "forward"}
 
 
 def documented(file: str) -> str:
@@ -297,7 +297,7 @@ def test_whatever_a_file_holds_it_is_options_or_one_error(text: str) -> None:
             read_options(file.name, HUB_START.options)
 
 
-EMPTY_OPENS = {"allow-command", "tunnel-allow", "public-url"}
+EMPTY_OPENS = {"allow-command", "tunnel-allow", "files-root", "public-url"}
 """Lists that restrict where something is in them, and nothing where they are not said."""
 
 

@@ -25,6 +25,7 @@ _DONE: Mapping[Action, str] = {
     Action.SHELL: "open a shell",
     Action.EXEC: "run commands",
     Action.SSH: "connect by ssh",
+    Action.FILES: "copy files",
     Action.WATCH: "look at sessions",
     Action.KILL: "end sessions",
     Action.FORWARD: "reach targets",

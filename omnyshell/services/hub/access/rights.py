@@ -6,7 +6,7 @@ from typing import Any
 from omnyshell.model.nodes import TUNNEL_SERVICE, NodeCapabilities
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import SessionMode
-from omnyshell.protocol.extensions import RIGHTS, SSH
+from omnyshell.protocol.extensions import RIGHTS, SFTP, SSH
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
     ControlMessage,
@@ -22,7 +22,7 @@ from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.audit.log import LONGEST_NAME
 
 RIGHTS_TAKEN: Mapping[type[ControlMessage], tuple[Action, ...]] = {
-    SessionOpen: (Action.SHELL, Action.EXEC, Action.SSH, Action.FORWARD),
+    SessionOpen: (Action.SHELL, Action.EXEC, Action.SSH, Action.FILES, Action.FORWARD),
     DetachedSessionsRequest: (Action.WATCH,),
     SessionScreenRequest: (Action.WATCH,),
     SessionHistoryRequest: (Action.WATCH,),
@@ -67,6 +67,8 @@ def serves(capabilities: NodeCapabilities | None, right: Action) -> bool:
     """Tell whether a node offers anything that needs the right, according to its capabilities."""
     if capabilities is None:
         return True
+    if right is Action.FILES:
+        return SFTP in capabilities.features
     if right in (Action.SHELL, Action.SSH):
         return bool(capabilities.shells) and (right is Action.SHELL or SSH in capabilities.features)
     return right not in (Action.FORWARD, Action.EXPOSE) or TUNNEL_SERVICE in capabilities.features
@@ -88,4 +90,9 @@ def right_of_mode(mode: SessionMode) -> Action:
     return _OF_MODE.get(mode, Action.EXEC)
 
 
-_OF_MODE = {SessionMode.SHELL: Action.SHELL, SessionMode.FORWARD: Action.FORWARD, SessionMode.SSH: Action.SSH}
+_OF_MODE = {
+    SessionMode.SHELL: Action.SHELL,
+    SessionMode.FORWARD: Action.FORWARD,
+    SessionMode.SSH: Action.SSH,
+    SessionMode.SFTP: Action.FILES,
+}

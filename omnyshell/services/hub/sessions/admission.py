@@ -8,7 +8,7 @@ from omnyshell.model.grammars import is_login, is_principal
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol.byte_text import has_bytes
-from omnyshell.protocol.extensions import BYTE_TEXT, FORWARD, LOGINS, RESUME_OFFSET, SSH
+from omnyshell.protocol.extensions import BYTE_TEXT, FORWARD, LOGINS, RESUME_OFFSET, SFTP, SSH
 from omnyshell.protocol.messages import SessionOpen
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.access.policy import HubPolicy
@@ -77,14 +77,13 @@ class SessionAdmission:
             problem = "Tunnels are not opened as sessions"
         elif request.mode is SessionMode.FORWARD or request.target or request.forward:
             problem = self._problem_of_forward(client, request)
-        elif (request.mode is SessionMode.SSH or request.ssh_key) and not _may_be_ssh(client, request):
-            problem = "Sessions of ssh are for clients that announced them"
         elif request.owner and not (request.resume_session_id and is_principal(request.owner)):
             problem = "Only a session that is there has an owner"
         elif request.user is not None and not (request.resume_session_id is None and is_login(request.user)):
             problem = "A session that is there has its user" if request.resume_session_id else "That is no user's name"
         elif not is_node_id(request.node_id):
             problem = "No node is named" if not request.node_id else "A node id has letters, digits, '_', '.' and '-'"
+        problem = problem or _problem_of_mode(client, request)
         if problem:
             raise SessionRejectedException(problem, code=ErrorCodes.BAD_REQUEST)
 
@@ -169,14 +168,20 @@ class SessionAdmission:
         return int(freed is not None), int(freed is not None and freed.client.principal.id == client.principal.id)
 
 
-def _may_be_ssh(client: Peer, request: SessionOpen) -> bool:
-    return request.mode is SessionMode.SSH and SSH in client.features
+def _problem_of_mode(client: Peer, request: SessionOpen) -> str:
+    is_ssh = request.mode is SessionMode.SSH
+    if (is_ssh or request.ssh_key) and not (is_ssh and SSH in client.features):
+        return "Sessions of ssh are for clients that announced them"
+    if request.mode is SessionMode.SFTP and SFTP not in client.features:
+        return "Copying files is for clients that announced it"
+    return ""
 
 
 def _check_age(node: ReachableNode, request: SessionOpen) -> None:
     needs = {"bytes that are no UTF-8": (has_bytes(request), BYTE_TEXT)}
     needs["forwards"] = (request.mode is SessionMode.FORWARD, FORWARD)
     needs["ssh"] = (request.mode is SessionMode.SSH, SSH)
+    needs["copying files"] = (request.mode is SessionMode.SFTP, SFTP)
     for what, (is_needed, extension) in needs.items():
         if is_needed and extension not in node.peer.features:
             text = f"Node '{node.node_id}' is too old for {what}: its OmnyShell wants an update"

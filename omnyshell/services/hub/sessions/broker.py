@@ -10,7 +10,7 @@ from datetime import datetime
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import IdFactory, matches_ref, normal_id, short_id
-from omnyshell.model.sessions import CloseReason, SessionMode, SessionState
+from omnyshell.model.sessions import CloseReason, SessionState
 from omnyshell.protocol.extensions import OTHERS_SESSIONS
 from omnyshell.protocol.limits import SESSION_OPEN_TIMEOUT
 from omnyshell.protocol.messages import (
@@ -43,6 +43,7 @@ from omnyshell.services.hub.sessions.relay import ClientEnd, NodeEnd, Relay
 from omnyshell.services.hub.sessions.route import Session, SessionRoute
 from omnyshell.services.hub.sessions.router import SessionRouter
 from omnyshell.services.hub.sessions.translation import (
+    AUDITED_AS,
     SHOWN_NAME_LENGTH,
     carried_by,
     client_answer,
@@ -190,8 +191,7 @@ class HubBroker:
         if route.is_connection:
             self._audit_connection(route)
         else:
-            opening = "ssh.open" if session.mode is SessionMode.SSH else "session.open"
-            action = "session.resume" if route.is_resume else opening
+            action = "session.resume" if route.is_resume else AUDITED_AS.get(session.mode, "session.open")
             self._audit_session(action, route, more=f"as {route.as_user}" if route.as_user else "")
         route.client.send_in_order(client_answer(message, route), route.client_channel)
 

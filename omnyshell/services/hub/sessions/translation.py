@@ -19,6 +19,9 @@ from omnyshell.protocol.extensions import (
 from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionOpened, SessionOpen, SessionOpened
 from omnyshell.services.hub.sessions.route import SessionRoute
 
+AUDITED_AS = {SessionMode.SSH: "ssh.open", SessionMode.SFTP: "files.open"}
+"""The actions by which sessions of some modes are audited, which say at their end how much they carried."""
+
 SHOWN_NAME_LENGTH = 255
 """Characters of an unchecked name from a peer that are quoted in errors and audited."""
 
@@ -35,13 +38,13 @@ def shown_command(request: SessionOpen) -> str:
 
 
 def carried_by(route: SessionRoute) -> str:
-    """Return what a forward or a session of ssh has carried, for the audit; "" for other sessions."""
-    is_ssh = route.session.mode is SessionMode.SSH
-    if not route.is_forward and not is_ssh:
+    """Return what a forward, or a session of ssh or of files, has carried, for the audit; "" for other sessions."""
+    is_of_mode = route.session.mode in AUDITED_AS
+    if not route.is_forward and not is_of_mode:
         return ""
     bytes_in, bytes_out = route.carried
     carried = f"{bytes_in} bytes in, {bytes_out} out"
-    return carried if is_ssh else f"{route.connected} connections, {carried}"
+    return carried if is_of_mode else f"{route.connected} connections, {carried}"
 
 
 def node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:

@@ -8,12 +8,16 @@ from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.model.sessions import SessionMode, ShellFamily
 from omnyshell.services.node.backend import Launch, ShellRequest
 from omnyshell.services.node.environment import POSIX_SHELL, child_environment, login_environment, start_directory
+from omnyshell.services.node.files import program as of_files
 from omnyshell.services.node.restriction.environment import NO_HOME
 from omnyshell.services.node.restriction.policy import CommandPolicy
-from omnyshell.services.node.ssh.program import program
+from omnyshell.services.node.ssh import program as of_ssh
 
 USERS_SHELL = ""
 """Stands for the shell of the user whom a program gets."""
+
+_BEYOND_COMMANDS = {SessionMode.SSH: "gets in by ssh", SessionMode.SFTP: "copies files"}
+"""What no rule for commands could contain."""
 
 _POWERSHELL = ("pwsh", "-NoLogo", "-NoProfile", "-Command")
 
@@ -53,9 +57,9 @@ def prepare_for_login(request: ShellRequest, policy: CommandPolicy, refused_vari
 
 
 def _restricted(request: ShellRequest, policy: CommandPolicy, refused_variables: Sequence[str]) -> Launch:
-    if request.mode is SessionMode.SSH:
-        text = "This node runs certain commands alone, so nobody gets in by ssh: `omnyshell exec` runs them"
-        raise SessionRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
+    if request.mode in _BEYOND_COMMANDS:
+        text = f"This node runs certain commands alone, so nobody {_BEYOND_COMMANDS[request.mode]}"
+        raise SessionRejectedException(f"{text}: `omnyshell exec` runs them", code=ErrorCodes.NOT_AUTHORIZED)
     return policy.launch(request, refused_variables)
 
 
@@ -72,7 +76,9 @@ def _below_home(directory: str) -> str:
 
 def _argv(request: ShellRequest, shell: str) -> list[str]:
     if request.mode is SessionMode.SSH:
-        return list(program())
+        return list(of_ssh.program())
+    if request.mode is SessionMode.SFTP:
+        return list(of_files.program())
     if request.args:
         return [request.command, *request.args] if request.command else list(request.args)
     if request.command:

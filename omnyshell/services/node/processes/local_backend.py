@@ -84,7 +84,7 @@ class LocalBackend:
 
 
 def _check_mode(request: ShellRequest) -> None:
-    if request.mode not in (SessionMode.EXEC, SessionMode.SHELL, SessionMode.SSH):
+    if request.mode not in (SessionMode.EXEC, SessionMode.SHELL, SessionMode.SSH, SessionMode.SFTP):
         raise SessionRejectedException(f"This node does not serve mode '{request.mode}'", code="bad_request")
 
 

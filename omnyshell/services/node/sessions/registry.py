@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from omnyshell.protocol.byte_text import from_wire, shown
 from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionRejected
 from omnyshell.services.node.backend import Asker, LeavingBackend, ShellBackend, ShellRequest, ShellSession
 from omnyshell.services.node.config import NodeConfig
+from omnyshell.services.node.files.service import FileService
 from omnyshell.services.node.forwards.backend import Forwards
 from omnyshell.services.node.keeper.place import keepers_directories
 from omnyshell.services.node.records.record import NotedState
@@ -61,6 +62,10 @@ class NodeSessions:
         self._ssh = SshService(
             config.node_id, config.state_dir, config.access.credentials, config.refused_variables, config.ssh_include
         )
+        self._files = FileService(config.files)
+        self.offers_files = self._files.is_offered and not config.commands.is_restricted
+        """Whether files can be copied."""
+
         self._clock = clock
         self._new_screen = new_screen
         self._sessions: dict[str, NodeSession] = {}
@@ -177,7 +182,7 @@ class NodeSessions:
             return
         self._check_room(request)
         # Of sshd nothing that matters comes after its own end, whoever still holds its output.
-        request.leader_only = request.leader_only or request.mode is SessionMode.SSH
+        request.leader_only = request.leader_only or request.mode in (SessionMode.SSH, SessionMode.SFTP)
         session = self._new_session(request, self._screen_for(request, request.pty))
         end = _channel_end(session, connection, channel_id, request)
         try:
@@ -198,6 +203,8 @@ class NodeSessions:
         asked = _shell_request(request)
         if request.mode is SessionMode.SSH:
             asked = replace(asked, of_node=self._ssh.variables(request))
+        elif request.mode is SessionMode.SFTP:
+            asked = _without_wishes(asked, self._files.variables())
         return self._backend.start(asked, session)
 
     def _resume(
@@ -323,9 +330,14 @@ class NodeSessions:
 
 
 def _is_of_kind(session: NodeSession, request: NodeSessionOpen) -> bool:
-    """Whether a session is what the hub has judged, as a shell, a forward, ssh and a command take a right each."""
-    kinds = (SessionMode.SHELL, SessionMode.FORWARD, SessionMode.SSH)
+    """Whether a session is what the hub has judged, as each kind takes a right of its own."""
+    kinds = (SessionMode.SHELL, SessionMode.FORWARD, SessionMode.SSH, SessionMode.SFTP)
     return all((session.mode is kind) is (request.mode is kind) for kind in kinds)
+
+
+def _without_wishes(asked: ShellRequest, of_node: Mapping[str, str]) -> ShellRequest:
+    """Return a request for files, whose process gets nothing of its client's, who may perhaps run nothing."""
+    return replace(asked, command=None, args=(), env={}, cwd=None, pty=None, of_node=of_node)
 
 
 def asker_of(said: SessionAsker | None, owner: str) -> Asker:

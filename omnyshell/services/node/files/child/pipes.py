@@ -1,0 +1,96 @@
+"""The two pipes of a transfer, as asyncssh's handlers want theirs, but that reading and writing block."""
+
+import os
+from typing import Any
+
+_READ_AT_ONCE = 1 << 18
+_MOST_WAITING = 1 << 16
+"""Bytes of answers that are written together."""
+
+
+class Silent:
+    """A log that nobody reads."""
+
+    def get_child(self, *_: object) -> "Silent":
+        """Return a part of it."""
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        return _said
+
+
+def _said(*_: object, **__: object) -> None:
+    pass
+
+
+class Output:
+    """Answers, written when there is no other request to be read, or enough of them."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._waiting: list[bytes] = []
+        self._size = 0
+        self._is_closed = False
+
+    @property
+    def channel(self) -> "Output":
+        """Whether it is closing is asked of it."""
+        return self
+
+    def is_closing(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._is_closed
+
+    def write(self, data: bytes) -> None:
+        """Take an answer. Raises `OSError` where nobody reads any more."""
+        self._waiting.append(data)
+        self._size += len(data)
+        if self._size >= _MOST_WAITING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits. Raises `OSError` as above."""
+        left = memoryview(b"".join(self._waiting))
+        self._waiting.clear()
+        self._size = 0
+        while left:
+            left = left[os.write(self._fd, left) :]
+
+    def close(self) -> None:
+        """Write what waits, and take no more. Idempotent."""
+        self.flush()
+        self._is_closed = True
+
+
+class Input:
+    """Requests. Before one is waited for, all answers are written."""
+
+    logger = Silent()
+
+    def __init__(self, fd: int, output: Output) -> None:
+        self._fd = fd
+        self._output = output
+        self._data = memoryview(b"")
+
+    def get_extra_info(self, _name: str, default: Any = None) -> Any:
+        """Nothing is known of a client."""
+        return default
+
+    async def readexactly(self, size: int) -> bytes:
+        """Return so many bytes. Raises `EOFError` at the end, and `OSError`."""
+        if len(self._data) >= size:
+            return self._taken(size)
+        parts, missing = [self._taken(len(self._data))], size
+        missing -= len(parts[0])
+        while missing:
+            self._output.flush()
+            self._data = memoryview(os.read(self._fd, _READ_AT_ONCE))
+            if not self._data:
+                raise EOFError
+            parts.append(self._taken(min(missing, len(self._data))))
+            missing -= len(parts[-1])
+        return b"".join(parts)
+
+    def _taken(self, size: int) -> bytes:
+        taken, self._data = self._data[:size], self._data[size:]
+        return bytes(taken)

@@ -31,7 +31,8 @@ from omnyshell.transport.bulk_frames import (
     bulk_frame,
 )
 from omnyshell.transport.cut_off import CutOff
-from omnyshell.transport.link_stage import FOLLOWING, LinkStage
+from omnyshell.transport.link_stage import FOLLOWING, LinkStage, close_cause
+from omnyshell.transport.written_together import SmallWrites, together
 
 if TYPE_CHECKING:
     from omnyshell.transport.fragments import Fragments
@@ -46,8 +47,6 @@ UNREAD_PONGS_LIMIT = MIB
 CLOSE_TIMEOUT = 5.0
 LINGER = 1.0
 """Seconds of further reading after a failure, so that the peer can read the close frame before a reset discards it."""
-
-ABNORMAL_CLOSURE = 1006
 
 _END_OF_HEADERS = b"\r\n\r\n"
 
@@ -97,6 +96,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._buffers: LineBuffers | None = None
         self._small_frame: Callable[[], None] = lambda: None
         self._paused = False
+        self._small = SmallWrites(self._write_now)
         self._unread_pongs = 0
         self._held: HeldReading | None = None
         self._fragments: Fragments | None = None
@@ -286,7 +286,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._ws.receive_eof()
         self._outbox.clear()
         self._outbox.count_in(None)
-        self._handler.link_closed(*self._close_cause())
+        self._handler.link_closed(*close_cause(self._ws))
 
     def pause_writing(self) -> None:
         """Keep messages in the outbox, as the transport is full."""
@@ -346,6 +346,10 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def _deal_with(self, view: memoryview) -> None:
         """Process the input, up to the point at which reading is held."""
         self.last_heard = self._loop.time()
+        with together:
+            self._take_frames(view)
+
+    def _take_frames(self, view: memoryview) -> None:
         frames = self._bulk.feed(view)
         left = self.frames_a_turn
         for kind, data in frames:
@@ -471,13 +475,17 @@ class WebSocketLink(asyncio.BufferedProtocol):
             self._cut_off.within(CLOSE_TIMEOUT)
 
     def _write(self, writes: Sequence[Piece]) -> None:
+        if not self._small.take(writes):
+            self._write_now(writes)
+
+    def _write_now(self, writes: Sequence[Piece]) -> None:
         transport = self._transport
-        if transport is None or transport.is_closing():
-            return
-        transport.writelines(writes)
+        if transport is not None and not transport.is_closing():
+            transport.writelines(writes)
 
     def _end_of_stream(self) -> None:
         """End the connection, as TLS transports have no half-close; later if the peer may still be sending."""
+        self._small.flush()
         transport = self._transport
         if transport is None or transport.is_closing():
             return
@@ -485,15 +493,6 @@ class WebSocketLink(asyncio.BufferedProtocol):
             transport.close()
         else:
             self._cut_off.within(LINGER)
-
-    def _close_cause(self) -> tuple[int, str]:
-        received = self._ws.close_rcvd
-        if received is not None:
-            return int(received.code), received.reason
-        sent = self._ws.close_sent
-        if sent is not None and sent.code == CLOSE_MESSAGE_TOO_BIG:
-            return CLOSE_MESSAGE_TOO_BIG, sent.reason
-        return ABNORMAL_CLOSURE, ""
 
 
 def _frame(message: Outgoing, *, mask: bool) -> list[Piece]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from os.path import normpath
 from typing import Protocol
@@ -25,6 +26,7 @@ class TargetPolicy(Protocol):
         """
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Tell whether a host is this machine's loopback, by name or by address."""
     if host.lower() == LOCALHOST:

@@ -7,7 +7,7 @@ import random
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from omnyshell.model.admin import SessionInfo
 from omnyshell.model.targets import Target
 from omnyshell.protocol.messages.admin import LiveSessionsRequest, LiveSessionsResponse, SessionEnd
 from omnyshell.services.client.admin import AdminClient
+from omnyshell.services.client.forwarding import connection as local
 from omnyshell.services.client.forwarding.forwarder import Forwarder
 from omnyshell.services.client.forwarding.places import Forward, Place
 from omnyshell.services.client.forwarding.sessions import ask_for_connection, open_permission
@@ -160,7 +161,69 @@ async def test_hundreds_connect_at_once(certificates: Certificates, tmp_path: Pa
         # Each of them has gone, and no list ever shows it.
         (session,) = await sessions_of(certificates, hub)
         assert session.mode == "forward"
-        assert (session.bytes_in, session.bytes_out) == (sum(map(len, texts)), sum(map(len, texts)) + _CONNECTIONS)
+        assert session.bytes_in == session.bytes_out == sum(map(len, texts))
+
+
+async def test_hundreds_use_a_proxy_at_once(certificates: Certificates, tmp_path: Path) -> None:
+    async with (
+        stack(certificates, tmp_path) as (_, _, client),
+        target(shout) as to,
+        Forwarder(client, "n1", socks=[Place("127.0.0.1", 0)]) as forwarder,
+    ):
+        asked = b"\x05\x01\x00\x05\x01\x00\x03\x09localhost" + to.port.to_bytes(2, "big")
+        texts = [f"number {number}".encode() for number in range(_CONNECTIONS)]
+        answers = await asyncio.gather(*(said(port_of(forwarder), asked + text) for text in texts))
+        assert {answer[:12] for answer in answers} == {bytes((5, 0, 5, 0, 0, 1)) + bytes(6)}
+        assert [answer[12:] for answer in answers] == [text.upper() for text in texts]
+
+
+async def test_who_tells_a_proxy_nothing_has_to_go(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "GREETING_TIMEOUT", 0.05)
+    async with (
+        stack(certificates, tmp_path) as (_, _, client),
+        target(shout) as to,
+        Forwarder(client, "n1", socks=[Place("127.0.0.1", 0)]) as forwarder,
+    ):
+        for start in (b"", b"\x05", b"\x05\x01\x00", b"\x05\x01\x00\x05\x01\x00\x03\x09local"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port_of(forwarder))
+            writer.write(start)
+            with suppress(ConnectionResetError):
+                assert await within(reader.read()) in (b"", b"\x05\x00"), start
+            writer.close()
+        # Whoever has said it may take any time.
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(forwarder))
+        writer.write(b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01" + to.port.to_bytes(2, "big"))
+        await within(reader.readexactly(12))
+        loop = asyncio.get_running_loop()
+        over = loop.create_future()
+        loop.call_later(0.1, over.set_result, None)
+        await over
+        writer.write(b"late")
+        assert await within(reader.readexactly(4)) == b"LATE"
+        writer.close()
+
+
+async def test_a_forward_has_so_many_connections_and_no_more(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "MOST_CONNECTIONS", 1)
+    told: list[str] = []
+    async with (
+        stack(certificates, tmp_path) as (_, _, client),
+        target(shout) as to,
+        forwarding(client, to, tell=told.append) as port,
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"x")
+        assert await within(reader.readexactly(1)) == b"X"
+        other, others_writer = await asyncio.open_connection("127.0.0.1", port)
+        with suppress(ConnectionResetError):
+            assert await within(other.read()) == b""
+        others_writer.close()
+        assert [text.split(",")[0] for text in told] == ["there are 1 connections"]
+        writer.close()
 
 
 async def test_unix_sockets_on_either_side(certificates: Certificates, tmp_path: Path) -> None:
@@ -278,14 +341,14 @@ async def test_connections_go_on_over_a_restart_of_the_hub(certificates: Certifi
         async with (
             running_node(certificates, port, tmp_path / "node"),
             OmnyShellClient(patient) as client,
-            forwarding(client, to) as local,
+            forwarding(client, to) as place,
         ):
-            reader, writer = await asyncio.open_connection("127.0.0.1", local)
+            reader, writer = await asyncio.open_connection("127.0.0.1", place)
             writer.write(b"before ")
             assert await within(reader.readexactly(7)) == b"BEFORE "
             await hub.stop()
             writer.write(b"meanwhile ")
-            late = asyncio.create_task(said(local, b"late"))
+            late = asyncio.create_task(said(place, b"late"))
             async with OmnyShellHub(hub_config(certificates, state_dir=tmp_path / "hub", port=port)):
                 assert await within(reader.readexactly(10)) == b"MEANWHILE "
                 assert await within(late) == b"LATE"

@@ -9,16 +9,29 @@ from omnyshell.errors import OmnyShellException
 from omnyshell.model.forwards import FINISHED, TARGET_FINISHED
 from omnyshell.model.targets import Target
 from omnyshell.protocol.frames import DataOpcode
-from omnyshell.protocol.limits import BULK_PAYLOAD
+from omnyshell.protocol.limits import BULK_PAYLOAD, KIB
 from omnyshell.services.client.forwarding.socks import SUCCEEDED, SocksRefusal, SocksRequest, reply, reply_to
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.transport.tcp_stream import TcpStream
+from omnyshell.transport.written_together import together
+
+GREETING_TIMEOUT = 30.0
+"""Seconds in which a client of SOCKS has to say what it wants."""
+
+MOST_EARLY = 16 * KIB
+"""Bytes that are taken before a connection is asked for: they go with the request."""
+
+MOST_CONNECTIONS = 4096
+"""The most connections of a forward at once, as many as its node has."""
 
 
 class Connector(Protocol):
     """Makes connections to targets."""
 
-    async def connect(self, target: Target) -> RemoteSession:
+    async def until_permitted(self) -> None:
+        """Return when connections can be asked for."""
+
+    def connect(self, target: Target) -> RemoteSession:
         """Ask for one. Raises `OmnyShellException`."""
 
     async def until_open(self, session: RemoteSession) -> None:
@@ -57,6 +70,9 @@ class LocalConnection:
 
         self._taken = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._late: asyncio.TimerHandle | None = None
+        """Ends a client of SOCKS that does not say what it wants."""
+
         self.stream = TcpStream(self)
 
     async def close(self) -> None:
@@ -70,24 +86,32 @@ class LocalConnection:
 
     def stream_opened(self) -> None:
         """Somebody has connected."""
+        if len(self._members) >= MOST_CONNECTIONS:
+            self._failed(f"there are {MOST_CONNECTIONS} connections, so that no further one is made")
+            self.stream.abort()
+            return
         self._members.add(self)
         if self._target is not None:
             self._start(self._carry(self._target))
+        else:
+            self._late = asyncio.get_running_loop().call_later(GREETING_TIMEOUT, self.stream.abort)
 
     def budget(self) -> int:
-        """Read what SOCKS needs, and then as much as can be sent on."""
+        """Read what SOCKS needs, a first piece to go with the request, and then as much as can be sent on."""
         if self._session is not None:
             return 0 if self._session.is_stuck else BULK_PAYLOAD
-        return BULK_PAYLOAD if self._socks is not None and self._socks.target is None else 0
+        return MOST_EARLY - len(self._early)
 
     def bytes_read(self, data: memoryview) -> None:
         """Send bytes on."""
-        if self._session is None:
+        if self._session is not None:
+            self._session.send(bytes(data))
+            if self._session.is_stuck:
+                self._start(self._read_on(self._session))
+        elif self._target is not None:
+            self._early += bytes(data)
+        else:
             self._negotiate(bytes(data))
-            return
-        self._session.send(bytes(data))
-        if self._session.is_stuck:
-            self._start(self._read_on(self._session))
 
     def stream_ended(self) -> None:
         """Whoever has connected has finished writing."""
@@ -106,6 +130,7 @@ class LocalConnection:
     def stream_lost(self, _error: Exception | None) -> None:
         """Leave the target: nobody is there any more."""
         self._members.discard(self)
+        self._is_told()
         self._taken.set()
         if self._session is not None:
             self._session.close()
@@ -131,15 +156,24 @@ class LocalConnection:
         if answer:
             self._write(answer)
         if self._socks.target is not None:
+            self._is_told()
             self._early = self._socks.rest
             self._target = self._socks.target
             self._start(self._carry(self._target))
 
+    def _is_told(self) -> None:
+        """Wait no longer for what a client of SOCKS wants."""
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
     async def _carry(self, target: Target) -> None:
         try:
-            session = await self._connector.connect(target)
-            async with session:
+            await self._connector.until_permitted()
+            with together:
+                session = self._connector.connect(target)
                 self._join(session)
+            async with session:
                 await self._connector.until_open(session)
                 await self._carry_on(session)
         except OmnyShellException as exc:

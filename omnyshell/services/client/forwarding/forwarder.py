@@ -137,9 +137,12 @@ class Forwarder:
             permission.close()
         self._tell(f"{why}; asking for it again")
 
-    async def connect(self, target: Target) -> RemoteSession:
-        """Ask for a connection to a target, once that is permitted. Raises as `ask_for_connection` does."""
+    async def until_permitted(self) -> None:
+        """Return when connections can be asked for."""
         await self._permitted.wait()
+
+    def connect(self, target: Target) -> RemoteSession:
+        """Ask for a connection to a target. Raises as `ask_for_connection` does."""
         permission = self._permission
         if permission is None:
             raise SessionRejectedException("the forward has been closed", code=ErrorCodes.NOT_AUTHORIZED)

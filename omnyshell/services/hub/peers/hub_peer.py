@@ -36,7 +36,7 @@ from omnyshell.services.hub.peers.reception import Reception
 from omnyshell.services.hub.peers.relay_probe import RelayProbe
 from omnyshell.steps import step
 from omnyshell.transport.channels import ChannelMultiplexer
-from omnyshell.transport.link import ABNORMAL_CLOSURE
+from omnyshell.transport.link_stage import ABNORMAL_CLOSURE
 from omnyshell.transport.server_link import ServerLink
 
 logger = logging.getLogger("omnyshell.hub")

@@ -71,6 +71,10 @@ class SessionRouter:
         """Return the permission under which a client asks for a connection; None where it has none of that id."""
         if request.forward is None:
             return None
+        found = self._of.get(client, {}).get(request.forward)
+        if found is not None and _is_permission(found, request):
+            return found
+        # One that was resumed stands under another id.
         return next((each for each in self.of_peer(client) if _is_permission(each, request)), None)
 
     def count(self, peer: FarEnd) -> int:

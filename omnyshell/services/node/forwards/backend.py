@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Awaitable, Collection, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from omnyshell.errors import ConfigException, ErrorCodes, SessionRejectedException
@@ -17,6 +18,9 @@ from omnyshell.services.node.forwards.connection import ForwardedConnection
 from omnyshell.services.node.forwards.permission import Permission
 
 logger = logging.getLogger("omnyshell.node")
+
+# Most connections lead where others did before.
+_parsed = lru_cache(maxsize=256)(Target.parse)
 
 
 class Forwards:
@@ -41,7 +45,7 @@ class Forwards:
 
     def _allowed(self, request: NodeSessionOpen, text: str) -> Target:
         try:
-            target = Target.parse(text)
+            target = _parsed(text)
         except ConfigException as exc:
             raise SessionRejectedException(str(exc), code=ErrorCodes.BAD_REQUEST) from exc
         if not self._policy.allows(request.session_id, target.host, target.port):

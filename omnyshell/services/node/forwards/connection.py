@@ -105,7 +105,9 @@ class ForwardedConnection:
     def _finish_if_due(self) -> None:
         if self._finish_is_due and self._sink.budget() > 0:
             self._finish_is_due, self._target_finished = False, True
-            self._sink.output(DataOpcode.STDERR, TARGET_FINISHED)
+            if not self._input_ended:
+                # Where both have finished, the exit says it.
+                self._sink.output(DataOpcode.STDERR, TARGET_FINISHED)
             self._half_closed()
 
     def _half_closed(self) -> None:

@@ -65,6 +65,9 @@ class SessionFacts:
     @property
     def _owned(self) -> OwnedSession | None:
         started = self._started
+        if self.mode is SessionMode.FORWARD:
+            # Nothing runs in it. Asking its type would take long, for each connection.
+            return None
         return started if isinstance(started, OwnedSession) else None
 
     @property

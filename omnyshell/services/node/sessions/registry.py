@@ -29,6 +29,7 @@ from omnyshell.services.node.sessions.terminal_names import stated_widths
 from omnyshell.services.node.ssh.service import SshService
 from omnyshell.steps import step
 from omnyshell.transport.connection import OmnyShellConnection
+from omnyshell.transport.written_together import together
 
 CLOSE_TIMEOUT = 3.0
 """Seconds for all sessions to end when the node stops: they are hung up, and killed 1.5 s later."""
@@ -70,6 +71,9 @@ class NodeSessions:
         self._new_screen = new_screen
         self._sessions: dict[str, NodeSession] = {}
         self._starting: dict[str, _Start] = {}
+        self._forwards_now = 0
+        """How many forwards, and connections of these, there are."""
+
         self._ended_sessions = EndedSessions(config.keeping.exec_timeout)
         self._all_ended = asyncio.Event()
         self.tells_users = False
@@ -244,6 +248,7 @@ class NodeSessions:
 
     def _begin(self, session: NodeSession, process: ShellSession, end: ChannelEnd, request: NodeSessionOpen) -> None:
         self._sessions[session.id] = session
+        self._forwards_now += session.mode is SessionMode.FORWARD
         if end.channel.is_closed:
             # Nobody waits for it any more, or the other side has heard that it failed.
             session.start_alone(process)
@@ -271,8 +276,10 @@ class NodeSessions:
                 # One that is cancelled was too slow for a node that stops.
                 _reject(end, connection, request, exc if isinstance(exc, SessionRejectedException) else _STOPPING)
                 return
-            self._begin(session, process, end, request)
-            end.release()
+            with together:
+                # What has waited for the process is its own before the answer wakes the hub.
+                self._begin(session, process, end, request)
+                end.release()
 
         future = asyncio.ensure_future(started)
         self._starting[session.id] = _Start(session, future)
@@ -294,8 +301,8 @@ class NodeSessions:
         return starting + sum(session.is_attached for session in counted)
 
     def _forwards_count(self) -> int:
-        starting = (start.session for start in self._starting.values())
-        return sum(session.mode is SessionMode.FORWARD for session in (*starting, *self._sessions.values()))
+        starting = sum(start.session.mode is SessionMode.FORWARD for start in self._starting.values())
+        return starting + self._forwards_now
 
     def _find_resumable(self, request: NodeSessionOpen) -> NodeSession:
         """Find the session to resume, among detached ones first, then among attached ones.
@@ -321,6 +328,7 @@ class NodeSessions:
 
     def _session_ended(self, session: NodeSession) -> None:
         del self._sessions[session.id]
+        self._forwards_now -= session.mode is SessionMode.FORWARD
         if session.is_shell or session.output_stage.replay.is_keeping:
             self._ended_sessions.add(session)
         else:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from omnyshell.clock import Clock
-from omnyshell.model.sessions import CloseReason, PtySpec, Widths
+from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode, Widths
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.messages import (
     ChannelClose,
@@ -114,7 +114,8 @@ class NodeSession(SessionFacts):
 
     def _begin(self, process: ShellSession) -> None:
         self._started = process
-        if isinstance(process, KeptSession):
+        # To ask that of a type takes longer than the rest of a forward's connection here, which ends with the node.
+        if self.mode is not SessionMode.FORWARD and isinstance(process, KeptSession):
             self._kept = process
             if process.record is not None:
                 self.output_stage.record(process.record, lambda: self._size)

@@ -1,5 +1,6 @@
 """A client of SFTP that was written by hand, for what serves files: it says whatever a test wants to be said."""
 
+import asyncio
 import os
 import struct
 import subprocess
@@ -10,6 +11,10 @@ from typing import Any, NamedTuple
 
 from support.deadline import DEADLINE
 
+from omnyshell import OmnyShellClient, RemoteSession
+from omnyshell.model.sessions import SessionMode
+from omnyshell.protocol.extensions import SFTP
+from omnyshell.protocol.messages import SessionOpen
 from omnyshell.services.node.files.policy import FilesPolicy
 from omnyshell.services.node.files.program import program
 from omnyshell.services.node.files.service import FileService
@@ -76,6 +81,12 @@ class Said(NamedTuple):
         """The size in attributes."""
         assert self.kind == ATTRS, self
         return int(struct.unpack(">Q", self.rest[4:12])[0])
+
+    @property
+    def owner(self) -> int:
+        """The id of the user in attributes."""
+        assert self.kind == ATTRS, self
+        return int(struct.unpack(">I", self.rest[12:16])[0])
 
     @property
     def mode(self) -> int:
@@ -182,10 +193,54 @@ def served_files(
     """What serves files, in a process of its own that has ended afterwards; `how` is for `Popen`."""
     said = FileService(FilesPolicy(tuple(map(str, roots)), read_only)).variables()
     env = dict(os.environ) | dict(said) | how.pop("env", {})
-    with subprocess.Popen(program(), stdin=-1, stdout=-1, stderr=-1, env=env, cwd=cwd, **how) as process:
+    with subprocess.Popen(
+        program(is_of_others=False), stdin=-1, stdout=-1, stderr=-1, env=env, cwd=cwd, **how
+    ) as process:
         try:
             peer = SftpPeer(process)
             peer.begin()
             yield peer
         finally:
             process.kill()
+
+
+class Transfer:
+    """A session of files, through hub and node."""
+
+    def __init__(self, session: RemoteSession) -> None:
+        self.session = session
+        self._heard = b""
+
+    @classmethod
+    async def opened(cls, client: OmnyShellClient, **fields: Any) -> "Transfer":
+        """Open one on the node n1; raises as the client does."""
+        transfer = cls(await cls.asked_for(client, **fields))
+        await transfer.ask(INIT, u32(3))
+        return transfer
+
+    @staticmethod
+    async def asked_for(client: OmnyShellClient, **fields: Any) -> RemoteSession:
+        """Ask for it alone."""
+        request = SessionOpen(node_id="n1", mode=SessionMode.SFTP, **fields)
+        return await asyncio.wait_for(client.open_as_asked(request, SFTP), DEADLINE)
+
+    async def ask(self, kind: int, *parts: bytes) -> Said:
+        """Send a request, and return its answer."""
+        number = u32(7) if kind != INIT else b""
+        self.session.send(text(bytes([kind]) + number + b"".join(parts)))
+        size = int.from_bytes(await self._read(4), "big")
+        data = await self._read(size)
+        return Said(data[0], data[1 + len(number) :])
+
+    async def pid(self) -> Path:
+        """What there is of its process in /proc, while there is one."""
+        return Path("/proc", os.fsdecode((await self.ask(READLINK, text(b"/proc/self"))).names[0]))
+
+    async def _read(self, size: int) -> bytes:
+        async with asyncio.timeout(DEADLINE):
+            while len(self._heard) < size:
+                chunk = await anext(aiter(self.session))
+                assert not chunk.is_stderr, chunk.data
+                self._heard += chunk.data
+        taken, self._heard = self._heard[:size], self._heard[size:]
+        return taken

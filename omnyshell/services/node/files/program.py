@@ -1,20 +1,21 @@
-"""The program of the mode `sftp`: our own interpreter, and a text that says so where its user cannot have the rest."""
+"""The program of the mode `sftp`: an interpreter, and a text that says so where its user cannot have the rest."""
 
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from omnyshell.services.node.files import child, start
-from omnyshell.services.node.pythons import for_everybody
+from omnyshell.services.node.pythons import for_everybody, own
 
 CHILD = str(Path(child.__file__).parent)
 """The directory of what is run."""
 
 
 @cache
-def program() -> tuple[str, ...]:
-    """Return what is run in place of a command."""
-    return (str(for_everybody()), "-I", "-S", "-c", Path(start.__file__).read_text(encoding="utf-8"))
+def program(*, is_of_others: bool) -> tuple[str, ...]:
+    """Return what is run in place of a command, by the node's user or by others."""
+    python = for_everybody() if is_of_others else own()
+    return (str(python), "-I", "-S", "-c", Path(start.__file__).read_text(encoding="utf-8"))
 
 
 @cache

@@ -28,7 +28,7 @@ def main() -> int:
         # 22 MiB and 0.1 s in place of 39 and 0.3.
         _make_package("asyncssh", find_spec("asyncssh"))
         from omnyshell_files.main import main as serve  # type: ignore[import-not-found]
-    except (ImportError, OSError) as exc:
+    except Exception as exc:
         return _fail(asked, exc)
     code: int = serve(asked)
     return code
@@ -43,8 +43,9 @@ def _make_package(name: str, spec: ModuleSpec | None) -> None:
 
 def _fail(asked: dict[str, Any], exc: Exception) -> int:
     places = " and ".join([asked["child"], *asked["libraries"]])
-    text = f"this user of the node's machine cannot have {places}: install OmnyShell where all may read it ({exc})"
-    os.write(2, f"omnyshell: {text}\n".encode(errors="replace"))
+    text = f"who copies files has to be able to read {places} on the node's machine: install OmnyShell for all there"
+    why = f"{sys.executable}: {type(exc).__name__}: {exc}"
+    os.write(2, f"omnyshell: {text} ({why})\n".encode(errors="replace"))
     return FAILED
 
 

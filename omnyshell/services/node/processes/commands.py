@@ -34,7 +34,7 @@ def prepare(
         return _restricted(request, policy, refused_variables)
     env = child_environment(request, inherited, refused_variables)
     cwd = start_directory(request, env)
-    argv = _argv(request, env.get("SHELL") or POSIX_SHELL)
+    argv = _argv(request, env.get("SHELL") or POSIX_SHELL, is_of_others=False)
     if any("\0" in word for word in argv):
         raise _bad_request("A NUL character cannot be passed to a program")
     return Launch([_find_program(argv[0], env, cwd), *argv[1:]], env, cwd)
@@ -48,7 +48,7 @@ def prepare_for_login(request: ShellRequest, policy: CommandPolicy, refused_vari
     if policy.is_restricted:
         return _of_nobody(_restricted(request, policy, refused_variables))
     env = login_environment(request, refused_variables)
-    argv = _argv(request, env.get("SHELL", USERS_SHELL))
+    argv = _argv(request, env.get("SHELL", USERS_SHELL), is_of_others=True)
     if request.args and not argv[0]:
         raise _bad_request("There is no program '' that can be run")
     if any("\0" in word for word in (*argv, request.cwd or "")):
@@ -74,11 +74,11 @@ def _below_home(directory: str) -> str:
     return directory if not directory or directory[0] in "/~" else f"~/{directory}"
 
 
-def _argv(request: ShellRequest, shell: str) -> list[str]:
+def _argv(request: ShellRequest, shell: str, *, is_of_others: bool) -> list[str]:
     if request.mode is SessionMode.SSH:
         return list(of_ssh.program())
     if request.mode is SessionMode.SFTP:
-        return list(of_files.program())
+        return list(of_files.program(is_of_others=is_of_others))
     if request.args:
         return [request.command, *request.args] if request.command else list(request.args)
     if request.command:

@@ -21,6 +21,7 @@ from asyncssh.constants import (
     FXF_WRITE,
     FXP_CLOSE,
     FXP_EXTENDED_REPLY,
+    FXP_INIT,
     FXP_OPEN,
     FXP_OPENDIR,
 )
@@ -63,6 +64,7 @@ _EXTENSIONS = [
     (PREFIX_HASH, b"1"),
 ]
 
+_INIT = bytes([FXP_INIT])
 _FLAGS = ((FXF_APPEND, os.O_APPEND), (FXF_CREAT, os.O_CREAT), (FXF_TRUNC, os.O_TRUNC), (FXF_EXCL, os.O_EXCL))
 
 
@@ -130,11 +132,14 @@ class _Handler(SFTPServerHandler):
         """What ended it before its client did."""
 
     async def recv_packet(self) -> Any:
-        """Read a request. Raises `SFTPBadMessage` for one that is too long."""
+        """Read a request. Raises `SFTPBadMessage` for one that is too long, or of an earlier version."""
         size = int.from_bytes(await self._requests.readexactly(4), "big")
         if size > MOST_PACKET:
             raise SFTPBadMessage(f"a request of {size} bytes is too long: this is no SFTP")
-        return SSHPacket(await self._requests.readexactly(size))
+        data = await self._requests.readexactly(size)
+        if data[:1] == _INIT and int.from_bytes(data[1:5], "big") < VERSION:
+            raise SFTPBadMessage(f"SFTP is spoken in version {VERSION} alone")
+        return SSHPacket(data)
 
     def log_received_packet(self, *_: object) -> None:
         """Nobody reads it."""
@@ -143,7 +148,7 @@ class _Handler(SFTPServerHandler):
         """Nobody reads it."""
 
     async def _cleanup(self, exc: Exception | None) -> None:
-        self.flaw = exc
+        self.flaw = None if isinstance(exc, BrokenPipeError) else exc
         for listing in self._dir_handles.values():
             listing.close()
         await super()._cleanup(exc)

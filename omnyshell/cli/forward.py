@@ -6,6 +6,7 @@ import math
 from contextlib import suppress
 
 from omnyshell.cli.ground.access import access_from
+from omnyshell.cli.ground.asking import ask
 from omnyshell.cli.ground.loop import run, run_until_signal
 from omnyshell.cli.ground.output import BROKEN_PIPE, FAILURE, complain, printable, say, say_json, say_table
 from omnyshell.cli.ground.service import allow_many_descriptors, until_stopped
@@ -42,7 +43,7 @@ def forward(options: argparse.Namespace) -> int:
 
 def list_forwards(options: argparse.Namespace) -> int:
     """Print the caller's forwards."""
-    forwards = asyncio.run(_fetch(access_from(options)))
+    forwards = ask(access_from(options), lambda client: client.forwards.list())
     if options.json:
         say_json([each.to_wire() for each in forwards])
     elif forwards:
@@ -54,19 +55,9 @@ def list_forwards(options: argparse.Namespace) -> int:
 
 def close_forward(options: argparse.Namespace) -> int:
     """Close one of the caller's forwards."""
-    asyncio.run(_close(access_from(options), options.ref))
+    ask(access_from(options), lambda client: client.forwards.close(options.ref))
     say("closed")
     return 0
-
-
-async def _fetch(access: HubAccess) -> tuple[ForwardInfo, ...]:
-    async with OmnyShellClient(ClientConfig(access=access)) as client:
-        return await client.forwards.list()
-
-
-async def _close(access: HubAccess, ref: str) -> None:
-    async with OmnyShellClient(ClientConfig(access=access)) as client:
-        await client.forwards.close(ref)
 
 
 def _row(found: ForwardInfo) -> tuple[str, ...]:

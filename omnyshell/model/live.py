@@ -302,6 +302,12 @@ class LiveTunnel(WireObject, kw_only=True):
     rate_out: Annotated[int, OMIT, COUNT] = 0
     """Bytes a second."""
 
+    persist: Annotated[bool, OMIT] = False
+    """Of `kept-tunnels`: whether it comes back with the hub and its node."""
+
+    waiting: Annotated[bool, OMIT] = False
+    """Of `kept-tunnels`: whether it waits for its node, or for its port."""
+
     @property
     def key(self) -> str:
         """What identifies the item."""

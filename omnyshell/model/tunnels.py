@@ -67,6 +67,12 @@ class TunnelInfo(WireObject, kw_only=True):
     created_at: datetime
     """When it was opened."""
 
+    persist: Annotated[bool, OMIT] = False
+    """Of `kept-tunnels`: whether it comes back with the hub and its node."""
+
+    waiting: Annotated[bool, OMIT] = False
+    """Of `kept-tunnels`: whether it waits for its node, or for its port."""
+
 
 @dataclass(frozen=True, slots=True)
 class PortRange:

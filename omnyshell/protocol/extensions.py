@@ -90,8 +90,12 @@ SSH = "ssh"
 SFTP = "sftp"
 """Files are copied to and from a node, by SFTP."""
 
+KEPT_TUNNELS = "kept-tunnels"
+"""A tunnel to a node comes back with the hub, and with the node."""
+
 OF_HUB = frozenset(
     {
+        KEPT_TUNNELS,
         SFTP,
         SSH,
         FORWARD,

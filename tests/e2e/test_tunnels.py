@@ -30,19 +30,23 @@ class System:
         grants.write_text("admin:admin-token:admin\nbox:box-token:node\ndev:dev-token:developer\n")
         self.ports = free_range()
         self.env = {**os.environ, "OMNYSHELL_HOME": str(home), "OMNYSHELL_CA": str(certificates.ca)}
-        self.hub = self.start(
-            *("hub", "start", "--host", "127.0.0.1", "--port", "0", "--log-level", "error"),
+        self._hub_words = (
+            *("hub", "start", "--host", "127.0.0.1", "--log-level", "error"),
             *("--cert", str(certificates.cert), "--key", str(certificates.key), "--grant-token-file", str(grants)),
             *("--tunnel-port-range", str(self.ports)),
         )
-        assert self.hub.stdout is not None
-        self.env["OMNYSHELL_HUB"] = self.hub.stdout.readline().split()[-1]
+        self.start_hub(0)
         self.env |= {"OMNYSHELL_PRINCIPAL": "box", "OMNYSHELL_TOKEN": "box-token"}
         self.node = self.start(
             "node", "start", "--no-keeper", "--run-as-node-user", "--id", "n1", "--log-level", "error"
         )
         self.env |= {"OMNYSHELL_PRINCIPAL": "admin", "OMNYSHELL_TOKEN": "admin-token"}
         until(lambda: '"n1"' in self.run("nodes", "list", "--json").stdout)
+
+    def start_hub(self, port: int) -> None:
+        self.hub = self.start(*self._hub_words, "--port", str(port))
+        assert self.hub.stdout is not None
+        self.env["OMNYSHELL_HUB"] = self.hub.stdout.readline().split()[-1]
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
         return start_command(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env)
@@ -153,6 +157,31 @@ def test_a_tunnel_to_this_machine_stays_until_ctrl_c(own_system: System) -> None
         _, said = tunnel.communicate(timeout=DEADLINE)
         assert tunnel.returncode == 255
         assert "the tunnel has ended" in said
+
+
+def test_tunnels_come_back_after_the_hub_was_killed(own_system: System) -> None:
+    """It takes the seconds until the node and the command dial again."""
+    with site() as port:
+        kept = own_system.run("tunnel", "open", "n1", str(port), "--persist").stdout.split()
+        passing = own_system.run("tunnel", "open", "n1", str(port)).stdout.split()
+        mine = own_system.start("tunnel", "open", "--local", str(port), "--persist")
+        assert mine.stdout is not None
+        (of_mine, _) = mine.stdout.readline().split()
+        own_system.hub.kill()
+        own_system.hub.communicate(timeout=DEADLINE)
+        own_system.start_hub(int(own_system.env["OMNYSHELL_HUB"].rpartition(":")[2]))
+        until(lambda: "kept" in own_system.run("tunnel", "list").stdout)
+        assert mine.stdout.readline().split()[0] == of_mine
+        for place in (kept[0], of_mine):
+            assert b"200 OK" in fetch(int(place.rpartition(":")[2]))
+        listed = {info["tunnelId"] for info in json.loads(own_system.run("tunnel", "list", "--json").stdout)}
+        assert kept[1] in listed
+        assert passing[1] not in listed
+        mine.send_signal(signal.SIGTERM)
+        _, said = mine.communicate(timeout=DEADLINE)
+        assert mine.returncode == 0
+        assert "opening it again" in said
+        assert own_system.run("tunnel", "close", kept[1][:8]).returncode == 0
 
 
 @pytest.mark.parametrize(

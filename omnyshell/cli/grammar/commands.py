@@ -190,6 +190,7 @@ COMMANDS: tuple[Command, ...] = (
             Option("--public-port", "port of the hub to take; a free one if not given", "N", "int"),
             Option("--tls", "TLS on the public side", kind="flag"),
             Option("--http", "the target speaks HTTP: add forwarding headers to each request", kind="flag"),
+            Option("--persist", "have it come back, on the same port, after a restart of hub or node", kind="flag"),
             *ACCESS,
         ),
     ),

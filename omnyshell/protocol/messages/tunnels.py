@@ -36,6 +36,9 @@ class TunnelOpenRequest(Request, kw_only=True):
     protocol: Annotated[str, OMIT, ANSWERED] = TunnelProtocol.TCP.value
     """`tcp` for bytes, `http` for requests that get forwarding headers."""
 
+    persist: Annotated[bool, OMIT] = False
+    """Of `kept-tunnels`: whether it is to come back with the hub and its node."""
+
 
 class TunnelOpened(Request, kw_only=True):
     """The tunnel is open."""

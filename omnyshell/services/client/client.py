@@ -19,6 +19,7 @@ from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, PtySpec, 
 from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo, TunnelProtocol
 from omnyshell.protocol.extensions import (
     CLIPBOARD_AUDIT,
+    KEPT_TUNNELS,
     LEADER_ONLY,
     LOGINS,
     OF_CLIENT,
@@ -342,12 +343,17 @@ class OmnyShellClient:
         public_port: int | None = None,
         secure: bool = False,
         protocol: TunnelProtocol = TunnelProtocol.TCP,
+        persist: bool = False,
     ) -> TunnelInfo:
         """Have the hub open a public port that leads to a target that a node reaches, or with `@local` this client.
 
-        A tunnel on a node stays open when this client disconnects; one to this machine ends with the connection. Raises
-        `TunnelRejectedException` with the reason in `code`, `OmnyShellTimeoutException` or `TransportException`.
+        A tunnel on a node stays open when this client disconnects, and with `persist` comes back with the hub, and with
+        its node; one to this machine ends with the connection. Raises `TunnelRejectedException` with the reason in
+        `code`, `SessionRejectedException` where the hub is too old for `persist`, `OmnyShellTimeoutException` or
+        `TransportException`.
         """
+        if persist:
+            self._link().require(KEPT_TUNNELS)
         request = TunnelOpenRequest(
             request_id=new_id(),
             node_id=node_id or LOCAL_EXPOSER,
@@ -356,6 +362,7 @@ class OmnyShellClient:
             public_port=public_port,
             secure=secure,
             protocol=protocol.value,
+            persist=persist,
         )
         return await self._tunnel_requests().open(self._link(), request)
 

@@ -173,4 +173,5 @@ def _info(
         secure=answer.secure,
         protocol=TunnelProtocol(answer.protocol),
         created_at=opened_at,
+        persist=request.persist,
     )

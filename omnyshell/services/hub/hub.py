@@ -158,6 +158,8 @@ class OmnyShellHub:
             services = self._assemble(records, certificate)
             self._tell_notes()
             endpoint = await self._listen(services, certificate)
+            if records.tunnels is not None:
+                self.tunnels.begin(records.tunnels, services.gate.standing)
         except BaseException as exc:
             self.audit.record("hub.stop", "error", reason=f"it could not start: {exc}")
             await self._close_records()

@@ -8,8 +8,10 @@ from pathlib import Path
 from omnyshell.clock import Clock
 from omnyshell.services.hub.access.lock_store import LockStore
 from omnyshell.services.hub.enrolment.store import EnrolmentStore
+from omnyshell.services.hub.ground.evidence_seal import EvidenceSeal
 from omnyshell.services.hub.ground.late_writes import LateWriter
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
+from omnyshell.services.hub.ground.state_names import SESSIONS_KEY_FILE
 from omnyshell.services.hub.ground.store import HubStore
 from omnyshell.services.hub.nodes.earlier_shell_owners import EarlierShellOwners
 from omnyshell.services.hub.nodes.owners import NodeOwners
@@ -20,6 +22,7 @@ from omnyshell.services.hub.sessions.kept import KeptSessions
 from omnyshell.services.hub.sessions.kept_store import KeptStore
 from omnyshell.services.hub.truth.changes import ReleaseNode, Transaction
 from omnyshell.services.hub.truth.log import SqliteLog, TruthLog
+from omnyshell.services.hub.tunnels.kept_store import TunnelStore
 
 
 class HubRecords:
@@ -33,6 +36,9 @@ class HubRecords:
         self._closing = ExitStack()
         self._store: HubStore | None = None
         self._kept: KeptStore | None = None
+        self.tunnels: TunnelStore | None = None
+        """The tunnels that come back with the hub; None where nothing is on disk."""
+
         self._writer: LateWriter | None = None
         try:
             self._open(directory)
@@ -50,8 +56,10 @@ class HubRecords:
         if file.path is not None:
             self._store = HubStore(file)
             self.log.follow(partial(_forget_holders, self._store))
-            self._kept = KeptStore(file)
-            self._writer = LateWriter(file.path, [*self._store.late_tables, self._kept.table])
+            seal = EvidenceSeal.load(file.path.with_name(SESSIONS_KEY_FILE))
+            self._kept = KeptStore(file, seal)
+            self.tunnels = TunnelStore(file, seal)
+            self._writer = LateWriter(file.path, [*self._store.late_tables, self._kept.table, self.tunnels.late])
             file.serve_loop()
 
     def tick(self) -> None:

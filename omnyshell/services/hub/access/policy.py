@@ -87,6 +87,10 @@ class HubPolicy:
             logger.exception("the authorizer failed")
             return Decision(allowed=False, why="the hub cannot decide it now")
 
+    def is_locked(self, node_id: str) -> bool:
+        """Tell whether nobody may do anything at a node."""
+        return self._locks.of_node(node_id) is not None
+
     def logins_of_all(
         self, principal: Principal, actions: Collection[Action], node: JudgedNode
     ) -> frozenset[str] | None:

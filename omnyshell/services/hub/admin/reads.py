@@ -110,4 +110,6 @@ def _tunnel(item: LiveTunnel) -> TunnelInfo:
         secure=item.secure,
         protocol=item.protocol,
         created_at=item.created_at,
+        persist=item.persist,
+        waiting=item.waiting,
     )

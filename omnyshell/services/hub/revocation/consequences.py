@@ -46,6 +46,7 @@ class Consequences:
         for change in transaction.changes:
             if isinstance(change, ReleaseNode):
                 self._release(change.node_id)
+                self._eviction.node_released(change.node_id)
 
     def _take_one(self, change: AnyChange) -> None:
         if isinstance(change, SetLabels):

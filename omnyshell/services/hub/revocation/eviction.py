@@ -117,6 +117,11 @@ class Eviction:
         self._kept_judge.enforce_at(node_id, standing)
         self._bus.publish(NodeEvent(node_id))
 
+    def node_released(self, node_id: str) -> None:
+        """End the tunnels to a node id that is nobody's any more: whoever has it next is another machine."""
+        for tunnel in self._tunnels.at_node(node_id):
+            self._tunnels.end(tunnel)
+
     def _judge(self, peers: Iterable[Peer], routes: Iterable[SessionRoute], standing: AsNow) -> None:
         """Check logins, and open sessions."""
         for peer in [peer for peer in peers if peer.is_logged_in]:

@@ -58,6 +58,10 @@ class TunnelAdmission:
         """Decide whether a principal may have a public port that leads to a node, or for None to its own machine."""
         return self._policy.decide(principal, EXPOSING, node)
 
+    def may_wait(self, node_id: str) -> bool:
+        """Tell whether a tunnel may wait for a node: what its owner may do there is asked when it is back."""
+        return not self._policy.is_locked(node_id)
+
     def _check_request(self, request: TunnelOpenRequest) -> TunnelProtocol:
         if not 1 <= request.target_port <= MAX_PORT:
             raise TunnelRejectedException(f"The target's port must be 1 to {MAX_PORT}", code=ErrorCodes.BAD_REQUEST)
@@ -65,6 +69,9 @@ class TunnelAdmission:
             raise TunnelRejectedException("The target's host is not valid", code=ErrorCodes.BAD_REQUEST)
         if not _is_own(request):
             request.target_host = dialled_host(request.target_host)
+        if request.persist and _is_own(request):
+            text = "A tunnel to a client's own machine is the client's to open again"
+            raise TunnelRejectedException(text, code=ErrorCodes.BAD_REQUEST)
         self._registry.check_enabled()
         if request.secure:
             self._check_secure()

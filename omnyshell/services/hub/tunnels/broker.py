@@ -2,12 +2,13 @@
 
 import asyncio
 import errno
+import logging
 import socket
 from collections.abc import Callable, Iterable
 from functools import partial
 
 from omnyshell.clock import Clock
-from omnyshell.errors import ErrorCodes, TunnelRejectedException
+from omnyshell.errors import ConfigException, ErrorCodes, TunnelRejectedException
 from omnyshell.ids import IdFactory, short_id
 from omnyshell.model.live import LiveTunnel
 from omnyshell.model.principals import Principal
@@ -41,6 +42,8 @@ from omnyshell.services.hub.tunnels.connection import TunnelConnection
 from omnyshell.services.hub.tunnels.exposer import Exposer
 from omnyshell.services.hub.tunnels.http.forwarder import HttpForwarder
 from omnyshell.services.hub.tunnels.http.headers import ForwardingHeaders
+from omnyshell.services.hub.tunnels.kept import KeptTunnels
+from omnyshell.services.hub.tunnels.kept_store import TunnelStore
 from omnyshell.services.hub.tunnels.open_tunnel import OpenTunnel
 from omnyshell.services.hub.tunnels.public_ports import PublicPorts
 from omnyshell.services.hub.tunnels.refusals import TunnelRefusals
@@ -49,6 +52,8 @@ from omnyshell.transport.introductions import Introductions
 from omnyshell.transport.listener import Listener
 
 MAX_HOST_LENGTH = 255
+
+logger = logging.getLogger("omnyshell.hub")
 
 
 class TunnelBroker:
@@ -91,6 +96,7 @@ class TunnelBroker:
         self._admission = TunnelAdmission(registry=registry, nodes=nodes, policy=policy, quota=quota, secure=secure)
         self.refusals = TunnelRefusals(audit)
         self._backlogs = TunnelBacklogs(quota)
+        self._kept: KeptTunnels | None = None
         self._tunnels: dict[str, OpenTunnel] = {}
         self._exposers: dict[FarEnd, Exposer] = {}
 
@@ -138,10 +144,24 @@ class TunnelBroker:
 
     def list_requested(self, client: Peer, request: TunnelListRequest, _channel: int) -> None:
         """List the caller's tunnels."""
-        tunnels = tuple(found.info for found in self._registry.of_owner(client.principal.id))
+        tunnels = tuple(tunnel.listed for tunnel in self.of_owner(client.principal.id))
         client.send(TunnelListResponse(request_id=request.request_id, tunnels=tunnels))
 
     # From the hub
+
+    def begin(self, store: TunnelStore, standing: Callable[[], AsNow]) -> None:
+        """Take up what the hub has kept, as it starts, and keep tunnels from now on.
+
+        `standing` returns a function that judges earlier logins by what is true now.
+        """
+        self._kept = KeptTunnels(store, standing)
+        for each in self._kept.take_up():
+            each.info.public_host = self._public_host
+            tunnel = self._enter(each.info, each.owner, each.evidence, None)
+            self._kept.know(tunnel)
+            self._listen(tunnel)
+            self._tell(tunnel)
+            self._record_of(tunnel, "tunnel.open", "", "kept")
 
     def reserve(self, port: int) -> None:
         """Never give this port to a tunnel."""
@@ -185,7 +205,7 @@ class TunnelBroker:
         """
         for tunnel in tunnels:
             owner = current(tunnel.owner, tunnel.evidence)
-            if owner is None or not self._admission.may_expose(owner, tunnel.exposer.node).allowed:
+            if owner is None or not self._may_stay(owner, tunnel):
                 self.end(tunnel)
             else:
                 tunnel.owner = owner
@@ -198,22 +218,24 @@ class TunnelBroker:
                 tunnel.owner = principal
 
     def node_registered(self, peer: Peer, node: ReachableNode) -> None:
-        """A node registered, maybe again: close its connection's tunnels of another id."""
+        """A node registered, maybe again: close its connection's tunnels of another id, and take up what was kept."""
         exposer = self._exposers.get(peer)
-        if exposer is None:
-            return
-        exposer.node = node
-        for tunnel in self._tunnels_at(exposer):
-            if tunnel.info.node_id != node.node_id:
-                self._close(tunnel, CloseReason.EXPOSER_CLOSED, peer.address)
+        if exposer is not None:
+            exposer.node = node
+            for tunnel in self._tunnels_at(exposer):
+                if tunnel.info.node_id != node.node_id:
+                    self._lose(tunnel, peer.address)
+        if self._kept is not None:
+            for kept, owner in self._kept.at(node.node_id):
+                self._come_back(kept, owner, peer, node)
 
     def exposer_gone(self, peer: Peer) -> None:
-        """Close the tunnels that a connection served when it has ended; their ports are free at once."""
+        """Close the tunnels that a connection served when it has ended; their ports are free, but for kept ones."""
         exposer = self._exposers.pop(peer, None)
         if exposer is None:
             return
         for tunnel in self._tunnels_at(exposer):
-            self._close(tunnel, CloseReason.EXPOSER_CLOSED, peer.address)
+            self._lose(tunnel, peer.address)
         exposer.lose()
 
     def sweep(self, now: float) -> None:
@@ -221,7 +243,8 @@ class TunnelBroker:
         self._backlogs.sweep(self.tunnels, now)
 
     async def close(self) -> None:
-        """Close every tunnel; no port, task or descriptor of theirs is left."""
+        """Close every tunnel as the hub ends; no port, task or descriptor of theirs is left. Kept ones stay on disk."""
+        self._kept = None
         ended: list[TunnelConnection] = []
         for tunnel in list(self._tunnels.values()):
             ended += self._close(tunnel, CloseReason.TUNNEL_CLOSED, "")
@@ -231,7 +254,9 @@ class TunnelBroker:
 
     def _open(self, client: Peer, request: TunnelOpenRequest) -> OpenTunnel:
         protocol, node = self._admission.check(client.principal, request)
-        peer = client if node is None else node.peer
+        if request.persist and self._kept is None:
+            text = "This hub has no state directory, and keeps no tunnels"
+            raise TunnelRejectedException(text, code="unsupported")
         port, sockets = self._bind(request.public_port)
         info = TunnelInfo(
             tunnel_id=self._new_id(),
@@ -244,17 +269,70 @@ class TunnelBroker:
             secure=request.secure,
             protocol=protocol,
             created_at=self._clock.now(),
+            persist=request.persist,
         )
-        exposer = self._exposer(peer, node)
-        registration = TunnelRegistration(info, client.principal.id)
-        backlog = self._backlogs.of(client.principal)
-        tunnel = OpenTunnel(registration, client.principal, client.evidence, exposer, backlog)
+        exposer = self._exposer(client if node is None else node.peer, node)
+        tunnel = self._enter(info, client.principal, client.evidence, exposer)
+        tunnel.listener = Listener(sockets, self._introductions.before(partial(self._accepted, tunnel)))
+        if self._kept is not None and info.persist:
+            try:
+                self._kept.keep(tunnel)
+            except ConfigException as exc:
+                self._close(tunnel, CloseReason.TUNNEL_CLOSED, client.address)
+                text = "The hub cannot write down what it keeps"
+                raise TunnelRejectedException(text, code=ErrorCodes.INTERNAL_ERROR) from exc
+        self._tell(tunnel)
+        return tunnel
+
+    def _enter(
+        self, info: TunnelInfo, owner: Principal, evidence: Evidence | None, exposer: Exposer | None
+    ) -> OpenTunnel:
+        registration = TunnelRegistration(info, owner.id)
+        tunnel = OpenTunnel(registration, owner, evidence, None, self._backlogs.of(owner))
+        tunnel.serve_by(exposer)
         self._registry.add(registration)
         self._tunnels[info.tunnel_id] = tunnel
-        exposer.tunnels[info.tunnel_id] = None
-        tunnel.listener = Listener(sockets, self._introductions.before(partial(self._accepted, tunnel)))
-        self._bus.publish(TunnelEvent(tunnel.describe(), is_open=True))
         return tunnel
+
+    # Kept ones
+
+    def _listen(self, tunnel: OpenTunnel) -> None:
+        """Open the port of a tunnel that was kept, unless it is open, or cannot be had now."""
+        if tunnel.listener is not None:
+            return
+        port = tunnel.info.public_port
+        try:
+            self._registry.check_usable(port)
+            sockets = self._ports.bind(port)
+        except (TunnelRejectedException, OSError) as exc:
+            logger.warning("the tunnel %s waits for its port %d: %s", short_id(tunnel.info.tunnel_id), port, exc)
+            return
+        tunnel.listener = Listener(sockets, self._introductions.before(partial(self._accepted, tunnel)))
+
+    def _come_back(self, tunnel: OpenTunnel, owner: Principal | None, peer: Peer, node: ReachableNode) -> None:
+        """Have a node serve a tunnel that was kept for it, where its owner may still have it."""
+        if tunnel.exposer is not None and tunnel.exposer.peer is peer:
+            return
+        if owner is None or not self._admission.may_expose(owner, node).allowed:
+            self.end(tunnel)
+            return
+        tunnel.owner = owner
+        tunnel.serve_by(self._exposer(peer, node))
+        self._listen(tunnel)
+        self._tell(tunnel)
+
+    def _lose(self, tunnel: OpenTunnel, address: str) -> None:
+        """Close a tunnel whose exposer is gone, or have it wait for that."""
+        if self._kept is not None and tunnel.info.persist:
+            tunnel.serve_by(None)
+            self._tell(tunnel)
+        else:
+            self._close(tunnel, CloseReason.EXPOSER_CLOSED, address)
+
+    def _may_stay(self, owner: Principal, tunnel: OpenTunnel) -> bool:
+        if tunnel.exposer is None:
+            return self._admission.may_wait(tunnel.info.node_id)
+        return self._admission.may_expose(owner, tunnel.exposer.node).allowed
 
     def _exposer(self, peer: FarEnd, node: ReachableNode | None) -> Exposer:
         if peer not in self._exposers:
@@ -286,19 +364,19 @@ class TunnelBroker:
             sock.close()
             return
         tls = self._secure().tls if tunnel.info.secure else None
-        problem = self._problem_of(tunnel)
+        exposer, problem = tunnel.exposer, self._problem_of(tunnel)
         if tunnel.info.secure and tls is None:
             # TLS tunnels were switched off since this one was opened: refuse, and never fall back to clear text.
             problem = SECURE_UNAVAILABLE
-        if problem:
+        if problem or exposer is None:
             self._refused(tunnel, address, problem)
             sock.close()
             return
         self._metrics.tunnel_connections += 1
-        half_close = TUNNEL_EOF in tunnel.exposer.peer.features
+        half_close = TUNNEL_EOF in exposer.peer.features
         http = HttpForwarder(self._marks(tunnel, address)) if tunnel.info.protocol is TunnelProtocol.HTTP else None
         connection = TunnelConnection(tunnel, address, self._refused, half_close=half_close, http=http)
-        tunnel.exposer.adopt(connection)
+        exposer.adopt(connection)
         tunnel.connection_opened(connection)
         connection.serve(sock, tls)
 
@@ -316,7 +394,7 @@ class TunnelBroker:
 
     def _problem_of(self, tunnel: OpenTunnel) -> str:
         exposer = tunnel.exposer
-        if not exposer.peer.is_open:
+        if exposer is None or not exposer.peer.is_open:
             return ErrorCodes.NODE_OFFLINE
         if not self._admission.may_expose(tunnel.owner, exposer.node).allowed:
             return ErrorCodes.NOT_AUTHORIZED
@@ -338,18 +416,26 @@ class TunnelBroker:
     def _close(self, tunnel: OpenTunnel, reason: CloseReason, address: str) -> list[TunnelConnection]:
         self._registry.remove(tunnel.registration)
         del self._tunnels[tunnel.info.tunnel_id]
-        del tunnel.exposer.tunnels[tunnel.info.tunnel_id]
         ended = tunnel.close(reason)
-        self._bus.publish(TunnelEvent(tunnel.describe(), is_open=False))
+        tunnel.serve_by(None)
+        if self._kept is not None and tunnel.info.persist:
+            self._kept.forget(tunnel)
+        self._tell(tunnel, is_open=False)
+        self._record_of(tunnel, "tunnel.close", reason, address=address)
+        return ended
+
+    def _tell(self, tunnel: OpenTunnel, *, is_open: bool = True) -> None:
+        self._bus.publish(TunnelEvent(tunnel.describe(), is_open=is_open))
+
+    def _record_of(self, tunnel: OpenTunnel, action: str, reason: str, more: str = "", address: str = "") -> None:
         self._audit.record(
-            "tunnel.close",
+            action,
             principal=tunnel.owner.id,
             address=address,
             node_id=tunnel.info.node_id,
             reason=reason,
-            detail=str(tunnel),
+            detail=" ".join(filter(None, (str(tunnel), more))),
         )
-        return ended
 
     def _record(self, action: str, client: Peer, node_id: str, reason: str, detail: str) -> None:
         self._audit.record(

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from omnyshell.ids import short_id
 from omnyshell.model.live import LiveTunnel
 from omnyshell.model.principals import Principal
@@ -30,14 +32,15 @@ class TunnelCounters:
 class OpenTunnel:
     """Holds the parts of one tunnel, and closes all of them together."""
 
-    listener: Listener
+    listener: Listener | None = None
+    """Where it is reached; None while its port cannot be had."""
 
     def __init__(
         self,
         registration: TunnelRegistration,
         owner: Principal,
         evidence: Evidence | None,
-        exposer: Exposer,
+        exposer: Exposer | None,
         backlog: Backlog,
     ) -> None:
         self.registration = registration
@@ -47,7 +50,7 @@ class OpenTunnel:
         owner has."""
 
         self.exposer = exposer
-        """The connection that serves it."""
+        """The connection that serves it; None while one that is kept waits for its node."""
 
         self.backlog = backlog
         """Bytes that wait for the outside in all tunnels of its owner."""
@@ -64,6 +67,16 @@ class OpenTunnel:
     def info(self) -> TunnelInfo:
         """The tunnel for a listing."""
         return self.registration.info
+
+    @property
+    def listed(self) -> TunnelInfo:
+        """The same with what it waits for."""
+        return replace(self.info, waiting=self.waits)
+
+    @property
+    def waits(self) -> bool:
+        """Whether nobody gets through it until its node is back, or its port is free."""
+        return self.exposer is None or self.listener is None
 
     def describe(self) -> LiveTunnel:
         """The tunnel as a value."""
@@ -83,6 +96,8 @@ class OpenTunnel:
             connections_total=counters.connections_total,
             bytes_in=counters.bytes_in,
             bytes_out=counters.bytes_out,
+            persist=info.persist,
+            waiting=self.waits,
         )
 
     def __str__(self) -> str:
@@ -103,9 +118,23 @@ class OpenTunnel:
             self._connections.discard(connection)
             self.counters.connections_now -= 1
 
+    def serve_by(self, exposer: Exposer | None) -> None:
+        """Have another connection serve it from now on, or none; what went through the one before ends."""
+        if self.exposer is not None:
+            del self.exposer.tunnels[self.info.tunnel_id]
+        self.exposer = exposer
+        if exposer is not None:
+            exposer.tunnels[self.info.tunnel_id] = None
+        self.end_connections(CloseReason.EXPOSER_CLOSED)
+
     def close(self, reason: CloseReason) -> list[TunnelConnection]:
         """Close the port and every connection; return the connections, whose sockets may take a moment to close."""
-        self.listener.close()
+        if self.listener is not None:
+            self.listener.close()
+        return self.end_connections(reason)
+
+    def end_connections(self, reason: CloseReason) -> list[TunnelConnection]:
+        """End every connection; return them, as their sockets may take a moment to close."""
         ended = list(self._connections)
         for connection in ended:
             connection.abort(reason)

@@ -54,11 +54,17 @@ class TunnelRegistry:
             wanted = next((port for port in range(ports.first, ports.last + 1) if port not in taken), None)
             if wanted is None:
                 raise TunnelRejectedException(f"All ports of {ports} are in use", code="port_in_use")
-        if wanted not in ports:
-            raise TunnelRejectedException(f"Port {wanted} is outside {ports}", code="port_out_of_range")
-        if wanted in self._by_port or wanted in self._reserved:
+        self.check_usable(wanted)
+        if wanted in self._by_port:
             raise TunnelRejectedException(f"Port {wanted} is in use", code="port_in_use")
         return wanted
+
+    def check_usable(self, port: int) -> None:
+        """Raise `TunnelRejectedException` where this hub gives that port to no tunnel, as `choose_port` does."""
+        if port not in (ports := self.check_enabled()):
+            raise TunnelRejectedException(f"Port {port} is outside {ports}", code="port_out_of_range")
+        if port in self._reserved:
+            raise TunnelRejectedException(f"Port {port} is in use", code="port_in_use")
 
     def add(self, registration: TunnelRegistration) -> None:
         """Assign a tunnel its port, which `choose_port` returned."""

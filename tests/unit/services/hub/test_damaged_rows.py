@@ -18,6 +18,7 @@ from omnyshell.errors import AuthException, ConfigException
 from omnyshell.ids import PrincipalId
 from omnyshell.model.admin import CredentialKind, InviteKind, LockInfo, LockKind
 from omnyshell.model.principals import Principal
+from omnyshell.model.tunnels import TunnelInfo
 from omnyshell.security.authenticators import Evidence, hash_token
 from omnyshell.security.authorizer import Action, NodeResource, RoleBasedAuthorizer
 from omnyshell.security.credentials import TOKEN_METHOD, LoginContext, TokenCredential
@@ -40,6 +41,7 @@ from omnyshell.services.hub.truth.changes import (
     SetLabels,
 )
 from omnyshell.services.hub.truth.records import MOST_USES, EnrolledCredential, EnrolledPrincipal, Fleet, Invite
+from omnyshell.services.hub.tunnels.kept_store import KeptTunnel
 
 CLOCK = FakeClock()
 LATER = CLOCK.now() + timedelta(hours=1)
@@ -64,6 +66,7 @@ KEYS = {
     "known_addresses": "network",
     "first_holders": "node_id",
     "kept_sessions": "session_id",
+    "kept_tunnels": "tunnel_id",
 }
 CONTEXT = LoginContext("n" * 43, "client", b"\x07" * 32, "hub.example", 8443)
 
@@ -98,6 +101,9 @@ def _fill(records: HubRecords) -> None:
         takeovers.registered(name, name, Claimant("i", "192.0.2.1", "host", "uid"))
         evidence = Evidence(PrincipalId(name), TOKEN_METHOD, secret)
         kept.put(KeptSession("n1", name, Principal(PrincipalId(name)), Action.SHELL, evidence))
+        assert records.tunnels is not None
+        info = TunnelInfo(tunnel_id=name, node_id="n1", target_port=80, public_port=len(name), created_at=now)
+        records.tunnels.put(KeptTunnel(info, Principal(PrincipalId(name)), evidence))
 
 
 async def _made(directory: Path) -> None:
@@ -179,6 +185,12 @@ def _check(records: HubRecords, where: str) -> None:
         assert not policy.judge(dev, Action.SHELL, resource).allowed, where
     known = records.kept_sessions(CLOCK)
     assert {session.id for session in known.at("n1")} >= {"good"}, where
+    assert records.tunnels is not None
+    for tunnel in records.tunnels.tunnels():
+        # What leads elsewhere than it did is in nobody's name.
+        is_whole = (tunnel.info.target_host, tunnel.info.target_port) == ("localhost", 80)
+        assert is_whole or (tunnel.evidence is not None and not tunnel.evidence.method), where
+    assert "good" in {tunnel.info.tunnel_id for tunnel in records.tunnels.tunnels()}, where
     records.takeovers(CLOCK)
     records.known_addresses(CLOCK)
     records.bound_keys()

@@ -9,12 +9,13 @@ import os
 import re
 import signal
 import tomllib
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .becoming import contents
 from .files import Known
-from .hierarchy import group_of, read, words_of, write
+from .hierarchy import enable, enable_above, group_of, path_of, read, words_of, write
 from .limits import KEYS, Limits, limits_of
 from .poller import READ, Poller, say
 from .trust import UntrustedError, check
@@ -36,7 +37,7 @@ QUIET = 0.2
 _LOOK, _LONGEST = 0.5, 3600.0
 """Seconds until a group is looked at again that was not empty, the first time and later on."""
 
-_LOGIN = re.compile(r"/session-\w+\.scope$")
+_LOGIN = re.compile(rb"/session-\w+\.scope$")
 """A group that systemd makes for a login."""
 
 
@@ -46,19 +47,18 @@ class Group:
     def __init__(self, path: str, groups: "Groups") -> None:
         self.path = path
         self.is_over = False
-        """Whether it is empty, and another session's now."""
+        """Whether nothing is in it any more, and it may be another session's by now."""
 
         self.limits = Limits()
         """What is still to be set."""
 
         self._groups = groups
-        self._tail = os.fsencode(path[path[: path.rindex("/")].rindex("/") :])
 
     def pids(self) -> list[int]:
-        """Return its processes without the keeper; none where it is gone."""
-        own = os.getpid()
+        """Return its processes without the keeper and its spare child; none where it is gone."""
+        others = (0, os.getpid(), self._groups.spare)
         with suppress(OSError):
-            return [pid for line in read(f"{self.path}/cgroup.procs") if (pid := int(line)) not in (0, own)]
+            return [pid for line in read(f"{self.path}/cgroup.procs") if (pid := int(line)) not in others]
         return []
 
     def signal(self, number: int) -> None:
@@ -84,8 +84,9 @@ class Group:
 
     def note(self, holder: int, node: bytes, name: bytes) -> None:
         """Note whose session it is, and which process has its descriptors."""
-        with suppress(OSError):
-            os.setxattr(self.path, NOTE, b"%d\0%b\0%b" % (holder, node, name))
+        if not self.is_over:
+            with suppress(OSError):
+                os.setxattr(self.path, NOTE, b"%d\0%b\0%b" % (holder, node, name))
 
     def noted(self) -> tuple[int, bytes, bytes]:
         """Return what is noted; nothing where nobody has to have it any more."""
@@ -95,8 +96,15 @@ class Group:
         return 0, b"", b""
 
     def ended(self) -> None:
-        """The session has ended by itself: end what it leaves behind, where its limits say so."""
-        if self.limits.kills_left_behind and not self.is_over and self.pids():
+        """The session has ended by itself: end what it leaves behind, where its limits say so.
+
+        Where that is nothing, nothing can come into the group any more, and the next session need not look.
+        """
+        if self.is_over:
+            return
+        if not self.pids():
+            self._groups.vacated(self)
+        elif self.limits.kills_left_behind:
             self.signal(signal.SIGKILL)
 
     def forget(self) -> None:
@@ -116,7 +124,8 @@ class Group:
             self.signal(signal.SIGKILL)
 
     def _has(self, pid: int) -> bool:
-        return any(line.startswith(b"0::") and line.endswith(self._tail) for line in read(f"/proc/{pid}/cgroup"))
+        tail = os.fsencode(self.path[self.path[: self.path.rindex("/")].rindex("/") :])
+        return any(line.startswith(b"0::") and line.endswith(tail) for line in read(f"/proc/{pid}/cgroup"))
 
     def _kill(self) -> bool:
         try:
@@ -141,6 +150,12 @@ class Groups:
         self.flaw = "this machine has no control groups of version 2"
         """Why there are none."""
 
+        self.spare = 0
+        """The child that waits in the nest to become a program; 0 where there is none."""
+
+        self.when_vacant: Callable[[], None] = lambda: None
+        """Called when nothing of a session is in the nest any more."""
+
         self._poller = poller
         self._file = file
         self._said = Known(file, self._read)
@@ -152,7 +167,7 @@ class Groups:
         """The session that was born in the nest and is not forgotten."""
 
         self._newest: Group | None = None
-        """What was born in the nest last, forgotten or not; None as long as nothing was."""
+        """What was born in the nest last, forgotten or not; None where nothing is in it that was."""
 
         self._is_leaving = False
         self._left: set[str] = set()
@@ -192,10 +207,12 @@ class Groups:
     def check(self) -> None:
         """Raise `RefusedError` where sessions could not be limited as the file says."""
         limits = self._now()
-        if not self.place and limits.any:
+        if not limits.any:
+            return
+        if not self.place:
             raise RefusedError(f"{self._file} limits sessions, but {self.flaw}: {_remedy()}")
         wanted = limits.controllers()
-        have = words_of(f"{self.place}/cgroup.subtree_control") if wanted else set()
+        have = words_of(f"{self.place}/cgroup.subtree_control")
         for controller, key in wanted.items():
             if controller.encode() not in have:
                 missing = f"the control group {os.path.dirname(self.place)} has no controller '{controller}' to give"
@@ -272,18 +289,35 @@ class Groups:
         self.check()
         if not self.place:
             return None
-        group = self.of(self._nest)
-        if self._newest is not None and group.pids():
-            self.leave(group)
-            group = self.of(self._nest)
+        if self._newest is not None and self._newest.pids():
+            self.leave(self._newest)
         elif self._newest is not None:
             # Also of a start that failed, whose end may be heard of only later.
-            self._newest.is_over = True
-            with suppress(OSError):
-                os.setxattr(group.path, EARLIER, read(f"{group.path}/cpu.stat")[0].split()[1])
-        self._tenant = self._newest = group
+            self.vacated(self._newest)
+        group = self._tenant = self._newest = self.of(self._nest)
         self._leave_soon(group)
         return group
+
+    def vacated(self, group: Group) -> None:
+        """Have the next session in a group in which nothing is any more, or remove it."""
+        group.is_over = True
+        if group.path == self._nest:
+            self._tenant = self._newest = None
+            with suppress(OSError):
+                os.setxattr(group.path, EARLIER, read(f"{group.path}/cpu.stat")[0].split()[1])
+            self.when_vacant()
+        else:
+            self.forget(group)
+
+    @property
+    def is_vacant(self) -> bool:
+        """Whether nothing of a session is where the next one will be born, or there are no groups."""
+        return self._newest is None
+
+    def shared(self) -> None:
+        """Something else than a session was started where the next one will be: that one looks whether it has gone."""
+        if self.place and self._newest is None:
+            self._newest = self.of(self._nest)
 
     def moved(self, group: Group | None, pid: int) -> Group | None:
         """Return the group that a program is in which has logged in: the same, or one that the system made for it."""
@@ -292,15 +326,14 @@ class Groups:
             return group
         group.forget()
         login.limits = group.limits
-        _enable_above(login.path, set(login.limits.controllers()))
+        enable_above(login.path, set(login.limits.controllers()))
         login.limit()
         return login
 
     def _login_of(self, pid: int) -> Group | None:
         """Return the group that the system has made for a login, if a process is in one; not that of the keeper."""
         with suppress(OSError):
-            path = group_of(pid)
-            if _LOGIN.search(path) and not self.place.startswith(path):
+            if _LOGIN.search(path_of(pid)) and not self.place.startswith(path := group_of(pid)):
                 return self.of(path)
         return None
 
@@ -344,6 +377,7 @@ class Groups:
             return
         try:
             self.leave(tenant)
+            self.when_vacant()
         except OSError as exc:
             say(f"no control group can be made: {exc.strerror}")
             if tenant.limits.files():
@@ -414,7 +448,7 @@ class Groups:
         self._has_read = True
         if self.place:
             for directory in (os.path.dirname(self.place), self.place):
-                _enable(directory, set(self._limits.controllers()))
+                enable(directory, set(self._limits.controllers()))
         return self._limits
 
 
@@ -433,24 +467,6 @@ def _remove(path: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _enable(directory: str, controllers: set[str]) -> None:
-    """Have the groups in a directory use those controllers that can be had there."""
-    available = words_of(f"{directory}/cgroup.controllers") - words_of(f"{directory}/cgroup.subtree_control")
-    for controller in controllers:
-        if controller.encode() in available:
-            with suppress(OSError):
-                write(f"{directory}/cgroup.subtree_control", f"+{controller}")
-
-
-def _enable_above(path: str, controllers: set[str]) -> None:
-    """Have a group that the system made use controllers: root may give them, from the top down."""
-    above = [path]
-    while os.path.exists(f"{os.path.dirname(above[-1])}/cgroup.controllers"):
-        above.append(os.path.dirname(above[-1]))
-    for directory in reversed(above[1:]):
-        _enable(directory, controllers)
 
 
 def _read_limits(path: str) -> Limits:

@@ -5,13 +5,17 @@ import os
 import resource
 import signal
 import termios
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 from .attendant import open_session
 from .becoming import Login, Users, become, groups_of, login_environment, login_shell, login_umask
 from .pam import Asked
 from .users import RefusedError
-from .wire import CANNOT, REFUSED
+from .wire import CANNOT, HEADER, REFUSED, pack
+
+if TYPE_CHECKING:
+    from .spare import Spare
 
 MOST_REPORT = 4096
 """Bytes that a child says of why its program cannot be started."""
@@ -58,14 +62,27 @@ class Program:
         self.users = users
         self.is_on_terminal = is_on_terminal
 
+    def packed(self) -> bytes:
+        """Return what `unpacked` makes the same of, in a process that has the users."""
+        variables = [b"%b=%b" % each for each in self.environment.items()]
+        facts = b"%d" % self.is_on_terminal, self.directory, self.user, b"%d" % len(self.words)
+        return pack(*facts, *self.words, *variables)
+
+    @classmethod
+    def unpacked(cls, packed: bytes, users: Users) -> "Program":
+        """Return the program that was packed."""
+        is_on_terminal, directory, user, count, *rest = packed[HEADER:].split(b"\0")
+        words, variables = rest[: int(count)], rest[int(count) :]
+        return cls(words, variables, directory, user, users, is_on_terminal=is_on_terminal == b"1")
+
 
 def allow_descriptors() -> None:
     """Let the keeper have as many descriptors as it may; programs start with the usual limit."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (_HARD_LIMIT, _HARD_LIMIT))
 
 
-def start(program: Program, streams: Sequence[int]) -> tuple[int, int, int | None]:
-    """Start a program, with these as its stdin, stdout and stderr.
+def start(program: Program, streams: Sequence[int], spare: "Spare | None") -> tuple[int, int, int | None]:
+    """Start a program, with these as its stdin, stdout and stderr; `spare` becomes it, if it has to become another's.
 
     Return its id, its pidfd, and None; or where it has to become another user's, a pipe that ends behind `READY` once
     it runs, and otherwise says why it cannot be started. Raises `OSError`, and leaves nothing then.
@@ -75,7 +92,8 @@ def start(program: Program, streams: Sequence[int]) -> tuple[int, int, int | Non
         return pid, _pidfd(pid), None
     report, telling = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        pid = _fork(program, streams, telling)
+        pid = spare.give(program, [*streams, telling]) if spare is not None else 0
+        pid = pid or forked(lambda: run(program, streams, telling))
         return pid, _pidfd(pid), report
     except BaseException:
         os.close(report)
@@ -125,20 +143,25 @@ def _spawn(program: Program, streams: Sequence[int]) -> int:
         os.chdir("/")
 
 
-def _fork(program: Program, streams: Sequence[int], telling: int) -> int:
+def forked(action: Callable[[], object]) -> int:
+    """Return the id of a child that leads a session of its own, does something, and ends."""
     # No handler of the keeper's runs in the child: what it does there would be heard here.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
     try:
         pid = os.fork()
         if pid == 0:
-            _run(program, streams, telling)
+            try:
+                os.setsid()
+                action()
+            finally:
+                os._exit(_FAILED)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
 
 
-def _run(program: Program, streams: Sequence[int], telling: int) -> None:
-    """Become the program, or say why not. Never returns."""
+def run(program: Program, streams: Sequence[int], telling: int) -> NoReturn:
+    """Have this child become the program, or say why not."""
     try:
         _prepare(program, streams, telling)
         os.write(telling, READY)
@@ -154,10 +177,9 @@ def _run(program: Program, streams: Sequence[int], telling: int) -> None:
 
 
 def _prepare(program: Program, streams: Sequence[int], telling: int) -> None:
-    os.setsid()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
-    _close_others(telling)
+    close_others(telling)
     # PAM's limits and mask come on top of these.
     resource.setrlimit(resource.RLIMIT_NOFILE, (_SOFT_LIMIT, _HARD_LIMIT))
     os.umask(login_umask())
@@ -170,7 +192,8 @@ def _prepare(program: Program, streams: Sequence[int], telling: int) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _close_others(telling: int) -> None:
+def close_others(telling: int) -> None:
+    """Leave the standard streams open, and one descriptor more."""
     os.closerange(_STREAMS, telling)
     os.closerange(telling + 1, _MOST_OPEN)
 
@@ -202,7 +225,7 @@ def _open_session(login: Login, telling: int, *, is_on_terminal: bool) -> dict[b
     asked = Asked(login.account.name, login.principal, os.ttyname(0) if is_on_terminal else "")
     opened = open_session(asked, telling)
     # Modules leave what is theirs open; whoever closes the session has it too.
-    _close_others(telling)
+    close_others(telling)
     if is_on_terminal and opened.said:
         os.write(1, "".join(f"{said}\n" for said in opened.said).encode(errors="replace"))
     return opened.variables

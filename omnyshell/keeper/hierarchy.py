@@ -1,6 +1,7 @@
 """Where the control groups of version 2 are, and plain reads and writes of their files."""
 
 import os
+from collections.abc import Collection
 from contextlib import suppress
 
 _KIND = b"cgroup2"
@@ -14,12 +15,17 @@ def group_of(process: int | str) -> str:
 
     Raises `OSError`.
     """
-    path = next((line[len(_OWN) :] for line in read(f"/proc/{process}/cgroup") if line.startswith(_OWN)), b"")
+    path = path_of(process)
     for root, point in _mounts():
         inside = os.path.relpath(path, root) if path else b".."
         if not inside.startswith(b"..") and os.path.isdir(os.path.join(point, inside)):
             return os.path.normpath(os.fsdecode(os.path.join(point, inside)))
     return ""
+
+
+def path_of(process: int | str) -> bytes:
+    """Return the group that a process is in, as the system names it; empty where it names none. Raises `OSError`."""
+    return next((line[len(_OWN) :] for line in read(f"/proc/{process}/cgroup") if line.startswith(_OWN)), b"")
 
 
 def _mounts() -> list[tuple[bytes, bytes]]:
@@ -61,3 +67,21 @@ def words_of(path: str) -> set[bytes]:
     with suppress(OSError):
         return {word for line in read(path) for word in line.split()}
     return set()
+
+
+def enable(directory: str, controllers: Collection[str]) -> None:
+    """Have the groups in a directory use those controllers that can be had there."""
+    available = words_of(f"{directory}/cgroup.controllers") - words_of(f"{directory}/cgroup.subtree_control")
+    for controller in controllers:
+        if controller.encode() in available:
+            with suppress(OSError):
+                write(f"{directory}/cgroup.subtree_control", f"+{controller}")
+
+
+def enable_above(path: str, controllers: Collection[str]) -> None:
+    """Have a group that the system made use controllers: root may give them, from the top down."""
+    above = [path]
+    while os.path.exists(f"{os.path.dirname(above[-1])}/cgroup.controllers"):
+        above.append(os.path.dirname(above[-1]))
+    for directory in reversed(above[1:]):
+        enable(directory, controllers)

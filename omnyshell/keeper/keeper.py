@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from . import wire
@@ -19,7 +20,8 @@ from .held import MOST_ENDED, Held, Sessions
 from .peers import Peer, peer_of
 from .poller import READ, Poller, say
 from .processes import has_ended
-from .streams import STDIN, close_all, open_streams
+from .spare import Spare
+from .streams import STDIN, Streams, close_all, open_streams
 from .users import RefusedError
 from .wire import MalformedError, Request, pack, parse_request
 
@@ -105,6 +107,18 @@ class Keeper:
         """Programs that are being started, by the pipe that tells how it went; the oldest first."""
 
         self._will_look = False
+        self._ready: Streams | None = None
+        """Pipes for the next program, which were opened when nobody waited for them."""
+
+        self._spare: Spare | None = None
+        """A child for the next program, once one was another user's."""
+
+        self._given: Spare | None = None
+        """The one before it."""
+
+        self._whose = b""
+        """For whom a program was last that was another user's."""
+
         self.ending: Ending | None = None
         self.is_left = False
         """Whether it ends, and the next keeper has its sessions."""
@@ -119,9 +133,11 @@ class Keeper:
         self._served = served
         self._users = users
         self._listener = listener
+        groups.when_vacant = self._make_ready_soon
         listener.setblocking(False)
         self._listen()
         self._forget_old()
+        self._make_ready()
 
     @property
     def is_idle(self) -> bool:
@@ -265,12 +281,12 @@ class Keeper:
         self._check_room(node, name)
         variables = request.rest[int(count) :]
         program = Program(words, variables, directory, user, self._users, is_on_terminal=kind != wire.PIPES)
-        held_by_us, of_program = open_streams(kind, int(columns), int(rows))
+        held_by_us, of_program = self._streams(kind, int(columns), int(rows))
         group = None
         try:
             _leave_spare(max(held_by_us.values()))
             group = self.groups.next()
-            pid, pidfd, report = start(program, of_program)
+            pid, pidfd, report = start(program, of_program, self._taken_spare() if user else None)
         except BaseException:
             close_all(held_by_us.values())
             if group is not None:
@@ -297,6 +313,39 @@ class Keeper:
             return
         self.starting[report] = _Start(connection, request, held, time.monotonic() + LONGEST_START, bytearray())
         self._look_later(LONGEST_START)
+
+    def _streams(self, kind: bytes, columns: int, rows: int) -> Streams:
+        """Return what a session of this kind needs. Raises `OSError`."""
+        ready = self._ready
+        if kind != wire.PIPES or ready is None:
+            return open_streams(kind, columns, rows)
+        self._ready = None
+        self._make_ready_soon()
+        return ready
+
+    def _make_ready_soon(self) -> None:
+        self.poller.call_later(0, self._make_ready)
+
+    def _make_ready(self) -> None:
+        """Do what takes time before anybody waits for it."""
+        with suppress(OSError):
+            self._ready = self._ready or open_streams(wire.PIPES, 0, 0)
+            if self._whose and self._spare is None and self.groups.is_vacant and self.ending is None:
+                if self._given is not None:
+                    self._given.close()
+                self._spare = Spare(self._users, self._whose)
+                self.groups.spare = self._spare.pid
+
+    def _taken_spare(self) -> Spare | None:
+        spare, self._spare, self.groups.spare = self._spare, None, 0
+        self._given = spare or self._given
+        return spare
+
+    def drop_spare(self) -> None:
+        """End the child that waits for a program. Idempotent."""
+        spare = self._taken_spare()
+        if spare is not None:
+            spare.drop()
 
     def _check_room(self, node: bytes, name: bytes) -> None:
         if self.ending is not None:
@@ -333,6 +382,7 @@ class Keeper:
         if why_not is None:
             held.group = self.groups.moved(held.group, held.pid)
             self._take(connection, request, held)
+            self._whose = request.fields[5]
         else:
             self.sessions.forget(held)
             connection.send(pack(wire.NO, request.number, *why_not))

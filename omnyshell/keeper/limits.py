@@ -59,7 +59,10 @@ class Limits(NamedTuple):
     @property
     def any(self) -> bool:
         """Whether there is anything that only control groups can do."""
-        return self != Limits()
+        return self != _NONE
+
+
+_NONE = Limits()
 
 
 def limits_of(said: Mapping[str, object]) -> Limits:

@@ -78,12 +78,15 @@ class Upgrade:
         return True
 
     def _try(self) -> None:
+        # It would be where the trial is, of which the next session has to be told apart.
+        self._keeper.drop_spare()
         state, self._tried_mark = self._state(), self._mark()
         try:
             argv = self._command("--trial", state)
             pid = os.posix_spawn(argv[0], argv, {}, file_actions=[(os.POSIX_SPAWN_DUP2, state, state)])
         finally:
             os.close(state)
+            self._keeper.groups.shared()
         self._trial, pidfd = pid, os.pidfd_open(pid)
         self._keeper.poller.watch(pidfd, READ, lambda _events: self._tried(pidfd))
         # One that does not end is killed, which ends the waiting.
@@ -122,6 +125,7 @@ class Upgrade:
         inherited += [fd for held in self._keeper.sessions for fd in held.descriptors.values()]
         inherited += [held.pidfd for held in _adopted(self._keeper)]
         inherited += [holder.pidfd for holder in self._keeper.holders.values()]
+        self._keeper.drop_spare()
         try:
             for fd in inherited:
                 os.set_inheritable(fd, True)

@@ -7,6 +7,7 @@ Descriptors ride with the first byte of the answer that they belong to.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from operator import methodcaller
 
 VERSION = 2
 WITH_USERS = 2
@@ -75,7 +76,8 @@ class MalformedError(Exception):
 
 def is_name(field: bytes) -> bool:
     """Tell whether this can name a node or a session."""
-    return 0 < len(field) <= MOST_NAME and all(0x20 < byte < 0x7F for byte in field)
+    is_plain = 0 < len(field) <= MOST_NAME and field.isascii() and b" " not in field
+    return is_plain and field.decode().isprintable()
 
 
 def _is_name_or_none(field: bytes) -> bool:
@@ -107,6 +109,8 @@ def _one_of(*words: bytes) -> Callable[[bytes], bool]:
 
 
 _is_number = _number(0, 10**12)
+_NAME_SIZE = methodcaller("find", b"=")
+"""The length of a variable's name; not positive where it has none."""
 
 REQUESTS: dict[bytes, tuple[Callable[[bytes], bool], ...]] = {
     HELLO: (_number(1, 10**6), _is_name_or_none),
@@ -186,7 +190,7 @@ def check(verb: bytes, fields: Sequence[bytes]) -> None:
 def _check_words(count: int, rest: Sequence[bytes], *, is_complete: bool) -> None:
     """Raise `MalformedError` unless these are a program, with its path if `is_complete`, arguments, and variables."""
     are_words = count <= len(rest) <= MOST_WORDS and (not is_complete or rest[0].startswith(b"/"))
-    if not are_words or not all(variable.find(b"=") > 0 for variable in rest[count:]):
+    if not are_words or min(map(_NAME_SIZE, rest[count:]), default=1) <= 0:
         raise MalformedError
 
 

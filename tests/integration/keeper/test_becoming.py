@@ -1,11 +1,13 @@
 """What becoming another user gives, and what it takes away; on a machine with users of the test's own."""
 
 import os
+import select
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.keepers import KeeperProcess, asked
+from support.keepers import PATIENCE, KeeperProcess, asked
 from support.people import EXTRA_GROUP, HOMES, NODE_USER, PEOPLE, SYSTEM, Machine
 
 from omnyshell.keeper import wire
@@ -107,6 +109,50 @@ def test_directories_are_entered_as_that_user(root_keeper: KeeperProcess, machin
 )
 def test_who_may_not_is_told_why(root_keeper: KeeperProcess, whose: str, why: str) -> None:
     assert why in asked(root_keeper, whose, "", "-c", "id -u")
+
+
+def test_a_child_that_waits_becomes_the_next_program_and_what_it_cannot_another_does(
+    machine: Machine, file: Path, tmp_path: Path
+) -> None:
+    keeper = KeeperProcess(tmp_path / "keeper", user=NODE_USER, users_file=file, machine=machine)
+    pid = keeper.process.pid
+
+    def waiting() -> int:
+        """The child that waits, as soon as there is one."""
+        node = keeper.node(b"looks")
+        while not (found := Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+            node.ask(wire.LIST)
+        node.close()
+        return int(found[0])
+
+    try:
+        # Nobody knows yet that there will be others.
+        assert not Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        assert asked(keeper, "ann\n\n\n", "", "-c", "id -un") == "ann\n"
+        for kind in (wire.PIPES, wire.PTY):
+            child = waiting()
+            assert asked(keeper, "bea\n\n\n", "", "-c", "echo $$; id -un", kind=kind).split() == [str(child), "bea"]
+        # More than a socket takes, and a child that was killed.
+        child = waiting()
+        long = tuple(b"LONG%d=" % number + b"x" * 100_000 for number in range(3))
+        found, size = asked(keeper, "ann\n\n\n", "", "-c", "echo $$ ${#LONG2}", env=long).split()
+        assert (found != str(child), size) == (True, "100000")
+        child = os.pidfd_open(waiting())
+        signal.pidfd_send_signal(child, signal.SIGKILL)
+        assert ends(child)
+        assert asked(keeper, "ann\n\n\n", "", "-c", "id -un") == "ann\n"
+        child = os.pidfd_open(waiting())
+    finally:
+        keeper.end()
+    assert ends(child)
+
+
+def ends(pidfd: int) -> bool:
+    """Wait for the end of a process, and close its pidfd."""
+    try:
+        return bool(select.select([pidfd], [], [], PATIENCE)[0])
+    finally:
+        os.close(pidfd)
 
 
 def test_whoever_does_not_say_for_whom_is_refused(root_keeper: KeeperProcess) -> None:

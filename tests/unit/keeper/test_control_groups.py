@@ -118,6 +118,38 @@ def test_the_end_of_a_start_that_failed_ends_what_it_left_and_nobody_elses_sessi
     assert kill.read_text() == "1"
 
 
+def test_where_a_session_has_left_nothing_the_next_one_need_not_look(
+    tree: Tree, sleeper: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upgrade tries another keeper there, which is told apart from the next session."""
+    tree.file.write_text("")
+    told = list[bool]()
+    tree.open().groups.when_vacant = lambda: told.append(tree.groups.is_vacant)
+    group = tree.groups.next()
+    assert group is not None
+    assert not tree.groups.is_vacant
+    procs = Path(group.path, "cgroup.procs")
+    tree.groups.spare = os.getppid()
+    procs.write_text(f"{os.getpid()}\n{os.getppid()}\n")
+    group.ended()
+    assert (group.is_over, told) == (True, [True])
+    # Whoever is noted there is not the one that has ended.
+    group.note(1, b"node", b"ended")
+    assert group.noted() == (0, b"", b"")
+    with monkeypatch.context() as patch:
+        patch.setattr(Group, "pids", None)
+        following = tree.groups.next()
+    assert following is not None
+    assert following.path == group.path
+    procs.write_text("")
+    following.ended()
+    tree.groups.shared()
+    procs.write_text(f"{sleeper}\n")
+    after = tree.groups.next()
+    assert after is not None
+    assert after.path != group.path
+
+
 @pytest.mark.parametrize(("controller", "key"), [("memory", "memory"), ("pids", "processes"), ("cpu", "cpu")])
 def test_a_limit_that_cannot_be_held_is_refused_with_what_mends_it(tmp_path, controller: str, key: str) -> None:
     tree = Tree(tmp_path, " ".join({"cpu", "memory", "pids"} - {controller})).open()
@@ -214,6 +246,7 @@ def test_a_login_is_limited_in_the_group_that_the_system_makes_for_it(
     scope.mkdir(parents=True)
     group = tree.open().groups.next()
     assert group is not None
+    monkeypatch.setattr(cgroups, "path_of", lambda _pid: os.fsencode(scope))
     monkeypatch.setattr(cgroups, "group_of", lambda _pid: str(scope))
     found = tree.groups.moved(group, sleeper)
     assert found is not None
@@ -243,6 +276,7 @@ def test_a_group_that_is_no_logins_is_not_taken_for_the_sessions(
     tree: Tree, elsewhere: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = tree.open().groups.next()
+    monkeypatch.setattr(cgroups, "path_of", lambda _pid: os.fsencode(tree.base.parent / elsewhere))
     monkeypatch.setattr(cgroups, "group_of", lambda _pid: str(tree.base.parent / elsewhere))
     assert tree.groups.moved(group, os.getpid()) is group
 

@@ -172,10 +172,11 @@ class KeeperClient:
         else:
             self._settle(number, NoKeeperException("the keeper has ended"))
 
-    def tell(self, verb: bytes, *fields: bytes) -> None:
-        """Ask for what needs no answer, when all that is to be done now is done; lost where the connection is."""
+    def tell(self, verb: bytes, *fields: bytes, is_urgent: bool = False) -> None:
+        """Ask for what needs no answer, now or soon; lost where the connection is."""
         if self._connecting is None and self._line is not None:
-            self._line.send_soon(wire.pack(verb, wire.UNANSWERED, *fields))
+            send = self._line.send if is_urgent else self._line.send_soon
+            send(wire.pack(verb, wire.UNANSWERED, *fields))
 
     async def request(self, verb: bytes, *fields: bytes) -> list[bytes]:
         """Ask, and return the answer's fields. Raises what `ask` passes on."""
@@ -316,7 +317,9 @@ class KeeperClient:
     def _send(self, number: int) -> None:
         verb, fields, _ = self._pending[number]
         if self._line is not None:
-            self._line.send(wire.pack(verb, b"%d" % number, *fields))
+            # What becomes of sessions that have ended can wait until one is started.
+            send = self._line.send_ahead if verb == wire.START else self._line.send
+            send(wire.pack(verb, b"%d" % number, *fields))
 
     def _lost(self) -> None:
         self._line = None

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,9 @@ from omnyshell.services.node.processes.process import ProcessSession
 from omnyshell.services.node.processes.process_table import HANG_UP_TIME, session_members
 from omnyshell.services.node.processes.pty import MAX_CELLS, PtySession
 from omnyshell.services.node.records.record import LeftRecord, SessionRecord
+
+_AS_NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+"""How words and variables are bytes: as `os.fsencode` has it, which takes longer to find out for each."""
 
 logger = logging.getLogger("omnyshell.node")
 
@@ -338,8 +342,8 @@ def _start_fields(request: ShellRequest, launch: Launch, whose: bytes) -> tuple[
         kind = wire.QUIET_PTY if is_quiet_shell(request) else wire.PTY
     # A link stays one.
     directory = os.fsencode(launch.cwd if whose else os.path.abspath(launch.cwd))  # noqa: PTH100
-    words = [os.fsencode(word) for word in launch.argv]
-    variables = [os.fsencode(f"{name}={value}") for name, value in launch.env.items()]
+    words = [word.encode(*_AS_NAMES) for word in launch.argv]
+    variables = [f"{name}={value}".encode(*_AS_NAMES) for name, value in launch.env.items()]
     name = request.session_id.encode()
     fields = (name, kind, *cells, directory, whose, b"%d" % len(words), *words, *variables)
     try:

@@ -54,6 +54,10 @@ class KeptLeader:
         """Call `exited` with the code that the keeper tells."""
         self._exited = exited
 
+    def leave(self) -> None:
+        """Hear no more of it."""
+        self._exited = lambda _code: None
+
     def end(self, code: int | None) -> None:
         """Its end is known, and maybe how. Idempotent."""
         if not self._has_ended:
@@ -161,7 +165,8 @@ class KeptLeader:
 
     def _tell(self, verb: bytes, *fields: bytes) -> None:
         if self._has_keeper:
-            self._client.tell(verb, self._name, *fields)
+            # Nobody waits for what becomes of one that has ended.
+            self._client.tell(verb, self._name, *fields, is_urgent=not self._has_ended)
 
     def _hang_up(self) -> None:
         if self._has_keeper:

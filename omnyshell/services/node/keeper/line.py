@@ -10,6 +10,9 @@ from contextlib import suppress
 
 from omnyshell.keeper import wire
 
+SOON = 0.02
+"""Seconds within which is sent for what nobody waits: it goes along with what comes before that."""
+
 _CHUNK = 65536
 _ROOM = socket.CMSG_SPACE(4 * wire.MOST_DESCRIPTORS)
 
@@ -31,21 +34,27 @@ class KeeperLine:
         """Descriptors that have come, one list for each answer that has some."""
 
         self._unsent = bytearray()
+        self._soon = bytearray()
         self._is_waiting = False
         self._loop.add_reader(channel, self._readable)
 
     def send(self, frame: bytes) -> None:
-        """Send a frame, as soon as the keeper takes it."""
-        if self._channel is None:
-            return
-        self._unsent += frame
+        """Send a frame, as soon as the keeper takes it, behind all that is to be sent."""
+        self._unsent += self._soon + frame
+        self._soon.clear()
+        self._writable()
+
+    def send_ahead(self, frame: bytes) -> None:
+        """Send a frame as soon as the keeper takes it, and behind it what is to be sent soon."""
+        self._unsent += frame + self._soon
+        self._soon.clear()
         self._writable()
 
     def send_soon(self, frame: bytes) -> None:
-        """Send a frame for whose effect nobody waits, after what is being done."""
-        if self._channel is not None and not self._unsent:
-            self._loop.call_soon(self._writable)
-        self._unsent += frame
+        """Send a frame for whose effect nobody waits."""
+        if self._channel is not None and not self._soon:
+            self._loop.call_later(SOON, self.send, b"")
+        self._soon += frame
 
     def descriptors(self) -> list[int]:
         """Return those of the answer that is heard, which has some; fewer where this process may have no more."""

@@ -49,6 +49,9 @@ class Child:
         """Whether the leader has ended."""
         return self._process.returncode is not None
 
+    def leave(self) -> None:
+        """It is nobody else's, and ends with this process."""
+
     def kill(self) -> None:
         """Hang up on every process of the session, and kill the rest 1.5 s later. Idempotent."""
         self._ending.begin()

@@ -18,6 +18,9 @@ class Leader(Protocol):
     def watch(self, exited: Callable[[int | None], None]) -> None:
         """Call `exited` once, with the return code, as `Popen.returncode` has it; None where nobody can know it."""
 
+    def leave(self) -> None:
+        """Leave it as it is: `exited` is called no more."""
+
     def kill(self) -> None:
         """Hang up on every process of the session, and kill the rest 1.5 s later. Idempotent."""
 

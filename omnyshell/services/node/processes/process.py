@@ -155,6 +155,7 @@ class ProcessSession(ABC):
 
     def leave(self) -> None:
         """Leave it, as it is, to the node's next process."""
+        self._child.leave()
         for reader in self._readers:
             reader.close()
         if self._writer is not None:

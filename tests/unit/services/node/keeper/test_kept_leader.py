@@ -23,10 +23,14 @@ class FakeClient:
         self.answer = answer
         self.judges = judges
         self.asked: list[tuple[bytes, ...]] = []
+        self.told: list[tuple[bytes, bool]] = []
 
     def ask(self, *words: bytes, answered: Any) -> None:
         self.asked.append(words)
         answered(self.answer)
+
+    def tell(self, verb: bytes, _name: bytes, *, is_urgent: bool) -> None:
+        self.told.append((verb, is_urgent))
 
 
 async def leader_of(client: FakeClient, owner: Owner | None) -> KeptLeader:
@@ -120,3 +124,25 @@ async def test_where_ones_own_shell_is_nobody_has_to_tell() -> None:
         done = list[int]()
         (await leader_of(client, owner)).look(lambda done=done: done.append(1))
         assert (done, client.asked) == ([1], [])
+
+
+async def test_the_end_of_input_is_told_at_once_and_what_becomes_of_an_ended_session_when_there_is_time() -> None:
+    client, codes = FakeClient([]), list[int | None]()
+    leader = await leader_of(client, None)
+    leader.watch(codes.append)
+    leader.input_closed()
+    leader.end(3)
+    leader.input_closed()
+    leader.output_done()
+    assert client.told == [(wire.CLOSE_STDIN, True), (wire.CLOSE_STDIN, False), (wire.STOP_READING, False)]
+    assert codes == [3]
+
+
+async def test_of_a_session_that_is_left_to_the_next_process_nothing_is_heard_any_more() -> None:
+    """Its output would be given up, as that of one whose end was told."""
+    client, codes = FakeClient([]), list[int | None]()
+    leader = await leader_of(client, None)
+    leader.watch(codes.append)
+    leader.leave()
+    leader.end(0)
+    assert (codes, client.told) == ([], [])

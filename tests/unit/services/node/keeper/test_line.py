@@ -116,3 +116,21 @@ async def test_the_end_of_the_other_side_is_told_once(ends: tuple[KeeperLine, so
     assert told.is_lost
     line.send(wire.pack(b"list", b"1"))
     line.close()
+
+
+async def test_a_start_goes_ahead_of_what_nobody_waits_for_and_nothing_else_does(
+    ends: tuple[KeeperLine, socket.socket, Told],
+) -> None:
+    line, theirs, _ = ends
+    theirs.settimeout(20)
+    line.send_soon(b"forget ")
+    line.send_soon(b"another ")
+    line.send_ahead(b"start ")
+    assert theirs.recv(100) == b"start forget another "
+    line.send_soon(b"forget ")
+    line.send(b"list ")
+    assert theirs.recv(100) == b"forget list "
+    line.send_soon(b"forget ")
+    theirs.setblocking(False)
+    async with asyncio.timeout(20):
+        assert await asyncio.get_running_loop().sock_recv(theirs, 100) == b"forget "

@@ -1,0 +1,76 @@
+"""A child that was forked before it is needed, and waits to hear which program it becomes, and whose.
+
+A fork copies what both go on to use page by page, and what looks users up is loaded by each child anew: together they
+take longer than all that is left to do then.
+"""
+
+import gc
+import os
+import signal
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from .becoming import Users, check_expiry, groups_of, login_umask
+from .children import Program, close_others, forked, run
+from .users import RefusedError
+
+_DESCRIPTORS = 4
+_MOST = 1 << 18
+"""Bytes, more than a socket takes at once."""
+
+
+class Spare:
+    """Waits for a program; it ends with the keeper, or when it is dropped."""
+
+    def __init__(self, users: Users, whose: bytes) -> None:
+        """It looks at what it would need to start something for `whose`. Raises `OSError`."""
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            self.pid = forked(lambda: _wait(users, whose, theirs))
+        except BaseException:
+            self._channel.close()
+            raise
+        finally:
+            theirs.close()
+
+    def give(self, program: Program, descriptors: Sequence[int]) -> int:
+        """Have it become a program, with what `run` gets; return its id, or 0 where it cannot, and is dropped.
+
+        `close` is to follow, when nobody waits: it takes the system some time.
+        """
+        try:
+            socket.send_fds(self._channel, [program.packed()], list(descriptors), socket.MSG_NOSIGNAL)
+        except OSError:
+            self.drop()
+            return 0
+        return self.pid
+
+    def close(self) -> None:
+        """Have nothing more to do with it; one that waits ends by itself. Idempotent."""
+        self._channel.close()
+
+    def drop(self) -> None:
+        """End it."""
+        self.close()
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+def _wait(users: Users, whose: bytes, channel: socket.socket) -> None:
+    # Looking for garbage would touch all that is shared with the keeper, and so have it copied.
+    gc.disable()
+    close_others(channel.fileno())
+    with suppress(OSError, RefusedError):
+        login_umask()
+        account = users.login_of(whose).account
+        groups_of(account)
+        check_expiry(account, time.time())
+    data, descriptors, *_ = socket.recv_fds(channel, _MOST, _DESCRIPTORS)
+    if len(descriptors) == _DESCRIPTORS:
+        *streams, telling = descriptors
+        os.set_inheritable(telling, False)
+        # What else is open is closed by its number.
+        channel.detach()
+        run(Program.unpacked(data, users), streams, telling)

@@ -63,6 +63,9 @@ class ErrorCodes(StrEnum):
     TIMEOUT = "timeout"
     """No answer within the time for it."""
 
+    ENGINE_AWAY = "engine_away"
+    """The hubs' engine, which orders changes, cannot be reached: try again later."""
+
     INTERNAL_ERROR = "internal_error"
     """An internal fault of the peer that answers."""
 

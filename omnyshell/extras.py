@@ -22,6 +22,7 @@ class Part(NamedTuple):
 PARTS = {
     "hub": Part("the hub", ("h11", "prometheus_client", "psutil")),
     "console": Part("the console", ("rich", "textual")),
+    "cluster": Part("what several hubs need", ("nats",)),
     "web": Part("the console in a browser", ("aiohttp", "textual_serve")),
     "files": Part("the copying of files", ("asyncssh",)),
 }

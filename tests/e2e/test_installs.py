@@ -14,6 +14,7 @@ WORKS = {
     "hub": "omnyshell.cli.hub.start",
     "console": "omnyshell.tui.app",
     "web": "omnyshell.tui.web.server",
+    "cluster": "omnyshell.services.hub.cluster.nats.stream, omnyshell.cli.hub.start",
     "fast": "omnyshell.transport.serve_tls, aiofastnet",
     "all": "omnyshell.cli.hub.start, omnyshell.tui.web.server, aiofastnet",
 }

@@ -170,6 +170,9 @@ class Hub:
         claim = self.places.claim(process.node_id, process.instance, process.epoch, b"", self.now)
         if isinstance(claim, Claim):
             self._turn_away(self.asked.get(process.node_id))
+            before = self.connected.get(process.node_id)
+            if before is not None and before is not process:
+                self._turn_away(self.connected.pop(process.node_id))
             process.at = self
             self.asked[process.node_id] = process
             self._asked_at[process] = self.now

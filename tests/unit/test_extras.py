@@ -41,6 +41,7 @@ ALONE = {
     "console": ("tui.start", "tui.app", "tui.web.driver"),
     "web": ("tui.web.server",),
     "vitals": ("services.node.vitals.machine",),
+    "cluster": ("services.hub.cluster.nats.stream", "services.hub.hub"),
     "fast": ("transport.serve_tls",),
     "files": ("services.node.files.child.adapter",),
 }
@@ -125,7 +126,7 @@ for found in pkgutil.walk_packages(omnyshell.__path__, "omnyshell.", onerror=lam
 print(json.dumps(lacking))
 """
     lacking = json.loads(run_with("", code).stdout)
-    assert set(lacking.values()) == {"hub"}
+    assert set(lacking.values()) == {"hub", "cluster"}
     assert {"omnyshell.services.hub.hub", "omnyshell.cli.hub.start", "omnyshell.services.local.hub"} <= set(lacking)
     assert not [name for name in lacking if name.startswith(("omnyshell.services.node", "omnyshell.services.client"))]
 
@@ -144,7 +145,8 @@ except omnyshell.OmnyShellException as exc:
 
 def test_the_modules_of_a_part_are_those_that_its_extra_asks_for() -> None:
     for extra, part in PARTS.items():
-        asked = requirements(extra) - requirements("") - (requirements("console") if extra == "web" else set())
+        below = {"web": "console", "cluster": "hub"}.get(extra, "")
+        asked = requirements(extra) - requirements("") - requirements(below)
         assert set(part.modules) <= modules_of(asked)
         assert asked == {name for name in asked if modules_of([name]) & set(part.modules)}
         require(extra)
@@ -156,6 +158,7 @@ def test_what_is_imported_is_asked_for() -> None:
     of_part = {
         "tui/web/": modules_of(requirements("web")),
         "tui/": modules_of(requirements("console")),
+        "services/hub/cluster/nats/": modules_of(requirements("cluster")),
         "services/hub/": modules_of(requirements("hub")),
         "transport/serve_tls.py": modules_of(requirements("fast")),
         "services/node/files/": modules_of(requirements("files")),

@@ -344,6 +344,37 @@ class EndLock(Change, frozen=True):
         file.run(query, self.kind, self.name, write_timestamp(self.ends_at))
 
 
+class AddMember(Change, frozen=True):
+    """Adds a hub to those that share this truth; refused if a hub of that id has another key."""
+
+    hub: str
+    key: bytes
+    """Its public key, which signs what it changes."""
+
+    added_at: datetime
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        added = file.run(
+            "INSERT INTO members VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET added_at = excluded.added_at"
+            " WHERE key = excluded.key RETURNING 1",
+            self.hub,
+            self.key,
+            write_timestamp(self.added_at),
+        )
+        require(added, f"there is a hub '{self.hub}' already")
+
+
+class RemoveMember(Change, frozen=True):
+    """Removes a hub; nothing that it says later changes anything."""
+
+    hub: str
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        file.run("DELETE FROM members WHERE hub = ?", self.hub)
+
+
 AnyChange = (
     AddPrincipal
     | SetPrincipal
@@ -362,6 +393,8 @@ AnyChange = (
     | PutLock
     | RemoveLock
     | EndLock
+    | AddMember
+    | RemoveMember
 )
 
 

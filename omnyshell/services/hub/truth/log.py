@@ -1,6 +1,7 @@
 """The log through which all of the hub's durable facts change (docs/architecture.md#one-log-of-what-is-true)."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from omnyshell.errors import OmnyShellException
@@ -43,12 +44,17 @@ class SqliteLog:
     here.
     """
 
-    def __init__(self, file: StateFile) -> None:
-        """Open the tables, and create missing ones. Raises `ConfigException` if they cannot be used."""
+    def __init__(self, file: StateFile, name: str = "") -> None:
+        """Open the tables, and create missing ones. `name` says whose numbers are counted; "" for those of a hub alone.
+
+        Raises `ConfigException` if they cannot be used.
+        """
         self._file = file
+        self._name = name
         self._followers: list[Follower] = []
         open_tables(file)
-        known = file.read("the position of the log", lambda _, seq: number(seq), "SELECT log, seq FROM applied")
+        query = "SELECT log, seq FROM applied WHERE log = ?"
+        known = file.read("the position of the log", lambda _, seq: number(seq), query, name)
         self._applied = max(known, default=0)
 
     @property
@@ -67,8 +73,10 @@ class SqliteLog:
             answer.give(self._applied)
         return answer
 
-    def apply(self, seq: int, transaction: Transaction) -> None:
+    def apply(self, seq: int, transaction: Transaction, note: Callable[[], None] = lambda: None) -> None:
         """Apply a transaction that another log has under that number; one that was applied before has no effect.
+
+        `note` is called in the transaction of the file, to write what belongs to the number.
 
         Raises `ChangeRefusedException` if a change does not fit, as it then does on every hub: the number counts as
         applied. Raises `ConfigException` if it cannot be stored, and `ValueError` if an earlier one is missing: apply
@@ -79,21 +87,33 @@ class SqliteLog:
         if seq != self._applied + 1:
             raise ValueError(f"number {seq} of the log comes after {self._applied}")
         try:
-            self._apply(seq, transaction)
+            self._apply(seq, transaction, note)
         except ChangeRefusedException:
-            self._apply(seq, Transaction(()))
+            self._apply(seq, Transaction(()), note)
             raise
+
+    def check(self, transaction: Transaction) -> None:
+        """Raise what applying a transaction would, and change nothing."""
+        with suppress(_Undone), self._file.transaction():
+            for change in transaction.changes:
+                change.apply(self._file)
+            raise _Undone
 
     def follow(self, follower: Follower) -> None:
         """Call `follower` for each transaction from the next one on."""
         self._followers.append(follower)
 
-    def _apply(self, seq: int, transaction: Transaction) -> None:
+    def _apply(self, seq: int, transaction: Transaction, note: Callable[[], None] = lambda: None) -> None:
         with self._file.transaction():
             for change in transaction.changes:
                 change.apply(self._file)
-            self._file.run("INSERT OR REPLACE INTO applied VALUES ('', ?)", seq)
+            self._file.run("INSERT OR REPLACE INTO applied VALUES (?, ?)", self._name, seq)
+            note()
             taking = [follower(transaction) for follower in self._followers]
         self._applied = seq
         for take in taking:
             take()
+
+
+class _Undone(Exception):
+    """Has a transaction of the file rolled back."""

@@ -71,6 +71,11 @@ CREATE TABLE IF NOT EXISTS locks (
     expires_at TEXT,
     PRIMARY KEY (kind, name)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS members (
+    hub      TEXT PRIMARY KEY,
+    key      BLOB NOT NULL,
+    added_at TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS applied (
     log TEXT PRIMARY KEY,
     seq INTEGER NOT NULL

@@ -34,6 +34,7 @@ from omnyshell.services.hub.sessions.kept import KeptSession
 from omnyshell.services.hub.truth.changes import (
     AddCredential,
     AddInvite,
+    AddMember,
     AddPrincipal,
     ClaimNode,
     PutLock,
@@ -60,6 +61,7 @@ KEYS = {
     "locks": "name",
     "offline_notes": "id",
     "node_owners": "node_id",
+    "members": "hub",
     "applied": "log",
     "guests": "node_id",
     "bound_keys": "key",
@@ -95,7 +97,7 @@ def _fill(records: HubRecords) -> None:
         )
         lock = LockInfo(id=name, kind=LockKind.NODE, name=f"locked-{name}", created_at=now, expires_at=LATER)
         made = [AddPrincipal(owner), AddCredential(token), AddInvite(invite), SetLabels(name, {"allow-roles": "ops"})]
-        put(records.log, [*made, PutLock(lock), ClaimNode(name, name)])
+        put(records.log, [*made, PutLock(lock), ClaimNode(name, name), AddMember(name, secret, now)])
         records.bound_keys().add(name.encode() * 8)
         records.known_addresses(CLOCK).logged_in(f"192.0.2.{len(name)}", name)
         takeovers.registered(name, name, Claimant("i", "192.0.2.1", "host", "uid"))

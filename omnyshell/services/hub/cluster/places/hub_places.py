@@ -118,7 +118,7 @@ class HubPlaces:
             self.own.end()
         else:
             self.own.sent(self._beats, boot)
-        return self._beats, Beat(self.run, self._process, is_last)
+        return self._beats, Beat(self.run, self._process, self._read, is_last)
 
     # Claims
 
@@ -126,21 +126,29 @@ class HubPlaces:
         """Plan to take a node id for a process that has come to this hub, and reported its newest epoch; 0 for none.
 
         Publish it only while the lease is held. It holds once its record was read: see `serves`. Another process that
-        has the id at this hub is served no more from now on: once the record is written, the new one may move on.
+        has the id at this hub is served no more from now on, whatever becomes of the claim: once it is written, the new
+        one may move on before this hub has read it. End that one's connection.
         """
         place = self._table.get(node_id)
         if place is not None and self._is_mine(place) and place.entry.instance != instance:
             self._leaving[node_id] = place.entry.epoch
         epoch = max(place.entry.epoch if place is not None else 0, reported) + 1
         entry = Entry(node_id, self.run, min(epoch, MOST_EPOCHS - 1), instance, about)
-        if place is None or place.entry.is_gone or place.hub == self.hub or place.entry.instance == instance:
+        if place is None or place.entry.instance == instance:
             return Claim(entry, place.seq if place is not None else 0)
-        if place.entry.run < self.leases.run_of(place.hub):
-            # That process of the hub has ended.
-            return Claim(entry, place.seq)
-        if self.leases.is_there(place.hub, place.entry.run, now):
-            return Held(place.hub)
-        return Claim(entry, place.seq, self._read)
+        had = self._had_by(place)
+        held = next((hub for hub, run in had if self.leases.is_there(hub, run, now)), None)
+        if held is not None:
+            return Held(held)
+        return Claim(entry, place.seq, self._read if had else None)
+
+    def _had_by(self, place: Place) -> list[tuple[str, int]]:
+        """Return the other hubs, with their runs, that may serve a process under that id until their leases end."""
+        had = [(former.hub, former.run) for former in place.former if self.leases.read_by(former.hub) < former.seq]
+        if not place.entry.is_gone:
+            had.append((place.hub, place.entry.run))
+        # The process of an earlier run has ended.
+        return [(hub, run) for hub, run in had if hub != self.hub and run >= self.leases.run_of(hub)]
 
     def let_go(self, node_id: str, epoch: int) -> Claim | None:
         """Plan to say that a node has left this hub; None where it is another's already.

@@ -30,17 +30,22 @@ class HeardLeases:
     def __init__(self) -> None:
         self._runs: dict[str, int] = {}
         self._until: dict[str, float] = {}
+        self._read: dict[str, int] = {}
 
     def heard(self, hub: str, beat: Beat, now: float) -> None:
         """Note a beat that was read."""
         if beat.run < self._runs.get(hub, 0):
             return
-        self._runs[hub] = beat.run
+        self._runs[hub], self._read[hub] = beat.run, beat.read
         self._until[hub] = now if beat.is_last else now + LEASE
 
     def run_of(self, hub: str) -> int:
         """Return the newest run of a hub; 0 if nothing was heard of it."""
         return self._runs.get(hub, 0)
+
+    def read_by(self, hub: str) -> int:
+        """Return up to which record a hub has read, as far as it has said; 0 if nothing was heard of it."""
+        return self._read.get(hub, 0)
 
     def is_there(self, hub: str, run: int, now: float) -> bool:
         """Whether that run of a hub may still serve."""

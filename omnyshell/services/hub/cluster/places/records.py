@@ -17,6 +17,9 @@ class Beat(msgspec.Struct, frozen=True, tag="beat", forbid_unknown_fields=True):
     process: str
     """Names the process, as two may begin a run at once."""
 
+    read: _Count
+    """The number of the last record that it had read: it knows what has moved away from it until then."""
+
     is_last: bool = False
     """Whether it serves nothing any more, as it stops."""
 

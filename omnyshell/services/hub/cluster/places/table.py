@@ -5,6 +5,14 @@ from typing import NamedTuple
 from omnyshell.services.hub.cluster.places.records import Entry
 
 
+class Former(NamedTuple):
+    """A hub from which the process moved away, and may not know it before it has read so far."""
+
+    hub: str
+    run: int
+    seq: int
+
+
 class Place(NamedTuple):
     """The newest word about a node id."""
 
@@ -12,6 +20,9 @@ class Place(NamedTuple):
     entry: Entry
     seq: int
     """The number of its record in the stream."""
+
+    former: tuple[Former, ...] = ()
+    """Where the same process was before. It refuses them itself, once it has been told; another process would not."""
 
 
 class PlaceTable:
@@ -40,6 +51,15 @@ class PlaceTable:
             if entry.epoch < before.entry.epoch or (entry.epoch == before.entry.epoch and not is_update):
                 return None
             self._of_hub[before.hub].discard(entry.node_id)
-        self._places[entry.node_id] = Place(hub, entry, seq)
+        self._places[entry.node_id] = Place(hub, entry, seq, _former(before, hub, entry, seq))
         self._of_hub.setdefault(hub, set()).add(entry.node_id)
         return before
+
+
+def _former(before: Place | None, hub: str, entry: Entry, seq: int) -> tuple[Former, ...]:
+    if before is None or before.entry.instance != entry.instance:
+        return ()
+    if before.hub == hub or before.entry.is_gone:
+        return before.former
+    others = tuple(former for former in before.former if former.hub != before.hub)
+    return (*others, Former(before.hub, before.entry.run, seq))

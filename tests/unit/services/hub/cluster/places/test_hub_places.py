@@ -43,9 +43,9 @@ class Stream:
 
 
 def test_records_are_read_as_they_were_written_and_strictly() -> None:
-    for record in (Beat(3, "p", is_last=True), Entry("n", 1, 2, "i", b"\x00about", is_gone=True)):
+    for record in (Beat(3, "p", 7, is_last=True), Entry("n", 1, 2, "i", b"\x00about", is_gone=True)):
         assert decode(encode(record)) == record
-    too_far, with_more = encode(Entry("n", 1, MOST_EPOCHS, "i")), encode(Beat(1, "p"))[:-1] + b',"x":1}'
+    too_far, with_more = encode(Entry("n", 1, MOST_EPOCHS, "i")), encode(Beat(1, "p", 0))[:-1] + b',"x":1}'
     for raw in (b"", b"{}", b'{"type":"node"}', too_far, with_more):
         with pytest.raises(ValueError, match=r"."):
             decode(raw)
@@ -87,6 +87,15 @@ def test_another_process_waits_until_the_hub_lets_go() -> None:
     assert (claim.entry.epoch, claim.last_of_all) == (2, None)
 
 
+def test_another_process_waits_until_the_hub_that_the_one_before_moved_away_from_knows_it() -> None:
+    stream = Stream()
+    stream.take(stream.a, "p")
+    stream.take(stream.b, "p")
+    assert stream.claim(stream.b, "q") == Held("a")  # which may not have read yet, nor the process have been told
+    stream.beat(stream.a)
+    assert isinstance(stream.claim(stream.b, "q"), Claim)
+
+
 def test_another_process_waits_until_the_lease_of_the_hub_has_ended_for_whoever_read_it() -> None:
     stream = Stream()
     stream.take(stream.a, "p")
@@ -115,7 +124,7 @@ def test_a_hub_that_is_started_anew_has_nothing_and_others_see_that() -> None:
     stream = Stream()
     stream.take(stream.a, "p")
     stream.a = HubPlaces("a", "a2", STALE_AFTER)
-    stream.a.read(stream.seq, "a", Beat(1, "a1"), stream.time, stream.time)
+    stream.a.read(stream.seq, "a", Beat(1, "a1", 0), stream.time, stream.time)
     stream.a.begin()
     stream.beat(stream.a)
     assert stream.a.run == 2
@@ -126,7 +135,7 @@ def test_a_hub_that_is_started_anew_has_nothing_and_others_see_that() -> None:
 def test_a_hub_whose_id_another_process_has_begun_to_use_serves_nothing() -> None:
     stream = Stream()
     stream.take(stream.a, "p")
-    stream.write(stream.a, Beat(2, "copy"))
+    stream.write(stream.a, Beat(2, "copy", 0))
     assert stream.a.is_displaced
     assert not stream.a.serves("n", "p", stream.time)
 

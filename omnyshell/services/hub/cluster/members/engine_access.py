@@ -1,0 +1,112 @@
+"""Who may do what on the engine: credentials that its servers check by themselves, signed like those of `nsc`.
+
+NATS calls them operator, account and user, JSON web tokens of its own kind, signed by Ed25519. The operator and the
+account stand in the servers' configuration; a hub's user does not, so that nothing there changes when a hub comes.
+"""
+
+import base64
+import hashlib
+from datetime import datetime
+from enum import Enum
+from typing import Any, NamedTuple
+
+import msgspec
+
+from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
+
+UNLIMITED = -1
+
+
+class Kind(Enum):
+    """What a key is for: the byte that its text form begins with."""
+
+    OPERATOR = 14 << 3
+    ACCOUNT = 0
+    USER = 20 << 3
+
+
+class EngineKeys(NamedTuple):
+    """The keys that the servers' configuration comes from, and hubs' credentials; they stay with who founded."""
+
+    operator: Ed25519PrivateKey
+    account: Ed25519PrivateKey
+    system: Ed25519PrivateKey
+    """Of the account for the servers themselves, which JetStream needs; nobody has a user in it."""
+
+    @classmethod
+    def generate(cls) -> "EngineKeys":
+        """Make fresh keys."""
+        return cls(*(Ed25519PrivateKey.generate() for _ in cls._fields))
+
+
+def key_text(kind: Kind, key: Ed25519PublicKey) -> str:
+    """Return a public key as NATS writes it: base32, with a checksum."""
+    raw = bytes([kind.value]) + key.raw
+    return base64.b32encode(raw + _crc16(raw).to_bytes(2, "little")).decode().rstrip("=")
+
+
+def server_access(keys: EngineKeys, now: datetime) -> str:
+    """Return the part of a server's configuration that says whom it believes."""
+    account, system = (key_text(Kind.ACCOUNT, key.public_key) for key in (keys.account, keys.system))
+    operator = key_text(Kind.OPERATOR, keys.operator.public_key)
+    own: dict[str, Any] = {"type": "operator", "version": 2, "system_account": system}
+    limits = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "conn", "leaf"), UNLIMITED)
+    stores = dict.fromkeys(("mem_storage", "disk_storage", "streams", "consumer"), UNLIMITED)
+    given: dict[str, Any] = {"type": "account", "version": 2, "limits": {**limits, "wildcards": True}}
+    hubs = {**given, "limits": {**given["limits"], **stores}}
+    by = (Kind.OPERATOR, keys.operator)
+    return f"""operator: {_token(by, operator, "omnyshell", own, now)}
+system_account: {system}
+resolver: MEMORY
+resolver_preload: {{
+  {account}: {_token(by, account, "hubs", hubs, now)}
+  {system}: {_token(by, system, "servers", given, now)}
+}}
+"""
+
+
+def hub_access(keys: EngineKeys, hub: str, key: Ed25519PublicKey, now: datetime, *, founds: bool = False) -> str:
+    """Return the credential of a hub for its key; with `founds` it may also make the streams.
+
+    It may write under its own name alone, of any generation, and read all that hubs write.
+    """
+    may_write = [f"omnyshell.*.truth.{hub}", f"omnyshell.*.places.{hub}.>"]
+    asks = ["STREAM.INFO.*", f"CONSUMER.CREATE.*.{hub}", f"CONSUMER.DELETE.*.{hub}"]
+    if founds:
+        asks.append("STREAM.CREATE.*")
+    permissions = {
+        "pub": {"allow": [*may_write, *(f"$JS.API.{each}" for each in asks)]},
+        "sub": {"allow": [f"_INBOX_{hub}.>"]},
+    }
+    limits = dict.fromkeys(("subs", "data", "payload"), UNLIMITED)
+    own = {"type": "user", "version": 2, **limits, **permissions}
+    return _token((Kind.ACCOUNT, keys.account), key_text(Kind.USER, key), hub, own, now)
+
+
+def _token(by: tuple[Kind, Ed25519PrivateKey], subject: str, name: str, own: dict[str, Any], now: datetime) -> str:
+    kind, key = by
+    claims = {
+        "iat": int(now.timestamp()),
+        "iss": key_text(kind, key.public_key),
+        "name": name,
+        "sub": subject,
+        "nats": own,
+    }
+    id_ = base64.b32encode(hashlib.sha256(msgspec.json.encode(claims)).digest()).decode().rstrip("=")
+    head = {"typ": "JWT", "alg": "ed25519-nkey"}
+    signed = f"{_part(msgspec.json.encode(head))}.{_part(msgspec.json.encode(claims | {'jti': id_}))}"
+    return f"{signed}.{_part(key.sign(signed.encode()))}"
+
+
+def _part(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _crc16(data: bytes) -> int:
+    """Return the checksum of CRC-16/XMODEM."""
+    value = 0
+    for byte in data:
+        value ^= byte << 8
+        for _ in range(8):
+            value = (value << 1 ^ 0x1021) & 0xFFFF if value & 0x8000 else value << 1
+    return value

@@ -1,0 +1,39 @@
+"""Signatures of hubs over what they write. Each counts at one place of one stream."""
+
+import msgspec
+
+from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
+from omnyshell.security.length_prefix import length_prefixed
+
+_TAG = b"omnyshell-cluster-record-1"
+
+
+class SignedRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A record as it is in the stream; which hub wrote it says its subject, which nobody else may publish on."""
+
+    body: bytes
+    signature: bytes
+
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_decoder = msgspec.json.Decoder(SignedRecord)
+
+
+def sign(key: Ed25519PrivateKey, generation: str, seq: int, hub: str, body: bytes) -> bytes:
+    """Return a record with the signature of its hub, for that number of a generation's stream."""
+    return _encoder.encode(SignedRecord(body, key.sign(_signed(generation, seq, hub, body))))
+
+
+def opened(raw: bytes, key: Ed25519PublicKey, generation: str, seq: int, hub: str) -> bytes:
+    """Return what a hub's record says. Raises `ValueError` where it is none, or none of that hub at that place."""
+    try:
+        record = _decoder.decode(raw)
+    except msgspec.MsgspecError as exc:
+        raise ValueError(f"no record: {exc}") from exc
+    if not key.verify(record.signature, _signed(generation, seq, hub, record.body)):
+        raise ValueError("its signature is not that of the hub, or it is at a place for which it was not made")
+    return record.body
+
+
+def _signed(generation: str, seq: int, hub: str, body: bytes) -> bytes:
+    return length_prefixed(_TAG, generation.encode(), str(seq).encode(), hub.encode(), body)

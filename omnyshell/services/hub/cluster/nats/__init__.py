@@ -1,0 +1,1 @@
+"""The engine: NATS with JetStream. Only this room imports `nats`."""

@@ -1,0 +1,229 @@
+"""A connection to the engine's servers, made anew when it is lost.
+
+The library's own reconnecting is not used: it would send later what was given up meanwhile.
+"""
+
+import asyncio
+import base64
+import logging
+import random
+import re
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from omnyshell.errors import OmnyShellException
+from omnyshell.extras import needs
+from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.services.hub.cluster.order.order import (
+    EngineAwayException,
+    MisplacedException,
+    NotPermittedException,
+    Place,
+)
+
+with needs("cluster"):
+    import nats.errors
+    from nats.aio.client import Client
+    from nats.js.errors import APIError
+    from nats.js.manager import JetStreamManager
+
+CONNECT_TIMEOUT = 3.0
+REQUEST_TIMEOUT = 2.0
+"""Seconds within which a server answers: an election of the engine's leader takes less."""
+
+LEAST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+"""Bounds, in seconds, of the pause before the next attempt to connect."""
+
+PING_INTERVAL = 5
+_CANCEL_AGAIN = 0.2
+WRONG_LAST = (10071, 10164)
+"""JetStream's codes for a record that is not at its place."""
+
+_VIOLATION = re.compile(r'permissions violation for publish to "([^"]+)"', re.IGNORECASE)
+
+logger = logging.getLogger("omnyshell.cluster")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """How a hub shows its servers who it is."""
+
+    jwt: str = field(repr=False)
+    key: Ed25519PrivateKey
+
+    def signature(self, nonce: str) -> bytes:
+        """Return the signature over a server's nonce, as the protocol has it."""
+        return base64.b64encode(self.key.sign(nonce.encode()))
+
+
+class EngineConnection:
+    """Keeps a connection to one of several servers. `start` it, and `aclose` it."""
+
+    def __init__(
+        self, servers: tuple[str, ...], credential: Credential, name: str, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """`name` is the hub's id: its inbox and consumers are called so. `tls` is for servers given as `tls://`."""
+        self._servers = list(servers)
+        random.shuffle(self._servers)
+        self._credential = credential
+        self.name = name
+        self._tls = tls
+        self._client: Client | None = None
+        self._is_lost = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._refusals: dict[str, list[asyncio.Future[None]]] = {}
+        self.on_connected: list[Callable[[Client], Awaitable[None]]] = []
+        """Called with each new connection; each runs until it is lost, or has to be made anew."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a server is connected."""
+        return self._client is not None and self._client.is_connected
+
+    def start(self) -> None:
+        """Connect, and stay connected."""
+        self._task = asyncio.create_task(self._stay_connected())
+
+    async def aclose(self) -> None:
+        """Close the connection. Idempotent."""
+        task, self._task = self._task, None
+        if task is not None:
+            await _ended(task)
+
+    async def publish(self, subject: str, data: bytes, place: Place) -> int:
+        """Write a record to the stream of its subject. See `Order.publish`."""
+        answer = await self.ask(subject, data, _headers(place))
+        if (problem := answer.get("error")) is not None:
+            if problem.get("err_code") in WRONG_LAST:
+                raise MisplacedException(str(problem.get("description")))
+            raise EngineAwayException(f"the engine refused a record: {problem.get('description')}")
+        return int(answer["seq"])
+
+    async def ask(self, subject: str, data: bytes = b"", headers: dict[str, str] | None = None) -> dict[str, Any]:
+        """Send a request, and return its answer. Raises `EngineAwayException` and `NotPermittedException`."""
+        client = self._client
+        if client is None or not client.is_connected:
+            raise EngineAwayException("no server of the engine is connected")
+        refusal = asyncio.get_running_loop().create_future()
+        self._refusals.setdefault(subject, []).append(refusal)
+        request = asyncio.ensure_future(client.request(subject, data, timeout=REQUEST_TIMEOUT, headers=headers))
+        try:
+            await asyncio.wait({request, refusal}, return_when=asyncio.FIRST_COMPLETED)
+            if refusal.done():
+                # To the library, what is not permitted is a request that nobody answers.
+                raise NotPermittedException(f"the engine does not let hub '{self.name}' publish to {subject}")
+            return _decoded((await request).data)
+        except (nats.errors.Error, TimeoutError, OSError) as exc:
+            raise EngineAwayException(f"the engine did not answer: {exc or type(exc).__name__}") from exc
+        finally:
+            self._refusals[subject].remove(refusal)
+            if not self._refusals[subject]:
+                del self._refusals[subject]
+            await _ended(request)
+
+    def drop(self) -> None:
+        """Give this connection up, as its server does not do what it should, and go to another one."""
+        self._is_lost.set()
+
+    async def _stay_connected(self) -> None:
+        pause = LEAST_PAUSE
+        while True:
+            server = self._servers.pop(0)
+            self._servers.append(server)
+            try:
+                await self._connect(server)
+                pause = LEAST_PAUSE
+            except (nats.errors.Error, OSError, TimeoutError, OmnyShellException) as exc:
+                logger.debug("the engine's server %s cannot be reached: %s", server, exc or type(exc).__name__)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  # spreads attempts, decides nothing
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _connect(self, server: str) -> None:
+        """Connect to a server, and return when that is lost."""
+        self._is_lost.clear()
+        client = Client()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await client.connect(
+                    server,
+                    name=f"omnyshell hub {self.name}",
+                    error_cb=self._failed,
+                    closed_cb=self._closed,
+                    allow_reconnect=False,
+                    connect_timeout=int(CONNECT_TIMEOUT),
+                    ping_interval=PING_INTERVAL,
+                    user_jwt_cb=lambda: bytearray(self._credential.jwt.encode()),
+                    signature_cb=self._credential.signature,
+                    inbox_prefix=f"_INBOX_{self.name}",
+                    tls=self._tls if server.startswith("tls://") else None,
+                )
+            self._client = client
+            logger.info("connected with the engine's server %s", server)
+            await self._serve(client)
+        finally:
+            self._client = None
+            await client.close()
+
+    async def _serve(self, client: Client) -> None:
+        tasks = [asyncio.ensure_future(each(client)) for each in self.on_connected]
+        lost = asyncio.create_task(self._is_lost.wait())
+        try:
+            await asyncio.wait({lost, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+            logger.warning("the connection with the engine is lost")
+        finally:
+            await _ended(lost, *tasks)
+            for task in tasks:
+                if not task.cancelled() and (problem := task.exception()) is not None:
+                    logger.error("the engine's stream is not read", exc_info=problem)
+
+    async def _closed(self) -> None:
+        self._is_lost.set()
+
+    async def _failed(self, problem: Exception) -> None:
+        if (found := _VIOLATION.search(str(problem))) is not None:
+            for refusal in self._refusals.get(found[1], ()):
+                if not refusal.done():
+                    refusal.set_result(None)
+        else:
+            logger.debug("the engine: %s", problem or type(problem).__name__)
+
+
+def manager(client: Client) -> JetStreamManager:
+    """Return what asks a connection's server about streams."""
+    return client.jsm(timeout=REQUEST_TIMEOUT)
+
+
+def why(problem: APIError) -> str:
+    """Return what the engine says of a request that it refused."""
+    return f"{problem.description} ({problem.err_code})"
+
+
+async def _ended(*tasks: "asyncio.Future[Any]") -> None:
+    """Cancel tasks until they have ended: the library waits by what swallows a cancellation now and then."""
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN)
+
+
+def _headers(place: Place) -> dict[str, str] | None:
+    headers = {}
+    if place.last is not None:
+        headers["Nats-Expected-Last-Sequence"] = str(place.last)
+    if place.last_of_subject is not None:
+        headers["Nats-Expected-Last-Subject-Sequence"] = str(place.last_of_subject)
+        if place.subjects:
+            headers["Nats-Expected-Last-Subject-Sequence-Subject"] = place.subjects
+    return headers or None
+
+
+def _decoded(data: bytes) -> dict[str, Any]:
+    import msgspec
+
+    try:
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except msgspec.MsgspecError as exc:
+        raise EngineAwayException(f"the engine answered what cannot be read: {exc}") from exc

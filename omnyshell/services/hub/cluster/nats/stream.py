@@ -1,0 +1,155 @@
+"""A stream of the engine: the port `Order`, and the loop by which it is read.
+
+The library's own watching is not used: it can stay silent after a server was restarted, and for ever where a stream's
+numbers went back.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Any
+
+from omnyshell.errors import OmnyShellException
+from omnyshell.extras import needs
+from omnyshell.services.hub.cluster.nats.connection import EngineConnection, manager, why
+from omnyshell.services.hub.cluster.order.order import Origin, Place, Reader, Stored
+
+with needs("cluster"):
+    import nats.errors
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+    from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamInfo
+    from nats.js.errors import APIError, NotFoundError
+
+HEARTBEAT = 1.0
+"""Seconds between the engine's heartbeats to who reads."""
+
+SILENCE = 3.5
+"""Seconds without a heartbeat after which the consumer is made anew."""
+
+PAUSE = 1.0
+"""Seconds before reading is tried again, after it failed."""
+
+LEFT_BEHIND = 10.0
+"""Seconds after which the engine removes the consumer of a hub that is gone."""
+
+_HEARTBEAT, _LAST_DELIVERED = "100", "Nats-Last-Consumer"
+
+logger = logging.getLogger("omnyshell.cluster")
+
+
+class _ReadAgainException(Exception):
+    """Something is missing in what came: the consumer has to be made anew."""
+
+
+class NatsOrder:
+    """One stream, read by one reader over a connection: make it before the connection is started."""
+
+    def __init__(self, connection: EngineConnection, stream: str, reader: Reader) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._reader = reader
+        self._is_read = False
+        connection.on_connected.append(self._read_on)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the engine is reached, and the stream is read as it comes."""
+        return self._is_read and self._connection.is_connected
+
+    async def publish(self, subject: str, data: bytes, place: Place) -> int:
+        """Write a record. See `Order.publish`."""
+        return await self._connection.publish(subject, data, place)
+
+    async def _read_on(self, client: Client) -> None:
+        """Read, over consumers that are made anew where one falls silent. Returns where the connection does not do."""
+        while client.is_connected:
+            try:
+                await self._read(client)
+            except _ReadAgainException as exc:
+                logger.info("%s is read anew: %s", self._stream, exc)
+                continue
+            except OmnyShellException as exc:
+                logger.error("%s: %s", self._stream, exc)
+            except NotFoundError as exc:
+                logger.warning("the engine has no stream %s: %s", self._stream, why(exc))
+            except APIError as exc:
+                logger.warning("%s cannot be read: %s", self._stream, why(exc))
+            except (nats.errors.Error, OSError) as exc:
+                logger.warning("the engine's server does not answer: %s", exc or type(exc).__name__)
+                return
+            finally:
+                self._is_read = False
+            await asyncio.sleep(PAUSE)
+
+    async def _read(self, client: Client) -> None:
+        streams = manager(client)
+        info = await streams.stream_info(self._stream)
+        origin = _origin(info)
+        begin = self._reader.begin_reading(origin)
+        inbox = client.new_inbox()
+        subscription = await client.subscribe(inbox, pending_msgs_limit=1_000_000, pending_bytes_limit=64 * 2**20)
+        try:
+            await self._make_consumer(streams, inbox, begin)
+            await self._take_all(subscription, origin.last, begin)
+        finally:
+            await subscription.unsubscribe()
+
+    async def _make_consumer(self, streams: Any, inbox: str, begin: int) -> None:
+        name = self._connection.name
+        with suppress(NotFoundError):
+            await streams.delete_consumer(self._stream, name)
+        await streams.add_consumer(
+            self._stream,
+            ConsumerConfig(
+                name=name,
+                deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+                opt_start_seq=begin,
+                ack_policy=AckPolicy.NONE,
+                idle_heartbeat=HEARTBEAT,
+                deliver_subject=inbox,
+                inactive_threshold=LEFT_BEHIND,
+                mem_storage=True,
+                num_replicas=1,
+            ),
+        )
+
+    async def _take_all(self, subscription: Any, last: int, begin: int) -> None:
+        delivered, seq, is_behind = 0, begin - 1, True
+        while True:
+            if is_behind and seq >= last:
+                is_behind, self._is_read = False, True
+                self._reader.at_end()
+            try:
+                message = await subscription.next_msg(timeout=SILENCE)
+            except nats.errors.TimeoutError as exc:
+                raise _ReadAgainException("its heartbeats have ended") from exc
+            headers = message.header or {}
+            if headers.get("Status") == _HEARTBEAT:
+                if int(headers.get(_LAST_DELIVERED, delivered)) != delivered:
+                    raise _ReadAgainException("records are missing")
+                continue
+            numbers = self._numbers(message)
+            if numbers is None:
+                continue
+            seq, number = numbers
+            delivered += 1
+            if number != delivered:
+                raise _ReadAgainException("records are missing")
+            self._reader.take(Stored(seq, message.subject, message.data))
+
+    def _numbers(self, message: Msg) -> tuple[int, int] | None:
+        """Return a record's number in the stream, and in what this hub's consumer was given.
+
+        None for what another consumer sends here: whoever may make one may have it deliver anywhere.
+        """
+        words = message.reply.split(".")
+        # "$JS.ACK.STREAM.CONSUMER.TRIES.SEQ.NUMBER.TIME.PENDING", with two words more behind ACK for some servers
+        words = words[-7:] if len(words) == 9 else words[-8:-1]
+        if words[:2] != [self._stream, self._connection.name]:
+            return None
+        return int(words[3]), int(words[4])
+
+
+def _origin(info: StreamInfo) -> Origin:
+    return Origin(created=info.created.isoformat() if info.created is not None else "", last=info.state.last_seq)

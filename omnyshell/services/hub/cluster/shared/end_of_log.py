@@ -1,0 +1,48 @@
+"""The end of the shared log as this hub has applied it: what tells whether a stream is still the same one."""
+
+import hashlib
+from typing import NamedTuple
+
+from omnyshell.services.hub.ground.state_file import StateFile, blob, text
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS shared_log (
+    generation TEXT PRIMARY KEY,
+    created    TEXT NOT NULL,
+    digest     BLOB NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+class EndOfLog(NamedTuple):
+    """The stream, by when it was made, and the digest of its last record that was applied."""
+
+    created: str
+    digest: bytes
+
+
+def digest(raw: bytes) -> bytes:
+    """Return the digest of a record as it is in the stream."""
+    return hashlib.sha256(raw).digest()
+
+
+class EndsOfLogs:
+    """The table, a row a generation. All methods raise `ConfigException` if the file cannot be used."""
+
+    def __init__(self, file: StateFile) -> None:
+        self._file = file
+        file.create(_SCHEMA)
+
+    def read(self, generation: str) -> EndOfLog | None:
+        """Return the end that was noted; None if nothing was applied yet, or the row is damaged."""
+        query = "SELECT created, digest FROM shared_log WHERE generation = ?"
+        found = self._file.read("the end of the shared log", _end, query, generation)
+        return found[0] if found else None
+
+    def note(self, generation: str, end: EndOfLog) -> None:
+        """Note an end; call it in the transaction that applies the record."""
+        self._file.run("INSERT OR REPLACE INTO shared_log VALUES (?, ?, ?)", generation, *end)
+
+
+def _end(created: object, digest: object) -> EndOfLog:
+    return EndOfLog(text(created), blob(digest))

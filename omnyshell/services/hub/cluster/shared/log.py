@@ -1,0 +1,247 @@
+"""The log of what several hubs hold true together (docs/architecture.md#a-change)."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from omnyshell.errors import OmnyShellException
+from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
+from omnyshell.services.hub.cluster.members.members import Members
+from omnyshell.services.hub.cluster.members.signing import opened, sign
+from omnyshell.services.hub.cluster.order.order import (
+    EngineAwayException,
+    MisplacedException,
+    Order,
+    Origin,
+    Place,
+    Stored,
+)
+from omnyshell.services.hub.cluster.shared.end_of_log import EndOfLog, EndsOfLogs, digest
+from omnyshell.services.hub.ground.state_file import StateFile
+from omnyshell.services.hub.truth.answer import Answer
+from omnyshell.services.hub.truth.change import ChangeRefusedException
+from omnyshell.services.hub.truth.changes import Transaction
+from omnyshell.services.hub.truth.log import Follower, SqliteLog
+
+ANSWER_TIMEOUT = 5.0
+"""Seconds within which a change is done or refused: less than nodes and administrators wait."""
+
+MOST_WAITING = 1_000
+"""Changes that may wait for their turn."""
+
+AWAY = "The engine that orders changes cannot be reached; nothing was changed"
+LEFT_OPEN = "The engine did not answer in time; whether this was done shows when it is back"
+ANOTHER = "The engine's stream is not the one that this hub has read: changes are refused"
+TOO_MANY = "Too many changes wait for the engine"
+
+logger = logging.getLogger("omnyshell.hub")
+
+
+class OtherStreamException(OmnyShellException):
+    """The stream went back, or was made anew: what it says is not what was acknowledged before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who writes: a hub of a generation, with its key."""
+
+    generation: str
+    hub: str
+    key: Ed25519PrivateKey
+
+    @property
+    def subject(self) -> str:
+        """Where its changes are published."""
+        return f"{self.of_all}{self.hub}"
+
+    @property
+    def of_all(self) -> str:
+        """What the subjects of all hubs begin with."""
+        return f"omnyshell.{self.generation}.truth."
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    transaction: Transaction
+    answer: Answer[int]
+    until: float
+
+
+class SharedLog:
+    """A `TruthLog` over an `Order`, which it reads. `start` it with the order, and `aclose` it."""
+
+    def __init__(
+        self,
+        file: StateFile,
+        author: Author,
+        founder: tuple[str, Ed25519PublicKey],
+        *,
+        refused: Callable[[str, str], None] = lambda _hub, _why: None,
+    ) -> None:
+        """`founder` is the hub that begins the log, and its key.
+
+        `refused` is told of records that are no member's, and of a stream that is another one (by an empty hub).
+
+        Raises `ConfigException` if the file cannot be used.
+        """
+        self._own = SqliteLog(file, author.generation)
+        self._author = author
+        self.members = Members(file, founder)
+        """The hubs whose records count."""
+
+        self._refused = refused
+        self._ends = EndsOfLogs(file)
+        self._end = self._ends.read(author.generation)
+        self._created = ""
+        self._mine: tuple[bytes, _Waiting] | None = None
+        self._went_on = asyncio.Event()
+        self._read_all = asyncio.Event()
+        self._is_other = False
+        self._order: Order | None = None
+        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(MOST_WAITING)
+        self._worker: asyncio.Task[None] | None = None
+        self._own.follow(self.members.follow)
+
+    # What the hub calls
+
+    @property
+    def applied_seq(self) -> int:
+        """The number of the last record that was applied."""
+        return self._own.applied_seq
+
+    @property
+    def is_other(self) -> bool:
+        """Whether the stream is another one than what was read before."""
+        return self._is_other
+
+    def follow(self, follower: Follower) -> None:
+        """Call `follower` for each transaction from the next one on."""
+        self._own.follow(follower)
+
+    def append(self, transaction: Transaction) -> Answer[int]:
+        """Have a transaction ordered and applied. Fails with `EngineAwayException` where that takes too long."""
+        answer = Answer[int]()
+        until = asyncio.get_running_loop().time() + ANSWER_TIMEOUT
+        try:
+            self._queue.put_nowait(_Waiting(transaction, answer, until))
+        except asyncio.QueueFull:
+            answer.fail(EngineAwayException(TOO_MANY))
+        return answer
+
+    def start(self, order: Order) -> None:
+        """Publish by this order from now on."""
+        self._order = order
+        self._worker = asyncio.create_task(self._work())
+
+    async def catch_up(self) -> None:
+        """Wait until all was read that the stream held when reading began."""
+        await self._read_all.wait()
+
+    async def aclose(self) -> None:
+        """End its task; what waits is refused. Idempotent."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.cancel()
+            await asyncio.gather(worker, return_exceptions=True)
+        while not self._queue.empty():
+            self._queue.get_nowait().answer.fail(EngineAwayException(AWAY))
+
+    # What the order calls: see `Reader`
+
+    def begin_reading(self, origin: Origin) -> int:
+        """Compare the stream with what was read of it; the last record that was applied is read again."""
+        known = self._end
+        problem = ""
+        if known is not None and origin.created != known.created:
+            problem = "was made anew"
+        elif origin.last < self.applied_seq:
+            problem = f"went back to {origin.last}, and {self.applied_seq} was applied"
+        if problem:
+            raise self._other(problem)
+        self._created = origin.created
+        return max(1, self.applied_seq)
+
+    def take(self, stored: Stored) -> None:
+        """Apply the next record; one that is no member's counts as a number with nothing in it."""
+        if stored.seq <= self.applied_seq:
+            if self._end is not None and stored.seq == self.applied_seq and digest(stored.data) != self._end.digest:
+                raise self._other(f"has another record {stored.seq}")
+            return
+        if stored.seq != self.applied_seq + 1:
+            raise self._other(f"has no record {self.applied_seq + 1} any more")
+        end = EndOfLog(self._created, digest(stored.data))
+        transaction = self._read(stored)
+        problem: OmnyShellException | None = None
+        try:
+            self._own.apply(stored.seq, transaction, partial(self._ends.note, self._author.generation, end))
+        except ChangeRefusedException as exc:
+            problem = exc
+        self._end, self._is_other = end, False
+        self._settle(stored, problem)
+        self._went_on.set()
+
+    def at_end(self) -> None:
+        """All that the stream held when reading began was applied."""
+        self._read_all.set()
+
+    # The rest
+
+    def _other(self, problem: str) -> OtherStreamException:
+        if not self._is_other:
+            self._is_other = True
+            self._refused("", f"the engine's stream {problem}")
+        return OtherStreamException(f"the stream of generation {self._author.generation} {problem}")
+
+    def _read(self, stored: Stored) -> Transaction:
+        hub = stored.subject.removeprefix(self._author.of_all)
+        key = self.members.key_of(hub)
+        try:
+            if key is None:
+                raise ValueError("that hub is no member")
+            return Transaction.decode(opened(stored.data, key, self._author.generation, stored.seq, hub))
+        except ValueError as exc:
+            self._refused(hub, f"record {stored.seq}: {exc}")
+            return Transaction(())
+
+    def _settle(self, stored: Stored, problem: OmnyShellException | None) -> None:
+        mine, self._mine = self._mine, None
+        if mine is None or mine[0] != stored.data:
+            return
+        if problem is None:
+            mine[1].answer.give(stored.seq)
+        else:
+            mine[1].answer.fail(problem)
+
+    async def _work(self) -> None:
+        while True:
+            waiting = await self._queue.get()
+            try:
+                async with asyncio.timeout_at(waiting.until):
+                    await self._do(waiting)
+            except TimeoutError:
+                waiting.answer.fail(EngineAwayException(LEFT_OPEN))
+            except OmnyShellException as exc:
+                waiting.answer.fail(exc)
+
+    async def _do(self, waiting: _Waiting) -> None:
+        """Publish a transaction until it is at its place, and applied. Raises `OmnyShellException` if it cannot be."""
+        while not waiting.answer.is_there:
+            order = self._order
+            if order is None or not order.is_there:
+                raise EngineAwayException(ANOTHER if self._is_other else AWAY)
+            self._own.check(waiting.transaction)
+            before = self.applied_seq
+            author = self._author
+            raw = sign(author.key, author.generation, before + 1, author.hub, waiting.transaction.encode())
+            self._mine = raw, waiting
+            try:
+                await order.publish(author.subject, raw, Place(last=before))
+            except MisplacedException:
+                pass
+            except EngineAwayException as exc:
+                raise EngineAwayException(LEFT_OPEN) from exc
+            while self.applied_seq == before:
+                self._went_on.clear()
+                await self._went_on.wait()

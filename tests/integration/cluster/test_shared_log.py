@@ -1,0 +1,174 @@
+"""The log that several hubs share, over a real engine."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from support.deadline import DEADLINE
+from support.engine import Engine, running_engine
+from support.truth_logs import BEGIN
+
+from omnyshell.errors import OmnyShellException
+from omnyshell.model.admin import InviteKind
+from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.services.hub.cluster.members.signing import sign
+from omnyshell.services.hub.cluster.nats.connection import EngineConnection
+from omnyshell.services.hub.cluster.nats.stream import NatsOrder
+from omnyshell.services.hub.cluster.nats.streams import make_streams, truth_stream
+from omnyshell.services.hub.cluster.order.order import EngineAwayException, NotPermittedException, Place
+from omnyshell.services.hub.cluster.shared.log import Author, SharedLog
+from omnyshell.services.hub.ground.state_file import StateFile
+from omnyshell.services.hub.truth.change import ChangeRefusedException
+from omnyshell.services.hub.truth.changes import AddInvite, AddMember, ClaimNode, UseInvite, together
+from omnyshell.services.hub.truth.records import Invite
+
+GENERATION = "g1"
+HUBS = ("a", "b", "c")
+KEYS = {hub: Ed25519PrivateKey.generate() for hub in HUBS}
+
+
+class OneHub:
+    """A hub's end of the log, and its connection with the engine."""
+
+    def __init__(self, name: str, engine: Engine) -> None:
+        self.file = StateFile(None)
+        self.told: list[tuple[str, str]] = []
+        self.log = SharedLog(
+            self.file,
+            Author(GENERATION, name, KEYS[name]),
+            ("a", KEYS["a"].public_key),
+            refused=lambda hub, why: self.told.append((hub, why)),
+        )
+        self.connection = EngineConnection(engine.urls, engine.credential(name), name)
+        self.order = NatsOrder(self.connection, truth_stream(GENERATION), self.log)
+
+    async def start(self, *, founds: bool = False) -> None:
+        if founds:
+            self.connection.on_connected.insert(0, self._found)
+        self.connection.start()
+        self.log.start(self.order)
+        async with asyncio.timeout(DEADLINE):
+            await self.log.catch_up()
+
+    async def _found(self, client) -> None:
+        await make_streams(client, GENERATION, 1)
+        await asyncio.Event().wait()
+
+    async def aclose(self) -> None:
+        await self.log.aclose()
+        await self.connection.aclose()
+        self.file.close()
+
+    async def reaches(self, seq: int) -> None:
+        async with asyncio.timeout(DEADLINE):
+            while self.log.applied_seq < seq:
+                await asyncio.sleep(0.01)
+
+    def owners(self) -> list[tuple[str, str]]:
+        return self.file.run("SELECT node_id, principal FROM node_owners")
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    with running_engine(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+async def hubs(engine: Engine) -> AsyncIterator[list[OneHub]]:
+    async with AsyncExitStack() as closing:
+        made = [OneHub(name, engine) for name in HUBS]
+        for hub in made:
+            closing.push_async_callback(hub.aclose)
+        await made[0].start(founds=True)
+        for name in HUBS:
+            await made[0].log.append(together(AddMember(name, KEYS[name].public_key.raw, BEGIN)))
+        for hub in made[1:]:
+            await hub.start()
+        yield made
+
+
+def invite(number: int) -> Invite:
+    return Invite(id=f"i{number}", token_hash=b"%d" % number, kind=InviteKind.NODE, created_at=BEGIN, expires_at=BEGIN)
+
+
+async def test_each_invite_is_used_once_whichever_hub_is_asked_and_all_have_the_same_rows(hubs: list[OneHub]) -> None:
+    await hubs[0].log.append(together(*(AddInvite(invite(number)) for number in range(20))))
+    answers = await asyncio.gather(
+        *(
+            _outcome(hub, together(UseInvite(f"i{number}", BEGIN, None), ClaimNode(f"n{number}", hub.connection.name)))
+            for number in range(20)
+            for hub in hubs
+        )
+    )
+    assert sorted(answers) == sorted(["done"] * 20 + ["used"] * 40)
+    last = max(hub.log.applied_seq for hub in hubs)
+    for hub in hubs:
+        await hub.reaches(last)
+    assert len(hubs[0].owners()) == 20
+    assert hubs[0].owners() == hubs[1].owners() == hubs[2].owners()
+    assert [hub.told for hub in hubs] == [[], [], []]
+
+
+async def _outcome(hub: OneHub, transaction) -> str:
+    try:
+        await hub.log.append(transaction)
+    except ChangeRefusedException as exc:
+        return exc.code
+    return "done"
+
+
+async def test_without_the_engine_changes_are_refused_and_go_on_with_it(engine: Engine, hubs: list[OneHub]) -> None:
+    """Three seconds and more, as a server's absence is found by what does not come."""
+    engine.kill(0)
+    with pytest.raises(EngineAwayException) as away:
+        await hubs[1].log.append(together(ClaimNode("n1", "ann")))
+    assert away.value.code == "engine_away"
+    engine.start(0)
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            try:
+                await hubs[1].log.append(together(ClaimNode("n2", "bob")))
+                break
+            except EngineAwayException:
+                await asyncio.sleep(0.05)
+    await hubs[2].reaches(hubs[1].log.applied_seq)
+    assert ("n2", "bob") in hubs[2].owners()
+
+
+async def test_what_a_hub_may_not_write_is_refused_by_the_engine_and_what_no_member_signed_by_all(
+    hubs: list[OneHub],
+) -> None:
+    a, b, c = hubs
+    with pytest.raises(NotPermittedException):
+        await b.connection.publish(f"omnyshell.{GENERATION}.truth.a", b"{}", Place())
+    seq = b.log.applied_seq
+    stolen = sign(KEYS["b"], GENERATION, seq + 1, "a", together(ClaimNode("n1", "eve")).encode())
+    await c.connection.publish(f"omnyshell.{GENERATION}.truth.c", stolen, Place(last=seq))
+    again = sign(KEYS["c"], GENERATION, seq + 1, "c", together(ClaimNode("n2", "eve")).encode())
+    await c.connection.publish(f"omnyshell.{GENERATION}.truth.c", again, Place(last=seq + 1))
+    await a.reaches(seq + 2)
+    assert [hub for hub, _ in a.told] == ["c", "c"]
+    assert a.owners() == []
+    assert await a.log.append(together(ClaimNode("n3", "ann"))) == seq + 3
+
+
+async def test_a_stream_that_was_made_anew_is_noticed_and_nothing_of_it_is_read(
+    engine: Engine, hubs: list[OneHub]
+) -> None:
+    """Three seconds and more, as above."""
+    before = hubs[1].log.applied_seq
+    engine.kill(0)
+    engine.forget(0)
+    engine.start(0)
+    async with asyncio.timeout(DEADLINE):
+        while not hubs[1].told:
+            await asyncio.sleep(0.05)
+    assert "made anew" in hubs[1].told[0][1]
+    assert hubs[1].log.is_other
+    with pytest.raises(OmnyShellException) as refused:
+        await hubs[1].log.append(together(ClaimNode("n1", "ann")))
+    assert refused.value.code == "engine_away"
+    assert hubs[1].log.applied_seq == before

@@ -1,0 +1,88 @@
+"""NATS servers for tests: one or three, with the credentials of hubs."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from support.deadline import DEADLINE
+
+from omnyshell.clock import SystemClock
+from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.services.hub.cluster.members.engine_access import EngineKeys, hub_access, server_access
+from omnyshell.services.hub.cluster.nats.connection import Credential
+
+PROGRAM = Path(sys.executable).with_name("nats-server")
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nothing listens on now."""
+    with ExitStack() as closing:
+        sockets = [closing.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+class Engine:
+    """Servers on loopback; each can be stopped, killed and started again over what it has stored."""
+
+    def __init__(self, directory: Path, servers: int) -> None:
+        self.directory, self.keys = directory, EngineKeys.generate()
+        self._ports = free_ports(2 * servers)
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self.count = servers
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        return tuple(f"nats://127.0.0.1:{port}" for port in self._ports[: self.count])
+
+    def credential(self, hub: str, *, founds: bool = True) -> Credential:
+        key = Ed25519PrivateKey.generate()
+        return Credential(hub_access(self.keys, hub, key.public_key, SystemClock().now(), founds=founds), key)
+
+    def start(self, number: int) -> None:
+        path = self.directory / f"{number}.conf"
+        routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in self._ports[self.count :])
+        cluster = f"cluster {{ name: tests, listen: 127.0.0.1:{self._ports[self.count + number]}, routes: [{routes}] }}"
+        path.write_text(
+            f"server_name: s{number}\nlisten: 127.0.0.1:{self._ports[number]}\n"
+            f'jetstream {{ store_dir: "{self.directory / f"store{number}"}", sync_interval: always }}\n'
+            + (cluster if self.count > 1 else "")
+            + "\n"
+            + server_access(self.keys, SystemClock().now())
+        )
+        log = self.directory / f"{number}.log"
+        self._processes[number] = subprocess.Popen([str(PROGRAM), "-c", str(path), "-l", str(log)])
+
+    def signal(self, number: int, what: int) -> None:
+        os.kill(self._processes[number].pid, what)
+
+    def kill(self, number: int) -> None:
+        process = self._processes.pop(number)
+        process.kill()
+        process.wait(DEADLINE)
+
+    def forget(self, number: int) -> None:
+        """Lose what a server has stored."""
+        subprocess.run(["rm", "-rf", str(self.directory / f"store{number}")], check=True)
+
+    def stop(self) -> None:
+        for number in list(self._processes):
+            self.signal(number, signal.SIGCONT)
+            self.kill(number)
+
+
+@contextmanager
+def running_engine(directory: Path, servers: int = 1) -> Iterator[Engine]:
+    engine = Engine(directory, servers)
+    try:
+        for number in range(servers):
+            engine.start(number)
+        yield engine
+    finally:
+        engine.stop()

@@ -6,16 +6,13 @@ import resource
 import signal
 import termios
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from .attendant import open_session
 from .becoming import Login, Users, become, groups_of, login_environment, login_shell, login_umask
 from .pam import Asked
 from .users import RefusedError
 from .wire import CANNOT, HEADER, REFUSED, pack
-
-if TYPE_CHECKING:
-    from .spare import Spare
 
 MOST_REPORT = 4096
 """Bytes that a child says of why its program cannot be started."""
@@ -76,14 +73,19 @@ class Program:
         return cls(words, variables, directory, user, users, is_on_terminal=is_on_terminal == b"1")
 
 
+Give = Callable[[Program, Sequence[int]], int]
+"""Gives what `run` gets to a child, and returns its id."""
+
+
 def allow_descriptors() -> None:
     """Let the keeper have as many descriptors as it may; programs start with the usual limit."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (_HARD_LIMIT, _HARD_LIMIT))
 
 
-def start(program: Program, streams: Sequence[int], spare: "Spare | None") -> tuple[int, int, int | None]:
-    """Start a program, with these as its stdin, stdout and stderr; `spare` becomes it, if it has to become another's.
+def start(program: Program, streams: Sequence[int], give: Give) -> tuple[int, int, int | None]:
+    """Start a program, with these as its stdin, stdout and stderr.
 
+    If it has to become another user's, `give` has a child that waits become it, or returns 0, and one is forked.
     Return its id, its pidfd, and None; or where it has to become another user's, a pipe that ends behind `READY` once
     it runs, and otherwise says why it cannot be started. Raises `OSError`, and leaves nothing then.
     """
@@ -92,8 +94,7 @@ def start(program: Program, streams: Sequence[int], spare: "Spare | None") -> tu
         return pid, _pidfd(pid), None
     report, telling = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        pid = spare.give(program, [*streams, telling]) if spare is not None else 0
-        pid = pid or forked(lambda: run(program, streams, telling))
+        pid = give(program, [*streams, telling]) or forked(lambda: run(program, streams, telling))
         return pid, _pidfd(pid), report
     except BaseException:
         os.close(report)

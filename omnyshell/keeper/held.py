@@ -18,7 +18,7 @@ from .processes import (
     return_code_of,
     signal_sessions,
 )
-from .streams import STDERR, STDIN, STDOUT, TERMINAL
+from .streams import RECORD, STDERR, STDIN, STDOUT, TERMINAL
 from .wire import GROUP, RUNNING, UNKNOWN
 
 MOST_ENDED = 1000
@@ -26,6 +26,11 @@ MOST_ENDED = 1000
 
 LONGEST_ENDED = 24 * 3600
 """Seconds for which they are held."""
+
+MOST_LEFT = 256 << 20
+"""Bytes that ended sessions may keep in memory whose nodes are gone, all together."""
+
+_BLOCK = 512
 
 _LOOKS = 40
 """How often it is asked how a process ended that another one has to wait for."""
@@ -116,6 +121,12 @@ class Held:
             fd = self.descriptors.pop(name, None)
             if fd is not None:
                 os.close(fd)
+
+    @property
+    def size(self) -> int:
+        """Bytes that its record takes in memory."""
+        record = self.descriptors.get(RECORD)
+        return os.fstat(record).st_blocks * _BLOCK if record is not None else 0
 
     def stop_reading(self) -> None:
         """Close the copies of what carries output: nobody reads it, and nothing is signalled any more."""
@@ -215,13 +226,18 @@ class Sessions:
             held.forget()
             self.changed(held)
 
-    def forget_old(self) -> None:
-        """Forget sessions that ended long ago, and of each node those that are too many."""
+    def forget_old(self, is_there: Callable[[bytes], bool]) -> None:
+        """Forget sessions that ended long ago, and those that are too many, or take too much where a node is gone.
+
+        Of each node the newest are kept, and of all that are gone.
+        """
         oldest = _now() - LONGEST_ENDED
-        count: dict[bytes, int] = {}
+        count, size = dict[bytes, int](), 0
         for held in sorted((held for held in self if held.has_ended), key=lambda held: -held.ended_at):
             count[held.node] = count.get(held.node, 0) + 1
-            if held.ended_at < oldest or count[held.node] > MOST_ENDED:
+            is_left = not is_there(held.node)
+            size += held.size if is_left else 0
+            if held.ended_at < oldest or count[held.node] > MOST_ENDED or (is_left and size > MOST_LEFT):
                 self.forget(held)
 
 

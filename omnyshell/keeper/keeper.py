@@ -3,25 +3,22 @@
 import errno
 import os
 import resource
-import signal
 import socket
-import time
 from collections.abc import Callable
-from contextlib import suppress
-from typing import NamedTuple
 
 from . import wire
 from .becoming import Users
 from .cgroups import Groups
-from .children import AS, MOST_REPORT, READY, Program, end_now, start
+from .children import Program, end_now, start
 from .connection import Connection
 from .ending import Ending
 from .held import MOST_ENDED, Held, Sessions
 from .peers import Peer, peer_of
 from .poller import READ, Poller, say
 from .processes import has_ended
-from .spare import Spare
-from .streams import STDIN, Streams, close_all, open_streams
+from .ready import Ready
+from .starting import Starting
+from .streams import STDIN, close_all
 from .users import RefusedError
 from .wire import MalformedError, Request, pack, parse_request
 
@@ -35,40 +32,23 @@ SPARE = 64
 MOST_NODES = 64
 """The most nodes for which sessions are held."""
 
-LONGEST_START = 25.0
-"""Seconds that a child may take to become a program: modules and databases of users may be on the network.
-
-The hub waits for 30, and its client should hear why there is no session.
-"""
-
-ENDED_BEFORE = b"It was killed before it became a program"
 _PAUSE = 1.0
 """Seconds without new connections, where there are no descriptors for them."""
 
-_LOOK = 3600.0
-"""Seconds between two looks for sessions that ended long ago."""
+_LOOK, GONE = 3600.0, 60.0
+"""Seconds between two looks for sessions that ended long ago, and until one at what a node has left that went."""
 
 _LOOK_AGAIN = 0.05
 """Seconds between two looks at how a process ended that another one has to wait for."""
 
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
+_WHOSE = 5
+"""The field of a start that says for whom it is."""
+
 _OF_ALL = (wire.HELLO, wire.UPGRADE, wire.STOP, wire.STATUS)
 """Requests that speak for no node."""
 
 _Answer = tuple[bytes, ...]
-
-
-class _Start(NamedTuple):
-    """A child that is becoming a program of another user's."""
-
-    connection: Connection
-    request: Request
-    held: Held
-    overdue: float
-    """When it has taken too long, by the monotonic clock."""
-
-    said: bytearray
-    """What it has told so far."""
 
 
 class DeniedError(Exception):
@@ -103,22 +83,9 @@ class Keeper:
         """The process that has a node's descriptors, or had them."""
 
         self.connections: list[Connection] = []
-        self.starting: dict[int, _Start] = {}
-        """Programs that are being started, by the pipe that tells how it went; the oldest first."""
-
+        self.starting = Starting(poller, self._begun, self.sessions.forget)
+        self.ready = Ready(poller, groups, users)
         self._will_look = False
-        self._ready: Streams | None = None
-        """Pipes for the next program, which were opened when nobody waited for them."""
-
-        self._spare: Spare | None = None
-        """A child for the next program, once one was another user's."""
-
-        self._given: Spare | None = None
-        """The one before it."""
-
-        self._whose = b""
-        """For whom a program was last that was another user's."""
-
         self.ending: Ending | None = None
         self.is_left = False
         """Whether it ends, and the next keeper has its sessions."""
@@ -127,17 +94,12 @@ class Keeper:
         """Called whenever another process has a node's descriptors."""
 
         self.upgrade: Callable[[Callable[[str], None]], bool] = lambda _refused: False
-        self.when_started: Callable[[], None] = lambda: None
-        """Called whenever no program is being started any more."""
-
         self._served = served
         self._users = users
         self._listener = listener
-        groups.when_vacant = self._make_ready_soon
         listener.setblocking(False)
         self._listen()
         self._forget_old()
-        self._make_ready()
 
     @property
     def is_idle(self) -> bool:
@@ -204,6 +166,9 @@ class Keeper:
     def _lost(self, connection: Connection) -> None:
         self.connections.remove(connection)
         self._drop_holders()
+        if connection.node and not self._will_look:
+            self._will_look = True
+            self.poller.call_later(GONE, self._look_at_left)
 
     def _drop_holders(self) -> None:
         """Forget processes of nodes that are not connected, and for which nothing is held."""
@@ -272,6 +237,8 @@ class Keeper:
     # Sessions
 
     def _start(self, connection: Connection, request: Request) -> None:
+        if self.starting.is_held(connection):
+            return
         name, kind, columns, rows, directory, user, count = request.fields
         node, words = connection.node or b"", request.rest[: int(count)]
         if not user and self._users.judges(connection.peer.uid):
@@ -281,12 +248,12 @@ class Keeper:
         self._check_room(node, name)
         variables = request.rest[int(count) :]
         program = Program(words, variables, directory, user, self._users, is_on_terminal=kind != wire.PIPES)
-        held_by_us, of_program = self._streams(kind, int(columns), int(rows))
+        held_by_us, of_program = self.ready.streams(kind, int(columns), int(rows))
         group = None
         try:
             _leave_spare(max(held_by_us.values()))
             group = self.groups.next()
-            pid, pidfd, report = start(program, of_program, self._taken_spare() if user else None)
+            pid, pidfd, report = start(program, of_program, self.ready.give)
         except BaseException:
             close_all(held_by_us.values())
             if group is not None:
@@ -299,7 +266,7 @@ class Keeper:
         try:
             self.poller.watch(pidfd, READ if report is None else 0, lambda _events: self.look(held))
             if report is not None:
-                self.poller.watch(report, READ, lambda _events: self._reported(report))
+                self.starting.add(report, connection, request, held)
         except BaseException:
             self.poller.unwatch(pidfd)
             close_all((pidfd, *(() if report is None else (report,))))
@@ -310,42 +277,12 @@ class Keeper:
         self.sessions.add(held)
         if report is None:
             self._take(connection, request, held)
-            return
-        self.starting[report] = _Start(connection, request, held, time.monotonic() + LONGEST_START, bytearray())
-        self._look_later(LONGEST_START)
 
-    def _streams(self, kind: bytes, columns: int, rows: int) -> Streams:
-        """Return what a session of this kind needs. Raises `OSError`."""
-        ready = self._ready
-        if kind != wire.PIPES or ready is None:
-            return open_streams(kind, columns, rows)
-        self._ready = None
-        self._make_ready_soon()
-        return ready
-
-    def _make_ready_soon(self) -> None:
-        self.poller.call_later(0, self._make_ready)
-
-    def _make_ready(self) -> None:
-        """Do what takes time before anybody waits for it."""
-        with suppress(OSError):
-            self._ready = self._ready or open_streams(wire.PIPES, 0, 0)
-            if self._whose and self._spare is None and self.groups.is_vacant and self.ending is None:
-                if self._given is not None:
-                    self._given.close()
-                self._spare = Spare(self._users, self._whose)
-                self.groups.spare = self._spare.pid
-
-    def _taken_spare(self) -> Spare | None:
-        spare, self._spare, self.groups.spare = self._spare, None, 0
-        self._given = spare or self._given
-        return spare
-
-    def drop_spare(self) -> None:
-        """End the child that waits for a program. Idempotent."""
-        spare = self._taken_spare()
-        if spare is not None:
-            spare.drop()
+    def _begun(self, connection: Connection, request: Request, held: Held) -> None:
+        """A program that had to become another user's runs."""
+        held.group = self.groups.moved(held.group, held.pid)
+        self._take(connection, request, held)
+        self.ready.became(request.fields[_WHOSE])
 
     def _check_room(self, node: bytes, name: bytes) -> None:
         if self.ending is not None:
@@ -353,60 +290,9 @@ class Keeper:
         if self.sessions.find(node, name) is not None:
             raise DeniedError(wire.EXISTS, "The keeper has a session of that id")
         if len(self.sessions) >= MOST_ENDED:
-            self.sessions.forget_old()
+            self.sessions.forget_old(self._is_there)
         if len(self.sessions) >= wire.MOST_SESSIONS and len(self.sessions.of(node)) >= wire.MOST_SESSIONS:
             raise DeniedError(wire.FULL, f"The keeper holds {wire.MOST_SESSIONS} sessions of this node")
-
-    def _reported(self, report: int) -> None:
-        """The program runs, or the child has said why not."""
-        said = self.starting[report].said
-        try:
-            while reported := os.read(report, MOST_REPORT):
-                said += reported
-        except BlockingIOError:
-            return
-        held = self.starting[report].held
-        if said.startswith(AS):
-            line, _, said = said.partition(b"\n")
-            held.user, held.uid = bytes(line).removeprefix(AS).split(b" ")
-        if said == READY:
-            self._settle_start(report, None)
-        else:
-            why = bytes(said).removeprefix(READY) or wire.CANNOT + b"\0" + ENDED_BEFORE
-            self._settle_start(report, tuple(why.split(b"\0", 1)))
-
-    def _settle_start(self, report: int, why_not: _Answer | None) -> None:
-        connection, request, held, *_ = self.starting.pop(report)
-        self.poller.unwatch(report)
-        os.close(report)
-        if why_not is None:
-            held.group = self.groups.moved(held.group, held.pid)
-            self._take(connection, request, held)
-            self._whose = request.fields[5]
-        else:
-            self.sessions.forget(held)
-            connection.send(pack(wire.NO, request.number, *why_not))
-        # Not before, so that no session ends that has not begun.
-        self.poller.change(held.pidfd, READ)
-        if not self.starting:
-            self.when_started()
-
-    def _look_later(self, seconds: float) -> None:
-        if not self._will_look:
-            self._will_look = True
-            self.poller.call_later(seconds, self._look_at_starts)
-
-    def _look_at_starts(self) -> None:
-        """End children that take too long, and look again when the next one would."""
-        self._will_look = False
-        now = time.monotonic()
-        for report, begun in list(self.starting.items()):
-            if begun.overdue > now:
-                self._look_later(begun.overdue - now)
-                return
-            begun.held.signal(wire.SESSION, signal.SIGKILL)
-            why = f"This machine took longer than {LONGEST_START:g} s to let the user in"
-            self._settle_start(report, (wire.CANNOT, why.encode()))
 
     def _take(self, connection: Connection, request: Request, held: Held) -> None:
         whose = (held.user, held.uid) if connection.version >= wire.WITH_USERS else ()
@@ -457,8 +343,16 @@ class Keeper:
         return ()
 
     def _forget_old(self) -> None:
-        self.sessions.forget_old()
+        self.sessions.forget_old(self._is_there)
         self.poller.call_later(_LOOK, self._forget_old)
+
+    def _look_at_left(self) -> None:
+        self._will_look = False
+        self.sessions.forget_old(self._is_there)
+
+    def _is_there(self, node: bytes) -> bool:
+        holder = self.holders.get(node)
+        return holder is not None and holder.is_alive
 
     # The keeper itself
 

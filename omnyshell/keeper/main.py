@@ -90,7 +90,7 @@ def _serve(how: str, directory: str, user: int, idle: float, config: str, state:
     _mark_return(f"{directory}/{RETURNS}", is_kept=net is not None)
     _watch_signals(keeper, net, Upgrade(keeper, net, command, _mark, mark_of(records)))
     _run(keeper, idle)
-    keeper.drop_spare()
+    keeper.ready.drop()
     groups.close()
     os.unlink(f"{directory}/{SOCKET}")
 

@@ -74,7 +74,7 @@ class Net:
 
     def _bring_due(self) -> None:
         # As whom a session runs is known once its program does.
-        starting = {begun.held for begun in self._keeper.starting.values()}
+        starting = set(self._keeper.starting)
         due, self._due = self._due - starting, self._due & starting
         if self._due:
             self._keeper.poller.call_later(DELAY, self._bring_due)

@@ -34,6 +34,16 @@ _KEPT = b"kept"
 _PROMPT = 10.0
 """Seconds that a trial may take."""
 
+PATIENCE = 5.0
+"""Seconds for which a keeper that is to be replaced waits for programs that are being started, and starts no others.
+
+Whoever becomes a program may be stopped on the way by the user that it is by then. What has not come so far is ended,
+and started anew by the next keeper, whom its node asks again.
+"""
+
+_ENDING = 0.2
+"""Seconds in which the ends of those are heard of."""
+
 _Record = list[bytes]
 
 
@@ -66,7 +76,7 @@ class Upgrade:
         self._is_due = False
         self._refused: list[Callable[[str], None]] = []
         keeper.upgrade = self.ask
-        keeper.when_started = self._replace_if_due
+        keeper.starting.when_over = self._replace_if_due
 
     def ask(self, refused: Callable[[str], None]) -> bool:
         """Begin, and return whether anything else is installed; `refused` is told why the old one goes on."""
@@ -79,7 +89,7 @@ class Upgrade:
 
     def _try(self) -> None:
         # It would be where the trial is, of which the next session has to be told apart.
-        self._keeper.drop_spare()
+        self._keeper.ready.drop()
         state, self._tried_mark = self._state(), self._mark()
         try:
             argv = self._command("--trial", state)
@@ -108,16 +118,30 @@ class Upgrade:
         self._replace_if_due()
 
     def _replace_if_due(self) -> None:
-        if self._is_due and not self._keeper.starting and self._keeper.ending is None:
+        if not self._is_due or self._keeper.ending is not None:
+            return
+        if self._keeper.starting:
+            self._keeper.starting.hold()
+            self._keeper.poller.call_later(PATIENCE, self._hurry)
+            return
+        self._is_due = False
+        if self._mark() != self._tried_mark:
+            # Somebody is still installing it.
+            self._keeper.starting.release()
+            self._try()
+            return
+        try:
+            self._replace()
+        except OSError as exc:
+            self._refuse(exc.strerror or str(exc))
+
+    def _hurry(self) -> None:
+        """End what is still being started, and go on once those are waited for."""
+        if self._is_due and self._keeper.starting:
             self._is_due = False
-            if self._mark() != self._tried_mark:
-                # Somebody is still installing it.
-                self._try()
-                return
-            try:
-                self._replace()
-            except OSError as exc:
-                self._refuse(exc.strerror or str(exc))
+            self._keeper.starting.give_up()
+            self._is_due = True
+            self._keeper.poller.call_later(_ENDING, self._replace_if_due)
 
     def _replace(self) -> None:
         state = self._state()
@@ -125,7 +149,7 @@ class Upgrade:
         inherited += [fd for held in self._keeper.sessions for fd in held.descriptors.values()]
         inherited += [held.pidfd for held in _adopted(self._keeper)]
         inherited += [holder.pidfd for holder in self._keeper.holders.values()]
-        self._keeper.drop_spare()
+        self._keeper.ready.drop()
         try:
             for fd in inherited:
                 os.set_inheritable(fd, True)
@@ -142,6 +166,7 @@ class Upgrade:
 
     def _refuse(self, why: str) -> None:
         say(f"no upgrade: {why}")
+        self._keeper.starting.release()
         while self._refused:
             self._refused.pop()(why)
 

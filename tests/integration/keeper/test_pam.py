@@ -359,7 +359,7 @@ def hang(service: Service) -> Iterator[str]:
         os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("hasty_keeper", [("keeper.py", "LONGEST_START = 25.0", "LONGEST_START = 0.25")], indirect=True)
+@pytest.mark.parametrize("hasty_keeper", [("starting.py", "START = 25.0", "START = 0.25")], indirect=True)
 def test_a_module_that_hangs_hinders_nobody_else_and_is_not_waited_for_long(
     hasty_keeper: KeeperProcess, service: Service, hang: str
 ) -> None:
@@ -470,7 +470,7 @@ def test_what_ends_with_a_sessions_group_is_not_its_attendant(
         keeper.end()
 
 
-@pytest.mark.parametrize("hasty_keeper", [("keeper.py", "LONGEST_START = 25.0", "LONGEST_START = 60.0")], indirect=True)
+@pytest.mark.parametrize("hasty_keeper", [("starting.py", "START = 25.0", "START = 60.0")], indirect=True)
 def test_a_session_that_began_before_an_upgrade_is_closed_after_it(
     hasty_keeper: KeeperProcess, service: Service, tmp_path: Path
 ) -> None:

@@ -17,6 +17,10 @@ from omnyshell.services.node.processes.leader import HangUp
 from omnyshell.services.node.processes.process_table import hang_up, identity_of, signal_session
 
 UNKNOWN_USER = "Nobody knows as whom this session runs, which an earlier version of the keeper has started"
+
+LOOK_TIME = 2.0
+"""Seconds for which a keeper may think about a foreground; then what was before is what is known."""
+
 NO_KEEPER = "Nobody can say who may have this session, as the keeper does not answer"
 
 
@@ -145,14 +149,19 @@ class KeptLeader:
             return
 
         def heard(answer: Answer | Exception) -> None:
+            late.cancel()
             if isinstance(answer, list):
                 _, name, directory = (field.decode(errors="replace") for field in answer[:3])
                 self.seen = Foreground(name or None, directory or None)
-            told, self._looking = self._looking, []
-            for each in told:
-                each()
+            self._looked()
 
+        late = asyncio.get_running_loop().call_later(LOOK_TIME, self._looked)
         self._client.ask(wire.WHERE, self._name, answered=heard)
+
+    def _looked(self) -> None:
+        told, self._looking = self._looking, []
+        for each in told:
+            each()
 
     def tell_again(self) -> None:
         """Tell what may not have reached the keeper before the connection was lost."""

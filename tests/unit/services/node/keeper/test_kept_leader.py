@@ -1,13 +1,16 @@
 """Who may have a session that a keeper holds, and where it is, as its keeper answers or does not."""
 
+import asyncio
 from typing import Any, cast
 
 import pytest
+from support.deadline import DEADLINE
 
 from omnyshell.keeper import wire
 from omnyshell.keeper.users import IMPOSSIBLE_NAME
 from omnyshell.services.node.backend import Asker, Foreground
 from omnyshell.services.node.environment import account
+from omnyshell.services.node.keeper import kept_leader
 from omnyshell.services.node.keeper.client import Owner, Refusal
 from omnyshell.services.node.keeper.kept_leader import NO_KEEPER, UNKNOWN_USER, KeptLeader
 from omnyshell.services.node.keeper.place import NoKeeperException
@@ -117,6 +120,24 @@ async def test_who_wants_to_know_at_a_time_has_the_keeper_asked_once() -> None:
     # Who asks later is told what is so then.
     leader.look(lambda: done.append(3))
     assert len(client.asked) == 2
+
+
+async def test_a_keeper_that_does_not_say_where_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent(FakeClient):
+        def ask(self, *words: bytes, answered: Any) -> None:
+            self.asked.append(words)
+            self.answered = answered
+
+    monkeypatch.setattr(kept_leader, "LOOK_TIME", 0)
+    client, looked, done = Silent([]), asyncio.Event(), list[int]()
+    leader = await leader_of(client, ANN)
+    leader.look(looked.set)
+    async with asyncio.timeout(DEADLINE):
+        await looked.wait()
+    # What it says later is what is known then; who asks meanwhile has it asked again.
+    leader.look(lambda: done.append(1))
+    client.answered([b"7", b"vim", b"/home/ann"])
+    assert (leader.seen, done, len(client.asked)) == (Foreground("vim", "/home/ann"), [1], 2)
 
 
 async def test_where_ones_own_shell_is_nobody_has_to_tell() -> None:

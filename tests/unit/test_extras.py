@@ -35,7 +35,7 @@ IMPORT = re.compile(r"^ *(?:from|import) (\w+)[\w.]*(?: import .*| as \w+)?$", r
 ALONE = {
     "": (
         *("cli.sessions.exec", "cli.sessions.connect", "cli.node.start", "cli.node.join", "cli.grammar.completion"),
-        *("cli.hub.audit", "cli.hub.backup"),
+        *("cli.hub.audit", "cli.hub.backup", "cli.files.cp"),
     ),
     "hub": ("cli.hub.start", "cli.local.server", "services.hub.hub", "services.hub.tunnels.http.forwarder"),
     "console": ("tui.start", "tui.app", "tui.web.driver"),
@@ -43,7 +43,7 @@ ALONE = {
     "vitals": ("services.node.vitals.machine",),
     "cluster": ("services.hub.cluster.nats.stream", "services.hub.hub"),
     "fast": ("transport.serve_tls",),
-    "files": ("services.node.files.child.adapter",),
+    "files": ("services.node.files.child.adapter", "services.client.files.remote", "cli.files.cp"),
 }
 """What works where one extra is installed, and nothing else but what every installation has."""
 
@@ -54,6 +54,7 @@ LACKING = {
         ("hub", "cli.main", ["up", "--background"]),
         ("hub", "tui.main", ["--headless"]),
         ("console", "tui.main", []),
+        ("files", "cli.main", ["cp", "file", "n1:"]),
     ],
     "console": [
         ("hub", "tui.main", ["--local"]),
@@ -126,9 +127,10 @@ for found in pkgutil.walk_packages(omnyshell.__path__, "omnyshell.", onerror=lam
 print(json.dumps(lacking))
 """
     lacking = json.loads(run_with("", code).stdout)
-    assert set(lacking.values()) == {"hub", "cluster"}
+    assert set(lacking.values()) == {"hub", "cluster", "files"}
     assert {"omnyshell.services.hub.hub", "omnyshell.cli.hub.start", "omnyshell.services.local.hub"} <= set(lacking)
-    assert not [name for name in lacking if name.startswith(("omnyshell.services.node", "omnyshell.services.client"))]
+    of_others = [name for name, extra in lacking.items() if extra != "files"]
+    assert not [name for name in of_others if name.startswith(("omnyshell.services.node", "omnyshell.services.client"))]
 
 
 def test_a_public_name_says_which_extra_it_needs() -> None:
@@ -162,6 +164,7 @@ def test_what_is_imported_is_asked_for() -> None:
         "services/hub/": modules_of(requirements("hub")),
         "transport/serve_tls.py": modules_of(requirements("fast")),
         "services/node/files/": modules_of(requirements("files")),
+        "services/client/files/": modules_of(requirements("files")),
     }
     for path in PACKAGE.rglob("*.py"):
         place = str(path.relative_to(PACKAGE))

@@ -155,6 +155,7 @@ ELSEWHERE = {
     "services/hub/backup/archive.py": "copies that are new",
     "services/hub/backup/restore.py": "a backup that the user names, piece by piece",
     "services/hub/ground/unfinished.py": "what is new, to lock it",
+    "services/client/files/local.py": "what its user copies",
     "services/node/files/child/places.py": "directories, which are held",
     "services/node/files/child/tree.py": "what its client names, as the user whose files they are",
     "services/node/files/program.py": "its own text",

@@ -227,6 +227,28 @@ COMMANDS: tuple[Command, ...] = (
         (Option("ref", "its id, or the beginning of it", "REF"), *ACCESS),
     ),
     Command(
+        ("cp",),
+        "copy files to a node, from nodes, or from node to node; the same again goes on where it stopped",
+        "files.cp:copy",
+        (
+            Option(
+                "paths",
+                "files, directories or patterns, and at last where they go: PATH, NODE:PATH or USER@NODE:PATH",
+                "PATH",
+                "list",
+            ),
+            AS_USER,
+            Option("-r", "as in cp; directories are copied with all in them in any case", kind="flag"),
+            Option("-p", "keep permissions and times", kind="flag"),
+            Option("--include", "of directories, copy only files that match this; may be repeated", "PATTERN", "list"),
+            Option("--exclude", "of directories, leave out what matches this; may be repeated", "PATTERN", "list"),
+            Option("--update", "leave out files that are there, of the same size and no older", kind="flag"),
+            Option("--checksum", "leave out files that are there with the same content", kind="flag"),
+            Option("--json", "print a line of JSON for each file, and one for all", kind="flag"),
+            *ACCESS,
+        ),
+    ),
+    Command(
         ("ssh-config",),
         "print what ssh, scp, sftp, rsync and git need to reach nodes as NODE.omny",
         "ssh:ssh_config",

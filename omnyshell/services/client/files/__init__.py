@@ -1,0 +1,1 @@
+"""Copying files between this machine and nodes, and between nodes, by SFTP (docs/files.md)."""

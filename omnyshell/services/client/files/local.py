@@ -1,0 +1,356 @@
+"""The files of this machine. What is in a directory is reached from its descriptor, and through no link."""
+
+import asyncio
+import hashlib
+import os
+import stat
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+from omnyshell.services.client.files.ports import BLOCK, PERMISSIONS, ZEROS, Entry, Folder, Kind, Partial, Source
+from omnyshell.services.client.files.problems import FileException, Trouble, of_system
+
+NAMES_AT_ONCE = 512
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_WRITE = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
+_USABLE = 0o600
+
+T = TypeVar("T")
+
+
+class LocalFiles:
+    """The files of this machine.
+
+    What may take long is done by a thread with `in_threads`, so that a loop that has more to do goes on meanwhile; the
+    command line has nothing else to do, and is faster without.
+    """
+
+    title = ""
+
+    def __init__(self, *, in_threads: bool = True) -> None:
+        self._in_threads = in_threads
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do something that may wait for a disk. Raises `FileException` for an `OSError`."""
+        try:
+            return await asyncio.to_thread(work) if self._in_threads else work()
+        except OSError as exc:
+            raise of_system(exc) from exc
+
+    async def stat(self, path: bytes, *, follow: bool = True) -> Entry | None:
+        """See `Files.stat`."""
+        return await self.run(lambda: _look(path or b".", path.rstrip(b"/").rpartition(b"/")[2], follow=follow))
+
+    def entries(self, path: bytes) -> AsyncIterator[Sequence[Entry]]:
+        """See `Files.entries`."""
+        return _entries_of(self, lambda: os.open(path or b".", _FOLDER))
+
+    async def open(self, path: bytes) -> Folder:
+        """See `Files.open`."""
+        fd = await self.run(lambda: os.open(path or b".", _FOLDER))
+        return LocalFolder(self, await self.whole_path(path), fd)
+
+    async def whole_path(self, path: bytes) -> bytes:
+        """Return the absolute path of a path."""
+        return await self.run(lambda: os.path.realpath(path or b"."))
+
+    async def rename(self, old: bytes, new: bytes) -> None:
+        """See `Files.rename`."""
+        await self.run(lambda: _rename(old, new))
+
+    async def remove(self, path: bytes) -> None:
+        """See `Files.remove`."""
+        await self.run(lambda: _remove(path))
+
+    async def make_folder(self, path: bytes) -> None:
+        """See `Files.make_folder`."""
+        await self.run(lambda: os.mkdir(path))
+
+    async def read_link(self, path: bytes) -> bytes:
+        """Return what a link says."""
+        return await self.run(lambda: os.readlink(path))
+
+    async def restored(self) -> None:
+        """See `Files.restored`: this machine is never lost."""
+
+
+class LocalFolder:
+    """A directory of this machine, by its descriptor."""
+
+    def __init__(self, files: LocalFiles, path: bytes, fd: int) -> None:
+        self._files = files
+        self.path = path
+        self._fd = fd
+
+    def entries(self) -> AsyncIterator[Sequence[Entry]]:
+        """See `Folder.entries`."""
+        return _entries_of(self._files, lambda: os.open(b".", _FOLDER, dir_fd=self._fd))
+
+    async def look(self, name: bytes) -> Entry | None:
+        """See `Folder.look`."""
+        return await self._files.run(lambda: _look(name, name, follow=False, folder=self._fd))
+
+    async def folder(self, name: bytes) -> Folder:
+        """See `Folder.folder`."""
+        fd = await self._files.run(lambda: os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=self._fd))
+        return LocalFolder(self._files, self.path.rstrip(b"/") + b"/" + name, fd)
+
+    async def make_folder(self, name: bytes, mode: int) -> None:
+        """See `Folder.make_folder`."""
+        await self._files.run(lambda: os.mkdir(name, mode, dir_fd=self._fd))
+
+    async def source(self, entry: Entry, *, follow: bool = False) -> Source:
+        """See `Folder.source`."""
+        return await self._files.run(lambda: LocalSource.opened(self._files, self._fd, entry.name, follow=follow))
+
+    async def partial(self, name: bytes, mode: int, *, is_exact: bool, is_there: bool) -> Partial:
+        """See `Folder.partial`."""
+        fd, left = await self._files.run(lambda: _open_partial(self._fd, name, mode, is_there=is_there))
+        return LocalPartial(self._files, fd, mode if is_exact else mode & left.mode, left.size)
+
+    async def put_in_place(self, partial: bytes, name: bytes, *, sync: bool) -> None:
+        """See `Folder.put_in_place`."""
+        await self._files.run(lambda: self._put_in_place(partial, name, sync=sync))
+
+    async def read_link(self, name: bytes) -> bytes:
+        """See `Folder.read_link`."""
+        return await self._files.run(lambda: os.readlink(name, dir_fd=self._fd))
+
+    async def make_link(self, name: bytes, target: bytes) -> None:
+        """See `Folder.make_link`."""
+        await self._files.run(lambda: os.symlink(target, name, dir_fd=self._fd))
+
+    async def remove(self, name: bytes) -> None:
+        """See `Folder.remove`."""
+        await self._files.run(lambda: os.unlink(name, dir_fd=self._fd))
+
+    async def set_attributes(self, name: bytes, entry: Entry, *, keep_times: bool) -> None:
+        """See `Folder.set_attributes`."""
+        await self._files.run(lambda: self._set_attributes(name, entry, keep_times=keep_times))
+
+    def close(self) -> None:
+        """See `Folder.close`."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def _put_in_place(self, partial: bytes, name: bytes, *, sync: bool) -> None:
+        os.rename(partial, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        if sync:
+            os.fsync(self._fd)
+
+    def _set_attributes(self, name: bytes, entry: Entry, *, keep_times: bool) -> None:
+        fd = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=self._fd)
+        try:
+            os.fchmod(fd, entry.mode)
+            if keep_times:
+                os.utime(fd, (entry.accessed, entry.modified))
+        finally:
+            os.close(fd)
+
+
+class _Hashed:
+    """An open file, and the SHA-256 of what was read or written of it in order."""
+
+    def __init__(self, files: LocalFiles, fd: int) -> None:
+        self._files, self._fd = files, fd
+        self._sum = hashlib.sha256()
+        self._summed = 0
+
+    async def digest(self, length: int) -> bytes:
+        """Return the SHA-256 of its first bytes: of what went through here, and of the rest as it is read."""
+        return await self._files.run(lambda: self._digest(length))
+
+    async def close(self) -> None:
+        """Close it. Idempotent."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def _digest(self, length: int) -> bytes:
+        self._forget_behind(length)
+        while self._summed < length:
+            data = os.pread(self._fd, min(BLOCK, length - self._summed), self._summed)
+            if not data:
+                raise FileException("it has become shorter meanwhile", code=Trouble.CHANGED)
+            self._sum.update(data)
+            self._summed += len(data)
+        return self._sum.digest()
+
+    def _forget_behind(self, offset: int) -> None:
+        """What is behind an offset is read or written anew."""
+        if offset < self._summed:
+            self._sum, self._summed = hashlib.sha256(), 0
+
+    def _passed(self, offset: int, data: bytes) -> None:
+        """Count bytes that were read or written, if they follow what was counted."""
+        if offset == self._summed:
+            self._sum.update(data)
+            self._summed += len(data)
+
+
+class LocalSource(_Hashed):
+    """A file of this machine that is being read."""
+
+    def __init__(self, files: LocalFiles, fd: int, entry: Entry) -> None:
+        super().__init__(files, fd)
+        self.entry = entry
+
+    @classmethod
+    def opened(cls, files: LocalFiles, folder: int, name: bytes, *, follow: bool) -> "LocalSource":
+        """Open one that is there; whoever put a pipe in its place is not waited for."""
+        fd = os.open(name, _READ if follow else _READ | os.O_NOFOLLOW, dir_fd=folder)
+        try:
+            found = os.fstat(fd)
+            if not stat.S_ISREG(found.st_mode):
+                raise FileException("it is no regular file", code=Trouble.REFUSED)
+            return cls(files, fd, _entry_of(name, found))
+        except BaseException:
+            os.close(fd)
+            raise
+
+    async def blocks(self, start: int) -> AsyncIterator[tuple[int, bytes]]:
+        """See `Source.blocks`. Holes are not read."""
+        offset, size = start, self.entry.size
+        self._forget_behind(start)
+        while offset < size:
+            wanted = min(BLOCK, size - offset)
+            data = await self._files.run(lambda at=offset, most=wanted: self._block(at, most))  # type: ignore[misc]
+            yield offset, data
+            offset += wanted
+
+    def _block(self, offset: int, wanted: int) -> bytes:
+        data = ZEROS[:wanted] if self._is_hole(offset, wanted) else os.pread(self._fd, wanted, offset)
+        if len(data) < wanted:
+            raise FileException("it has become shorter meanwhile", code=Trouble.CHANGED)
+        self._passed(offset, data)
+        return data
+
+    def _is_hole(self, offset: int, size: int) -> bool:
+        if size < BLOCK or not hasattr(os, "SEEK_DATA"):
+            return False
+        try:
+            return os.lseek(self._fd, offset, os.SEEK_DATA) >= offset + size
+        except OSError:
+            # There is nothing but a hole up to the end, or the file system knows of none.
+            return False
+
+
+class LocalPartial(_Hashed):
+    """A file of this machine that is being written."""
+
+    def __init__(self, files: LocalFiles, fd: int, mode: int, size: int) -> None:
+        super().__init__(files, fd)
+        self._mode = mode
+        self.size = size
+
+    async def start_at(self, offset: int) -> None:
+        """See `Partial.start_at`."""
+        if offset != self.size:
+            await self._files.run(lambda: os.ftruncate(self._fd, offset))
+        self.size = offset
+        self._forget_behind(offset)
+
+    async def write(self, offset: int, data: bytes) -> None:
+        """See `Partial.write`."""
+        await self._files.run(lambda: self._write(offset, data))
+
+    async def finish(self, entry: Entry, *, keep_times: bool, sync: bool) -> None:
+        """See `Partial.finish`."""
+        await self._files.run(lambda: self._finish(entry, keep_times=keep_times, sync=sync))
+
+    def _write(self, offset: int, data: bytes) -> None:
+        self._passed(offset, data)
+        if len(data) == BLOCK and data == ZEROS:
+            return
+        view = memoryview(data)
+        while view:
+            written = os.pwrite(self._fd, view, offset)
+            view, offset = view[written:], offset + written
+        self.size = offset
+
+    def _finish(self, entry: Entry, *, keep_times: bool, sync: bool) -> None:
+        if self.size != entry.size:
+            os.ftruncate(self._fd, entry.size)
+        if stat.S_IMODE(os.fstat(self._fd).st_mode) != self._mode:
+            os.fchmod(self._fd, self._mode)
+        if keep_times:
+            os.utime(self._fd, (entry.accessed, entry.modified))
+        if sync:
+            os.fsync(self._fd)
+
+
+def _open_partial(folder: int, name: bytes, mode: int, *, is_there: bool) -> tuple[int, Entry]:
+    """Open what an earlier copy left, or a new one; return what it is as well."""
+    flags = _WRITE if is_there else _WRITE | os.O_CREAT | os.O_EXCL
+    fd = os.open(name, flags, mode | _USABLE, dir_fd=folder)
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+            raise FileException("something else stands where its partial copy would", code=Trouble.REFUSED)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd, _entry_of(name, found)
+
+
+async def _entries_of(files: LocalFiles, opened: Callable[[], int]) -> AsyncIterator[Sequence[Entry]]:
+    with _descriptor(await files.run(opened)) as fd, os.scandir(fd) as found:
+        names = iter(found)
+        while part := await files.run(lambda: _some(names, fd)):
+            yield part
+
+
+def _some(names: "Iterator[os.DirEntry[str]]", fd: int) -> Sequence[Entry]:
+    """Return what some of the names are; what vanishes meanwhile is left out."""
+    part = []
+    for found in names:
+        name = os.fsencode(found.name)
+        if (entry := _look(name, name, follow=False, folder=fd)) is not None:
+            part.append(entry)
+        if len(part) == NAMES_AT_ONCE:
+            break
+    return part
+
+
+@contextmanager
+def _descriptor(fd: int) -> Iterator[int]:
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _look(path: bytes, name: bytes, *, follow: bool, folder: int | None = None) -> Entry | None:
+    try:
+        return _entry_of(name, os.stat(path, dir_fd=folder, follow_symlinks=follow))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _entry_of(name: bytes, found: os.stat_result) -> Entry:
+    kinds = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.FOLDER, stat.S_IFLNK: Kind.LINK}
+    return Entry(
+        name=name,
+        kind=kinds.get(stat.S_IFMT(found.st_mode), Kind.OTHER),
+        size=found.st_size,
+        mode=found.st_mode & PERMISSIONS,
+        accessed=int(found.st_atime),
+        modified=int(found.st_mtime),
+    )
+
+
+def _rename(old: bytes, new: bytes) -> None:
+    if os.path.lexists(new):
+        raise FileException("something of that name is there", code=Trouble.EXISTS)
+    os.rename(old, new)
+
+
+def _remove(path: bytes) -> None:
+    with suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            os.rmdir(path)
+            return
+    os.unlink(path)

@@ -1,0 +1,415 @@
+"""A node's files."""
+
+import asyncio
+import hashlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from omnyshell.errors import ErrorCodes, OmnyShellException
+from omnyshell.services.client.files.flow import Flow
+from omnyshell.services.client.files.library import SFTPAttrs
+from omnyshell.services.client.files.link import Opener, SftpLink
+from omnyshell.services.client.files.ports import (
+    BLOCK,
+    LONGEST_PATH,
+    MOST_IN_FLIGHT,
+    ZEROS,
+    Entry,
+    Folder,
+    Kind,
+    Partial,
+    Source,
+    is_name,
+)
+from omnyshell.services.client.files.problems import FileException, LinkLostException, Trouble
+from omnyshell.services.client.files.sftp import NEW, READ, WRITE, Answer, Sftp
+from omnyshell.transport.backoff import Backoff, BackoffTimes
+
+PATIENCE = 60.0
+"""Seconds for which a lost session is opened anew, as after a node's restart."""
+
+MOST_TRIES = 5
+"""How many sessions in a row may be lost before anything comes of them."""
+
+TIMES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=4.0)
+_MAY_COME_BACK = frozenset(
+    (ErrorCodes.UNKNOWN_NODE, ErrorCodes.NODE_OFFLINE, ErrorCodes.TIMEOUT, ErrorCodes.CAPACITY_EXCEEDED, Trouble.LOST)
+)
+
+_USABLE = 0o600
+"""What a partial file's owner may do with it, whatever the whole one will allow: an earlier copy is gone on with."""
+
+_YEAR_2106 = 2**32 - 1
+EMPTY = hashlib.sha256(b"").digest()
+
+
+class RemoteFiles:
+    """The files of a node, for whoever the session belongs to there; an async context manager that opens and closes.
+
+    A session that is lost fails what was asked of it with `LinkLostException`; `restored` opens another one.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        opener: Opener,
+        tell: Callable[[str], None] = lambda _: None,
+        link: SftpLink | None = None,
+    ) -> None:
+        """`title` is how the node is shown; `opener` opens a session to it, and `link` is the first, if it is there.
+
+        `tell` is told of one that was lost.
+        """
+        self.title = title
+        self._opener = opener
+        self._link = link
+        self._tell = tell
+        self._restoring: asyncio.Task[None] | None = None
+        self._in_vain = 0
+        self._backoff = Backoff(times=TIMES)
+        self.reads, self.writes = Flow(MOST_IN_FLIGHT), Flow(MOST_IN_FLIGHT)
+        """Apart, as who copies within a node reads and writes: none waits for room that only the other can make."""
+
+    async def __aenter__(self) -> Self:
+        """Open the session. Raises as `open_link` does."""
+        if self._link is None:
+            self._link = await self._opener()
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the session. Idempotent."""
+        if self._restoring is not None:
+            self._restoring.cancel()
+            await asyncio.gather(self._restoring, return_exceptions=True)
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close()
+
+    async def restored(self) -> None:
+        """Return once there is a session again; raises as `open_link` does where there will be none."""
+        if self._link is not None and not self._link.sftp.has_ended:
+            return
+        if self._restoring is None:
+            self._restoring = asyncio.create_task(self._restore())
+            self._restoring.add_done_callback(self._forget_restoring)
+        await asyncio.shield(self._restoring)
+
+    @property
+    def sftp(self) -> Sftp:
+        """The session's SFTP. Raises `LinkLostException` where there is none."""
+        if self._link is None:
+            raise LinkLostException("there is no session")
+        return self._link.sftp
+
+    def has_worked(self) -> None:
+        """Something came of the present session: when it is lost, that is a new loss."""
+        self._in_vain = 0
+
+    # What a pane or a script asks
+
+    async def stat(self, path: bytes, *, follow: bool = True) -> Entry | None:
+        """See `Files.stat`."""
+        return await self.sftp.look(path or b".", follow=follow)
+
+    async def entries(self, path: bytes) -> AsyncIterator[Sequence[Entry]]:
+        """See `Files.entries`; what has a name that no file can have is left out."""
+        sftp = self.sftp
+        handle = await sftp.open_folder(path or b".")
+        try:
+            while names := await sftp.names(handle):
+                if found := [each for each in names if is_name(each.name)]:
+                    yield found
+        finally:
+            _close_handle(sftp, handle)
+
+    async def open(self, path: bytes) -> Folder:
+        """See `Files.open`."""
+        found, whole = await asyncio.gather(self.stat(path), self.whole_path(path))
+        if found is None or found.kind is not Kind.FOLDER:
+            raise FileException("it is no directory", code=Trouble.NOT_FOUND)
+        return RemoteFolder(self, whole)
+
+    async def whole_path(self, path: bytes) -> bytes:
+        """Return the absolute path of a path."""
+        return await self.sftp.whole_path(path or b".")
+
+    async def rename(self, old: bytes, new: bytes) -> None:
+        """See `Files.rename`."""
+        await self.sftp.move(old, new)
+
+    async def remove(self, path: bytes) -> None:
+        """See `Files.remove`."""
+        found = await self.stat(path, follow=False)
+        if found is not None and found.kind is Kind.FOLDER:
+            await self.sftp.drop_folder(path)
+        else:
+            await self.sftp.drop(path)
+
+    async def make_folder(self, path: bytes) -> None:
+        """See `Files.make_folder`."""
+        await self.sftp.make_folder(path)
+
+    async def read_link(self, path: bytes) -> bytes:
+        """Return what a link says."""
+        target = await self.sftp.leads_to(path)
+        if not 0 < len(target) <= LONGEST_PATH or b"\0" in target:
+            raise FileException("what the link says is no path", code=Trouble.BROKEN)
+        return target
+
+    # The session
+
+    async def _restore(self) -> None:
+        lost, self._link = self._link, None
+        if lost is not None:
+            await lost.close()
+        self._in_vain += 1
+        if self._in_vain > MOST_TRIES:
+            raise LinkLostException("the node opens sessions and ends them again")
+        self._tell("the node's side of the copy has ended; beginning it anew")
+        self._backoff.reset()
+        self._backoff.lost()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PATIENCE
+        while True:
+            await asyncio.sleep(self._backoff.next_delay())
+            try:
+                self._link = await self._opener()
+            except OmnyShellException as exc:
+                if exc.code not in _MAY_COME_BACK or loop.time() >= until:
+                    raise
+            else:
+                self._tell("the copy goes on")
+                return
+
+    def _forget_restoring(self, task: "asyncio.Task[None]") -> None:
+        self._restoring = None
+        if not task.cancelled():
+            # It is raised where it is waited for.
+            task.exception()
+
+
+class RemoteFolder:
+    """A directory of a node, by its path: the node's side is who holds it together."""
+
+    def __init__(self, files: RemoteFiles, path: bytes) -> None:
+        self._files = files
+        self.path = path
+
+    def entries(self) -> AsyncIterator[Sequence[Entry]]:
+        """See `Folder.entries`."""
+        return self._files.entries(self.path)
+
+    async def look(self, name: bytes) -> Entry | None:
+        """See `Folder.look`."""
+        return await self._files.stat(self._of(name), follow=False)
+
+    async def folder(self, name: bytes) -> Folder:
+        """See `Folder.folder`."""
+        return RemoteFolder(self._files, self._of(name))
+
+    async def make_folder(self, name: bytes, mode: int) -> None:
+        """See `Folder.make_folder`."""
+        await self._files.sftp.make_folder(self._of(name), mode)
+
+    async def source(self, entry: Entry, *, follow: bool = False) -> Source:  # noqa: ARG002
+        """See `Folder.source`."""
+        # The node's side opens regular files alone, and follows what its rules let it.
+        path, sftp = self._of(entry.name), self._files.sftp
+        handle = await sftp.open_file(path, READ)
+        return RemoteSource(self._files, sftp, path, handle, entry)
+
+    async def partial(self, name: bytes, mode: int, *, is_exact: bool, is_there: bool) -> Partial:
+        """See `Folder.partial`."""
+        path, sftp = self._of(name), self._files.sftp
+        handle = await sftp.open_file(path, WRITE if is_there else NEW, mode | _USABLE)
+        if not is_there and not is_exact and mode & _USABLE == _USABLE:
+            return RemotePartial(self._files, sftp, path, handle, None)
+        left = await sftp.look_at_handle(handle, name)
+        if left.kind is not Kind.FILE:
+            _close_handle(sftp, handle)
+            raise FileException("something else stands where its partial copy would", code=Trouble.REFUSED)
+        mode = mode if is_exact else mode & left.mode
+        return RemotePartial(self._files, sftp, path, handle, mode if mode != left.mode else None, left.size)
+
+    async def put_in_place(self, partial: bytes, name: bytes, *, sync: bool) -> None:  # noqa: ARG002
+        """See `Folder.put_in_place`."""
+        await self._files.sftp.put_in_place(self._of(partial), self._of(name))
+
+    async def read_link(self, name: bytes) -> bytes:
+        """See `Folder.read_link`."""
+        return await self._files.read_link(self._of(name))
+
+    async def make_link(self, name: bytes, target: bytes) -> None:
+        """See `Folder.make_link`."""
+        await self._files.sftp.make_link(self._of(name), target)
+
+    async def remove(self, name: bytes) -> None:
+        """See `Folder.remove`."""
+        await self._files.sftp.drop(self._of(name))
+
+    async def set_attributes(self, name: bytes, entry: Entry, *, keep_times: bool) -> None:
+        """See `Folder.set_attributes`."""
+        await self._files.sftp.set_attributes(self._of(name), _attributes(entry.mode, entry if keep_times else None))
+
+    def close(self) -> None:
+        """See `Folder.close`; there is nothing to let go."""
+
+    def _of(self, name: bytes) -> bytes:
+        path = name if self.path == b"." else self.path.rstrip(b"/") + b"/" + name
+        if len(path) > LONGEST_PATH:
+            raise FileException("its path is too long", code=Trouble.REFUSED)
+        return path
+
+
+class RemoteSource:
+    """A node's file that is being read."""
+
+    def __init__(self, files: RemoteFiles, sftp: Sftp, path: bytes, handle: bytes, entry: Entry) -> None:
+        self._files, self._sftp, self._path, self._handle = files, sftp, path, handle
+        self.entry = entry
+
+    async def blocks(self, start: int) -> AsyncIterator[tuple[int, bytes]]:
+        """See `Source.blocks`. So many are asked for at once that none waits for the one before."""
+        size, flow = self.entry.size, self._files.reads
+        asked: deque[tuple[int, int, Answer]] = deque()
+        offset = start
+        try:
+            while offset < size or asked:
+                while offset < size and (not asked or flow.has_room(BLOCK)):
+                    wanted = min(BLOCK, size - offset)
+                    await flow.take(wanted)
+                    asked.append((offset, wanted, self._sftp.begin_read(self._handle, offset, wanted)))
+                    offset += wanted
+                at, wanted, answer = asked[0]
+                data = await self._whole(at, wanted, answer)
+                asked.popleft()
+                flow.give_back(wanted)
+                self._files.has_worked()
+                yield at, data
+        finally:
+            for _, wanted, _ in asked:
+                flow.give_back(wanted)
+
+    async def digest(self, length: int) -> bytes:
+        """See `Source.digest`."""
+        return await self._sftp.digest(self._sftp.begin_digest(self._path, length), length) if length else EMPTY
+
+    async def close(self) -> None:
+        """See `Source.close`."""
+        handle, self._handle = self._handle, b""
+        _close_handle(self._sftp, handle)
+
+    async def _whole(self, at: int, wanted: int, answer: Answer) -> bytes:
+        """Return a block, also where the server answers in parts."""
+        data = await self._sftp.data(answer, wanted)
+        while 0 < len(data) < wanted:
+            missing = wanted - len(data)
+            more = await self._sftp.data(self._sftp.begin_read(self._handle, at + len(data), missing), missing)
+            if not more:
+                break
+            data += more
+        if len(data) < wanted:
+            raise FileException("it has become shorter meanwhile", code=Trouble.CHANGED)
+        return data
+
+
+class RemotePartial:
+    """A node's file that is being written."""
+
+    def __init__(
+        self, files: RemoteFiles, sftp: Sftp, path: bytes, handle: bytes, mode: int | None, size: int = 0
+    ) -> None:
+        """`mode` is what it is to allow in the end, where that is not what it does now."""
+        self._files, self._sftp, self._path, self._handle = files, sftp, path, handle
+        self._mode = mode
+        self.size = size
+        self._end = 0
+        """Where what was written ends."""
+
+        self._sent: deque[Answer] = deque()
+
+    async def digest(self, length: int) -> bytes:
+        """See `Partial.digest`."""
+        return await self._sftp.digest(self._sftp.begin_digest(self._path, length), length) if length else EMPTY
+
+    async def start_at(self, offset: int) -> None:
+        """See `Partial.start_at`."""
+        if offset != self.size:
+            await self._sftp.done(self._sftp.begin_attributes(self._handle, SFTPAttrs(size=offset)))
+        self.size = self._end = offset
+
+    async def write(self, offset: int, data: bytes) -> None:
+        """See `Partial.write`."""
+        if data is ZEROS or (len(data) == BLOCK and data == ZEROS):
+            return
+        while self._sent and self._sent[0].done():
+            await self._oldest()
+        size, flow = len(data), self._files.writes
+        await flow.take(size)
+        try:
+            answer = self._sftp.begin_write(self._handle, offset, data)
+        except BaseException:
+            flow.give_back(size)
+            raise
+        answer.add_done_callback(lambda _: flow.give_back(size))
+        self._sent.append(answer)
+        self._end = offset + size
+
+    async def finish(self, entry: Entry, *, keep_times: bool, sync: bool) -> None:
+        """See `Partial.finish`. All of it is asked at once."""
+        sftp, handle = self._sftp, self._handle
+        asked = []
+        if self._end != entry.size:
+            asked.append(sftp.begin_attributes(handle, SFTPAttrs(size=entry.size)))
+        if self._mode is not None or keep_times:
+            changed = _attributes(self._mode, entry if keep_times else None)
+            asked.append(sftp.begin_attributes(handle, changed))
+        if sync:
+            asked.append(sftp.begin_sync(handle))
+        asked.append(sftp.begin_close(handle))
+        self._handle = b""
+        while self._sent:
+            await self._oldest()
+        for answer in asked:
+            await sftp.done(answer)
+        self._files.has_worked()
+
+    async def close(self) -> None:
+        """See `Partial.close`."""
+        handle, self._handle = self._handle, b""
+        _close_handle(self._sftp, handle)
+        for answer in self._sent:
+            answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _oldest(self) -> None:
+        await self._sftp.done(self._sent.popleft())
+        self._files.has_worked()
+
+
+def _close_handle(sftp: Sftp, handle: bytes) -> None:
+    """Have a handle closed, without waiting for it: the session may be lost."""
+    if handle:
+        with suppress(FileException):
+            sftp.begin_close(handle)
+
+
+def _attributes(mode: int | None, times: Entry | None) -> SFTPAttrs:
+    attributes = SFTPAttrs()
+    if mode is not None:
+        attributes.permissions = mode
+    if times is not None:
+        attributes.atime, attributes.mtime = _second(times.accessed), _second(times.modified)
+    return attributes
+
+
+def _second(time_of: int) -> int:
+    """A time as version 3 says it, which ends in 2106."""
+    return min(max(time_of, 0), _YEAR_2106)

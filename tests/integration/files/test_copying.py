@@ -1,0 +1,322 @@
+"""Copies between this machine and a node: what arrives, what is left, and how a copy that was cut goes on."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from support.copies import HERE, PRESERVING, End, copied, node_files
+from support.small_disks import fill, small_disk
+
+from omnyshell.errors import ConfigException
+from omnyshell.services.client.files import remote as remote_files
+from omnyshell.services.client.files.chosen import Choice
+from omnyshell.services.client.files.copying import SUFFIX, FileCopy, Manner, Update
+from omnyshell.services.client.files.flow import Flow
+from omnyshell.services.client.files.ports import BLOCK, MOST_IN_FLIGHT, Files
+from omnyshell.services.client.files.problems import FileException, LinkLostException, Trouble
+from omnyshell.services.client.files.spots import landing, wanted
+from omnyshell.services.client.files.transfer import Became, Transfer
+from omnyshell.transport.backoff import BackoffTimes
+
+
+@pytest.fixture(autouse=True)
+def _without_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote_files, "TIMES", BackoffTimes(0, 0, 0, 0, 0))
+
+
+LARGE = 40 * BLOCK + 17
+
+
+def tree(place: Path) -> Path:
+    """Make a directory with all that is copied, and more."""
+    inner = place / "inner" / "deep"
+    inner.mkdir(parents=True)
+    for name, size in ((b"empty", 0), (b"small", 5), (b"bad\xff\n", 3), (b"two", BLOCK + 1), (b"-rf", 4)):
+        Path(os.fsdecode(os.fsencode(inner) + b"/" + name)).write_bytes(os.urandom(size))
+    (inner / "script").write_bytes(b"#!/bin/sh\n")
+    (inner / "script").chmod(0o555)
+    (place / "link").symlink_to("inner/deep/small")
+    (place / "dangling").symlink_to("/nowhere")
+    closed = place / "closed"
+    closed.mkdir()
+    (closed / "file").write_bytes(b"in it")
+    closed.chmod(0o555)
+    with (place / "holes").open("wb") as file:
+        file.truncate(8 * BLOCK)
+        file.seek(4 * BLOCK)
+        file.write(b"an island")
+    return place
+
+
+def seen(place: Path) -> dict[str, tuple[int, bytes | str]]:
+    """What is in a directory: mode and content of each thing, by its path."""
+    found: dict[str, tuple[int, bytes | str]] = {}
+    for path in sorted(place.rglob("*")):
+        mode = path.lstat().st_mode
+        content: bytes | str = (
+            str(path.readlink()) if path.is_symlink() else b"" if path.is_dir() else path.read_bytes()
+        )
+        found[os.fsencode(path.relative_to(place)).decode("latin-1")] = mode, content
+    return found
+
+
+def leftovers(place: Path) -> list[Path]:
+    return [path for path in place.rglob("*") if os.fsencode(path).endswith(SUFFIX)]
+
+
+def ends(way: str, remote: Files) -> tuple[Files, Files]:
+    return {"up": (HERE, remote), "down": (remote, HERE), "within": (remote, remote)}[way]
+
+
+@pytest.mark.parametrize("way", ["up", "down", "within"])
+async def test_a_directory_arrives_as_it_is(tmp_path: Path, way: str) -> None:
+    source, into = tree(tmp_path / "source"), tmp_path / "into"
+    into.mkdir()
+    async with node_files(tmp_path) as (remote, _):
+        first, second = ends(way, remote)
+        transfer, reports = await copied(first, source, second, into)
+        assert seen(into / "source") == seen(source)
+        assert {report.became for report in reports} == {Became.COPIED}
+        assert (transfer.progress.copied, transfer.progress.failed) == (len(reports), 0)
+        assert (into / "source/holes").stat().st_blocks * 512 < 3 * BLOCK
+        # Under another name, and with contents alone.
+        await copied(first, source, second, tmp_path / "other")
+        assert seen(tmp_path / "other") == seen(source)
+        (tmp_path / "third").mkdir()
+        await copied(first, [os.fsencode(source) + b"/."], second, tmp_path / "third")
+        assert seen(tmp_path / "third") == seen(source)
+    assert not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+async def test_times_are_kept_where_that_is_wanted(tmp_path: Path, way: str) -> None:
+    source, into = tmp_path / "source", tmp_path / "into"
+    (source / "folder").mkdir(parents=True)
+    (source / "folder/file").write_bytes(b"old")
+    for path in (source / "folder/file", source / "folder", source):
+        path.chmod(0o750)
+        os.utime(path, (1_000_000_000, 1_100_000_000))
+    into.mkdir()
+    async with node_files(tmp_path) as (remote, _):
+        await copied(*ends(way, remote)[:1], source, ends(way, remote)[1], into, manner=PRESERVING)
+    for path in (into / "source", into / "source/folder", into / "source/folder/file"):
+        assert (path.stat().st_mtime, path.stat().st_mode & 0o777) == (1_100_000_000, 0o750)
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+async def test_what_is_there_is_replaced_as_a_whole_or_left(tmp_path: Path, way: str) -> None:
+    source, into = tmp_path / "source", tmp_path / "into"
+    source.mkdir()
+    into.mkdir()
+    for name in ("file", "link", "folder", "pipe"):
+        (source / name).write_bytes(b"new")
+    (into / "file").write_bytes(b"old and longer")
+    (into / "file").chmod(0o600)
+    (tmp_path / "elsewhere").write_bytes(b"kept")
+    (into / "link").symlink_to(tmp_path / "elsewhere")
+    (into / "folder").mkdir()
+    os.mkfifo(into / "pipe")
+    async with node_files(tmp_path) as (remote, _):
+        first, second = ends(way, remote)
+        _, reports = await copied(first, [source / name for name in ("file", "link", "folder", "pipe")], second, into)
+    codes = {report.path.rpartition(b"/")[2]: report.error.code for report in reports if report.error is not None}
+    assert codes == {b"folder": Trouble.EXISTS, b"pipe": Trouble.REFUSED}
+    assert ((into / "file").read_bytes(), (into / "file").stat().st_mode & 0o777) == (b"new", 0o600)
+    assert (not (into / "link").is_symlink(), (tmp_path / "elsewhere").read_bytes()) == (True, b"kept")
+    assert (into / "folder").is_dir()
+    assert (into / "pipe").is_fifo()
+    assert not leftovers(into)
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+async def test_no_link_at_the_target_leads_a_copy_elsewhere(tmp_path: Path, way: str) -> None:
+    source, into, outside = tmp_path / "source", tmp_path / "into", tmp_path / "outside"
+    (source / "folder").mkdir(parents=True)
+    (source / "folder/file").write_bytes(b"new")
+    outside.mkdir()
+    (into / "source").mkdir(parents=True)
+    (into / "source/folder").symlink_to(outside)
+    async with node_files(tmp_path) as (remote, _):
+        first, second = ends(way, remote)
+        _, reports = await copied(first, source, second, into)
+    assert [report.error.message for report in reports if report.error] == [
+        "a link of that name is there: it is left as it is"
+    ]
+    assert not list(outside.iterdir())
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+async def test_a_copy_that_was_cut_goes_on_with_what_is_there(tmp_path: Path, way: str) -> None:
+    """Also one whose link is cut again and again: each byte goes over about once."""
+    content = os.urandom(LARGE)
+    (tmp_path / "source").write_bytes(content)
+    (tmp_path / "into").mkdir()
+    async with node_files(tmp_path) as (remote, node):
+        first, second = ends(way, remote)
+
+        def cut_soon(link: End) -> None:
+            if len(node.links) <= 3:
+                link.stop_after = LARGE // 4
+
+        node.prepare = cut_soon
+        cut_soon(node.links[0])
+        transfer, reports = await copied(first, tmp_path / "source", second, tmp_path / "into")
+        assert [report.became for report in reports] == [Became.COPIED]
+        assert (tmp_path / "into/source").read_bytes() == content
+        assert transfer.progress.bytes_there == LARGE
+        assert (len(node.links), leftovers(tmp_path)) == (4, [])
+
+
+async def test_the_same_copy_again_sends_little_twice(tmp_path: Path) -> None:
+    content = os.urandom(LARGE)
+    (tmp_path / "source").write_bytes(content)
+    async with node_files(tmp_path) as (remote, node):
+        remote.writes = Flow(4 * BLOCK)
+        node.links[-1].stop_after = LARGE // 2
+        node.prepare = lambda link: setattr(link, "stop_after", 100)
+        with pytest.raises(LinkLostException, match="ends them again"):
+            await copied(HERE, tmp_path / "source", remote, tmp_path / "target")
+    (left,) = leftovers(tmp_path)
+    had = left.stat().st_size
+    assert content.startswith(left.read_bytes())
+    assert LARGE // 2 - 6 * BLOCK < had < LARGE
+    async with node_files(tmp_path) as (remote, _):
+        transfer, _ = await copied(HERE, tmp_path / "source", remote, tmp_path / "target")
+    assert transfer.progress.moved == LARGE - had
+    assert ((tmp_path / "target").read_bytes() == content, leftovers(tmp_path)) == (True, [])
+
+
+async def interrupted(patch: pytest.MonkeyPatch, first: Files, source: Path, second: Files, into: Path) -> None:
+    """Copy, and fail after the first blocks."""
+    tell = FileCopy._tell
+
+    def fail(copy: FileCopy, total: int, *, is_moved: bool = False) -> None:
+        tell(copy, total, is_moved=is_moved)
+        if total > 2 * BLOCK:
+            raise FileException("it is interrupted")
+
+    with patch.context() as patched:
+        patched.setattr(FileCopy, "_tell", fail)
+        _, reports = await copied(first, source, second, into)
+    assert [report.became for report in reports] == [Became.FAILED]
+
+
+@pytest.mark.parametrize("way", ["up", "down", "within"])
+@pytest.mark.parametrize("lies", ["of another beginning", "longer", "with a wrong end"])
+async def test_what_is_no_beginning_of_it_is_not_gone_on_with(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str, lies: str
+) -> None:
+    content = os.urandom(LARGE)
+    source, into = tmp_path / "source", tmp_path / "into"
+    source.write_bytes(content)
+    into.mkdir()
+    async with node_files(tmp_path) as (remote, _):
+        first, second = ends(way, remote)
+        await interrupted(monkeypatch, first, source, second, into)
+        (left,) = leftovers(tmp_path)
+        beginning = {
+            "of another beginning": os.urandom(LARGE // 2),
+            "longer": content + b"more",
+            "with a wrong end": content[: LARGE - BLOCK] + bytes(BLOCK),
+        }[lies]
+        left.write_bytes(beginning)
+        transfer, _ = await copied(first, source, second, into)
+    assert (into / "source").read_bytes() == content
+    moved = {"of another beginning": LARGE, "longer": 0, "with a wrong end": MOST_IN_FLIGHT + BLOCK}[lies]
+    assert transfer.progress.moved <= moved
+    assert not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+async def test_what_is_up_to_date_is_left(tmp_path: Path, way: str) -> None:
+    source, into = tmp_path / "source", tmp_path / "into"
+    source.mkdir()
+    into.mkdir()
+    for name in ("same", "shorter", "older", "other"):
+        (source / name).write_bytes(b"content")
+        (into / name).write_bytes(b"content")
+    (into / "shorter").write_bytes(b"con")
+    (into / "other").write_bytes(b"CONTENT")
+    os.utime(into / "older", (1, 1))
+    copies = {Update.ALL: 4, Update.CHANGED: 2, Update.DIFFERENT: 1}
+    async with node_files(tmp_path) as (remote, _):
+        first, second = ends(way, remote)
+        for update in (Update.CHANGED, Update.DIFFERENT, Update.ALL):
+            paths: list[Path | bytes] = [source / name for name in ("same", "shorter", "older", "other")]
+            transfer, _ = await copied(first, paths, second, into, manner=Manner(update=update))
+            assert transfer.progress.copied == copies[update], update
+    assert (into / "other").read_bytes() == b"content"
+
+
+async def test_what_was_chosen_is_copied(tmp_path: Path) -> None:
+    source = tree(tmp_path / "source")
+    async with node_files(tmp_path) as (remote, _):
+        choice = Choice(["*s*", "inner/deep/two"], ["closed/", "link"])
+        await copied(HERE, source, remote, tmp_path / "into", choice=choice)
+    files = {str(path.relative_to(tmp_path / "into")) for path in (tmp_path / "into").rglob("*") if path.is_file()}
+    assert files == {"holes", "inner/deep/small", "inner/deep/script", "inner/deep/two"}
+
+
+async def test_a_full_disk_ends_a_copy_which_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    content = os.urandom(8 * BLOCK)
+    (tmp_path / "source").write_bytes(content)
+    with small_disk(tmp_path / "disk", 3000) as disk:
+        target, blocker = disk / "target", disk / "blocker"
+        target.write_bytes(b"old")
+        blocker.write_bytes(bytes(2 * BLOCK))
+        async with node_files(tmp_path) as (remote, _):
+            for first, second in (ends("up", remote), ends("down", remote)):
+                fill_but(disk, 4 * BLOCK)
+                with pytest.raises(FileException, match="No space left on device") as caught:
+                    await copied(first, tmp_path / "source", second, target)
+                assert (caught.value.code, target.read_bytes()) == (Trouble.NO_ROOM, b"old")
+                (left,) = leftovers(disk)
+                assert content.startswith(left.read_bytes())
+                (disk / "filler").unlink()
+                transfer, _ = await copied(first, tmp_path / "source", second, target)
+                assert (target.read_bytes(), leftovers(disk)) == (content, [])
+                assert transfer.progress.moved < len(content)
+                target.write_bytes(b"old")
+
+
+def fill_but(disk: Path, size: int) -> None:
+    """Fill a disk, but for so many bytes."""
+    filler = fill(disk)
+    os.truncate(filler, filler.stat().st_size - size)
+
+
+async def test_what_is_cancelled_is_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(os.urandom(LARGE))
+    async with node_files(tmp_path) as (remote, node):
+        transfer, copying = None, None
+        found = await wanted(HERE, os.fsencode(tmp_path / "source"))
+        into, named = await landing(remote, os.fsencode(tmp_path / "target"), found)
+        transfer = Transfer(named, remote, into)
+        copying = asyncio.create_task(transfer.run())
+        while transfer.progress.bytes_there < LARGE // 4:
+            await asyncio.sleep(0)
+        transfer.cancel()
+        await copying
+        assert transfer.is_cancelled
+        assert len(leftovers(tmp_path)) == 1
+        again, _ = await copied(HERE, tmp_path / "source", remote, tmp_path / "target")
+        assert again.progress.moved < LARGE
+        assert node.links[0].sftp.has_ended is False
+    assert not leftovers(tmp_path)
+
+
+async def test_a_directory_is_not_copied_into_itself_nor_two_files_into_one(tmp_path: Path) -> None:
+    (tmp_path / "folder/inner").mkdir(parents=True)
+    for name in ("folder/a", "folder/inner/a"):
+        (tmp_path / name).touch()
+    async with node_files(tmp_path) as (remote, _):
+        with pytest.raises(ConfigException, match="copied into itself"):
+            await copied(remote, tmp_path / "folder", remote, tmp_path / "folder/inner")
+        both: list[Path | bytes] = [tmp_path / "folder/a", tmp_path / "folder/inner/a"]
+        with pytest.raises(ConfigException, match="would become one file"):
+            await copied(HERE, both, remote, tmp_path)
+        found = await wanted(remote, os.fsencode(tmp_path / "f*" / "[ab]"))
+        assert [each.path for each in found] == [os.fsencode(tmp_path / "folder/a")]
+        with pytest.raises(ConfigException, match="nothing matches"):
+            await wanted(remote, os.fsencode(tmp_path / "f*" / "[xy]"))

@@ -8,6 +8,7 @@ STAMP := $(VENV)/.installed
 CONSTRAINTS := constraints.txt
 INSTALL = PIP_CONSTRAINT=$(CURDIR)/$(1) $(2)/bin/python -m pip install --quiet --disable-pip-version-check
 LOWEST := .venv-lowest
+CLUSTER_DIR ?= build/cluster
 
 # Where Python may not keep what it compiles (PYTHONDONTWRITEBYTECODE), every start would compile it again: 0.1 s of a command.
 COMPILE := $(BIN)/python -m compileall -q omnyshell
@@ -16,7 +17,7 @@ PICTURED := tests/integration/tui
 
 DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE docs examples snapshots
 
-.PHONY: docs docs-tables run test coverage test-lowest test-installs test-deb dist deb snapshots lint lock bench soak conformance clean
+.PHONY: docs docs-tables run cluster test coverage test-lowest test-installs test-deb dist deb snapshots lint lock bench soak conformance clean
 
 run: $(STAMP)
 	@$(BIN)/omnyshell-console
@@ -58,6 +59,10 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Three hubs, three servers of their engine and five nodes on this machine, until ctrl+c.
+cluster: $(STAMP)
+	@$(BIN)/omnyshell cluster demo --dir $(CLUSTER_DIR)
 
 bench: $(STAMP)
 	$(COMPILE)

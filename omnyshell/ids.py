@@ -27,6 +27,7 @@ NODE_ID_RULE = "letters, digits, '.', '_' and '-'"
 """What a node id is made of, for errors."""
 
 _NODE_ID = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_NODE_ID}}}")
+_HUB_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 _UID = re.compile(r"(?:nod|hub)_[A-Za-z0-9_-]{1,251}")
 
 
@@ -75,6 +76,11 @@ def normal_id(text: str) -> str:
 def is_node_id(text: str) -> bool:
     """Tell whether `text` is a well-formed node id (docs/protocol.md#what-a-value-may-be)."""
     return _NODE_ID.fullmatch(text) is not None
+
+
+def is_hub_id(text: str) -> bool:
+    """Tell whether `text` is a well-formed id of a hub among several."""
+    return _HUB_ID.fullmatch(text) is not None
 
 
 def is_uid(text: str) -> bool:

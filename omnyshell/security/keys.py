@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
+from omnyshell.errors import ConfigException
 from omnyshell.security.files import write_private
 from omnyshell.security.key_files import check_free, decode_private_key, encode_private_key, read_key_file
 from omnyshell.security.refusal import refused
@@ -117,6 +118,20 @@ class Ed25519PrivateKey:
         missing, holds anything else, or is open to other users.
         """
         return cls(decode_private_key(read_key_file(path), passphrase, path))
+
+    @classmethod
+    def from_seed(cls, seed: bytes) -> Self:
+        """Return the key of 32 bytes of `seed`. Raises `ConfigException` for any other number of them."""
+        from cryptography.hazmat.primitives.asymmetric import ed25519
+
+        if len(seed) != KEY_BYTES:
+            raise ConfigException(f"a key has {KEY_BYTES} bytes, and not {len(seed)}")
+        return cls(ed25519.Ed25519PrivateKey.from_private_bytes(seed))
+
+    @property
+    def seed(self) -> bytes:
+        """The 32 bytes that the key comes from: as secret as the key."""
+        return self._key.private_bytes_raw()
 
     def save(self, path: Path, *, passphrase: bytes | None = None, overwrite: bool = False) -> None:
         """Write the key as PEM (PKCS #8), mode 0600, under the passphrase where there is one.

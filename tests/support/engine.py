@@ -32,10 +32,13 @@ class Engine:
     """Servers on loopback; each can be stopped, killed and started again over what it has stored."""
 
     def __init__(self, directory: Path, servers: int) -> None:
+        directory.mkdir(exist_ok=True)
         self.directory, self.keys = directory, EngineKeys.generate()
         self._ports = free_ports(2 * servers)
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self.count = servers
+        self.access = ""
+        """Whom the servers believe, in place of this one's own keys, from the next start on."""
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -54,7 +57,7 @@ class Engine:
             f'jetstream {{ store_dir: "{self.directory / f"store{number}"}", sync_interval: always }}\n'
             + (cluster if self.count > 1 else "")
             + "\n"
-            + server_access(self.keys, SystemClock().now())
+            + (self.access or server_access(self.keys, SystemClock().now()))
         )
         log = self.directory / f"{number}.log"
         self._processes[number] = subprocess.Popen([str(PROGRAM), "-c", str(path), "-l", str(log)])

@@ -135,6 +135,7 @@ def test_the_null_device_is_an_empty_file_where_it_is_named_itself() -> None:
 ELSEWHERE = {
     "services/node/forwards/backend.py": "a socket is held, and nothing is read of it",
     "guardian.py": "its own process",
+    "cli/cluster/processes.py": "logs below a directory of its own",
     "cli/ground/prompts.py": "the terminal",
     "cli/ground/service.py": "the terminal",
     "cli/hub/audit.py": "an export that the user names, line by line",

@@ -4,6 +4,7 @@ Handlers are named, not imported: a command loads only what it needs.
 """
 
 from omnyshell.cli.grammar.admin_commands import ADMIN, AUDIT, AUDIT_OF_HUB, BACKUP, LIVE
+from omnyshell.cli.grammar.cluster_commands import CLUSTER
 from omnyshell.cli.grammar.command import JSON, NODE, Command, Rest
 from omnyshell.cli.grammar.service_commands import SERVICE
 from omnyshell.options.option import Option
@@ -383,6 +384,7 @@ COMMANDS: tuple[Command, ...] = (
     *LIVE,
     *ADMIN,
     *BACKUP,
+    *CLUSTER,
     *AUDIT,
     AUDIT_OF_HUB,
     Command(

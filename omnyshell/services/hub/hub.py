@@ -15,11 +15,13 @@ from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.audit.offline_notes import OfflineNotes
 from omnyshell.services.hub.audit.trail import open_trail
 from omnyshell.services.hub.ground.certificate import HubCertificate, SecureTunnels
+from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.event_bus import LocalEventBus, PeerEvent
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.ground.state_file import STATE_FILE
 from omnyshell.services.hub.ground.state_lock import StateLock
+from omnyshell.services.hub.ground.state_names import CLUSTER_DIRECTORY, CLUSTER_FILE
 from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.peers.hub_peer import HubPeer
 from omnyshell.services.hub.peers.peer import Peers
@@ -37,6 +39,8 @@ from omnyshell.transport.keepalive import Keepalive
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from omnyshell.services.hub.cluster.hub_in_cluster import HubInCluster
 
 STOP_TIMEOUT = 3.0
 """Seconds in which peers may close their side when the hub stops."""
@@ -85,6 +89,7 @@ class OmnyShellHub:
         self._reloading: HubReloading | None = None
         self._lock: StateLock | None = None
         self._records: HubRecords | None = None
+        self._cluster: HubInCluster | None = None
         self._notes: OfflineNotes | None = None
         self._endpoint: WsServerEndpoint | None = None
         self._keepalive: Keepalive | None = None
@@ -156,6 +161,8 @@ class OmnyShellHub:
             if config.tunnel_ports is not None:
                 await self._ports.resolve(_hosts_of_tunnels(config))
             services = self._assemble(records, certificate)
+            if self._cluster is not None:
+                await self._cluster.start()
             self._tell_notes()
             endpoint = await self._listen(services, certificate)
             if records.tunnels is not None:
@@ -183,12 +190,27 @@ class OmnyShellHub:
             # Opened first, as existing files show whether there was a trail before.
             await open_trail(self.audit, config)
             certificate.note_uid(config)
-        records = self._records = HubRecords(config.state_dir)
+        others = self._cluster = self._find_others(config)
+        records = self._records = HubRecords(config.state_dir, others.make_log if others is not None else None)
         if config.state_dir is not None:
             self._notes = OfflineNotes(config.state_dir / STATE_FILE, self.audit)
         self._locks.begin(records.locks.locks())
         records.log.follow(self._locks.follow)
         return records
+
+    def _find_others(self, config: HubConfig) -> "HubInCluster | None":
+        """Return what makes the hub one of several, if it is; a hub alone loads nothing of it."""
+        directory = config.state_dir
+        if directory is None or not (directory / CLUSTER_DIRECTORY / CLUSTER_FILE).exists():
+            return None
+        from omnyshell.services.hub.cluster.hub_in_cluster import HubInCluster
+
+        return HubInCluster(directory, config.cluster or ClusterSettings(), self._tell_refused)
+
+    def _tell_refused(self, hub: str, why: str) -> None:
+        """Tell of something in the hubs' log that nobody may have written."""
+        logger.error("refused in the hubs' log%s: %s", f", of hub {hub}" if hub else "", why)
+        self.audit.record("cluster.refused", "denied", reason=why, detail=hub)
 
     def _assemble(self, records: HubRecords, certificate: HubCertificate) -> HubServices:
         return HubServices(
@@ -355,6 +377,8 @@ class OmnyShellHub:
             self._notes.tell()
 
     async def _close_records(self) -> None:
+        if self._cluster is not None:
+            await self._cluster.aclose()
         await self.audit.aclose()
         if self._notes is not None:
             self._notes.close()

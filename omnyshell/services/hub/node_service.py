@@ -144,6 +144,10 @@ class NodeService:
         if isinstance(problem, ChangeRefusedException):
             self._reject(peer, node_id, AuthorizationException("This node id belongs to another principal"))
             return
+        if problem.code == ErrorCodes.ENGINE_AWAY:
+            self.left(peer)
+            peer.send_away(CLOSE_TRY_AGAIN_LATER, problem.message)
+            return
         # For example a full disk: no id is given away without a record of its owner.
         logger.error("cannot register node %r: %s", node_id, problem)
         peer.fail(ErrorCodes.INTERNAL_ERROR, "The hub cannot keep its records")

@@ -19,6 +19,7 @@ from omnyshell.security.grants import Grant
 from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
 from omnyshell.services.hub.audit.sinks import KINDS, open_sink
 from omnyshell.services.hub.ground.audit_settings import AuditedCommands
+from omnyshell.services.hub.ground.cluster_settings import ClusterSettings, flaw_of_engine
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.limits import Allowance
 from omnyshell.services.hub.peers.proofs import parse_unbound_keys
@@ -65,6 +66,19 @@ def _labels_of(node_id: str, settings: Any) -> dict[str, str]:
     if not isinstance(settings, dict):
         raise ConfigException(f"a node's labels are a table: [nodes.{node_id}.labels]")
     return Table(settings, ("labels",), "the table of a node").text_map("labels")
+
+
+def read_cluster(value: Any, file: TomlFile) -> ClusterSettings:
+    """Read `[cluster]`, the settings of a hub that is one of several. Raises `ConfigException`."""
+    if not isinstance(value, dict):
+        raise file.error(("cluster",), "'cluster' must be a table, as [cluster]")
+    with file.at(("cluster",)):
+        table = Table(value, ("engine", "engine-ca"), "the table of a cluster")
+        authorities = table.text("engine-ca")
+        return ClusterSettings(
+            engine=table.texts("engine", flaw_of_engine),
+            engine_ca=user_path(authorities) if authorities else None,
+        )
 
 
 def read_grants(value: Any, file: TomlFile) -> tuple[Grant, ...]:
@@ -340,6 +354,15 @@ RECORDS = (
     ),
 )
 
+CLUSTER = Option(
+    "cluster",
+    "`[cluster]`: for a hub that is one of several, where the engine is that orders what all hold true",
+    kind="tables",
+    sets="cluster",
+    parse=read_cluster,
+    restart=True,
+)
+
 NODE_LABELS = Option(
     "nodes",
     "`[nodes.ID.labels]`: labels of a node, a ceiling for what it says of itself",
@@ -379,6 +402,6 @@ RIGHTS = (
 )
 
 OPTIONS = (
-    *(CONFIG, STRICT_MODES, *ADDRESS, *LOGINS, *TUNNELS, *LIMITS, *RECORDS, NODE_LABELS, *RIGHTS),
+    *(CONFIG, STRICT_MODES, *ADDRESS, *LOGINS, *TUNNELS, *LIMITS, *RECORDS, CLUSTER, NODE_LABELS, *RIGHTS),
     *(LOG_LEVEL, LOG_FORMAT),
 )

@@ -21,7 +21,7 @@ from omnyshell.services.hub.peers.proofs import BoundKeys
 from omnyshell.services.hub.sessions.kept import KeptSessions
 from omnyshell.services.hub.sessions.kept_store import KeptStore
 from omnyshell.services.hub.truth.changes import ReleaseNode, Transaction
-from omnyshell.services.hub.truth.log import SqliteLog, TruthLog
+from omnyshell.services.hub.truth.log import SqliteLog, TruthLog, check_alone
 from omnyshell.services.hub.tunnels.kept_store import TunnelStore
 
 
@@ -31,8 +31,11 @@ class HubRecords:
     The caller holds the directory's `StateLock`. Call `tick` regularly, and `aclose` at the end.
     """
 
-    def __init__(self, directory: Path | None) -> None:
-        """Open them. Raises `ConfigException` if they cannot be used; nothing is left open then."""
+    def __init__(self, directory: Path | None, make_log: Callable[[StateFile], TruthLog] | None = None) -> None:
+        """Open them; `make_log` makes the log of a hub that is one of several.
+
+        Raises `ConfigException` if they cannot be used; nothing is left open then.
+        """
         self._closing = ExitStack()
         self._store: HubStore | None = None
         self._kept: KeptStore | None = None
@@ -41,15 +44,17 @@ class HubRecords:
 
         self._writer: LateWriter | None = None
         try:
-            self._open(directory)
+            self._open(directory, make_log)
         except BaseException:
             self._closing.close()
             raise
 
-    def _open(self, directory: Path | None) -> None:
+    def _open(self, directory: Path | None, make_log: Callable[[StateFile], TruthLog] | None) -> None:
         file = StateFile(directory / STATE_FILE if directory is not None else None)
         self._closing.callback(file.close)
-        self.log: TruthLog = SqliteLog(file)
+        if make_log is None:
+            check_alone(file)
+        self.log: TruthLog = make_log(file) if make_log is not None else SqliteLog(file)
         self.enrolments = EnrolmentStore(file)
         self.locks = LockStore(file)
         self.owners = NodeOwners(file, self.log)

@@ -1,13 +1,12 @@
 """The log that several hubs share, over a real engine."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 from support.deadline import DEADLINE
-from support.engine import Engine, running_engine
+from support.engine import Engine
 from support.truth_logs import BEGIN
 
 from omnyshell.errors import OmnyShellException
@@ -68,12 +67,6 @@ class OneHub:
 
     def owners(self) -> list[tuple[str, str]]:
         return self.file.run("SELECT node_id, principal FROM node_owners")
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    with running_engine(tmp_path) as started:
-        yield started
 
 
 @pytest.fixture

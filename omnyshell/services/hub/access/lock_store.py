@@ -13,7 +13,7 @@ from omnyshell.services.hub.audit.offline_notes import SCHEMA, note
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile, text
 from omnyshell.services.hub.ground.state_lock import StateLock
 from omnyshell.services.hub.truth.changes import RemoveLock, together
-from omnyshell.services.hub.truth.log import SqliteLog
+from omnyshell.services.hub.truth.log import SqliteLog, check_alone
 
 DAMAGED = "what it says is damaged"
 
@@ -40,6 +40,7 @@ class OfflineLocks(LockStore):
 
     def __init__(self, file: StateFile) -> None:
         super().__init__(file)
+        check_alone(file)
         self._log = SqliteLog(file)
         file.create(SCHEMA)
 

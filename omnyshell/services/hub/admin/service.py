@@ -179,8 +179,8 @@ class AdminService:
             except ChangeRefusedException as exc:
                 self._audit.record(plan.action, "error", **{**fields, "reason": exc.code})
                 _refuse(peer, message, ErrorCodes.BAD_REQUEST, f"{exc.message}: try again")
-            except OmnyShellException:
-                _refuse(peer, message, ErrorCodes.INTERNAL_ERROR, UNWRITTEN)
+            except OmnyShellException as exc:
+                _refuse(peer, message, *_unwritten(exc))
             else:
                 if answer is not None and peer.is_open:
                     peer.send(answer)
@@ -208,8 +208,9 @@ class AdminService:
             # Another use of the invite came first, while this one was being audited.
             self._audit.record("invite.refused", "denied", **{**fields, "reason": exc.code, "detail": invite.id})
             answer = JoinRefused(reason=exc.code, message=f"{exc.message}: try again")
-        except OmnyShellException:
-            answer = JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=UNWRITTEN)
+        except OmnyShellException as exc:
+            code, text = _unwritten(exc)
+            answer = JoinRefused(reason=code, message=text)
         if isinstance(answer, JoinAccepted) and request.host is not None:
             self._proofs.note_bound(Ed25519PublicKey.from_base64(request.public_key).raw)
         arrival.answer_join(answer)  # type: ignore[arg-type]  # the plan of a join makes its answer
@@ -259,6 +260,13 @@ def _target(message: AdminRequest) -> dict[str, str]:
     named = ((name, given[name]) for name in TARGETS if given.get(name))
     shown = ((name, ",".join(value) if isinstance(value, list | tuple) else str(value)) for name, value in named)
     return {"node_id": node_id, "detail": " ".join(f"{name}={text[:LONGEST_NAME]}" for name, text in shown)}
+
+
+def _unwritten(problem: OmnyShellException) -> tuple[str, str]:
+    """Return the code and the text that say why a change was not written."""
+    if problem.code == ErrorCodes.ENGINE_AWAY:
+        return problem.code, problem.message
+    return ErrorCodes.INTERNAL_ERROR, UNWRITTEN
 
 
 def _refuse(peer: Peer, message: AdminRequest, code: str, text: str) -> None:

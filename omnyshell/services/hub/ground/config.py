@@ -16,6 +16,7 @@ from omnyshell.security.grants import Grant
 from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
 from omnyshell.security.strict_modes import StrictModes
 from omnyshell.services.hub.ground.audit_settings import AuditedCommands, Retention, SinkTls
+from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.limits import Allowance, QuotaLimits
 from omnyshell.services.hub.ground.watched_files import WatchedFiles
 from omnyshell.transport.connection import HubAddress
@@ -62,6 +63,9 @@ class HubConfig:
     state_dir: Path | None = None
     """Where node ownership, invites, locks, the audit trail and the hub's UID are kept; without it they are lost when
     the process ends. One hub uses it at a time."""
+
+    cluster: ClusterSettings | None = None
+    """For a hub that is one of several, as its state directory says; None for what that says alone."""
 
     heartbeat_timeout: float = HEARTBEAT_TIMEOUT
     """How long a node may be silent before it is considered lost."""

@@ -5,5 +5,8 @@ from omnyshell.services.hub.ground.state_file import STATE_FILE
 AUDIT_FILE, AUDIT_KEY_FILE = "audit.sqlite3", "audit.key"
 SESSIONS_KEY_FILE = "sessions.key"
 UID_FILE = "uid-hub.json"
+CLUSTER_DIRECTORY, CLUSTER_FILE = "cluster", "cluster.json"
+"""Where a hub that is one of several has who it is; a hub alone has none of it."""
+
 DATABASES = (STATE_FILE, AUDIT_FILE)
 STATE_NAMES = (*DATABASES, AUDIT_KEY_FILE, SESSIONS_KEY_FILE, UID_FILE)

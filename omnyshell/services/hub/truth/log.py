@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from omnyshell.errors import OmnyShellException
+from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.services.hub.ground.state_file import StateFile, number
 from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.services.hub.truth.change import ChangeRefusedException
@@ -35,6 +35,13 @@ class TruthLog(Protocol):
 
     def follow(self, follower: Follower) -> None:
         """Call `follower` for each transaction from the next one on, after earlier followers."""
+
+
+def check_alone(file: StateFile) -> None:
+    """Check that what a file holds is one hub's alone. Raises `ConfigException` if it is shared with others."""
+    if file.run("SELECT 1 FROM sqlite_master WHERE name = 'shared_log'"):
+        problem = "what this hub holds true is shared with other hubs"
+        raise ConfigException(f"{problem}: only the running hub changes it, and `omnyshell cluster leave` ends that")
 
 
 class SqliteLog:

@@ -11,9 +11,10 @@ import re
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from omnyshell.errors import OmnyShellException
+from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.extras import needs
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.hub.cluster.order.order import (
@@ -62,14 +63,18 @@ class EngineConnection:
     """Keeps a connection to one of several servers. `start` it, and `aclose` it."""
 
     def __init__(
-        self, servers: tuple[str, ...], credential: Credential, name: str, tls: ssl.SSLContext | None = None
+        self, servers: tuple[str, ...], credential: Credential, name: str, authorities: Path | None = None
     ) -> None:
-        """`name` is the hub's id: its inbox and consumers are called so. `tls` is for servers given as `tls://`."""
+        """`name` is the hub's id: its inbox and consumers are called so.
+
+        `authorities` is a file of certificates to trust in place of the system's. Raises `ConfigException` if it cannot
+        be used.
+        """
         self._servers = list(servers)
         random.shuffle(self._servers)
         self._credential = credential
         self.name = name
-        self._tls = tls
+        self._tls = _context(authorities) if any(map(_is_secure, servers)) else None
         self._client: Client | None = None
         self._is_lost = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -157,7 +162,7 @@ class EngineConnection:
                     user_jwt_cb=lambda: bytearray(self._credential.jwt.encode()),
                     signature_cb=self._credential.signature,
                     inbox_prefix=f"_INBOX_{self.name}",
-                    tls=self._tls if server.startswith("tls://") else None,
+                    tls=self._tls if _is_secure(server) else None,
                 )
             self._client = client
             logger.info("connected with the engine's server %s", server)
@@ -188,6 +193,17 @@ class EngineConnection:
                     refusal.set_result(None)
         else:
             logger.debug("the engine: %s", problem or type(problem).__name__)
+
+
+def _is_secure(server: str) -> bool:
+    return server.startswith("tls://")
+
+
+def _context(authorities: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=str(authorities) if authorities is not None else None)
+    except (OSError, ssl.SSLError) as exc:
+        raise ConfigException(f"cannot use {authorities}, which is to say whom to trust: {exc}") from exc
 
 
 def manager(client: Client) -> JetStreamManager:

@@ -1,6 +1,7 @@
 """Which streams there are, and how they are made."""
 
 import asyncio
+from typing import NamedTuple
 
 from omnyshell.extras import needs
 from omnyshell.services.hub.cluster.nats.connection import manager, why
@@ -12,10 +13,26 @@ with needs("cluster"):
     from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
     from nats.js.errors import APIError, ServerError, ServiceUnavailableError
 
+__all__ = ["Client", "Copies", "copies_of", "make_streams", "places_stream", "truth_stream"]
+
 ALL, LAST_OF_EACH = -1, 1
 """How many records of a subject a stream keeps."""
 
 _ATTEMPTS, _PAUSE = 40, 0.5
+
+
+class Copies(NamedTuple):
+    """How a stream is kept."""
+
+    last: int
+    """The number of its last record."""
+
+    leader: str
+    """The server that orders it; empty where there is none now."""
+
+    copies: int
+    current: int
+    """How many copies have all of it, the leader's among them."""
 
 
 def truth_stream(generation: str) -> str:
@@ -26,6 +43,20 @@ def truth_stream(generation: str) -> str:
 def places_stream(generation: str) -> str:
     """Return the name of the stream with who is where."""
     return f"omnyshell-places-{generation}"
+
+
+async def copies_of(client: Client, stream: str) -> Copies:
+    """Ask how a stream is kept. Raises `EngineAwayException` where that is not answered, or there is no such stream."""
+    try:
+        info = await manager(client).stream_info(stream)
+    except APIError as exc:
+        raise EngineAwayException(f"the engine does not know {stream}: {why(exc)}") from exc
+    except nats.errors.Error as exc:
+        raise EngineAwayException(f"the engine does not answer: {exc or type(exc).__name__}") from exc
+    others = (info.cluster.replicas or []) if info.cluster is not None else []
+    leader = (info.cluster.leader or "") if info.cluster is not None else ""
+    current = sum(bool(each.current) for each in others)
+    return Copies(info.state.last_seq, leader, 1 + len(others), 1 + current)
 
 
 async def make_streams(client: Client, generation: str, replicas: int) -> None:

@@ -26,6 +26,13 @@ def digest(raw: bytes) -> bytes:
     return hashlib.sha256(raw).digest()
 
 
+def forget_shared(file: StateFile) -> None:
+    """Have the tables be those of a hub alone. Raises `ConfigException` if the file cannot be used."""
+    with file.transaction():
+        for statement in ("DROP TABLE IF EXISTS shared_log", "DELETE FROM members", "DELETE FROM applied"):
+            file.run(statement)
+
+
 class EndsOfLogs:
     """The table, a row a generation. All methods raise `ConfigException` if the file cannot be used."""
 

@@ -1,0 +1,1 @@
+"""Commands for several hubs that act as one."""

@@ -1,0 +1,141 @@
+"""`omnyshell cluster init`, `invite`, `status` and `leave`, and `hub join`."""
+
+import argparse
+import asyncio
+from contextlib import closing
+from pathlib import Path
+
+from omnyshell.cli.ground.output import complain, say, say_json, say_table
+from omnyshell.cli.hub.state import hub_options
+from omnyshell.clock import SystemClock
+from omnyshell.errors import ConfigException
+from omnyshell.paths import user_path
+from omnyshell.services.hub.cluster.inviting import add_member
+from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
+from omnyshell.services.hub.cluster.members.invitation import accept, found, invite
+from omnyshell.services.hub.cluster.shared.end_of_log import forget_shared
+from omnyshell.services.hub.cluster.status import Status, status
+from omnyshell.services.hub.ground.cluster_settings import ClusterSettings, flaw_of_engine
+from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
+from omnyshell.services.hub.ground.state_lock import StateLock
+from omnyshell.services.hub.truth.log import SqliteLog
+
+START = "start it as before: omnyshell hub start"
+
+
+def init(options: argparse.Namespace) -> int:
+    """Make a hub the first of several."""
+    directory, servers = _state_dir(options), tuple(options.engine)
+    for url in servers:
+        if flaw := flaw_of_engine(url):
+            raise ConfigException(f"'{url}' {flaw}").about("engine")
+    with closing(_Held(directory)):
+        files = ClusterFiles(directory)
+        found(files, options.hub, servers, SystemClock().now())
+    complain(f"this hub is '{options.hub}', the first of several. Now:")
+    complain(f"1. each server of the engine includes {files.directory / ENGINE_CONFIG} in its configuration; see")
+    complain("   docs/cluster.md for the rest of it, and start the servers")
+    complain(f"2. {START}; it writes what it holds into the hubs' log")
+    complain("3. omnyshell cluster invite HUB prints the line by which the next hub joins")
+    return 0
+
+
+def invite_hub(options: argparse.Namespace) -> int:
+    """Print the line by which another hub joins."""
+    directory = _state_dir(options)
+    line, change = invite(ClusterFiles(directory), options.hub, SystemClock().now())
+    asyncio.run(add_member(directory, _settings(options), change))
+    complain(f"hub '{options.hub}' joins with this, on its machine; whoever has the line can be that hub:")
+    say(f"omnyshell hub join {line}")
+    return 0
+
+
+def join(options: argparse.Namespace) -> int:
+    """Make a new hub one of several."""
+    directory = _state_dir(options)
+    with closing(_Held(directory)):
+        if (directory / STATE_FILE).exists():
+            text = f"the hub in {directory} has principals of its own, which nobody else would know"
+            raise ConfigException(f"{text}: give the hub that joins a state directory of its own")
+        identity = accept(ClusterFiles(directory), options.line)
+    complain(f"this hub is '{identity.hub}' of the cluster that '{identity.founder}' founded; {START}")
+    return 0
+
+
+def leave(options: argparse.Namespace) -> int:
+    """Make a hub one that is alone, with all that it has applied."""
+    directory = _state_dir(options)
+    files = ClusterFiles(directory)
+    with closing(_Held(directory)):
+        # In this order: until the tables are its own again, the hub does not start alone.
+        files.remove()
+        with closing(StateFile(directory / STATE_FILE)) as file:
+            SqliteLog(file)
+            forget_shared(file)
+    complain(f"this hub is alone from now on, with all that it knew; {START}")
+    return 0
+
+
+def show_status(options: argparse.Namespace) -> int:
+    """Print how a hub stands among others."""
+    directory = _state_dir(options)
+    with closing(StateFile(directory / STATE_FILE)) as file:
+        found_status = asyncio.run(status(directory, file, _settings(options)))
+    if options.json:
+        say_json(_plain(found_status))
+    else:
+        _show(found_status)
+    return 0 if found_status.engine is not None else 1
+
+
+def _plain(told: Status) -> dict[str, object]:
+    engine = told.engine
+    return {
+        "cluster": told.identity.cluster,
+        "generation": told.identity.generation,
+        "hub": told.identity.hub,
+        "founder": told.identity.founder,
+        "members": list(told.members),
+        "applied": told.applied,
+        "engine": engine._asdict() if engine is not None else None,
+    }
+
+
+def _show(told: Status) -> None:
+    engine = told.engine
+    say(
+        f"hub        {told.identity.hub}, of the cluster {told.identity.cluster}, generation {told.identity.generation}"
+    )
+    say(f"applied    {told.applied} changes{'' if engine is None else f' of {engine.last}'}")
+    if engine is None:
+        say("engine     does not answer: changes are refused, all else goes on")
+    else:
+        say(f"engine     leader {engine.leader or 'none'}, {engine.copies} copies, {engine.current} of them current")
+    say_table(("MEMBER",), [(hub,) for hub in told.members])
+
+
+def _settings(options: argparse.Namespace) -> ClusterSettings:
+    if not options.hub_config:
+        return ClusterSettings()
+    settings: ClusterSettings | None = hub_options(options).cluster
+    return settings or ClusterSettings()
+
+
+def _state_dir(options: argparse.Namespace) -> Path:
+    if options.state_dir:
+        return user_path(options.state_dir)
+    if options.hub_config:
+        from omnyshell.cli.hub.start import state_dir_from
+
+        return state_dir_from(hub_options(options))
+    raise ConfigException("say which hub of this machine: by --hub-config, its hub.toml, or --state-dir")
+
+
+class _Held:
+    """Keeps a hub from starting with a state directory meanwhile. Raises `ConfigException` where one runs."""
+
+    def __init__(self, directory: Path) -> None:
+        self._lock = StateLock(directory)
+
+    def close(self) -> None:
+        self._lock.release()

@@ -1,0 +1,62 @@
+"""The commands for several hubs that act as one."""
+
+from omnyshell.cli.grammar.command import JSON, Command
+from omnyshell.options.option import Option
+from omnyshell.services.service_options import STRICT_MODES
+
+_PLACE = (
+    Option("--hub-config", "hub.toml of the hub, which says where its state is", "FILE", "file"),
+    Option("--state-dir", "state directory of the hub", "DIR", "directory"),
+    STRICT_MODES,
+)
+
+CLUSTER: tuple[Command, ...] = (
+    Command(
+        ("cluster", "init"),
+        "make a hub of this machine, which is stopped, the first of several",
+        "cluster.members:init",
+        (
+            Option("hub", "what it is called among them", "HUB"),
+            Option("--engine", "server of the engine; may be repeated", "URL", "list", required=True),
+            *_PLACE,
+        ),
+    ),
+    Command(
+        ("cluster", "invite"),
+        "print the line by which another hub joins; at the first hub, which runs or not",
+        "cluster.members:invite_hub",
+        (Option("hub", "what the other hub is called", "HUB"), *_PLACE),
+    ),
+    Command(
+        ("hub", "join"),
+        "make a new hub of this machine one of several, by the line of an invitation",
+        "cluster.members:join",
+        (Option("line", "what `cluster invite` printed", "LINE"), *_PLACE),
+    ),
+    Command(
+        ("cluster", "status"),
+        "say how a hub of this machine stands among others; exit code 1 where the engine does not answer",
+        "cluster.members:show_status",
+        (JSON, *_PLACE),
+    ),
+    Command(
+        ("cluster", "leave"),
+        "make a hub of this machine, which is stopped, one that is alone, with all that it knows",
+        "cluster.members:leave",
+        _PLACE,
+    ),
+    Command(
+        ("cluster", "demo"),
+        "run three hubs, three servers of the engine and five nodes on this machine, until ctrl+c",
+        "cluster.demo:demo",
+        (
+            Option(
+                "--dir",
+                "directory for all that they keep; what is there is replaced",
+                "DIR",
+                "directory",
+                required=True,
+            ),
+        ),
+    ),
+)

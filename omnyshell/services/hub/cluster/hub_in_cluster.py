@@ -1,0 +1,121 @@
+"""A hub as one of several: what it is given in place of what a hub alone has."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from omnyshell.errors import ConfigException
+from omnyshell.services.hub.cluster.members.identity import ClusterFiles
+from omnyshell.services.hub.cluster.nats.connection import Credential, EngineConnection
+from omnyshell.services.hub.cluster.nats.stream import NatsOrder
+from omnyshell.services.hub.cluster.nats.streams import Client, make_streams, truth_stream
+from omnyshell.services.hub.cluster.order.order import EngineAwayException, MisplacedException, Place
+from omnyshell.services.hub.cluster.shared.genesis import genesis
+from omnyshell.services.hub.cluster.shared.log import Author, SharedLog
+from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
+from omnyshell.services.hub.ground.state_file import StateFile
+from omnyshell.services.hub.truth.changes import AddMember
+
+START_TIMEOUT = 20.0
+"""Seconds that a start waits for the engine; a hub that has read the log before goes on without it then."""
+
+MOST_COPIES = 3
+"""Of how many servers of the engine each keeps all."""
+
+_AGAIN = 1.0
+"""Seconds after which a record of the beginning is published again."""
+
+Refused = Callable[[str, str], None]
+
+logger = logging.getLogger("omnyshell.cluster")
+
+
+class HubInCluster:
+    """Holds the connection with the engine, and what goes over it. Make the log first, then `start` it."""
+
+    def __init__(self, state_dir: Path, settings: ClusterSettings, refused: Refused) -> None:
+        """`refused` is told of what the log has from nobody who may write it, and why.
+
+        Raises `ConfigException` if the hub's files cannot be used.
+        """
+        self._files = ClusterFiles(state_dir)
+        self._standing = self._files.read()
+        self._told = refused
+        self._log: SharedLog | None = None
+        self._records: tuple[bytes, ...] = ()
+        own = self._standing.identity
+        self._author = Author(own.generation, own.hub, self._standing.key)
+        credential = Credential(self._standing.engine_token, self._standing.engine_key)
+        servers = settings.engine or own.engine
+        self._copies = MOST_COPIES if len(servers) >= MOST_COPIES else 1
+        self._connection = EngineConnection(servers, credential, own.hub, settings.engine_ca)
+
+    def make_log(self, file: StateFile) -> SharedLog:
+        """Return the log that the hub's records follow. Raises `ConfigException` if the file cannot be used."""
+        own = self._standing.identity
+        log = self._log = SharedLog(file, self._author, self._standing.founder, refused=self._told)
+        if own.is_founding:
+            founder = AddMember(own.hub, self._standing.key.public_key.raw, own.founded_at)
+            self._records = log.found(genesis(file, founder))
+        return log
+
+    async def start(self) -> None:
+        """Connect, and read the log to its end.
+
+        Raises `ConfigException` where that does not come in time and the hub has nothing to go on with.
+        """
+        log = self._begun()
+        order = NatsOrder(self._connection, truth_stream(self._author.generation), log)
+        if self._records:
+            self._connection.on_connected.insert(0, self._found)
+        self._connection.start()
+        log.start(order)
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                await log.catch_up()
+                await log.reaches(len(self._records))
+        except TimeoutError as exc:
+            if self._records or not log.applied_seq:
+                servers = ", ".join(self._standing.identity.engine)
+                text = f"the engine does not answer, and this hub has read nothing of what is true yet: {servers}"
+                raise ConfigException(text) from exc
+            logger.warning("the engine does not answer: this hub goes on with what it knew, and changes are refused")
+        else:
+            self._has_founded()
+
+    async def aclose(self) -> None:
+        """Close all. Idempotent."""
+        if self._log is not None:
+            await self._log.aclose()
+        await self._connection.aclose()
+
+    def _begun(self) -> SharedLog:
+        if self._log is None:
+            raise RuntimeError("there is no log yet")
+        return self._log
+
+    async def _found(self, client: Client) -> None:
+        """Make the streams, and write what this hub holds; what is there already stays."""
+        log = self._begun()
+        await make_streams(client, self._author.generation, self._copies)
+        for place, raw in enumerate(self._records):
+            while log.applied_seq <= place:
+                try:
+                    await self._connection.publish(self._author.subject, raw, Place(last=place))
+                except (MisplacedException, EngineAwayException) as exc:
+                    logger.debug("record %d of the beginning: %s", place + 1, exc)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_AGAIN):
+                        await log.reaches(place + 1)
+        await asyncio.Event().wait()
+
+    def _has_founded(self) -> None:
+        own = self._standing.identity
+        if own.is_founding:
+            self._files.write_identity(msgspec.structs.replace(own, is_founding=False))
+            self._records = ()
+            logger.info("founded the cluster %s", own.cluster)

@@ -1,0 +1,63 @@
+"""Has a hub added to the members, by a command beside the hub that founded the cluster."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from omnyshell.services.hub.cluster.members.identity import ClusterFiles, Standing
+from omnyshell.services.hub.cluster.members.signing import sign
+from omnyshell.services.hub.cluster.nats.connection import Credential, EngineConnection
+from omnyshell.services.hub.cluster.nats.streams import Client, copies_of, truth_stream
+from omnyshell.services.hub.cluster.order.order import EngineAwayException, MisplacedException, Place
+from omnyshell.services.hub.cluster.shared.log import Author
+from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
+from omnyshell.services.hub.truth.changes import AddMember, together
+
+TIMEOUT = 15.0
+"""Seconds within which it is written, or was not."""
+
+
+@asynccontextmanager
+async def connected(standing: Standing, settings: ClusterSettings) -> AsyncIterator[Client]:
+    """Yield a connection with the engine, as this hub."""
+    async with _connection(standing, settings) as (_, client):
+        yield client
+
+
+async def add_member(state_dir: Path, settings: ClusterSettings, change: AddMember) -> None:
+    """Write a change of the members as the hub of a state directory. Raises `EngineAwayException`."""
+    standing = ClusterFiles(state_dir).read()
+    author = Author(standing.identity.generation, standing.identity.hub, standing.key)
+    try:
+        async with asyncio.timeout(TIMEOUT), _connection(standing, settings) as (connection, client):
+            while True:
+                last = (await copies_of(client, truth_stream(author.generation))).last
+                raw = sign(author.key, author.generation, last + 1, author.hub, together(change).encode())
+                try:
+                    await connection.publish(author.subject, raw, Place(last=last))
+                except MisplacedException:
+                    continue
+                return
+    except TimeoutError as exc:
+        raise EngineAwayException("the engine does not answer: is it running, and has the first hub founded?") from exc
+
+
+@asynccontextmanager
+async def _connection(standing: Standing, settings: ClusterSettings) -> AsyncIterator[tuple[EngineConnection, Client]]:
+    credential = Credential(standing.engine_token, standing.engine_key)
+    own = standing.identity
+    connection = EngineConnection(settings.engine or own.engine, credential, own.hub, settings.engine_ca)
+    got: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
+
+    async def use(client: Client) -> None:
+        if not got.done():
+            got.set_result(client)
+        await asyncio.Event().wait()
+
+    connection.on_connected.append(use)
+    connection.start()
+    try:
+        yield connection, await got
+    finally:
+        await connection.aclose()

@@ -1,0 +1,117 @@
+"""Who a hub is among several, in files of its state directory."""
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from omnyshell.errors import ConfigException
+from omnyshell.paths import read_file
+from omnyshell.security.files import make_private_directory, write_private
+from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
+from omnyshell.services.hub.cluster.members.engine_access import EngineKeys
+from omnyshell.services.hub.ground.state_names import CLUSTER_DIRECTORY, CLUSTER_FILE
+
+HUB_KEY, ENGINE_KEY, ENGINE_TOKEN = "hub.key", "engine.key", "engine.jwt"
+ENGINE_CONFIG = "engine.conf"
+_KEYS_OF_ENGINE = tuple(f"engine-{name}.key" for name in EngineKeys._fields)
+
+
+class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a hub knows of its cluster."""
+
+    cluster: str
+    """The cluster's id, which no other one has."""
+
+    generation: str
+    """Which of the cluster's logs counts: another one begins where a copy is restored."""
+
+    hub: str
+    founder: str
+    """The hub that began the generation."""
+
+    founder_key: bytes
+    engine: tuple[str, ...]
+    """The URLs of the engine's servers."""
+
+    founded_at: datetime
+    is_founding: bool = False
+    """Whether this hub has yet to make the generation's streams, and to write what it holds into them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A hub's identity, with the keys that prove it."""
+
+    identity: Identity
+    key: Ed25519PrivateKey
+    """Signs what the hub writes."""
+
+    engine_key: Ed25519PrivateKey
+    """Logs in at the engine, and signs nothing else: its servers choose what it signs."""
+
+    engine_token: str
+
+    @property
+    def founder(self) -> tuple[str, Ed25519PublicKey]:
+        """The hub that began the generation, and its key."""
+        return self.identity.founder, Ed25519PublicKey(self.identity.founder_key)
+
+
+class ClusterFiles:
+    """The files below a state directory; all methods raise `ConfigException` where one cannot be used."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.directory = state_dir / CLUSTER_DIRECTORY
+
+    def exist(self) -> bool:
+        """Tell whether the hub is one of several."""
+        return (self.directory / CLUSTER_FILE).exists()
+
+    def read(self) -> Standing:
+        """Return who the hub is."""
+        path = self.directory / CLUSTER_FILE
+        try:
+            identity = msgspec.json.decode(read_file(path), type=Identity)
+            token = read_file(self.directory / ENGINE_TOKEN).decode().strip()
+        except (OSError, ValueError, msgspec.MsgspecError) as exc:
+            raise ConfigException(f"cannot read who this hub is among others, in {self.directory}: {exc}") from exc
+        key, engine_key = (Ed25519PrivateKey.load(self.directory / name) for name in (HUB_KEY, ENGINE_KEY))
+        return Standing(identity, key, engine_key, token)
+
+    def write(self, standing: Standing) -> None:
+        """Write who the hub is; what says that it is one of several comes last."""
+        make_private_directory(self.directory)
+        standing.key.save(self.directory / HUB_KEY, overwrite=True)
+        standing.engine_key.save(self.directory / ENGINE_KEY, overwrite=True)
+        write_private(self.directory / ENGINE_TOKEN, standing.engine_token.encode() + b"\n")
+        self.write_identity(standing.identity)
+
+    def write_identity(self, identity: Identity) -> None:
+        """Write what the hub knows of its cluster."""
+        shown = msgspec.json.format(msgspec.json.encode(identity), indent=2)
+        write_private(self.directory / CLUSTER_FILE, shown + b"\n")
+
+    def write_engine_keys(self, keys: EngineKeys, config: str) -> None:
+        """Write the keys from which credentials come, and what the engine's servers need of them."""
+        make_private_directory(self.directory)
+        for name, key in zip(_KEYS_OF_ENGINE, keys, strict=True):
+            key.save(self.directory / name)
+        write_private(self.directory / ENGINE_CONFIG, config.encode())
+
+    def remove(self) -> None:
+        """Forget who the hub is among others, what says that it is one of several first. Idempotent."""
+        try:
+            (self.directory / CLUSTER_FILE).unlink(missing_ok=True)
+            if self.directory.exists():
+                shutil.rmtree(self.directory)
+        except OSError as exc:
+            raise ConfigException(f"cannot remove {self.directory}: {exc.strerror}") from exc
+
+    def read_engine_keys(self) -> EngineKeys:
+        """Return those keys, which only the founder has."""
+        if not (self.directory / _KEYS_OF_ENGINE[0]).exists():
+            raise ConfigException("this hub cannot invite others: the hub that founded the cluster does")
+        return EngineKeys(*(Ed25519PrivateKey.load(self.directory / name) for name in _KEYS_OF_ENGINE))

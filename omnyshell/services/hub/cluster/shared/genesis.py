@@ -1,0 +1,53 @@
+"""The beginning of a shared log: what a hub holds, as the changes that make the same tables elsewhere."""
+
+from collections.abc import Iterator
+
+from omnyshell.services.hub.access.lock_store import LockStore
+from omnyshell.services.hub.enrolment.store import EnrolmentStore
+from omnyshell.services.hub.ground.state_file import StateFile, text
+from omnyshell.services.hub.truth.changes import (
+    AddCredential,
+    AddInvite,
+    AddMember,
+    AddPrincipal,
+    AnyChange,
+    ClaimNode,
+    PutLock,
+    SetLabels,
+    Transaction,
+)
+
+LARGEST = 128 * 1024
+"""Bytes of one transaction, about: what the engine takes as one record is several times that."""
+
+
+def genesis(file: StateFile, founder: AddMember) -> list[Transaction]:
+    """Return the transactions of a hub's tables, the founder's membership first; the same tables give the same ones.
+
+    Damaged rows are left out, as they grant nothing. Raises `ConfigException` if the file cannot be used.
+    """
+    made = [Transaction((founder,))]
+    changes: list[AnyChange] = []
+    size = 0
+    for change in _changes(file):
+        changes.append(change)
+        size += len(Transaction((change,)).encode())
+        if size >= LARGEST:
+            made.append(Transaction(tuple(changes)))
+            changes, size = [], 0
+    return [*made, Transaction(tuple(changes))] if changes else made
+
+
+def _changes(file: StateFile) -> Iterator[AnyChange]:
+    store = EnrolmentStore(file)
+    yield from (AddPrincipal(row) for row in store.principals())
+    yield from (AddCredential(row) for row in store.credentials())
+    yield from (AddInvite(row) for row in store.invites())
+    yield from (SetLabels(node_id, labels) for node_id, labels in sorted(store.node_labels().items()))
+    owners = file.read("the node id", _owner, "SELECT node_id, principal FROM node_owners ORDER BY node_id")
+    yield from (ClaimNode(*owner) for owner in owners)
+    yield from (PutLock(lock) for lock in LockStore(file).locks())
+
+
+def _owner(node_id: object, principal: object) -> tuple[str, str]:
+    return text(node_id), text(principal)

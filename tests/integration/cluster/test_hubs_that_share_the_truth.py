@@ -1,0 +1,161 @@
+"""Whole hubs, founded and invited as the command line does it, over one server of the engine."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support.commands import run_text
+from support.deadline import DEADLINE
+from support.engine import Engine
+from support.raw_admin import ADMIN, ask
+from support.raw_peer import logged_in, stranger
+from support.stack import Certificates, hub_config
+
+from omnyshell import OmnyShellHub
+from omnyshell.errors import ConfigException
+from omnyshell.services.hub.cluster.inviting import add_member
+from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
+from omnyshell.services.hub.cluster.members.invitation import accept, found, invite
+from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
+from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+class Hubs:
+    """Hubs `a`, `b` and further ones, of which the first had principals before it founded."""
+
+    def __init__(self, certificates: Certificates, directory: Path, engine: Engine) -> None:
+        self._certificates, self._directory, self._engine = certificates, directory, engine
+        self.running: dict[str, OmnyShellHub] = {}
+        self._closing = AsyncExitStack()
+
+    def state(self, hub: str) -> Path:
+        return self._directory / hub
+
+    async def start(self, hub: str) -> OmnyShellHub:
+        config = hub_config(self._certificates, state_dir=self.state(hub))
+        self.running[hub] = await self._closing.enter_async_context(OmnyShellHub(config))
+        return self.running[hub]
+
+    async def found(self) -> None:
+        alone = await self.start("a")
+        async with logged_in(self._certificates, alone.port, "client", "admin", ADMIN) as admin:
+            await ask(admin, "admin.principal.add", principal="early", roles=["dev"])
+        await alone.stop()
+        files = ClusterFiles(self.state("a"))
+        found(files, "a", self._engine.urls, NOW)
+        self._engine.kill(0)
+        self._engine.access = (files.directory / ENGINE_CONFIG).read_text()
+        self._engine.start(0)
+        await self.start("a")
+
+    async def join(self, hub: str) -> None:
+        line, change = invite(ClusterFiles(self.state("a")), hub, NOW)
+        await add_member(self.state("a"), ClusterSettings(), change)
+        accept(ClusterFiles(self.state(hub)), line)
+        await self.start(hub)
+
+    async def principals(self, hub: str) -> set[str]:
+        port = self.running[hub].port
+        async with logged_in(self._certificates, port, "client", "admin", ADMIN) as admin:
+            rows = (await ask(admin, "admin.principals.request", "admin.principals.response"))["principals"]
+        return {row["principal"] for row in rows if row.get("source") != "configuration"}
+
+    async def aclose(self) -> None:
+        await self._closing.aclose()
+
+
+@pytest.fixture
+async def hubs(certificates: Certificates, tmp_path: Path, engine: Engine) -> AsyncIterator[Hubs]:
+    made = Hubs(certificates, tmp_path, engine)
+    try:
+        await made.found()
+        await made.join("b")
+        yield made
+    finally:
+        await made.aclose()
+
+
+async def _until(what) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while not await what():
+            await asyncio.sleep(0.02)
+
+
+async def test_what_is_changed_at_one_hub_holds_at_all_and_ends_what_is_live_there(
+    certificates: Certificates, hubs: Hubs
+) -> None:
+    a, b = hubs.running["a"], hubs.running["b"]
+    assert {"early"} <= await hubs.principals("b")
+    async with logged_in(certificates, a.port, "client", "admin", ADMIN) as admin:
+        token = (await ask(admin, "admin.token.add", "admin.token.added", principal="early"))["token"]
+
+        async def is_known() -> bool:
+            async with stranger(certificates, b.port) as early:
+                await early.greet("client")
+                await early.say("auth.request", {"method": "token", "principal": "early", "token": token})
+                return (await early.hear())["t"] == "auth.ok"
+
+        await _until(is_known)
+        async with stranger(certificates, b.port) as early:
+            await early.greet("client")
+            await early.say("auth.request", {"method": "token", "principal": "early", "token": token})
+            await early.hear("auth.ok")
+            assert (await ask(admin, "admin.lock.add", kind="principal", name="early"))["ok"]
+            assert (await early.hear("error"))["d"]["fatal"]
+    async with logged_in(certificates, b.port, "client", "admin", ADMIN) as admin:
+        assert (await ask(admin, "admin.principal.revoke", principal="early"))["ok"]
+
+    async def is_gone() -> bool:
+        return "early" not in await hubs.principals("a")
+
+    await _until(is_gone)
+
+
+async def test_a_hub_is_started_anew_without_the_engine_and_says_what_it_cannot_do(
+    certificates: Certificates, hubs: Hubs, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second and more: a start without the engine waits for it."""
+    await hubs.running["b"].stop()
+    engine.kill(0)
+    monkeypatch.setattr("omnyshell.services.hub.cluster.hub_in_cluster.START_TIMEOUT", 1.0)
+    b = await hubs.start("b")
+    assert {"early"} <= await hubs.principals("b")
+    async with logged_in(certificates, b.port, "client", "admin", ADMIN) as admin:
+        refused = await ask(admin, "admin.principal.add", principal="late", roles=["dev"])
+        assert (refused["ok"], refused["code"]) == (False, "engine_away")
+
+
+async def test_a_hub_leaves_with_what_it_knows_and_does_not_start_alone_before(
+    certificates: Certificates, hubs: Hubs
+) -> None:
+    await hubs.running["b"].stop()
+    state = hubs.state("b")
+    (state / "cluster").rename(state / "elsewhere")
+    with pytest.raises(ConfigException, match="cluster leave"):
+        await hubs.start("b")
+    (state / "elsewhere").rename(state / "cluster")
+    ran = run_text("cluster", "status", "--state-dir", str(state), "--json")
+    assert '"members": [\n    "a",\n    "b"\n  ]' in ran.stdout, ran.stderr
+    assert run_text("cluster", "leave", "--state-dir", str(state)).returncode == 0
+    await hubs.start("b")
+    assert {"early"} <= await hubs.principals("b")
+    with closing(StateFile(state / STATE_FILE)) as file:
+        assert file.run("SELECT hub FROM members") == []
+
+
+async def test_who_is_no_member_or_has_principals_already_does_not_join(hubs: Hubs, tmp_path: Path) -> None:
+    line, _ = invite(ClusterFiles(hubs.state("a")), "d", NOW)
+    ran = run_text("hub", "join", line, "--state-dir", str(hubs.state("a")))
+    assert "another hub uses the state directory" in ran.stderr
+    await hubs.running["a"].stop()
+    ran = run_text("hub", "join", line, "--state-dir", str(hubs.state("a")))
+    assert "has principals of its own" in ran.stderr
+    ran = run_text("hub", "join", line[:-9], "--state-dir", str(tmp_path / "new"))
+    assert "no whole invitation" in ran.stderr
+    ran = run_text("cluster", "invite", "c", "--state-dir", str(hubs.state("b")))
+    assert "the hub that founded the cluster does" in ran.stderr

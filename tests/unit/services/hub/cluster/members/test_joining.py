@@ -1,0 +1,137 @@
+"""What makes a hub one of several: its files, its invitation, and what the log begins with."""
+
+import base64
+import json
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support.truth_logs import Made
+
+from omnyshell.errors import ConfigException
+from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.services.hub.access.lock_store import LockStore
+from omnyshell.services.hub.cluster.members.engine_access import EngineKeys, Kind, hub_access, key_text
+from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
+from omnyshell.services.hub.cluster.members.invitation import accept, found, invite
+from omnyshell.services.hub.cluster.members.signing import opened, sign
+from omnyshell.services.hub.cluster.shared.genesis import LARGEST, genesis
+from omnyshell.services.hub.enrolment.store import EnrolmentStore
+from omnyshell.services.hub.ground.cluster_settings import flaw_of_engine
+from omnyshell.services.hub.ground.state_file import StateFile
+from omnyshell.services.hub.truth.changes import AddMember, SetLabels, Transaction, together
+from omnyshell.services.hub.truth.log import SqliteLog
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+SERVERS = ("tls://nats.example:4222",)
+
+
+def held(file: StateFile) -> list[object]:
+    """What a hub makes of its tables; rows that no hub would write are nothing to it."""
+    store = EnrolmentStore(file)
+    rows = [store.principals(), store.credentials(), store.invites(), LockStore(file).locks()]
+    return [*(sorted(map(repr, each)) for each in rows), store.node_labels(), file.run("SELECT * FROM node_owners")]
+
+
+def test_a_hub_that_is_invited_is_who_its_founder_says_and_keeps_its_keys_to_itself(tmp_path: Path) -> None:
+    first, second = ClusterFiles(tmp_path / "a"), ClusterFiles(tmp_path / "b")
+    found(first, "a", SERVERS, NOW)
+    line, member = invite(first, "b", NOW)
+    assert len(line) < 4096  # a terminal takes no longer line
+    assert accept(second, f" {line}\n").hub == "b"
+    mine, theirs = first.read(), second.read()
+    assert theirs.identity.founder_key == mine.key.public_key.raw
+    assert (mine.identity.is_founding, theirs.identity.is_founding) == (True, False)
+    assert member == AddMember("b", theirs.key.public_key.raw, NOW)
+    assert theirs.key.public_key != theirs.engine_key.public_key
+    for path in (*first.directory.iterdir(), *second.directory.iterdir()):
+        assert path.stat().st_mode & 0o777 == 0o600, path
+    config = (first.directory / ENGINE_CONFIG).read_text()
+    assert "PRIVATE" not in config
+    for again in (lambda: found(first, "a", SERVERS, NOW), lambda: accept(second, line)):
+        with pytest.raises(ConfigException, match="already"):
+            again()
+    with pytest.raises(ConfigException, match="founded"):
+        invite(second, "c", NOW)
+
+
+@pytest.mark.parametrize("hub", ["", "A", "a.b", "a>", "*", "-a", "a" * 33, "a b"])
+def test_an_id_that_could_mean_more_than_one_hub_to_the_engine_is_refused(hub: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigException, match="no id for a hub"):
+        found(ClusterFiles(tmp_path), hub, SERVERS, NOW)
+
+
+@pytest.mark.parametrize("line", ["", "omnyhub-", "omnyhub-%%%", "omnyhub-eJwDAAAAAAE", "x" * 5000])
+def test_what_is_no_invitation_is_refused(line: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigException, match="no whole invitation"):
+        accept(ClusterFiles(tmp_path), line)
+
+
+def test_a_credential_of_the_engine_lets_a_hub_write_under_its_own_name_alone() -> None:
+    keys, key = EngineKeys.generate(), Ed25519PrivateKey.generate()
+    token = hub_access(keys, "b", key.public_key, NOW)
+    head, body, signature = (base64.urlsafe_b64decode(part + "==") for part in token.split("."))
+    assert json.loads(head)["alg"] == "ed25519-nkey"
+    claims = json.loads(body)
+    assert (claims["sub"], claims["iss"]) == (
+        key_text(Kind.USER, key.public_key),
+        key_text(Kind.ACCOUNT, keys.account.public_key),
+    )
+    assert keys.account.public_key.verify(signature, token.rpartition(".")[0].encode())
+    assert claims["nats"]["pub"]["allow"] == [
+        "omnyshell.*.truth.b",
+        "omnyshell.*.places.b.>",
+        "$JS.API.STREAM.INFO.*",
+        "$JS.API.CONSUMER.CREATE.*.b",
+        "$JS.API.CONSUMER.DELETE.*.b",
+    ]
+    assert claims["nats"]["sub"]["allow"] == ["_INBOX_b.>"]
+
+
+def test_a_record_counts_at_its_place_and_for_its_hub_alone() -> None:
+    key, other = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    raw = sign(key, "g", 7, "a", b"body")
+    assert opened(raw, key.public_key, "g", 7, "a") == b"body"
+    for wrong in ((other, "g", 7, "a"), (key, "h", 7, "a"), (key, "g", 8, "a"), (key, "g", 7, "b")):
+        with pytest.raises(ValueError, match="signature"):
+            opened(raw, wrong[0].public_key, *wrong[1:])
+    for raw in (b"", b"[]", b'{"body":"","signature":"","more":1}'):
+        with pytest.raises(ValueError, match="no record"):
+            opened(raw, key.public_key, "g", 7, "a")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_beginning_of_a_log_makes_the_same_of_other_tables(seed: int) -> None:
+    with closing(StateFile(None)) as one, closing(StateFile(None)) as other:
+        log, made = SqliteLog(one), Made(seed)
+        for _ in range(300):
+            log.append(made.transaction()).then(lambda _: None, lambda _: None)
+        log.append(together(*(SetLabels(f"n{number}", {"text": "x" * 2000}) for number in range(100)))).now()
+        begun = genesis(one, AddMember("a", b"k" * 32, NOW))
+        assert begun == genesis(one, AddMember("a", b"k" * 32, NOW))
+        assert len(begun) > 2
+        assert max(len(transaction.encode()) for transaction in begun) < 2 * LARGEST
+        copy = SqliteLog(other, "g")
+        for transaction in begun:
+            copy.append(Transaction.decode(transaction.encode())).now()
+        assert held(other) == held(one)
+
+
+@pytest.mark.parametrize(
+    ("url", "flaw"),
+    [
+        ("tls://nats.example:4222", ""),
+        ("nats://127.0.0.1:4222", ""),
+        ("nats://[::1]:4222", ""),
+        ("nats://nats.example:4222", "in the clear"),
+        ("https://nats.example:4222", "no server"),
+        ("tls://nats.example", "no server"),
+        ("tls://user@nats.example:4222", "no server"),
+        ("tls://nats.example:x", "no URL"),
+        ("", "no server"),
+    ],
+)
+def test_a_server_of_the_engine_is_reached_over_tls_or_on_this_machine(url: str, flaw: str) -> None:
+    assert flaw in flaw_of_engine(url)
+    assert bool(flaw_of_engine(url)) is bool(flaw)

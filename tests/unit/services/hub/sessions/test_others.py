@@ -2,51 +2,26 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import combinations
 from typing import Any
 
 import pytest
 from msgspec import structs
-from support.memory_hub import PLATFORM, MemoryHub, MemoryPeer, memory_hub
-from support.rights import config_of, grant
+from support.memory_hub import PLATFORM, MemoryHub, MemoryPeer
+from support.others_sessions import ABSENT, CHOICES, OLD, others_hub, shell, take_over
 from support.stack import Certificates
 
-from omnyshell.model.live import LiveSession
-from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, PtySpec, SessionMode, SessionState
+from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, SessionState
 from omnyshell.protocol import messages as m
-from omnyshell.protocol.extensions import EVENTS, OF_HUB, OTHERS_SESSIONS, SESSION_USAGE
+from omnyshell.protocol.extensions import EVENTS, OF_HUB, SESSION_USAGE
 from omnyshell.protocol.messages.events import (
-    EventsDelta,
-    EventsSnapshot,
-    EventsSubscribe,
-    EventsUnsubscribe,
-    EventsUpdate,
     NodeLiveSessionsRequest,
     NodeLiveSessionsResponse,
 )
-from omnyshell.protocol.messages.history import (
-    NodeSessionHistoryRequest,
-    NodeSessionHistoryResponse,
-    SessionHistoryRequest,
-    SessionHistoryResponse,
-)
-from omnyshell.services.hub.live.viewer import Viewer
-
-NEEDED = ("watch", "shell", "exec", "kill", "others")
-CHOICES = [chosen for size in range(len(NEEDED) + 1) for chosen in combinations(NEEDED, size)]
-OLD = OF_HUB - {OTHERS_SESSIONS}
-ABSENT = "0b0e1f1e-0000-4000-8000-000000000001"
 
 
 @pytest.fixture
 def hub(certificates: Certificates) -> Iterator[MemoryHub]:
-    """A hub at which `dev` has sessions, and principals that have some of the rights on them each."""
-    people = {"-".join(("p", *chosen)): chosen for chosen in CHOICES}
-    grants = [grant(principals=[name], rights=list(chosen)) for name, chosen in people.items() if chosen]
-    tokens = [f"{name}:{name}-token:role" for name in people]
-    config = config_of(certificates, grants, *tokens, "dev:dev-token:developer")
-    kept = ("authenticator", "grants")
-    with memory_hub(certificates, **{name: getattr(config, name) for name in kept}) as made:
+    with others_hub(certificates) as made:
         yield made
 
 
@@ -55,22 +30,6 @@ def node(hub: MemoryHub) -> MemoryPeer:
     node = hub.registers(labels={"allow-roles": "developer"})
     node.says(m.NodeCapabilitiesMessage(features=("exec", "shell", "detach")))
     return node
-
-
-def shell(hub: MemoryHub, owner: MemoryPeer, node: MemoryPeer, channel: int = 1) -> tuple[int, str]:
-    return hub.opens(owner, node, channel, mode=SessionMode.SHELL, pty=PtySpec())
-
-
-def take_over(hub: MemoryHub, who: MemoryPeer, node: MemoryPeer, session_id: str, before: int = 0) -> int:
-    """Have somebody take a session of `dev`; `before` is the node's channel that had it. Returns the new one."""
-    who.says(m.SessionOpen(node_id="n1", mode="shell", resume_session_id=session_id, owner="dev", pty=PtySpec()), 9)
-    channel, asked = node.hears_at(m.NodeSessionOpen)
-    assert (asked.principal, asked.resume_session_id) == ("dev", session_id)
-    if before:
-        node.says(m.NodeSessionDetached(session_id=session_id, short_id=session_id[:8]), before)
-    node.says(m.NodeSessionOpened(session_id=session_id), channel)
-    assert who.hears(m.SessionOpened, 9).session_id == session_id
-    return channel
 
 
 def audited(hub: MemoryHub, pattern: str) -> list[tuple[str, str, str, str]]:
@@ -367,132 +326,6 @@ def test_the_owner_is_told_who_did_it_though_the_node_answers_before(
     assert dev.hears(m.SessionDetached, 1).taken_by == "admin"
 
 
-# What the owner sees of it
-
-
-def subscribes(hub: MemoryHub, features: frozenset[str] = OF_HUB) -> MemoryPeer:
-    owner = hub.logs_in("dev", features=features)
-    owner.says(EventsSubscribe(subscription_id="s", parts=("sessions",)))
-    hub.passes(0.2)
-    return owner
-
-
-def seen(hub: MemoryHub, owner: MemoryPeer) -> LiveSession:
-    hub.passes(0.2)
-    updates: list[EventsUpdate] = [*owner.heard(EventsSnapshot), *owner.heard(EventsDelta)]
-    return [session for update in updates for session in update.sessions][-1]
-
-
-def look(hub: MemoryHub, who: MemoryPeer, node: MemoryPeer, session_id: str, *, history: bool = False) -> None:
-    named = {"request_id": "r", "node_id": "n1", "session_ref": session_id, "owner": "dev"}
-    if history:
-        who.says(SessionHistoryRequest(**named))
-        if asked := node.heard(NodeSessionHistoryRequest):
-            node.says(NodeSessionHistoryResponse(request_id=asked[-1].request_id, ok=True, lines="", count=0))
-        return
-    who.says(m.SessionScreenRequest(**named, etag=""))
-    asked = node.hears(m.NodeSessionScreenRequest)
-    node.says(m.NodeSessionScreenResponse(request_id=asked.request_id, ok=True, screen="eA==", etag="e"))
-    assert who.hears(m.SessionScreenResponse).ok
-
-
-def test_the_owner_sees_who_watches_and_who_has_it(hub: MemoryHub, node: MemoryPeer) -> None:
-    owner, dev, admin, helper = subscribes(hub), hub.logs_in("dev"), hub.logs_in("admin"), hub.logs_in("p-watch-others")
-    before, session_id = shell(hub, dev, node)
-    look(hub, admin, node, session_id)
-    look(hub, helper, node, session_id[:8])
-    assert seen(hub, owner).watched_by == ("admin", "p-watch-others")
-    told = len(owner.heard(EventsDelta))
-    for _ in range(3):
-        look(hub, admin, node, session_id)
-    hub.passes(3)
-    look(hub, admin, node, session_id)
-    assert len(owner.heard(EventsDelta)) == told, "who goes on watching is told of once"
-    hub.passes(2)
-    assert seen(hub, owner).watched_by == ("admin",)
-    take_over(hub, admin, node, session_id, before)
-    held = seen(hub, owner)
-    assert (held.taken_by, held.principal, held.watched_by) == ("admin", "dev", ("admin",))
-    admin.vanishes()
-    hub.passes(5)
-    left = seen(hub, owner)
-    assert (left.taken_by, left.state, left.watched_by) == ("", SessionState.DETACHED, ())
-
-
-def test_the_owner_sees_who_reads_what_was_above_the_screen(hub: MemoryHub, node: MemoryPeer) -> None:
-    owner, dev, admin = subscribes(hub), hub.logs_in("dev"), hub.logs_in("admin")
-    _, session_id = shell(hub, dev, node)
-    look(hub, admin, node, session_id, history=True)
-    assert seen(hub, owner).watched_by == ("admin",)
-
-
-def test_who_watched_before_the_live_state_began_anew_is_seen_all_the_same(hub: MemoryHub, node: MemoryPeer) -> None:
-    dev, admin = hub.logs_in("dev"), hub.logs_in("admin")
-    _, session_id = shell(hub, dev, node)
-    admin.says(EventsSubscribe(subscription_id="s", parts=("sessions",)))
-    admin.says(EventsUnsubscribe(subscription_id="s"))
-    hub.passes(9)
-    look(hub, admin, node, session_id)
-    hub.passes(2)
-    admin.says(EventsSubscribe(subscription_id="t", parts=("sessions",)))
-    for _ in range(2):
-        look(hub, admin, node, session_id)
-        hub.passes(2)
-    owner = subscribes(hub)
-    look(hub, admin, node, session_id)
-    assert seen(hub, owner).watched_by == ("admin",)
-
-
-def test_whoever_may_not_see_it_any_more_is_told_its_end_and_nothing_new(
-    hub: MemoryHub, node: MemoryPeer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    owner, dev, admin = subscribes(hub), hub.logs_in("dev"), hub.logs_in("admin")
-    before, session_id = shell(hub, dev, node)
-    assert seen(hub, owner).session_id == session_id
-    monkeypatch.setattr(Viewer, "sees_session", lambda *_: False)
-    take_over(hub, admin, node, session_id, before)
-    told = seen(hub, owner)
-    assert (told.session_id, told.gone) == (session_id, True)
-    assert (told.taken_by, told.address, told.command, told.cwd) == ("", "", "", "")
-
-
-def test_a_subscriber_that_does_not_know_the_words_is_not_told_them(hub: MemoryHub, node: MemoryPeer) -> None:
-    owner, dev, admin = subscribes(hub, OLD), hub.logs_in("dev"), hub.logs_in("admin")
-    before, session_id = shell(hub, dev, node)
-    look(hub, admin, node, session_id)
-    take_over(hub, admin, node, session_id, before)
-    told = seen(hub, owner)
-    assert (told.taken_by, told.watched_by) == ("", ())
-
-
-def test_where_whoever_has_it_is_is_not_for_its_owner_and_where_the_owner_is_for_no_helper(
-    hub: MemoryHub, node: MemoryPeer
-) -> None:
-    owner, dev = subscribes(hub), hub.logs_in("dev", address="192.0.2.7")
-    helper = hub.logs_in("p-watch-shell-others", address="198.51.100.9")
-    helper.says(EventsSubscribe(subscription_id="s", parts=("sessions",)))
-    boss = hub.logs_in("admin")
-    boss.says(EventsSubscribe(subscription_id="s", parts=("sessions",)))
-    before, session_id = shell(hub, dev, node)
-    assert [seen(hub, one).address for one in (owner, helper, boss)] == ["192.0.2.7", "", "192.0.2.7"]
-    channel = take_over(hub, helper, node, session_id, before)
-    assert [seen(hub, one).address for one in (owner, helper, boss)] == ["", "198.51.100.9", "198.51.100.9"]
-    node.says(m.ChannelClose(reason=CloseReason.NORMAL), channel)
-    ended = [seen(hub, one) for one in (owner, helper, boss)]
-    assert [one.gone for one in ended] == [True] * 3
-    assert [one.address for one in ended] == ["", "198.51.100.9", "198.51.100.9"]
-
-
-def test_an_end_tells_no_words_that_the_subscriber_does_not_know(hub: MemoryHub, node: MemoryPeer) -> None:
-    owner, dev, admin = subscribes(hub, OLD), hub.logs_in("dev"), hub.logs_in("admin")
-    before, session_id = shell(hub, dev, node)
-    look(hub, admin, node, session_id)
-    channel = take_over(hub, admin, node, session_id, before)
-    node.says(m.ChannelClose(reason=CloseReason.NORMAL), channel)
-    told = seen(hub, owner)
-    assert (told.gone, told.taken_by, told.watched_by) == (True, "", ())
-
-
 @pytest.mark.parametrize("named", ["0b0e1f1e", "0B0E-1f1e", ABSENT])
 def test_a_node_takes_up_what_it_was_asked_for_and_nothing_else(hub: MemoryHub, node: MemoryPeer, named: str) -> None:
     dev = hub.logs_in("dev")
@@ -571,13 +404,3 @@ def test_a_denial_is_audited_in_words_that_no_terminal_obeys(hub: MemoryHub, nod
         texts = structs.asdict(record)
         del texts["at"], texts["command"]
         assert all(text.isprintable() and len(text) <= 1_027 for text in texts.values()), record
-
-
-def test_ones_own_looks_are_no_news(hub: MemoryHub, node: MemoryPeer) -> None:
-    owner, dev = subscribes(hub), hub.logs_in("dev")
-    _, session_id = shell(hub, dev, node)
-    look(hub, dev, node, session_id)
-    assert seen(hub, owner).watched_by == ()
-    look(hub, dev, node, session_id, history=True)
-    assert dev.hears(SessionHistoryResponse).ok
-    assert seen(hub, owner).watched_by == ()

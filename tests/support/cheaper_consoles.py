@@ -5,8 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from support.known_styles import KnownStyles
 from textual import strip
+from textual._compositor import Compositor
 from textual.css import stylesheet
+from textual.geometry import Region
 
 
 @contextmanager
@@ -14,6 +17,8 @@ def cheaper_consoles() -> Iterator[None]:
     """Have consoles show what they show, for less processor time."""
     with pytest.MonkeyPatch.context() as patch:
         _parse_once(patch)
+        _draw_what_nobody_puts_together(patch)
+        KnownStyles().patch(patch)
         # Each strip of each line has seven of these, for what is cut from it: to make them takes more than they save.
         patch.setattr(strip, "FIFOCache", lambda _maxsize: _NOTHING_KEPT)
         yield
@@ -40,6 +45,34 @@ def _parse_once(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(stylesheet, "tokenize_values", tokenize_once)
     patch.setattr(stylesheet, "parse", parse_once)
+
+
+def _draw_what_nobody_puts_together(patch: pytest.MonkeyPatch) -> None:
+    """Have widgets draw their lines for each frame, of which a console without a terminal makes nothing then.
+
+    What is made of them for pictures stays: it is simplified, or asked for as strips.
+    """
+    whole = Compositor.render_full_update
+
+    def render_full_update(self: Any, simplify: bool = False) -> Any:
+        if simplify:
+            return whole(self, simplify)
+        self._dirty_regions.clear()
+        return _drawn(self, self.size.region)
+
+    def render_partial_update(self: Any) -> None:
+        regions = self._dirty_regions.copy()
+        self._dirty_regions.clear()
+        if regions:
+            _drawn(self, Region.from_union(regions).intersection(self.size.region))
+
+    patch.setattr(Compositor, "render_full_update", render_full_update)
+    patch.setattr(Compositor, "render_partial_update", render_partial_update)
+
+
+def _drawn(compositor: Any, crop: Region) -> None:
+    for _ in compositor._get_renders(crop):
+        pass
 
 
 class _NothingKept:

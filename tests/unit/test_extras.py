@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.distributions import PYPROJECT, closure, modules_of, other_modules, requirements
+from support.in_one_test import in_one_test
 
 import omnyshell
 from omnyshell.extras import PARTS, MissingExtraException, needs, require
@@ -78,7 +79,7 @@ def test_each_extra_is_tried_alone() -> None:
     assert requirements("all") == set().union(*map(requirements, parts))
 
 
-@pytest.mark.parametrize("extra", ALONE)
+@in_one_test("extra", ALONE)
 def test_an_extra_brings_all_that_its_part_loads(extra: str) -> None:
     result = run_with(extra, "\n".join(f"import omnyshell.{name}" for name in ALONE[extra]))
     assert (result.returncode, result.stderr) == (0, "")

@@ -1,11 +1,11 @@
 """Hosts in one spelling, as they are compared and as they are dialled."""
 
-import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.hosts import dialled_host, host_and_port, is_loopback
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("host", "dialled"),
     [
         ("localhost", "localhost"),

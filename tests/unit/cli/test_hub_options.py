@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
+from support.in_one_test import in_one_test
 from support.stack import Certificates
 
 from omnyshell.cli.grammar.commands import HUB_START
@@ -73,7 +74,7 @@ def test_files_for_sinks_over_tls_arrive_where_the_sink_reads_them(certificates:
     open_sink(config.audit_sinks[0], config.audit_sink_tls).close()
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("option", "config"),
     [
         (option, config)

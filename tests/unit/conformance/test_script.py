@@ -1,6 +1,7 @@
 """The language of libvterm's scripts, read and played."""
 
 import pytest
+from support.in_one_test import in_one_test
 
 from conformance.libvterm.player import Player
 from conformance.libvterm.script import perl_bytes, steps_of
@@ -20,7 +21,7 @@ def test_perl_strings(expression: str, value: bytes) -> None:
     assert perl_bytes(expression) == value
 
 
-@pytest.mark.parametrize("expression", ["", "ab", '"a" x "b"', '"a" "b"', '("a"', "5"])
+@in_one_test("expression", ["", "ab", '"a" x "b"', '"a" "b"', '("a"', "5"])
 def test_what_is_no_string_is_said_to_be_none(expression: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the expression is all there is to say
         perl_bytes(expression)
@@ -37,7 +38,7 @@ def problems(script: str) -> dict[str, bool]:
     return {case: bool(problem) for case, problem in Player().play(script)}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("right", "wrong"),
     [
         ("?cursor = 0,5", "?cursor = 0,4"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.in_one_test import in_one_test
 
 from conformance import __main__ as program, alacritty, esctest, xterm_js
 from conformance.answering import Answering
@@ -115,7 +116,7 @@ def test_esctest2_is_run_as_a_program_in_a_terminal(tmp_path: Path) -> None:
     assert list(esctest.run(tmp_path)) == [Outcome("T:T")]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("output", "answer"),
     [
         ("\x1b[3;4H\x1b[?6n", "\x1b[?3;4;1R"),

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from examples.own_authenticator import REFUSED, SignedTokenAuthenticator, make_token
 from omnyshell import AuthException, LoginContext, PrincipalId, TokenCredential
@@ -50,7 +51,7 @@ def test_a_token_gives_its_roles_until_it_ends_and_no_longer() -> None:
     assert refusal(authenticator, ann()) == REFUSED
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "credential",
     [
         ann(principal="bob"),

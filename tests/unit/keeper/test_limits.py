@@ -1,11 +1,12 @@
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.keeper.limits import Limits, limits_of
 
 GIB = 1 << 30
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("said", "files"),
     [
         ({}, {}),
@@ -24,7 +25,7 @@ def test_what_a_file_says_is_what_the_system_gets(said: dict, files: dict) -> No
     assert limits_of(said).files() == files
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "wrong",
     [
         *({"session-memory": value} for value in ("", "2", "2GB", "GiB", "-1GiB", "1e3GiB", "1.2.3GiB", "nanGiB")),

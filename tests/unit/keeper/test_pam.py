@@ -3,6 +3,7 @@
 import ctypes
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.keeper.pam import _conversation
 
@@ -45,7 +46,7 @@ def test_what_modules_say_is_heard_and_answered_with_nothing() -> None:
     assert said == (SUCCESS, ["Welcome.", "Not \ufffd now.", ""], True)
 
 
-@pytest.mark.parametrize("style", [PROMPT_ECHO_OFF, PROMPT_ECHO_ON, RADIO, BINARY, 0, -1])
+@in_one_test("style", [PROMPT_ECHO_OFF, PROMPT_ECHO_ON, RADIO, BINARY, 0, -1])
 def test_who_is_asked_for_anything_gives_no_answer(style: int) -> None:
     assert conversed((style, b"Password: ")) == (FAILED, [], False)
     assert conversed((INFORMATION, b"Your turn."), (style, b"Password: ")) == (FAILED, [], False)

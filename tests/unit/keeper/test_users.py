@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.keeper.users import Account, Asker, RefusedError, Table, choose, is_persons_name, is_user_name, table_of
 
@@ -140,12 +141,12 @@ def test_names_are_plain(name: str) -> None:
         assert not name.isdecimal()
 
 
-@pytest.mark.parametrize("name", LIKE_ROOT)
+@in_one_test("name", LIKE_ROOT)
 def test_no_name_is_another_with_something_around_it(name: str) -> None:
     assert not is_persons_name(name)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "value",
     [
         *(

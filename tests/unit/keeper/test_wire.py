@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.keeper import wire
 from omnyshell.keeper.wire import REQUESTS, Frames, MalformedError, pack, parse_request
@@ -53,7 +54,7 @@ def test_each_verb_is_declared_and_tried() -> None:
     assert GOOD.keys() == REQUESTS.keys()
 
 
-@pytest.mark.parametrize("verb", GOOD)
+@in_one_test("verb", GOOD)
 def test_what_is_right_is_taken(verb: bytes) -> None:
     request = parse_request(body(verb, b"7", *GOOD[verb]))
     assert (request.verb, request.number) == (verb, b"7")
@@ -78,7 +79,7 @@ def test_what_is_for_somebody_is_completed_by_who_they_become() -> None:
                         parse_request(body(wire.START, b"1", *session, directory, wrong, b"1", word))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "rest",
     [
         (b"2", b"/bin/sh"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from support.declarations import DeclaredField, every_declaration, every_message, fields_of
+from support.in_one_test import in_one_test
 from support.message_samples import sample
 
 from omnyshell import FrameCodec, ProtocolException
@@ -67,7 +68,7 @@ def test_the_table_has_every_grammar() -> None:
     assert set(TABLE) == set(named())
 
 
-@pytest.mark.parametrize("name", TABLE)
+@in_one_test("name", TABLE)
 def test_what_fits_is_taken_and_what_does_not_is_refused(name: str) -> None:
     grammar, (good, bad) = named()[name], TABLE[name]
     assert [value for value in good if not grammar.fits(value)] == []
@@ -75,7 +76,7 @@ def test_what_fits_is_taken_and_what_does_not_is_refused(name: str) -> None:
     assert grammar.rule
 
 
-@pytest.mark.parametrize("name", TABLE)
+@in_one_test("name", TABLE)
 def test_no_text_that_fits_holds_what_a_terminal_obeys(name: str) -> None:
     grammar, (good, _) = named()[name], TABLE[name]
     for text in (value for value in good if isinstance(value, str) and len(value) < 64):
@@ -94,7 +95,7 @@ def _needs_one(field: DeclaredField) -> bool:
     return field.kind in (str, int, tuple[str, ...], dict[str, str])
 
 
-@pytest.mark.parametrize("declared", every_message(), ids=lambda cls: cls.TYPE)
+@in_one_test("declared", every_message(), ids=lambda cls: cls.TYPE)
 def test_a_message_with_one_improper_value_is_refused_and_the_field_named(declared: Any) -> None:
     codec = FrameCodec().learn(extension_messages())
     names = {id(grammar): name for name, grammar in named().items()}

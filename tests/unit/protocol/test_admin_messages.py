@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell import FrameCodec, ProtocolException
 from omnyshell.protocol.codec import encode_control
@@ -138,7 +139,7 @@ MINIMAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("type_", "read", "written"), MINIMAL)
+@in_one_test(("type_", "read", "written"), MINIMAL)
 def test_the_least_is_read_and_written_in_full(type_: str, read: dict[str, Any], written: dict[str, Any]) -> None:
     codec = admin.register(FrameCodec())
     frame = codec.decode_control(json.dumps({"t": type_, "d": read}).encode())

@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import SessionRejectedException
 from omnyshell.protocol.byte_text import carry_bytes, from_wire, has_bytes, is_text, shown, to_wire
@@ -28,7 +29,7 @@ def test_every_text_of_the_wire_has_one_spelling(wired: str) -> None:
     assert read == held(read.encode("utf-8", "surrogateescape"))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("wired", "read", "told"),
     [
         ("plain", "plain", "plain"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell import ControlFrame, DataFrame, DataOpcode, FrameCodec, Ping, ProtocolException
 from omnyshell.errors import ImproperValueException
@@ -89,7 +90,7 @@ def test_mutated_messages_are_refused_cleanly(data: st.DataObject) -> None:
     decode(text[:cut] + data.draw(st.text(max_size=2)) + text[cut:])
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "raw",
     [
         "",
@@ -110,7 +111,7 @@ def test_what_is_no_json_object_is_refused(raw: str) -> None:
     assert refused(raw) in ("frame", "t")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("raw", "field"),
     [
         ('{"d":{}}', "t"),

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell import FrameCodec, ProtocolException
 from omnyshell.protocol.codec import encode_control
@@ -98,7 +99,7 @@ MINIMAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("type_", "read", "written"), MINIMAL)
+@in_one_test(("type_", "read", "written"), MINIMAL)
 def test_the_least_is_read_and_written_in_full(type_: str, read: dict[str, Any], written: dict[str, Any]) -> None:
     codec = events.register(FrameCodec())
     frame = codec.decode_control(json.dumps({"t": type_, "d": read}).encode())
@@ -109,7 +110,7 @@ def test_the_table_has_every_message() -> None:
     assert {type_ for type_, _, _ in MINIMAL} == {message.TYPE for message in events.MESSAGES}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("type_", "data"),
     [
         ("events.subscribe", {}),

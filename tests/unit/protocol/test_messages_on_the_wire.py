@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-import pytest
 from support.declarations import every_message
+from support.in_one_test import in_one_test
 
 from omnyshell import ControlFrame, FrameCodec
 from omnyshell.protocol.messages import admin, events
@@ -369,7 +369,7 @@ def text(message_type: str, channel: int | None, data: dict[str, Any]) -> str:
     return json.dumps(envelope if channel is None else envelope | {"c": channel})
 
 
-@pytest.mark.parametrize(("message_type", "channel", "given", "written"), MINIMAL)
+@in_one_test(("message_type", "channel", "given", "written"), MINIMAL)
 def test_the_least_is_read_and_the_defaults_are_written(
     message_type: str, channel: int | None, given: dict[str, Any], written: dict[str, Any]
 ) -> None:
@@ -382,7 +382,7 @@ def test_the_least_is_read_and_the_defaults_are_written(
     assert json.loads(encoded) == json.loads(text(message_type, channel, written))
 
 
-@pytest.mark.parametrize(("message_type", "channel", "data"), FULL)
+@in_one_test(("message_type", "channel", "data"), FULL)
 def test_everything_given_is_kept(message_type: str, channel: int | None, data: dict[str, Any]) -> None:
     codec = every_codec()
     encoded = codec.encode(codec.decode(text(message_type, channel, data)))

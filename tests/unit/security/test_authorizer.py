@@ -1,5 +1,5 @@
-import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.model.principals import Principal
 from omnyshell.security.authorizer import (
@@ -19,7 +19,7 @@ def labels(roles):
     return {"zone": "eu"} if roles is None else {"zone": "eu", ALLOW_ROLES_LABEL: roles}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("roles", "node", "hub", "allowed"),
     [
         ({"dev"}, "dev", None, True),
@@ -54,7 +54,7 @@ def test_a_hub_that_sets_no_labels_leaves_it_to_the_node():
     assert RoleBasedAuthorizer().may_open(Principal("alice", frozenset({"dev"})), labels("dev"), {})
 
 
-@pytest.mark.parametrize("action", list(Action))
+@in_one_test("action", list(Action))
 def test_a_listed_role_means_everything_but_public_ports_and_sessions_of_others(action):
     authorizer, node = RoleBasedAuthorizer(), NodeResource("n1", labels("dev"))
     found = authorizer.decide(Principal("alice", frozenset({"dev"})), action, node)
@@ -63,7 +63,7 @@ def test_a_listed_role_means_everything_but_public_ports_and_sessions_of_others(
     assert not authorizer.decide(Principal("alice", frozenset({"dev"})), action, OWN_MACHINE).allowed
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("node", "hub", "why", "needed"),
     [
         (None, None, "the node has no allow-roles", ("admin",)),
@@ -105,7 +105,7 @@ class Opening:
         return principal.id in self.allowed and node_labels == {"a": "b"} and hub_labels == {"c": "d"}
 
 
-@pytest.mark.parametrize("action", list(Action))
+@in_one_test("action", list(Action))
 def test_an_authorizer_of_version_0_1_goes_on_and_opens_no_public_port_by_itself(action):
     authorizer = with_decisions(Opening("alice", "root"))
     node = NodeResource("n1", {"a": "b"}, {"c": "d"})

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from support.in_one_test import in_one_test
 from support.pki import YEAR, Issued, issue, root, weak_key
 
 from omnyshell.security.cert_chain import Authorities
@@ -38,7 +39,7 @@ def test_nothing_is_wrong_with_a_whole_chain() -> None:
     assert told(own.chain, "hub.example") == {}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("make", "kind", "words"),
     [
         (lambda: server(start=NOW - 2 * DAY, life=DAY).chain, Fault.EXPIRED, "it expired on 2031-05-03 12:00 UTC"),
@@ -97,7 +98,7 @@ def test_the_order_of_a_chain() -> None:
     assert "'CN=stray' is no part of its chain" in told([leaf, between, top, stray])[Fault.DISORDERED]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("life", "left", "daily", "at_start"),
     [
         (800 * DAY, 31 * DAY, False, False),

@@ -1,12 +1,12 @@
 """Names in certificates: what a client that dials accepts, and which two certificates can be dialled by one name."""
 
-import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.security.cert_names import covers, shared_name
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("names", "host", "accepted"),
     [
         (["hub.example"], "HUB.Example.", True),
@@ -26,7 +26,7 @@ def test_what_a_client_accepts(names: list[str], host: str, accepted: bool) -> N
     assert covers(names, host) is accepted
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("ours", "theirs", "shared"),
     [
         ("hub.example", "HUB.example.", True),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from support.in_one_test import in_one_test
 from support.pki import Issued, issue, root
 from support.pki_worlds import problems
 
@@ -198,7 +199,7 @@ SAFE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("make", [*UNSAFE, *UNTOLD])
+@in_one_test("make", [*UNSAFE, *UNTOLD])
 def test_what_is_shared_is_told(make: Callable[[], Case]) -> None:
     assert shared(make())
 

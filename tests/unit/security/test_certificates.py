@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.clock import SystemClock
 from omnyshell.errors import CertGeneratorException
@@ -301,7 +302,7 @@ def test_a_directory_that_cannot_be_made(tmp_path):
         CertGenerator().generate(tmp_path / "file" / "certs", ["hub"])
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("host", "value"),
     [
         ("hub.example.com", "hub.example.com"),
@@ -319,7 +320,7 @@ def test_hosts(host, value):
     assert host_to_general_name(host).value == value
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "host",
     [
         "", " ", ".", "a..b", "-a", "a-", "*", "*.", "a.*.b", "*a.b", "hub:8443", "[::1]:8443", "https://hub",

@@ -5,6 +5,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey as RawKey
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import AuthException, ErrorCodes
 from omnyshell.protocol.messages.handshake import AuthRequest
@@ -108,7 +109,7 @@ def test_binding_without_the_hubs_key_is_a_mistake_of_the_caller():
         PublicKeyCredentialProvider("alice", KEY).auth_request(context, bind=True)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "request_",
     [
         AuthRequest(principal="alice"),
@@ -128,7 +129,7 @@ def test_unknown_method_or_missing_field(request_):
     assert caught.value.code == ErrorCodes.AUTH_FAILED
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "fields",
     [
         {"method": "token", "token": ""},

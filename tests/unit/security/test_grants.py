@@ -6,6 +6,7 @@ from itertools import permutations
 import pytest
 from hypothesis import given, strategies as st
 from msgspec import structs
+from support.in_one_test import in_one_test
 
 from omnyshell import ConfigException, RoleBasedAuthorizer
 from omnyshell.model.principals import Principal
@@ -121,7 +122,7 @@ def test_the_rules_of_version_0_1_for_public_ports():
     assert not decide([commands], Principal("bob"), Action.EXPOSE, node, open_node_tunnels=True).allowed
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("deny", "own", "hubs", "covers"),
     [
         (False, "prod", None, True),
@@ -142,7 +143,7 @@ def test_labels_of_hub_and_node(deny, own, hubs, covers):
     assert grant.covers(NodeResource("n1", *labels)) is covers
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("pattern", "node_id", "covers"),
     [
         ("web-*", "web-1", True),
@@ -190,7 +191,7 @@ def test_a_text_stands_for_a_list_of_one(key):
     assert read_grant(GOOD | {key: text}, "g") == read_grant(GOOD | {key: [text]}, "g")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("changes", "key", "words"),
     [
         ({"role": ["web"]}, "role", "there is no key 'role' in a grant; did you mean 'roles'"),

@@ -7,6 +7,7 @@ import stat
 import struct
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.security import machine
@@ -61,7 +62,7 @@ def test_hub_uid_of_a_certificate_without_a_key_to_find():
     assert UidComputer(FACTS).hub(b"opaque").value == expected("hub_", b"omnyshell:hub:v1", b"opaque", *TEXTS)
 
 
-@pytest.mark.parametrize("text", ["", "nod_", "usr_abc", "nod_a/b", "nod_abc\n", "NOD_abc"])
+@in_one_test("text", ["", "nod_", "usr_abc", "nod_a/b", "nod_abc\n", "NOD_abc"])
 def test_uid_that_is_none(text):
     with pytest.raises(ValueError, match="not a UID"):
         OmnyUid(text)
@@ -105,7 +106,7 @@ def test_os_names(system, name):
     assert os_name(system) == name
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("reported", "name"),
     [
         ("x86_64", "x64"),

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.security.key_files import (
@@ -35,7 +36,7 @@ def is_same(one, other=KEY):
     return one.private_bytes_raw() == other.private_bytes_raw()
 
 
-@pytest.mark.parametrize("passphrase", PASSPHRASES)
+@in_one_test("passphrase", PASSPHRASES)
 def test_what_is_written_under_a_passphrase_is_read_with_it_alone(passphrase):
     data = encode_private_key(KEY, passphrase)
     assert is_encrypted(data)
@@ -70,9 +71,9 @@ def test_a_passphrase_for_a_plain_key_is_not_looked_at(kind):
     assert is_same(decode_private_key(written(KEY, kind), b"whatever", Path("id")))
 
 
-@pytest.mark.parametrize("kind", FORMATS)
-@pytest.mark.parametrize("passphrase", [None, b"secret"])
-@pytest.mark.parametrize("other", [ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)])
+@in_one_test("kind", FORMATS)
+@in_one_test("passphrase", [None, b"secret"])
+@in_one_test("other", [ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)])
 def test_other_kinds_of_keys_are_told(kind, passphrase, other):
     with pytest.raises(ConfigException, match="id holds a private key, but not an Ed25519 one"):
         decode_private_key(written(other, kind, passphrase), passphrase, Path("id"))

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from hypothesis import example, given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import AuthException, ConfigException
 from omnyshell.security.files import write_private
@@ -55,7 +56,7 @@ def test_base64_has_one_spelling_a_form_and_nothing_else(text):
     assert text in {standard, standard.rstrip("="), url_safe, url_safe.rstrip("=")}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "text", ["AAAA\n", " AAAA", "AA AA", "A", "AAAAA", "AA=", "AAA==", "AAAA=", "AB", "+-AA", "AA%3D%3D", "\u0661AAA"]
 )
 def test_base64_refuses(text):

@@ -1,5 +1,6 @@
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.security import login_limit
@@ -21,7 +22,7 @@ def hammer(limiter, attempts, address="192.0.2.1", principal="alice"):
     )
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "count", "period"),
     [("10/min", 10, 60), ("5/s", 5, 1), ("100/h", 100, 3600), (" 1/min ", 1, 60), ("0", 0, 60), ("0/s", 0, 1)],
 )
@@ -29,7 +30,7 @@ def test_limit_is_parsed(text, count, period):
     assert LoginLimit.parse(text) == LoginLimit(count, period)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "text", ["", "10", "10/", "/min", "-1/min", "10/day", "1.5/s", "10 / min", "\u0661/min", "1e9/s", "9999999/s"]
 )
 def test_limit_that_is_wrong(text):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell import ConfigException
 from omnyshell.security import sealed_stream
@@ -52,7 +53,7 @@ SEALED = sealed(CONTENTS, QuickLock())
 ENDS = [len(MAGIC), len(MAGIC) + 33, len(MAGIC) + 33 + PIECE + 16, len(MAGIC) + 33 + 2 * (PIECE + 16), len(SEALED) - 1]
 
 
-@pytest.mark.parametrize("size", [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE])
+@in_one_test("size", [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE])
 def test_what_is_sealed_is_opened(size: int) -> None:
     contents = b"x" * size
     assert opened(sealed(contents, QuickLock()), QuickLock()) == contents

@@ -8,6 +8,7 @@ from weakref import ref
 
 import pytest
 from support.deadline import DEADLINE
+from support.in_one_test import in_one_test
 
 from omnyshell.terminal import Emulator
 from omnyshell.terminal.following.follower import Follower, draw_for
@@ -228,7 +229,7 @@ def test_styles_that_come_as_others_go_do_not_wait_for_the_collector_together() 
     assert most < 20_000
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "attack",
     ["\x1b[2J", "\x1b[H\x1b[J", "\x1b[50;1H\x1b[1J", "\x1bc", "\x1b[H\x1b[50L", "\x1b[H\x1b[50M", "\x1b[50T",
      "\x1b[50S", "\x1b#8", "\x1b[?1047l", "\x1b[?1049l\x1b[?1049h"],

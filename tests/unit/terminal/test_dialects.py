@@ -1,6 +1,6 @@
 """What only one kind of terminal understands."""
 
-import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.snapshot import paint, state
@@ -16,8 +16,8 @@ def shown(output: bytes, term: str, *, bytewise: bool = False) -> list[str]:
     return [line.rstrip() for line in screen.display]
 
 
-@pytest.mark.parametrize("bytewise", [False, True])
-@pytest.mark.parametrize(
+@in_one_test("bytewise", [False, True])
+@in_one_test(
     ("output", "term", "lines"),
     [
         (TITLED, "screen", ["$ ls"]),
@@ -68,8 +68,8 @@ STRINGS = {
 }
 
 
-@pytest.mark.parametrize("string", STRINGS)
-@pytest.mark.parametrize("end", ["\x07", "\x1b\\", "\x9c"])
+@in_one_test("string", STRINGS)
+@in_one_test("end", ["\x07", "\x1b\\", "\x9c"])
 def test_a_string_is_carried_out_where_it_ends(string: str, end: str) -> None:
     data = f"\x1b]2;before\x07\x1b{string}{end}x".encode()
     for cut in range(len(data)):
@@ -84,8 +84,8 @@ def test_a_string_is_carried_out_where_it_ends(string: str, end: str) -> None:
         assert state(painted) == state(screen)
 
 
-@pytest.mark.parametrize("string", STRINGS)
-@pytest.mark.parametrize("abort", ["\x1b[2C", "\x1b\x1b\\", "\x18", "\x1a", "\x1b7", "\x1b]2;before\x07", "\x1bP\x9c"])
+@in_one_test("string", STRINGS)
+@in_one_test("abort", ["\x1b[2C", "\x1b\x1b\\", "\x18", "\x1a", "\x1b7", "\x1b]2;before\x07", "\x1bP\x9c"])
 def test_a_string_that_another_sequence_aborts_is_not_carried_out_as_in_xterm(string: str, abort: str) -> None:
     data = f"\x1b]2;before\x07\x1b{string}{abort}x".encode()
     for cut in range(len(data)):

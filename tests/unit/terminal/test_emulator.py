@@ -2,6 +2,7 @@
 
 import pyte
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.snapshot import plain_text, reset_sequence
@@ -29,7 +30,7 @@ def text_after(output: str | bytes, columns: int = 10, lines: int = 4) -> list[s
     return [line.rstrip() for line in screen_after(output, columns, lines).display]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("output", "shown"),
     [
         ("one\r\ntwo", ["one", "two", "", ""]),
@@ -81,7 +82,7 @@ def test_text(output: str, shown: list[str]) -> None:
     assert [line.rstrip() for line in bytewise.display] == shown
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("sgr", "look"),
     [
         ("2", Look(flags=DIM)),
@@ -191,7 +192,7 @@ def test_plain_text_keeps_wide_characters_whole() -> None:
     assert plain_text(screen_after("")) == ""
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("output", "lines"),
     [
         ("a\x1b[0T", ["a", ""]),

@@ -5,6 +5,7 @@ import time
 import tracemalloc
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.sequences.events import Bell, ClipboardWrite, TitleChanged
@@ -30,7 +31,7 @@ ENDLESS = {
 }
 
 
-@pytest.mark.parametrize("kind", ENDLESS)
+@in_one_test("kind", ENDLESS)
 def test_memory_stays_bounded(kind: str) -> None:
     data = ENDLESS[kind]
     screen = Emulator(80, 24, answering=True)
@@ -117,8 +118,8 @@ def test_can_and_sub_abort() -> None:
     assert screen.title == ""
 
 
-@pytest.mark.parametrize("size", [99_000, 999_000, 1_020_000, 3_000_000])
-@pytest.mark.parametrize("piece", [4096, 1 << 20])
+@in_one_test("size", [99_000, 999_000, 1_020_000, 3_000_000])
+@in_one_test("piece", [4096, 1 << 20])
 def test_what_is_too_much_for_the_clipboard_is_told(size: int, piece: int) -> None:
     screen = Emulator(80, 24)
     data = b"\x1b]52;c;" + base64.b64encode(bytes(size)) + b"\x07after"
@@ -131,7 +132,7 @@ def test_what_is_too_much_for_the_clipboard_is_told(size: int, piece: int) -> No
     assert screen.display[0].startswith("after")
 
 
-@pytest.mark.parametrize("text", ["", "a", "ab", "abc", "abcd", "漢字é"])
+@in_one_test("text", ["", "a", "ab", "abc", "abcd", "漢字é"])
 def test_what_is_for_the_clipboard_needs_no_padding(text: str) -> None:
     encoded = base64.b64encode(text.encode()).rstrip(b"=")
     screen = Emulator(20, 4)
@@ -145,9 +146,9 @@ def test_what_is_not_base64_is_nothing_for_the_clipboard() -> None:
     assert screen.take_events() == []
 
 
-@pytest.mark.parametrize("shift", [b"\x1bN", b"\x1bO"])
-@pytest.mark.parametrize("before", [b"", b"a", "漢".encode(), "👩\u200d".encode()])
-@pytest.mark.parametrize("after", ["\u200d", "\u200d👩", "\u0301", "漢\u200d"])
+@in_one_test("shift", [b"\x1bN", b"\x1bO"])
+@in_one_test("before", [b"", b"a", "漢".encode(), "👩\u200d".encode()])
+@in_one_test("after", ["\u200d", "\u200d👩", "\u0301", "漢\u200d"])
 def test_a_joiner_alone_after_a_single_shift_does_not_stop_the_screen(shift: bytes, before: bytes, after: str) -> None:
     screen = Emulator(10, 2)
     screen.feed(before + shift)

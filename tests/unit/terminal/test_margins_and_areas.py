@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import given, settings, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.model.sessions import Widths
 from omnyshell.terminal.emulator import Emulator
@@ -22,7 +23,7 @@ def shown(output: str, columns: int = 10, lines: int = 4) -> list[str]:
     return [line.rstrip() for line in screen.display]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("output", "lines"),
     [
         # Two panes side by side: only the right one scrolls.
@@ -49,7 +50,7 @@ def test_what_was_seen_to_be_wrong(output: str, lines: list[str]) -> None:
 MARGINS = "\x1b[?69h\x1b[3;6s"
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("output", "lines"),
     [
         ("\x1b[2;3H123456", ["abcdefghij", "kl1234qrst", "uv56yzABCD", "EFGHIJKLMN"]),
@@ -104,7 +105,7 @@ def test_without_mode_69_the_cursor_is_saved() -> None:
     assert shown("ab\x1b[3;5scd\x1b[uX\x1b[4;9s") == ["abXd", "", "", ""]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("output", "lines"),
     [
         ("\x1b[2;3;3;5$z", ["abcdefghij", "kl   pqrst", "uv   zABCD", "EFGHIJKLMN"]),
@@ -125,7 +126,7 @@ def test_rectangles(output: str, lines: list[str]) -> None:
     assert shown(BOX + output) == lines
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("output", "line"),
     [
         ('\x1b[1"qab\x1b[0"qcd\x1b[2;1H\x1b[1A\x1b[?K', "ab"),
@@ -164,7 +165,7 @@ def test_attributes_of_areas() -> None:
     assert looks("\x1b[31mab\x1b[0;44m\x1b[35;1;1;1;1$x")[:2] == [Look(fg=1, bg=4), Look(fg=1)]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("output", "lines"),
     [
         ("\x1b[?45h0123456789ab\x1b[4DX", ["01234567X9", "ab", "", ""]),

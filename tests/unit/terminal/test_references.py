@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-import pytest
+from support.in_one_test import in_one_test
 from support.terminal_references.cells import Cell, Screen, load
 from support.terminal_references.compare import Difference, differences, ours, screen_of, size_of
 
@@ -49,7 +49,7 @@ def is_undisputed(difference: Difference, screens: dict[str, Screen]) -> bool:
     return screens["xterm"].rows[y][x] == screens["tmux"].rows[y][x]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@in_one_test("name", NAMES)
 def test_the_screen_equals_both_references(name: str) -> None:
     path = RECORDINGS / f"{name}.bin"
     screens = load(REFERENCES / f"{name}.json")
@@ -59,15 +59,15 @@ def test_the_screen_equals_both_references(name: str) -> None:
     assert shown.cursor == screens["xterm"].cursor == screens["tmux"].cursor
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("chunk", [1, 7])
+@in_one_test("name", NAMES)
+@in_one_test("chunk", [1, 7])
 def test_chunks_of_any_size_give_the_same_screen(name: str, chunk: int) -> None:
     path = RECORDINGS / f"{name}.bin"
     data = path.read_bytes()[:6_000]
     assert ours(data, *size_of(path), chunk) == ours(data, *size_of(path))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@in_one_test("name", NAMES)
 def test_a_snapshot_at_any_point_goes_on_like_its_original(name: str) -> None:
     path = RECORDINGS / f"{name}.bin"
     data = path.read_bytes()

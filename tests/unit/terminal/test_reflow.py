@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import example, given, strategies as st
+from support.in_one_test import in_one_test
 from support.terminal_output import output
 
 from omnyshell.terminal.emulator import Emulator
@@ -47,7 +48,7 @@ def test_a_line_that_began_in_the_history_is_joined() -> None:
     assert (screen.cursor.y, screen.cursor.x) == (0, 35)
 
 
-@pytest.mark.parametrize("width", [1, 3, 7, 10, 13, 40])
+@in_one_test("width", [1, 3, 7, 10, 13, 40])
 def test_the_cursor_stays_on_its_character(width: int) -> None:
     screen = Emulator(20, 8, scrollback=100)
     screen.feed(b"one\r\nabcdefghijklmnopqrstuvwxyz\r\nlast\x1b[2;18H")
@@ -119,7 +120,7 @@ def test_a_background_to_the_edge_comes_back() -> None:
     assert whole(screen) == before
 
 
-@pytest.mark.parametrize("width", range(1, 20))
+@in_one_test("width", range(1, 20))
 def test_a_background_behind_the_text_comes_back(width: int) -> None:
     screen = Emulator(20, 3, scrollback=100)
     screen.feed(b"0123456789abcdef\x1b[41m\x1b[K\x1b[m\r\n")

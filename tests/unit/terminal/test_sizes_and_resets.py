@@ -1,6 +1,7 @@
 """Rows of double width, DECCOLM, DECSCL, and both titles, as xterm has them."""
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.snapshot import paint, reset_sequence, state
@@ -22,7 +23,7 @@ def text(screen: Emulator) -> list[str]:
     return [line.rstrip() for line in screen.display]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("output", "lines"),
     [
         (DOUBLE + "abcdefg", ["abcde", "fg", "", ""]),
@@ -88,8 +89,8 @@ def test_a_row_of_double_width_is_cut_and_not_wrapped_anew_where_the_screen_gets
     assert text(screen) == ["xxxde", "xxxt", "", ""]
 
 
-@pytest.mark.parametrize("size", [(4, 3), (4, 20), (2, 2), (9, 9)])
-@pytest.mark.parametrize("row", ["\x1b[1H", "\x1b[2H", "\x1b[3H"])
+@in_one_test("size", [(4, 3), (4, 20), (2, 2), (9, 9)])
+@in_one_test("row", ["\x1b[1H", "\x1b[2H", "\x1b[3H"])
 def test_a_row_of_double_width_is_no_part_of_a_line_that_is_wrapped_anew(row: str, size: tuple[int, int]) -> None:
     screen = after("abcdefghijklmnopqrstuvwxyz" + row + DOUBLE)
     screen.resize(*size)
@@ -110,7 +111,7 @@ def test_text_is_drawn_plainly_again_when_no_row_is_of_double_width() -> None:
     assert screen.cursor.x == 10
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("output", "lines"),
     [
         ("text\x1b[?3h!", ["text!", "", "", ""]),
@@ -140,7 +141,7 @@ def test_resetting_side_margins_leaves_those_above_and_below() -> None:
     assert screen.margins is not None
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("output", "window", "icon"),
     [
         ("\x1b]0;both\x07", "both", "both"),
@@ -181,8 +182,8 @@ def test_special_colours_go_by_two_numbers(output: str, left: int) -> None:
     assert len(after(output).settings.values) == left
 
 
-@pytest.mark.parametrize("output", ["ab" + DOUBLE, UPPER + "\x1b[2;1H" + LOWER])
-@pytest.mark.parametrize("size", [(4, 1), (3, 21), (2, 2)])
+@in_one_test("output", ["ab" + DOUBLE, UPPER + "\x1b[2;1H" + LOWER])
+@in_one_test("size", [(4, 1), (3, 21), (2, 2)])
 def test_what_got_another_size_after_it_was_wrapped_is_resized(output: str, size: tuple[int, int]) -> None:
     screen = Emulator(1, 5, scrollback=9)
     screen.feed(output.encode())

@@ -4,6 +4,7 @@ import random
 
 import pytest
 from hypothesis import example, given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.snapshot import state
@@ -82,7 +83,7 @@ def test_runs_wait_no_longer_than_they_take_less_memory_than_cells() -> None:
         assert len(row.runs) <= 144
 
 
-@pytest.mark.parametrize("width", range(3, 9))
+@in_one_test("width", range(3, 9))
 def test_a_text_that_was_wrapped_is_whole_where_it_comes_again(width: int) -> None:
     text = b"\x1b[1;36mavahi\x1b[0m is \x1b[1;32m" + b"%d\x1b[m" % width
     Emulator(width, 3).feed(text)

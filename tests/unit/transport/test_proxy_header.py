@@ -5,6 +5,7 @@ import struct
 
 import pytest
 from hypothesis import assume, given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.transport.proxy_header import MAX_LENGTH, ProxyHeaderError, ProxyHeaderReader, crc32c
 
@@ -86,7 +87,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", GOOD)
+@in_one_test("name", GOOD)
 def test_a_header_is_read_in_every_piece_and_nothing_behind_it(name):
     data, address = GOOD[name]
     for cut in range(len(data) + 1) if len(data) < 400 else (1, 12, 16, 17, 28, len(data) - 1):
@@ -96,7 +97,7 @@ def test_a_header_is_read_in_every_piece_and_nothing_behind_it(name):
     assert (reader.wants, reader.address, rest) == (0, address, b"TLS")
 
 
-@pytest.mark.parametrize("name", GOOD)
+@in_one_test("name", GOOD)
 def test_a_header_that_is_cut_off_is_never_whole(name):
     data, _ = GOOD[name]
     for size in range(min(len(data), 400)):
@@ -105,7 +106,7 @@ def test_a_header_that_is_cut_off_is_never_whole(name):
         assert rest == b""
 
 
-@pytest.mark.parametrize("name", BAD)
+@in_one_test("name", BAD)
 def test_what_is_none_is_refused_in_every_piece(name):
     data = BAD[name]
     for cuts in ([], range(len(data)), *([cut] for cut in range(1, min(len(data), 60)))):

@@ -3,6 +3,7 @@ from collections import Counter
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.transport import strangers
@@ -44,7 +45,7 @@ def test_a_limit_is_parsed_and_written(text, limit):
     assert StrangerLimit.parse(str(parsed)) == parsed
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "text",
     [
         "",
@@ -179,8 +180,8 @@ def test_known_addresses_together_have_an_end_too():
     assert len(door) == 2 * IN_ALL.full
 
 
-@pytest.mark.parametrize("count", [1, 2, 4, 15])
-@pytest.mark.parametrize("chance", [never, always])
+@in_one_test("count", [1, 2, 4, 15])
+@in_one_test("chance", [never, always])
 def test_whoever_comes_from_elsewhere_takes_the_place_of_one_who_has_many(count, chance):
     by_address, in_all = StrangerLimit(200, 30, 400), StrangerLimit(600, 30, 1200)
     door = doorway(chance, in_all, by_address)

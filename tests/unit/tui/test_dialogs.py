@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import (
     AuthorizationException,
@@ -41,7 +42,7 @@ def test_what_is_no_port_is_explained(text: str) -> None:
             port_number(text)
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "٣", "100000", "9" * 5000])
+@in_one_test("text", ["0", "-1", "1.5", "x", "٣", "100000", "9" * 5000])
 def test_what_is_no_number_of_machines_is_explained(text: str) -> None:
     with pytest.raises(ValueError, match="such as 100"):
         how_many(text)
@@ -50,7 +51,7 @@ def test_what_is_no_number_of_machines_is_explained(text: str) -> None:
         how_many("")
 
 
-@pytest.mark.parametrize("text", ["0000070000", "00080x", "-1", "65536", "٣", "1.5"])
+@in_one_test("text", ["0000070000", "00080x", "-1", "65536", "٣", "1.5"])
 def test_a_number_in_disguise_is_no_port(text: str) -> None:
     with pytest.raises(ValueError, match="1 to 65535"):
         port_number(text)
@@ -65,7 +66,7 @@ def test_a_target_is_needed_and_a_node_is_this_machine_if_not_given() -> None:
         target_port("")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("reader", "text"),
     [
         (exposer, "web 1"),

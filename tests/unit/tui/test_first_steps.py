@@ -1,7 +1,7 @@
 """What is said where there is nothing yet."""
 
-import pytest
 from support.console import StillClock, node, say, snapshot
+from support.in_one_test import in_one_test
 
 from omnyshell.model.admin import RightInfo
 from omnyshell.model.live import NodePresence, OwnRights
@@ -13,7 +13,7 @@ VIEWER = OwnRights(principal="ann", roles=("viewer",))
 NO_SHELL = RightInfo(right="shell", allowed=False, why="no grant gives it", needed=("ops",))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("own", "nodes", "said"),
     [
         (ADMIN, [], "No nodes yet. Press i among the nodes to invite one."),

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from hypothesis import given, strategies as st
 from rich.cells import cell_len
+from support.in_one_test import in_one_test
 
 from omnyshell.durations import format_duration
 from omnyshell.tui.formats import RATE_FLOOR, Tone, age, fitted, hanging, left, milliseconds, rate, size
@@ -13,14 +13,14 @@ from omnyshell.tui.widgets.header import History
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("seconds", "text"), [(-5, "0s"), (0, "0s"), (59.9, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"), (90_000, "1d")]
 )
 def test_spans(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("count", "text"),
     [
         (0, "0B"),

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.tui.key_map import FIXED, read_keys, textual_name
@@ -49,7 +50,7 @@ def test_each_key_has_a_name_of_its_own_and_can_be_mapped(tmp_path: Path) -> Non
             assert same.keys == "f12"
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("key", "name"),
     [
         ("x", "x"),

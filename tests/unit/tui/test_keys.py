@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from support.in_one_test import in_one_test
 from textual.binding import Binding
 
 from omnyshell.tui.app import ConsoleApp
@@ -40,7 +41,7 @@ def test_no_key_means_two_things_at_once(contexts: tuple[Context, ...]) -> None:
     assert [key for key, count in counted.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("context", OWNERS)
+@in_one_test("context", OWNERS)
 def test_every_key_does_something(context: Context) -> None:
     for entry in keys_of(context):
         assert hasattr(OWNERS[context], f"action_{entry.action.partition('(')[0]}"), entry

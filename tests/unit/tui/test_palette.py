@@ -1,13 +1,14 @@
 """How the palette finds words."""
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.tui.palette import worth
 
 TITLE, ABOUT = "Lock", "Nobody may do anything on the node   shift+l"
 
 
-@pytest.mark.parametrize("query", ["lock", "LOC", "node lock", "anything nobody", "any", "shift+l", "ode"])
+@in_one_test("query", ["lock", "LOC", "node lock", "anything nobody", "any", "shift+l", "ode"])
 def test_words_are_found_in_title_and_description_in_any_order(query: str) -> None:
     assert 0 < worth(query, TITLE, ABOUT) <= 1
 

@@ -3,8 +3,8 @@
 from itertools import product
 from typing import Any
 
-import pytest
 from support.console import a_day_at_work, node, session, tunnel
+from support.in_one_test import in_one_test
 
 from omnyshell.clock import SystemClock
 from omnyshell.model.admin import RightInfo
@@ -85,7 +85,7 @@ def may(need: Need | None, name: str, roles: tuple[str, ...], rights: set[str]) 
     return bool(given & rights) and ("others" in rights or not is_beyond)
 
 
-@pytest.mark.parametrize("role", ROLES)
+@in_one_test("role", ROLES)
 def test_each_action_of_each_role_is_allowed_or_answered(role: str) -> None:
     roles, rights = ROLES[role]
     says = Says(roles, rights)
@@ -99,7 +99,7 @@ def test_each_action_of_each_role_is_allowed_or_answered(role: str) -> None:
             assert why.count("it takes the role") + why.count("It takes the role") == 1, "and what is missing"
 
 
-@pytest.mark.parametrize("need", [None, *Need])
+@in_one_test("need", [None, *Need])
 def test_a_hub_that_tells_no_rights_is_asked(need: Need | None) -> None:
     says = Says((), set())
     says.own = None

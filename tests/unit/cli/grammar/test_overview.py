@@ -1,11 +1,12 @@
 """What is said of words that begin no command."""
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.cli.grammar.overview import similar, without_command
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("line", "commands"),
     [
         ("exce", ["exec"]),

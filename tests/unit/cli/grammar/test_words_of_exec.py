@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.cli.grammar.command import Command
 from omnyshell.cli.grammar.commands import COMMANDS, OF_0_1_0_EXEC
@@ -22,7 +23,7 @@ def read(line: str) -> tuple[list[str], dict[str, Any]]:
     return options["rest"], given
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("line", "rest", "given"),
     [
         ("exec n1 ls", "ls", {}),
@@ -48,7 +49,7 @@ def test_whose_a_word_is(line: str, rest: str, given: dict[str, Any]) -> None:
     assert options == {"node": "n1", **given}
 
 
-@pytest.mark.parametrize("option", [option for option in EXEC.options if option.name.startswith("--")])
+@in_one_test("option", [option for option in EXEC.options if option.name.startswith("--")])
 def test_an_option_is_its_own_before_the_command_and_behind_its_first_word_only_where_it_was(option: Any) -> None:
     word = option.choices[0] if option.choices else "3"
     words = option.name if option.kind == "flag" else f"{option.name} {word}"
@@ -62,7 +63,7 @@ def test_an_option_is_its_own_before_the_command_and_behind_its_first_word_only_
         assert (rest, given) == (["ls", *words.split()], {"node": "n1"})
 
 
-@pytest.mark.parametrize("places", list(itertools.product((0, 1, 2), repeat=2)))
+@in_one_test("places", list(itertools.product((0, 1, 2), repeat=2)))
 def test_options_of_0_1_0_may_stand_anywhere_around_node_and_command(places: tuple[int, int]) -> None:
     words = ["n1", "true"]
     for place, option in sorted(zip(places, ("--cwd=/", "--env=A=b"), strict=True), reverse=True):

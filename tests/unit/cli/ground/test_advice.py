@@ -1,6 +1,7 @@
 """What a failure tells to do depends on what was asked."""
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell import (
     AuthException,
@@ -18,7 +19,7 @@ from omnyshell.services.client.admin import AdminRequestException
 RIGHTS = "`omnyshell access web-1` says what you may do"
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("words", "code", "says"),
     [
         ("hub drop", "not_found", "`omnyshell hub peers` shows"),

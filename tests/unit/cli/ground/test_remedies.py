@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from support.in_one_test import in_one_test
 
 import omnyshell
 from omnyshell.cli.grammar.commands import COMMANDS
@@ -72,7 +73,7 @@ def test_the_command_line_knows_how_each_remedy_is_done() -> None:
     assert set(REMEDIES) == set(Remedy)
 
 
-@pytest.mark.parametrize("remedy", Remedy)
+@in_one_test("remedy", Remedy)
 def test_the_options_that_a_remedy_names_are_there(remedy: Remedy) -> None:
     known = {option.name for command in COMMANDS for option in command.options}
     assert set(OPTION.findall(REMEDIES[remedy])) <= known

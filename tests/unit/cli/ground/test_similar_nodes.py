@@ -1,13 +1,14 @@
 """Which nodes are suggested in place of one that is not connected."""
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.cli.ground.similar_nodes import is_said_as_to_ssh, similar
 
 KNOWN = ["web-1", "web-2", "Database", "n1"]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("said", "meant"),
     [
         ("wbe-1", ["web-1", "web-2"]),

@@ -3,6 +3,7 @@
 from argparse import Namespace
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.cli.grammar.parsing import find_command, parse
 from omnyshell.cli.ground.access import split_user
@@ -18,8 +19,8 @@ def read(line: str) -> Namespace:
     return options
 
 
-@pytest.mark.parametrize("command", ["exec", "connect"])
-@pytest.mark.parametrize(
+@in_one_test("command", ["exec", "connect"])
+@in_one_test(
     ("words", "user"),
     [
         ("db-1", None),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.hostile import HOSTILE_TEXTS, unprintable
+from support.in_one_test import in_one_test
 
 import omnyshell.cli
 from omnyshell.cli.ground.output import complain, fail, say, say_json, say_table
@@ -64,8 +65,8 @@ def test_json_says_the_same_and_is_printable(text: str, capsys: pytest.CaptureFi
     assert (unprintable(line), "\n" in line, json.loads(line)) == ([], False, {text: [text]})
 
 
-@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
-@pytest.mark.parametrize("is_json", [False, True])
+@in_one_test("text", TEXTS, ids=range(len(TEXTS)))
+@in_one_test("is_json", [False, True])
 def test_a_log_line_is_one_line_and_printable(text: str, is_json: bool) -> None:
     try:
         raise ValueError(text)
@@ -85,7 +86,7 @@ def test_a_log_line_is_one_line_and_printable(text: str, is_json: bool) -> None:
             assert all(line.startswith(" ") for line in lines[1:])
 
 
-@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
+@in_one_test("text", TEXTS, ids=range(len(TEXTS)))
 def test_an_audit_record_is_printable_in_the_trail_and_out_of_it(text: str) -> None:
     record = AuditRecord(at=read_timestamp("2026-01-02T03:04:05Z"), action=text, detail=text)
     kept = chain(1, GENESIS, record)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.cli.live.events import event_of, item_of, words_of
 from omnyshell.cli.live.feed import size
@@ -97,7 +98,7 @@ def test_text_is_cut_by_cells() -> None:
     assert (clip("名前x", 3), clip("名前x", 4), clip("abc", 2)) == ("名", "名前", "ab")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("part", "before", "after", "event"),
     [
         (Part.NODES, None, node("n"), "online"),

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.cli.sessions import finding
 from omnyshell.cli.sessions.finding import choose, named
@@ -41,7 +42,7 @@ def meant(word: str | None, found: FoundSessions = FOUND) -> tuple[str, str]:
     return place.node, place.ref
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("word", "one"),
     [("aaaa0001", FIRST), ("AAAA-0002", SECOND), ("b", THIRD), ("cccc0004", TAKEN), ("n1", FIRST), ("n3", TAKEN)],
 )

@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.cli.terminal.escapes import ENDING, Escape, EscapeScanner, help_text, parse_escape, shown
 from omnyshell.errors import ConfigException
@@ -64,7 +65,7 @@ def test_any_character_may_begin_one_or_none() -> None:
     assert scan(b"~.\r~&", character=None) == (b"~.\r~&", [])
 
 
-@pytest.mark.parametrize("text", ["", "ab", "^^^", "^1", "\xe9", "\r", "\x7f", "^M", "^J", "None"])
+@in_one_test("text", ["", "ab", "^^^", "^1", "\xe9", "\r", "\x7f", "^M", "^J", "None"])
 def test_what_is_no_character_is_an_error_that_says_what_is_one(text: str) -> None:
     with pytest.raises(ConfigException, match="one character"):
         parse_escape(text)

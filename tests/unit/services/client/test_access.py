@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.deadline import DEADLINE
+from support.in_one_test import in_one_test
 
 from omnyshell.cli.grammar.commands import COMMANDS
 from omnyshell.cli.grammar.parsing import parse
@@ -140,7 +141,7 @@ def test_no_spelling_of_a_known_hub_gets_a_weaker_proof(spellings: tuple[str, ..
             binding.choose(HubAddress(other, 8443), announced, "n" * 43)
 
 
-@pytest.mark.parametrize(("first", "other"), list(itertools.combinations([spellings[0] for spellings in SPELLINGS], 2)))
+@in_one_test(("first", "other"), list(itertools.combinations([spellings[0] for spellings in SPELLINGS], 2)))
 def test_hubs_that_are_others_are_told_apart(first: str, other: str) -> None:
     hubs = BoundHubs()
     hubs.add(HubAddress(first, 8443))

@@ -1,6 +1,7 @@
 """Which targets a node lets tunnels lead to."""
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell import ConfigException
 from omnyshell.services.exposer.targets import TargetPatterns
@@ -12,7 +13,7 @@ def test_by_default_the_own_loopback(host: str) -> None:
     assert TargetPatterns().allows("t", host, 65535)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "host",
     ["", "0.0.0.0", "10.0.0.1", "::", "localhost.", "localhost.evil", "127.1", "0x7f.1", "2130706433", "example.com"],
 )
@@ -20,7 +21,7 @@ def test_and_nothing_else(host: str) -> None:
     assert not TargetPatterns().allows("t", host, 80)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("pattern", "allowed", "refused"),
     [
         ("10.0.0.0/8:443", [("10.1.2.3", 443)], [("10.1.2.3", 80), ("11.0.0.1", 443), ("db", 443), ("localhost", 443)]),
@@ -39,7 +40,7 @@ def test_patterns(pattern: str, allowed: list[tuple[str, int]], refused: list[tu
     assert not any(targets.allows("t", *target) for target in refused)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "pattern", ["", "host", ":80", "host:", "host:0", "host:65536", "host:9-1", "host:x", "::1:80", "10.0.0.1/8:80"]
 )
 def test_what_is_no_pattern(pattern: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 from support.terminal_output import output
 
 from omnyshell.terminal.emulator import Emulator
@@ -41,7 +42,7 @@ def numbers(first: int, end: int) -> list[str]:
     return list(map(str, range(first, end)))
 
 
-@pytest.mark.parametrize("count", [0, 1, 102, 103, 500, 1234])
+@in_one_test("count", [0, 1, 102, 103, 500, 1234])
 def test_the_newest_rows_are_kept(count: int) -> None:
     history = filled(count, limit=500)
     assert texts(history) == numbers(max(0, count - 500), count)
@@ -114,7 +115,7 @@ def test_a_line_that_was_wrapped_is_read_whole() -> None:
     assert texts(found) == ["x" * 10, "x" * 10, "x" * 10, "x" * 5]
 
 
-@pytest.mark.parametrize("others", range(6))
+@in_one_test("others", range(6))
 def test_a_line_is_not_cut_in_two_where_rows_are_packed(others: int) -> None:
     screen = Emulator(20, 1, scrollback=10_000)
     screen.feed(b"before\r\n" * others + (b"x" * 30 + b"\r\n") * 500)

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from hypothesis import example, given, strategies as st
+from support.in_one_test import in_one_test
 from support.terminal_output import output, soup
 
 from omnyshell.terminal.emulator import Emulator
@@ -120,7 +121,7 @@ def test_a_row_that_is_too_long_loses_its_styles(piece: str) -> None:
     assert newest_lines([row], 10) == (b"\r\n", 1)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "hostile",
     [b"\x1b[?1049h", b"\x1b[2J", b"\x1b#8", b"\x1bc", b"\xc2\x9b2J", b"\xc2\x00\x9b2J", b"\x1b]52;c;YQ==\x07"],
 )

@@ -1,6 +1,7 @@
 """Keys, paste, focus and mouse as bytes."""
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.input.keys import encode_focus, encode_key, encode_paste
@@ -13,7 +14,7 @@ def modes_after(output: bytes) -> set[int]:
     return screen.mode
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("key", "sent"),
     [
         ("a", b"a"),
@@ -103,7 +104,7 @@ HOVER = MouseEvent(MouseAction.MOVE, MouseButton.NONE, 5, 2)
 WHEEL = MouseEvent(MouseAction.PRESS, MouseButton.WHEEL_UP, 0, 0, ctrl=True)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("output", "event", "sent"),
     [
         (b"", PRESS, b""),

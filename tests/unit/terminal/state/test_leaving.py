@@ -4,6 +4,7 @@ import re
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 from support.terminal_output import output, soup
 
 from omnyshell.terminal.emulator import Emulator
@@ -85,7 +86,7 @@ BALANCED = [
 ]
 
 
-@pytest.mark.parametrize("output", BALANCED)
+@in_one_test("output", BALANCED)
 def test_what_is_balanced_is_left_alone(output: bytes) -> None:
     assert left_by(output) == b""
     screen = Emulator(20, 6)
@@ -137,13 +138,13 @@ LEFT = [
 ]
 
 
-@pytest.mark.parametrize(("output", "reset"), LEFT)
+@in_one_test(("output", "reset"), LEFT)
 def test_everything_a_program_may_leave_behind_is_put_back(output: bytes, reset: bytes) -> None:
     assert left_by(output) == reset
     assert left_by(output, reset) in (b"", b"\x1b[0m")
 
 
-@pytest.mark.parametrize("control", [control for control in CONTROLS if control.name not in ("i", "?i")])
+@in_one_test("control", [control for control in CONTROLS if control.name not in ("i", "?i")])
 def test_each_control_of_the_table_is_put_back(control: object) -> None:
     name, undo, keyed, each = control.name, control.undo, control.keyed, control.each  # type: ignore[attr-defined]
     prefix, final = (name[0], name[1:]) if name[0] in "<=>?" else ("", name)
@@ -205,7 +206,7 @@ def test_each_mode_is_painted_where_it_differs() -> None:
         assert (f"?{number}" in switched_on(paint(screen))) != (number in ON_AT_FIRST), number
 
 
-@pytest.mark.parametrize("number", [*DYNAMIC, *(f"4;{n}" for n in (0, 7, 15, 16, 255, 256)), "5;0", "5;4"])
+@in_one_test("number", [*DYNAMIC, *(f"4;{n}" for n in (0, 7, 15, 16, 255, 256)), "5;0", "5;4"])
 def test_every_colour_is_put_back_and_painted(number: str) -> None:
     change = f"\x1b]{number};rgb:12/34/56\x07".encode()
     screen, painted = Emulator(20, 6), Emulator(20, 6)
@@ -262,7 +263,7 @@ QUESTIONS = (
 )
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
+@in_one_test("question", QUESTIONS)
 def test_nothing_that_is_painted_asks(question: str) -> None:
     screen = Emulator(20, 6)
     screen.feed(f"\x1b]{question}\x07".encode())
@@ -291,13 +292,13 @@ OF_A_CURSOR = ["\x1b(0", "\x1b)0", "\x0e", "\x1bn", "\x1b~", '\x1b[1"q', "\x1bV"
 BACK = '\x1b(B\x1b)B\x0f\x1b}\x1b[0"q\x1bW\x1b]8;;\x1b\\\x1b[?6l\x1b[m'
 
 
-@pytest.mark.parametrize("state", OF_A_CURSOR)
-@pytest.mark.parametrize(
+@in_one_test("state", OF_A_CURSOR)
+@in_one_test(
     ("save", "restore"),
     [("\x1b7", "\x1b8"), ("\x1b[s", "\x1b[u"), ("\x1b[?1048h", "\x1b[?1048l"), ("\x1b[?1049h", "\x1b[?25;1049l"),
      ("\x1b[?1049h", ""), ("\x1b[?1049s\x1b[?1049h", "\x1b[?1049r")],
 )  # fmt: skip
-@pytest.mark.parametrize("step", [1, 99])
+@in_one_test("step", [1, 99])
 def test_what_comes_back_with_a_cursor_is_put_back(state: str, save: str, restore: str, step: int) -> None:
     output = (state + save + BACK + restore).encode()
     tracker, terminal = ModeTracker(), Emulator(80, 24)

@@ -1,7 +1,7 @@
 """What ends within a sequence, cut anywhere."""
 
-import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.snapshot import plain_text
@@ -34,7 +34,7 @@ def is_within(*chunks: bytes) -> bool:
     return unfinished.is_within
 
 
-@pytest.mark.parametrize("output", WHOLE)
+@in_one_test("output", WHOLE)
 def test_only_what_is_cut_is_unfinished_in_any_chunks(output: bytes) -> None:
     for first in range(len(output) + 1):
         for second in range(first, len(output) + 1):

@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import example, given, strategies as st
+from support.in_one_test import in_one_test
 from support.terminal_output import pieces
 
 from omnyshell.model.sessions import Widths
@@ -32,8 +33,8 @@ def cells(output: str, widths: Widths = Widths.CLUSTERS, columns: int = 12) -> l
     return row[: max((at + 1 for at, cell in enumerate(row) if cell != " "), default=0)]
 
 
-@pytest.mark.parametrize("widths", [Widths.SEPARATE, Widths.JOINED])
-@pytest.mark.parametrize(
+@in_one_test("widths", [Widths.SEPARATE, Widths.JOINED])
+@in_one_test(
     ("text", "shown"),
     [
         ("ශ්\u200dරී|", ["ශ්\u200d", "රී", "|"]),
@@ -106,14 +107,14 @@ CLUSTERED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "shown"), CLUSTERED)
+@in_one_test(("text", "shown"), CLUSTERED)
 def test_a_cluster_is_one_place(text: str, shown: list[str]) -> None:
     assert cells(text) == shown
     assert cells(ON + text, Widths.JOINED) == shown
     assert cells(ON + text, Widths.SEPARATE) == shown
 
 
-@pytest.mark.parametrize("cluster", [SCIENTIST, HEART, FLAG, THUMB, KEYCAP, "☝🏽", "각"])
+@in_one_test("cluster", [SCIENTIST, HEART, FLAG, THUMB, KEYCAP, "☝🏽", "각"])
 def test_at_the_edge_it_goes_to_the_next_line_whole(cluster: str) -> None:
     for before in ("12345678", "1234567"):
         screen = fed(f"{before}{cluster}|", 8, widths=Widths.CLUSTERS)
@@ -206,8 +207,8 @@ def test_any_chunking_gives_the_same(
     assert plain_text(cut) == plain_text(whole)
 
 
-@pytest.mark.parametrize("columns", [1, 2, 7, 80])
-@pytest.mark.parametrize("before", ["", "🇩", "🇩🇪"])
+@in_one_test("columns", [1, 2, 7, 80])
+@in_one_test("before", ["", "🇩", "🇩🇪"])
 def test_halves_of_flags_that_are_repeated_are_put_off_in_pairs(columns: int, before: str) -> None:
     data = f"{before}🇪\x1b[9999b".encode()
     whole, bit_by_bit = (Emulator(columns, 20, widths=Widths.CLUSTERS) for _ in range(2))
@@ -221,7 +222,7 @@ def test_halves_of_flags_that_are_repeated_are_put_off_in_pairs(columns: int, be
     assert state(bit_by_bit) == state(whole)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "output",
     [
         "👩\u200d\x1b[b❤",
@@ -231,7 +232,7 @@ def test_halves_of_flags_that_are_repeated_are_put_off_in_pairs(columns: int, be
         "\u0600\x1b[b\x1b[?6lx",
     ],
 )
-@pytest.mark.parametrize("widths", Widths)
+@in_one_test("widths", Widths)
 def test_what_joins_behind_a_repetition_is_the_same_however_it_came(output: str, widths: Widths) -> None:
     whole = fed(output, widths=widths)
     put_off = Emulator(12, 3, widths=widths)
@@ -354,8 +355,8 @@ def test_text_that_is_looked_at_later_is_what_it_was_when_it_was_written(
     assert state(late) == state(seen)
 
 
-@pytest.mark.parametrize("widths", Widths)
-@pytest.mark.parametrize("hidden", ["", "\x1b[?1049h\x1b[?47l"])
+@in_one_test("widths", Widths)
+@in_one_test("hidden", ["", "\x1b[?1049h\x1b[?47l"])
 def test_what_was_written_before_clusters_were_asked_for_is_painted_as_it_is(widths: Widths, hidden: str) -> None:
     screen = fed(f"{hidden}{HEART}a{ON}", widths=widths)
     painted = Emulator(12, 3, widths=widths)

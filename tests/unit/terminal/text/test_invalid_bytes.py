@@ -1,6 +1,6 @@
 """Bytes that are no UTF-8: U+FFFD in a column for each part that no character begins with (Unicode, table 3-8)."""
 
-import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.snapshot import paint, plain_text
@@ -8,7 +8,7 @@ from omnyshell.terminal.painting.snapshot import paint, plain_text
 BAD = "\N{REPLACEMENT CHARACTER}"
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("output", "shown"),
     [
         (b"caf\xe9 au lait", f"caf{BAD} au lait"),

@@ -2,8 +2,8 @@
 
 import itertools
 
-import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 from support.terminal_output import output
 
 from omnyshell.model.sessions import Widths
@@ -73,8 +73,8 @@ def test_each_cell_lands_in_its_column(
 LINE = "a👩\u200d🔬b❤\ufe0fc🇩🇪d🇫e👍🏽f1\ufe0f\u20e3gकाh"
 
 
-@pytest.mark.parametrize("written", Widths)
-@pytest.mark.parametrize("real", Widths)
+@in_one_test("written", Widths)
+@in_one_test("real", Widths)
 def test_what_follows_is_where_it_was(written: Widths, real: Widths) -> None:
     original = fed((40, 2), f"\x1b[44m{LINE}".encode(), written)
     original.widths = real
@@ -86,8 +86,8 @@ def test_what_follows_is_where_it_was(written: Widths, real: Widths) -> None:
     assert_columns(main, original)
 
 
-@pytest.mark.parametrize("written", Widths)
-@pytest.mark.parametrize("cell", ["👩\u200d🔬", "❤\ufe0f", "🇩🇪", "👍🏽", "1\ufe0f\u20e3"])
+@in_one_test("written", Widths)
+@in_one_test("cell", ["👩\u200d🔬", "❤\ufe0f", "🇩🇪", "👍🏽", "1\ufe0f\u20e3"])
 def test_nothing_runs_over_the_edge(written: Widths, cell: str) -> None:
     for real, column in itertools.product(Widths, (9, 10, 11, 12)):
         original = fed((12, 2), f"\x1b[1;{column}H{cell}\x1b[2;1Hbelow".encode(), written)
@@ -95,9 +95,9 @@ def test_nothing_runs_over_the_edge(written: Widths, cell: str) -> None:
         assert_columns(fed((12, 2), paint(original), real), original)
 
 
-@pytest.mark.parametrize("written", Widths)
-@pytest.mark.parametrize("real", Widths)
-@pytest.mark.parametrize("style", ["", "\x1b[1;31m"])
+@in_one_test("written", Widths)
+@in_one_test("real", Widths)
+@in_one_test("style", ["", "\x1b[1;31m"])
 def test_lines_above_keep_their_columns(written: Widths, real: Widths, style: str) -> None:
     original = fed((60, 2), f"{style}{LINE}".encode(), written)
     lines, count = newest_lines(original.rows[:1], 4096, real)

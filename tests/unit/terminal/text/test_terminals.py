@@ -1,6 +1,6 @@
 """Which terminal counts columns how."""
 
-import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.model.sessions import Widths
 from omnyshell.services.node.sessions.terminal_names import answered_widths
@@ -9,7 +9,7 @@ from omnyshell.terminal.text.terminals import version_widths, widths_here, width
 SEPARATE, JOINED, CLUSTERS = Widths
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("term", "program", "widths"),
     [
         ("xterm-256color", "", SEPARATE),
@@ -48,7 +48,7 @@ def test_a_name_that_came_over_ssh_counts() -> None:
     assert widths_here({}) is JOINED
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("answer", "widths"),
     [
         ("kitty(0.36.4)", CLUSTERS),
@@ -69,7 +69,7 @@ def test_by_what_it_answers(answer: str, widths: Widths | None) -> None:
     assert answered_widths(typed) == widths
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "typed",
     [
         b"kitty(0.36)",

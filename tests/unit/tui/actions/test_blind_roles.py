@@ -1,14 +1,14 @@
 """Who is invited to see nothing."""
 
-import pytest
 from support.console import node
+from support.in_one_test import in_one_test
 
 from omnyshell.tui.actions.administration import why_blind
 
 NODES = (node("web-1", labels={"allow-roles": "ops,dba"}), node("web-2", labels={}))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("roles", "nodes", "is_warned"),
     [
         (("developer",), NODES, True),

@@ -5,12 +5,13 @@ import sys
 
 import pytest
 from support.deadline import DEADLINE
+from support.in_one_test import in_one_test
 
 from omnyshell.services.local.console_options import COLOURS
 from omnyshell.tui.colours.depth import AUTO, Depth, depth_of
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("environment", "depth"),
     [
         ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, Depth.TRUE),

@@ -4,6 +4,7 @@ import pytest
 from rich.color import Color as RichColor
 from rich.segment import Segment
 from rich.style import Style
+from support.in_one_test import in_one_test
 from textual.color import Color
 from textual.filter import ANSIToTruecolor, Monochrome, NoColor
 
@@ -32,7 +33,7 @@ def test_the_nearest_of_256_is_of_the_cube_or_a_grey(rgb: tuple[int, int, int], 
     assert indexed(rgb) == number
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("rgb", "name"),
     [
         ((122, 162, 247), "bright_blue"),
@@ -65,7 +66,7 @@ def test_attributes_and_links_stay() -> None:
         assert (found.underline, found.link, found.meta) == (True, "https://example.org", {"@click": "go"})
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("style", "is_reversed"),
     [
         (Style(color="#ffffff", bgcolor="#000000"), False),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.model.grammars import LOGIN_OR_NONE
@@ -66,7 +67,7 @@ def with_tree(**changes: Any) -> Any:
     return {**GOOD, "tabs": [{"tree": {**deep(1), **changes}}]}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "wrong",
     [
         b"",

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 from support.console import NOW, StillClock, node, session
+from support.in_one_test import in_one_test
 from support.panels import COLUMNS, PANELS, column, fields, items, rows
 
 from omnyshell.model.live import NodePresence
@@ -44,8 +45,8 @@ def test_a_field_reads_what_it_says(name: str) -> None:
         assert all(isinstance(value, KINDS[type(field).__name__]) for value in read), field.name
 
 
-@pytest.mark.parametrize(("name", "number"), COLUMNS)
-@pytest.mark.parametrize("is_reversed", [False, True])
+@in_one_test(("name", "number"), COLUMNS)
+@in_one_test("is_reversed", [False, True])
 def test_the_arrow_says_which_end_is_first_and_what_is_not_known_is_last(
     name: str, number: int, is_reversed: bool
 ) -> None:
@@ -57,7 +58,7 @@ def test_the_arrow_says_which_end_is_first_and_what_is_not_known_is_last(
     assert all(one >= other if shown.falls else one <= other for one, other in pairwise(known))
 
 
-@pytest.mark.parametrize(("name", "number"), COLUMNS)
+@in_one_test(("name", "number"), COLUMNS)
 def test_a_number_that_is_ordered_as_such_is_the_one_that_the_arrow_speaks_of(name: str, number: int) -> None:
     field = column(name, number).field
     if not isinstance(field, Number) or column(name, number).sort is not None:

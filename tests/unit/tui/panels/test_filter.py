@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.tui.panels.fields import Labels, Number, Quantity, Text
 from omnyshell.tui.panels.filter import LANGUAGE, FilterError, Term, parse, predicate, vocabulary
@@ -42,7 +43,7 @@ def shown(text: str) -> list[str]:
     return [row["node"] for row in (WEB, DB) if holds(row, NOW)]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "nodes"),
     [
         ("", ["web-1", "DB-1"]),
@@ -112,7 +113,7 @@ def test_what_a_filter_shows(text: str, nodes: list[str]) -> None:
     assert shown(text) == nodes
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "words"),
     [
         ("nod:web", "no field \"nod\"; did you mean 'node'?"),

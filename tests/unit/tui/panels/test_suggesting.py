@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 from support.panels import PANELS, rows
 
 from omnyshell.tui.panels.filter import FilterError
@@ -14,7 +15,7 @@ def offered(text: str, name: str = "Nodes") -> list[str]:
     return [text[:start] + one.text for one in found]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "some"),
     [
         ("", ["state:", "node:", "since:", "@prod"]),

@@ -1,7 +1,7 @@
 """What is drawn of the last values of a number."""
 
-import pytest
 from support.console import NOW, StillClock, node, session, vitals
+from support.in_one_test import in_one_test
 
 from omnyshell.protocol.messages.events import EventsDelta
 from omnyshell.services.client.live.state import HubState
@@ -12,7 +12,7 @@ from omnyshell.tui.panels.sessions import SessionsPanel
 from omnyshell.tui.panels.trends import KEPT, Trends
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("values", "floor", "drawn"),
     [
         ([], 2.0, ""),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 from support.deadline import DEADLINE
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.tui.preferences.command import OwnCommand, Template
@@ -28,7 +29,7 @@ def filled(text: str, value: str) -> str:
     return Template.parse(text).argument(lambda _: value)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "value",
     [
         "-oProxyCommand=touch /tmp/owned",
@@ -69,7 +70,7 @@ SHELLS = [
 ]
 
 
-@pytest.mark.parametrize("value", SHELLS)
+@in_one_test("value", SHELLS)
 def test_what_a_shell_would_obey_is_in_no_argument_and_in_no_variable_that_a_program_knows(value: str) -> None:
     for made in (
         command("prog", "{node}"),
@@ -82,17 +83,15 @@ def test_what_a_shell_would_obey_is_in_no_argument_and_in_no_variable_that_a_pro
     assert command("prog", **{FREE: "<{node}>"}).on(lambda _: value).environment == {FREE: f"<{value}>"}
 
 
-@pytest.mark.parametrize(
-    "value", ["web-1", "10.0.0.1", "fe80::1%eth0", "linux/x64", "a,b+c", "ann@example.org", "Büro-2"]
-)
+@in_one_test("value", ["web-1", "10.0.0.1", "fe80::1%eth0", "linux/x64", "a,b+c", "ann@example.org", "Büro-2"])
 def test_what_is_plain_is_passed_as_it_is(value: str) -> None:
     run = command("prog", "{node}", "--at={node}", "ops@{node}", N="<{node}>").on(lambda _: value)
     assert run.argv == ("prog", value, f"--at={value}", f"ops@{value}")
     assert run.environment == {"N": f"<{value}>"}
 
 
-@pytest.mark.parametrize("text", ["{node}", "--data={node}", "-d{node}", "x{node}"])
-@pytest.mark.parametrize("value", ["@/etc/passwd", "@", "../../tmp/x", "..", "a/../b"])
+@in_one_test("text", ["{node}", "--data={node}", "-d{node}", "x{node}"])
+@in_one_test("value", ["@/etc/passwd", "@", "../../tmp/x", "..", "a/../b"])
 def test_no_field_is_a_file_of_arguments_or_leads_up(text: str, value: str) -> None:
     with pytest.raises(FieldException):
         filled(text, value)
@@ -127,7 +126,7 @@ def test_no_field_names_what_can_be_run_here(argv: tuple[str, ...], tmp_path: Pa
     assert made.on(lambda _: "web-1")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "name",
     [
         "BASH_ENV",
@@ -229,13 +228,13 @@ def test_there_are_as_many_arguments_as_were_written(values: list[str]) -> None:
         return
 
 
-@pytest.mark.parametrize("text", ["{", "}", "{}", "a{b", "{a{b}}", "x}"])
+@in_one_test("text", ["{", "}", "{}", "a{b", "{a{b}}", "x}"])
 def test_braces_that_enclose_no_field_are_a_mistake(text: str) -> None:
     with pytest.raises(ConfigException, match="brace"):
         Template.parse(text)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "argv",
     [
         ("{node}",),
@@ -283,7 +282,7 @@ def test_a_program_gets_what_was_filled_in() -> None:
     assert done.stdout == f"web-1 {hostile}\n"
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "argv",
     [
         ("bash", "-euo", "pipefail", "-c", "echo {node}"),
@@ -311,7 +310,7 @@ def test_no_option_has_a_shell_or_an_interpreter_obey_a_field(argv: tuple[str, .
         command(*argv)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "argv",
     [
         ("bash", "-euo", "pipefail", "-c", 'echo "$1"', "bash", "{node}"),

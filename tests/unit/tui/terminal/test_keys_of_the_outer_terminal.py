@@ -1,4 +1,4 @@
-import pytest
+from support.in_one_test import in_one_test
 from textual import events
 
 from omnyshell.terminal import encode_key
@@ -10,7 +10,7 @@ def keys(data: str) -> list[events.Key]:
     return [event for event in parser.feed(data) if isinstance(event, events.Key)]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "data",
     [
         "\x1b.", "\x1bb", "\x1bf", "\x1bd", "\x1bB", "\x1b1", "\x1b<", "\x1b_", "\x1b\x7f", "\x1b\r", "\x1b ",

@@ -1,5 +1,6 @@
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.tui.terminal.commands import leader_choices, leader_name
 from omnyshell.tui.terminal.layout import Layout
@@ -176,7 +177,7 @@ def test_a_line_knows_what_was_entered_before():
     assert entered == ["error", "errors"]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("keys", "text", "cursor"),
     [
         ("ctrl+a", "one two/three", 0),

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given, strategies as st
 from rich.cells import cell_len
+from support.in_one_test import in_one_test
 
 from omnyshell import Widths
 from omnyshell.terminal import Emulator
@@ -30,7 +31,7 @@ def rgb(color) -> tuple[int, int, int]:
     return tuple(color.triplet)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("sgr", "attribute"),
     [
         ("1", "bold"), ("3", "italic"), ("4", "underline"), ("4:3", "underline"), ("21", "underline2"),
@@ -41,7 +42,7 @@ def test_attributes_are_kept(sgr: str, attribute: str):
     assert getattr(first(f"\x1b[{sgr}mx"), attribute)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("sgr", "expected"),
     [
         ("31", DARK_NAMED[1]), ("94", DARK_NAMED[12]), ("38;5;1", DARK_NAMED[1]), ("38;5;16", (0, 0, 0)),
@@ -112,7 +113,7 @@ def test_textual_and_the_outer_terminal_make_the_same_columns(data: str, widths:
     assert sum(len(LAYOUTS[outer].laid_out(segment.text)) for segment in strip) == 20
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("cluster", "outer", "shown"),
     [
         ("👩\u200d🔬", Widths.CLUSTERS, "👩\u200d🔬|"),
@@ -140,7 +141,7 @@ def test_combining_and_wide_characters_stay_in_their_cells():
     assert painted("e\u0301漢x").text.startswith("e\u0301漢x")
 
 
-@pytest.mark.parametrize("unseen", ["\u202e", "\u2066", "\u200b", "\xad", "\u2028", "\ufeff", "\U000e0041"])
+@in_one_test("unseen", ["\u202e", "\u2066", "\u200b", "\xad", "\u2028", "\ufeff", "\U000e0041"])
 def test_what_only_acts_on_the_text_around_it_is_not_painted(unseen: str):
     strip = painted(f"ab{unseen}cd é")
     assert unseen not in strip.text

@@ -1,6 +1,7 @@
 """Who may see the console in a browser."""
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.tui.web.gate import HEADERS, Gate, Verdict
 
@@ -30,9 +31,7 @@ def test_another_cookie_opens_nothing(cookie: str) -> None:
     assert judge(Gate(4711), cookie=cookie) is Verdict.REFUSE
 
 
-@pytest.mark.parametrize(
-    "host", ["", "evil.example", "evil.example:4711", "127.0.0.1", "127.0.0.1:4712", "localhost:4711"]
-)
+@in_one_test("host", ["", "evil.example", "evil.example:4711", "127.0.0.1", "127.0.0.1:4712", "localhost:4711"])
 def test_another_name_for_this_machine_opens_nothing(host: str) -> None:
     gate = Gate(4711)
     assert judge(gate, host=host, cookie=gate.cookie) is Verdict.REFUSE

@@ -2,13 +2,14 @@
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.model.targets import Target
 from omnyshell.services.client.forwarding.places import Forward, Place
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "place", "target"),
     [
         ("5432:localhost:5432", ("127.0.0.1", 5432), ("localhost", 5432)),
@@ -29,7 +30,7 @@ def test_what_ssh_takes_is_taken(text: str, place: tuple[str, int | None], targe
     assert Forward.parse(text) == Forward(Place(*place), Target(*target))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "text",
     [
         "",

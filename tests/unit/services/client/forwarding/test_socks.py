@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.model.targets import Target
 from omnyshell.services.client.forwarding.socks import SocksRefusal, SocksRequest, reply, reply_to
@@ -32,7 +33,7 @@ def test_a_request_is_read_in_whatever_pieces_it_comes(request_: bytes, target: 
     assert (socks.target, socks.rest + rest) == (target, b"then")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("said", "answer"),
     [
         (b"\x04\x01\x00\x50\x0a\x01\x02\x03user\x00", b""),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell import HubConfig, PortRange, TokenAuthenticator
 from omnyshell.security.authorizer import Action
@@ -21,7 +21,7 @@ def expose(**changes):
     return Grant(rights=frozenset({Action.EXPOSE}), roles=frozenset({"dev"}), nodes=("*",), **changes)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("settings", "only_admins"),
     [
         ({}, True),

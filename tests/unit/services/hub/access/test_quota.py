@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 from support.clock import FakeClock
+from support.in_one_test import in_one_test
 
 from omnyshell import AuditLog, Principal, PrincipalId
 from omnyshell.errors import ConfigException
@@ -35,7 +36,7 @@ def test_every_resource_has_a_default_and_a_noun() -> None:
     assert {*DEFAULTS} == {*NOUNS} == {*Resource}
 
 
-@pytest.mark.parametrize("resource", Resource)
+@in_one_test("resource", Resource)
 def test_the_closest_limit_counts_and_the_last_of_equals(resource: Resource) -> None:
     rows = {
         "everybody": Allowance({resource: 2}, frozenset({EVERYBODY})),
@@ -58,7 +59,7 @@ def test_who_joined_as_a_node_has_one_id() -> None:
     assert limits.limit(principal("box"), Resource.NODE_IDS) == 5
 
 
-@pytest.mark.parametrize("size", [*range(1, 70), 500, 10_000])
+@in_one_test("size", [*range(1, 70), 500, 10_000])
 def test_of_a_pool_nobody_takes_all_and_administrators_find_some(size: int) -> None:
     quota = Quota()
     others, taken = 0, 0
@@ -182,7 +183,7 @@ def test_a_request_that_takes_the_hub_long_counts_for_several() -> None:
     assert link.last_heard == pytest.approx(2 * 100 * 0.03, abs=0.5)
 
 
-@pytest.mark.parametrize("seed", range(50))
+@in_one_test("seed", range(50))
 def test_in_whatever_order_connections_come_and_go_nothing_stays_counted(seed: int) -> None:
     chooser = random.Random(seed)
     quota = Quota(QuotaLimits(exceptions=(Allowance({Resource.UNFINISHED: 1}, frozenset({"ann"})),)))
@@ -276,7 +277,7 @@ def test_refusals_are_audited_up_to_a_limit_and_then_in_sum_by_what_was_refused(
     assert len(audit) == before + 1
 
 
-@pytest.mark.parametrize("action", sorted(CAUSED_BY_OTHERS))
+@in_one_test("action", sorted(CAUSED_BY_OTHERS))
 def test_what_others_do_in_somebodys_name_takes_nothing_of_what_is_told_of_him(action: str) -> None:
     audit, _, _ = sums(1)
     for _ in range(10):

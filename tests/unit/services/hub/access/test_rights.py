@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from support.in_one_test import in_one_test
 from support.message_samples import declarations
 
 from omnyshell.ids import PrincipalId
@@ -119,15 +120,15 @@ def test_every_request_about_sessions_says_whose_they_are() -> None:
     assert set(ABOUT_SESSIONS) == set(RIGHTS_TAKEN) - {TunnelOpenRequest, SessionProcessesRequest}
 
 
-@pytest.mark.parametrize("declared", [declared for declared, rights in RIGHTS_TAKEN.items() if len(rights) == 1])
+@in_one_test("declared", [declared for declared, rights in RIGHTS_TAKEN.items() if len(rights) == 1])
 def test_a_request_takes_the_right_of_the_table(declared: type[ControlMessage]) -> None:
     assert (right_taken(declared),) == RIGHTS_TAKEN[declared]
 
 
-@pytest.mark.parametrize("mode", [mode for mode in SessionMode if mode is not SessionMode.TUNNEL])
-@pytest.mark.parametrize("resumes", [False, True])
-@pytest.mark.parametrize("with_offsets", [False, True])
-@pytest.mark.parametrize("features", [frozenset[str](), frozenset({RIGHTS})])
+@in_one_test("mode", [mode for mode in SessionMode if mode is not SessionMode.TUNNEL])
+@in_one_test("resumes", [False, True])
+@in_one_test("with_offsets", [False, True])
+@in_one_test("features", [frozenset[str](), frozenset({RIGHTS})])
 def test_what_is_resumed_is_a_shell_unless_the_node_holds_the_mode_against_it(
     mode: SessionMode, resumes: bool, with_offsets: bool, features: frozenset[str]
 ) -> None:

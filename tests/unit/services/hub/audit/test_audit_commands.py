@@ -2,8 +2,8 @@
 
 import shlex
 
-import pytest
 from hypothesis import example, given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.protocol.byte_text import is_text
 from omnyshell.services.hub.audit.commands import LONGEST_COMMAND, audited_command
@@ -12,7 +12,7 @@ from omnyshell.services.hub.ground.audit_settings import AuditedCommands
 FULL, PROGRAM, NONE = AuditedCommands
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("command", "args", "full", "program"),
     [
         (None, [], "", ""),
@@ -76,7 +76,7 @@ SPELLED = "\0c3\0a9"
 """A character, spelled as its bytes, of which a client may send as many as it likes."""
 
 
-@pytest.mark.parametrize("count", [1, 20, 170, 171, 600, 1020, 1100])
+@in_one_test("count", [1, 20, 170, 171, 600, 1020, 1100])
 def test_nothing_is_cut_off_without_being_told(count: int) -> None:
     for line in (
         audited_command(f"echo {SPELLED * count}; rm -rf x", (), FULL),

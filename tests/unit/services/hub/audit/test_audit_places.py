@@ -4,6 +4,7 @@ import ipaddress
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell import ConfigException
 from omnyshell.hosts import is_name_or_address
@@ -31,7 +32,7 @@ NO_PLACES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "place"), PLACES)
+@in_one_test(("text", "place"), PLACES)
 def test_places(text: str, place: tuple[str, int | None]) -> None:
     host, port = place
     for kind, usual in (("syslog-tls", 6514), ("syslog", 514)):
@@ -40,8 +41,8 @@ def test_places(text: str, place: tuple[str, int | None]) -> None:
         sink.close()
 
 
-@pytest.mark.parametrize("text", NO_PLACES)
-@pytest.mark.parametrize("kind", ["syslog", "syslog-tls"])
+@in_one_test("text", NO_PLACES)
+@in_one_test("kind", ["syslog", "syslog-tls"])
 def test_what_is_no_place_is_refused_by_name(kind: str, text: str) -> None:
     with pytest.raises(ConfigException, match="the audit sink") as refused:
         open_sink(f"{kind}:{text}")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from support.clock import FakeClock
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.model.audit import AuditRecord
@@ -27,7 +28,7 @@ def test_a_moment_is_a_span_before_now_or_a_time(text: str, moment: datetime) ->
     assert parse_moment(text, "--since", FakeClock()) == moment
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "1 h", "5x", "2026-13-01T00:00:00Z", "-1h"])
+@in_one_test("text", ["", "yesterday", "1 h", "5x", "2026-13-01T00:00:00Z", "-1h"])
 def test_what_is_no_moment_says_what_is(text: str) -> None:
     with pytest.raises(ConfigException, match="--since"):
         parse_moment(text, "--since", FakeClock())
@@ -36,7 +37,7 @@ def test_what_is_no_moment_says_what_is(text: str) -> None:
 RECORD = AuditRecord(at=NOW, action="session.open", outcome="ok", principal="ann", node_id="n1")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("asked", "matches"),
     [
         ({}, True),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell import AuditRecord
 from omnyshell.model.schema import write_timestamp
@@ -231,8 +232,8 @@ def test_what_retention_would_take_along_is_what_a_signature_covers() -> None:
     assert "nothing" not in again
 
 
-@pytest.mark.parametrize("at_a_head", [True, False])
-@pytest.mark.parametrize("noted", ["kept", "cut too", "removed"])
+@in_one_test("at_a_head", [True, False])
+@in_one_test("noted", ["kept", "cut too", "removed"])
 def test_a_trail_cut_at_what_it_holds_itself_is_found(noted: str, at_a_head: bool) -> None:
     """Each signed head that the trail has is put into the place of the file's own, and of the noted one."""
 

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from hypothesis import example, given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.services.hub.audit.commands import audited_command
 from omnyshell.services.hub.audit.secrets import is_secret, mask_line, mask_words
@@ -92,7 +93,7 @@ def test_what_lies_too_deep_is_hidden() -> None:
     assert MARK not in mask_line(line)
 
 
-@pytest.mark.parametrize("template", KINDS)
+@in_one_test("template", KINDS)
 def test_each_kind_is_hidden_and_the_rest_is_kept(template: str) -> None:
     assert mask_line(filled(template, MARK)) == KINDS[template]
 
@@ -166,7 +167,7 @@ KEPT = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("line", [line for line in KEPT if line != "a=b"])
+@in_one_test("line", [line for line in KEPT if line != "a=b"])
 def test_what_is_no_secret_is_kept_to_the_letter(line: str) -> None:
     assert mask_line(line) == line
 
@@ -181,12 +182,12 @@ NO_SECRETS = (
 )
 
 
-@pytest.mark.parametrize("name", SECRETS.split())
+@in_one_test("name", SECRETS.split())
 def test_names_of_secrets(name: str) -> None:
     assert is_secret(name)
 
 
-@pytest.mark.parametrize("name", ["", *NO_SECRETS.split()])
+@in_one_test("name", ["", *NO_SECRETS.split()])
 def test_names_of_anything_else(name: str) -> None:
     assert not is_secret(name)
 

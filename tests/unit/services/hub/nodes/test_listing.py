@@ -7,6 +7,7 @@ from typing import cast, get_args, get_origin
 
 import pytest
 from support.declarations import every_message, fields_of
+from support.in_one_test import in_one_test
 from support.message_samples import sample
 
 from omnyshell.ids import MAX_NODE_ID
@@ -107,7 +108,7 @@ def test_every_list_that_a_hub_answers_may_be_cut() -> None:
     }
 
 
-@pytest.mark.parametrize("declared", lists(), ids=lambda declared: declared.TYPE)
+@in_one_test("declared", lists(), ids=lambda declared: declared.TYPE)
 def test_a_list_that_is_too_long_is_cut_and_says_by_how_much(declared: type[ControlMessage]) -> None:
     data = sample(declared, every_field=True)
     name = camel_case(declared.LISTS)

@@ -7,6 +7,7 @@ from unittest.mock import MagicMock
 import pytest
 from support.clock import FakeClock
 from support.fake_peers import FakePeer
+from support.in_one_test import in_one_test
 from support.truth_logs import SlowLog
 
 from omnyshell import PlatformInfo
@@ -179,7 +180,7 @@ def test_a_connection_that_ends_first_leaves_nothing_but_the_id(world: World, bo
     assert (box.inbox, world.holder(), again.said()) == ([], again, ["node.registered"])
 
 
-@pytest.mark.parametrize("order", list(permutations(["answer", "leave", "take", "late"])))
+@in_one_test("order", list(permutations(["answer", "leave", "take", "late"])))
 def test_a_takeover_while_the_answer_is_awaited_leaves_the_last_one_that_is_there(order: tuple[str, ...]) -> None:
     """Whoever asked last and is there has the id; each that goes first, or late, takes nothing along."""
     world, first, second = World(), Node("box-1", "node"), Node("box-2", "node")

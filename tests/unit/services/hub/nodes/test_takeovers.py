@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 from support.clock import FakeClock
 from support.enrolments import put
+from support.in_one_test import in_one_test
 
 from omnyshell.services.hub.nodes import takeovers as module
 from omnyshell.services.hub.nodes.heartbeat import HeartbeatMonitor
@@ -349,8 +350,8 @@ def test_the_first_has_its_id_whenever_it_asks_for_it_and_keeps_most_of_the_time
     assert hub.share(A) * passed >= passed - len(steps) - 1
 
 
-@pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("kinds", [(True, True), (True, False), (False, True), (False, False)])
+@in_one_test("seed", range(5))
+@in_one_test("kinds", [(True, True), (True, False), (False, True), (False, False)])
 def test_two_nodes_with_one_id_calm_down(kinds: tuple[bool, bool], seed: int) -> None:
     """Ours and 0.1.0's wait as they do; whoever came first has the id, and it changes hands a few times in an hour."""
     rng = random.Random(seed)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from support.in_one_test import in_one_test
 from support.memory_hub import MemoryHub, memory_hub
 from support.stack import Certificates
 
@@ -34,7 +35,7 @@ class Asking:
         return self.pages.answer(HttpRequest(method, path, headers, address))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("path", "method", "status"),
     [
         ("/healthz", "GET", 200),
@@ -66,7 +67,7 @@ def test_readiness_says_why_not(why: str, audit: str, status: int, body: bytes) 
     assert (reply.status, reply.body) == (status, body)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("loopback", "given", "address", "status"),
     [
         (False, "Bearer secret", "192.0.2.1", 200),

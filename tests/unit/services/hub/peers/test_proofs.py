@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from support.clock import FakeClock
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.ids import PrincipalId
@@ -120,9 +121,9 @@ FLAGS = list(itertools.product((False, True), repeat=3))
 HUBS = list(itertools.product((False, True), repeat=2))
 
 
-@pytest.mark.parametrize("announced", ANNOUNCED)
-@pytest.mark.parametrize(("allowed", "old", "was_bound"), FLAGS)
-@pytest.mark.parametrize(("listed", "key_was_bound"), HUBS)
+@in_one_test("announced", ANNOUNCED)
+@in_one_test(("allowed", "old", "was_bound"), FLAGS)
+@in_one_test(("listed", "key_was_bound"), HUBS)
 def test_every_peer_at_every_hub(
     announced: str, allowed: bool, old: bool, was_bound: bool, listed: bool, key_was_bound: bool
 ) -> None:
@@ -152,8 +153,8 @@ def test_every_peer_at_every_hub(
     assert (KEY.public_key.raw in keys) == (key_was_bound or proof is Proof.BOUND)
 
 
-@pytest.mark.parametrize("nonce", FALSE_NONCES.values(), ids=FALSE_NONCES)
-@pytest.mark.parametrize("announced", ["nothing", "the first"])
+@in_one_test("nonce", FALSE_NONCES.values(), ids=FALSE_NONCES)
+@in_one_test("announced", ["nothing", "the first"])
 def test_what_is_no_nonce_is_not_signed_alone(nonce: str, announced: str) -> None:
     standing = ProofTerms(hub="the hub", is_old_friend=True, allow_unbound=True)
     with pytest.raises(ConfigException, match="is no nonce"):
@@ -180,7 +181,7 @@ async def test_keys_are_remembered_in_the_file(tmp_path: Path) -> None:
         await records.aclose()
 
 
-@pytest.mark.parametrize("own_port", [None, *range(TUNNELS.first - 1, TUNNELS.last + 2)])
+@in_one_test("own_port", [None, *range(TUNNELS.first - 1, TUNNELS.last + 2)])
 def test_every_port_of_tunnels_but_the_hubs_own_is_somebody_elses(own_port: int | None) -> None:
     rules = rules_of(tunnel_ports=TUNNELS)
     if own_port is not None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 from support.clock import FakeClock
+from support.in_one_test import in_one_test
 
 from omnyshell import AuditLog, Principal, PrincipalId
 from omnyshell.model.sessions import SessionMode, SessionState
@@ -67,7 +68,7 @@ def step(chooser: random.Random, box: Outbox, backlogs: tuple[Backlog | None, ..
     return 0
 
 
-@pytest.mark.parametrize("seed", range(20))
+@in_one_test("seed", range(20))
 def test_what_waits_is_counted_whatever_comes_goes_and_is_forgotten(seed: int) -> None:
     chooser = random.Random(seed)
     backlogs = (Backlog(MIB), Backlog(MIB))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from support.in_one_test import in_one_test
 from support.truth_logs import BEGIN, Made, SharedLog, SharedOrder
 
 import omnyshell
@@ -239,7 +240,7 @@ def test_each_change_that_is_declared_may_be_in_a_transaction() -> None:
     assert set(get_args(AnyChange)) == set(Change.__subclasses__())
 
 
-@pytest.mark.parametrize("seed", range(20))
+@in_one_test("seed", range(20))
 def test_a_transaction_is_the_same_after_a_journey(seed: int) -> None:
     made = Made(seed)
     for change in get_args(AnyChange):

@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.services.node.restriction.advice import kind_of
 from omnyshell.services.node.restriction.containment import find_uncontained, is_contained
@@ -118,7 +119,7 @@ def test_what_does_one_thing_is_not_blamed() -> None:
     assert list(itertools.filterfalse(contains, CONTAINED)) == []
 
 
-@pytest.mark.parametrize("kind", UNCONTAINED, ids=lambda kind: kind.what)
+@in_one_test("kind", UNCONTAINED, ids=lambda kind: kind.what)
 def test_no_kind_is_contained_where_a_client_chooses_everything(kind: Uncontained) -> None:
     assert not is_contained(kind, (), ("*", "-*"))
     assert not is_contained(kind, ("*",))

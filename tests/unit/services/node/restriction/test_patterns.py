@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 from hypothesis import assume, given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.services.node.restriction.escapes import escapes_of
 from omnyshell.services.node.restriction.pattern import narrowed, rule_from_pattern
@@ -49,7 +50,7 @@ def test_no_pattern_lets_more_words_run_than_before(words: list[str], argv: list
     assert allowed_before(pattern, line) or not allowed_now(pattern, line)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("pattern", "words"),
     [
         ("ls ngin*", "for each number of words that you mean"),
@@ -79,7 +80,7 @@ UNREADABLE = [
 ]
 
 
-@pytest.mark.parametrize("pattern", UNREADABLE)
+@in_one_test("pattern", UNREADABLE)
 def test_a_pattern_that_can_be_no_rule_lets_nothing_run_and_says_so(pattern: str) -> None:
     policy = CommandPolicy((pattern,))
     assert policy.is_restricted
@@ -99,7 +100,7 @@ def test_a_policy_without_anything_restricts_nothing() -> None:
     assert not list(CommandPolicy().warnings())
 
 
-@pytest.mark.parametrize("kind", UNCONTAINED, ids=lambda kind: kind.what)
+@in_one_test("kind", UNCONTAINED, ids=lambda kind: kind.what)
 def test_no_warning_tells_to_give_more_words_to_what_no_rule_contains(kind: Uncontained) -> None:
     for name in kind.names:
         program = name.replace("*", "")

@@ -3,8 +3,8 @@
 import re
 import string
 
-import pytest
 from hypothesis import assume, given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.services.node.restriction.containment import find_uncontained
 from omnyshell.services.node.restriction.escapes import OPTIONS_BY_PROGRAM, escapes_of
@@ -18,7 +18,7 @@ def allows(rule: CommandRule, *words: str, names: tuple[str, ...] = ("x",)) -> b
     return not rule.mismatch(words, escapes_of(names))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "words",
     [
         ("status", "ng"),
@@ -33,7 +33,7 @@ def test_words_that_match_one_by_one_may_be_given(words: tuple[str, ...]) -> Non
     assert allows(RULE, *words)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "words",
     [
         (),
@@ -61,13 +61,13 @@ def test_words_that_do_not_are_refused(words: tuple[str, ...]) -> None:
     assert not allows(RULE, *words)
 
 
-@pytest.mark.parametrize("pattern", ["*", "?*", "??", "[-]x", "[!a]x", "[+--]x", "*x"])
+@in_one_test("pattern", ["*", "?*", "??", "[-]x", "[!a]x", "[+--]x", "*x"])
 def test_a_wildcard_at_the_beginning_matches_no_option(pattern: str) -> None:
     assert not allows(CommandRule(program="/x", arguments=(pattern,)), "-x")
     assert not allows(CommandRule(program="/x", rest=(pattern,)), "-x")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("pattern", "word"),
     [
         ("/var/log/*", "/var/log/../../etc/shadow"),
@@ -136,7 +136,7 @@ HARMLESS = [
 ]
 
 
-@pytest.mark.parametrize(("program", "word"), [(name, word) for name, words in ESCAPES for word in words])
+@in_one_test(("program", "word"), [(name, word) for name, words in ESCAPES for word in words])
 def test_a_wildcard_takes_no_option_that_is_known_to_run_programs_or_write_files(program: str, word: str) -> None:
     for rest in (("*", "-*"), ("-*",), ("--*", "-[!-]*", "-*")[:1]):
         if rest != ("--*",) or word.startswith("--"):
@@ -145,7 +145,7 @@ def test_a_wildcard_takes_no_option_that_is_known_to_run_programs_or_write_files
     assert allows(CommandRule(program="/x", rest=(word,)), word, names=(program,))
 
 
-@pytest.mark.parametrize(("program", "word"), [(name, word) for name, words in ESCAPES for word in words])
+@in_one_test(("program", "word"), [(name, word) for name, words in ESCAPES for word in words])
 def test_no_wildcard_that_does_not_name_such_an_option_takes_it(program: str, word: str) -> None:
     escapes = escapes_of([program])
     for at in range(1, len(word) + 1):
@@ -187,7 +187,7 @@ def test_a_pattern_that_names_such_an_option_takes_it_and_no_other() -> None:
     assert not CommandRule(program="/x", rest=("-exec*",)).mismatch(("-exec", "-execdir"), escapes_of(["find"]))
 
 
-@pytest.mark.parametrize(("program", "word"), [(name, word) for name, words in HARMLESS for word in words])
+@in_one_test(("program", "word"), [(name, word) for name, words in HARMLESS for word in words])
 def test_other_options_are_left_alone(program: str, word: str) -> None:
     assert not escapes_of([program]).has(word)
     assert allows(CommandRule(program="/x", rest=("*", "-*")), word, names=(program,))
@@ -197,14 +197,14 @@ def test_the_name_that_a_link_hides_counts_too() -> None:
     assert not allows(CommandRule(program="/x", rest=("-*",)), "-exec", names=("search", "find"))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "name", ["sh", "bash", "python3.11", "perl", "vim.basic", "less", "env", "xargs", "git", "find", "tar", "rsync"]
 )
 def test_programs_that_nothing_contains_are_known(name: str) -> None:
     assert find_uncontained([name])
 
 
-@pytest.mark.parametrize("name", ["uptime", "df", "journalctl", "ls", "cat", "grep", "ps"])
+@in_one_test("name", ["uptime", "df", "journalctl", "ls", "cat", "grep", "ps"])
 def test_programs_that_do_one_thing_are_not_blamed(name: str) -> None:
     assert find_uncontained([name]) is None
 
@@ -220,7 +220,7 @@ def test_an_explanation_names_the_word() -> None:
     assert len(CommandRule(program="/x").mismatch(("a" * 100_000,), escapes_of(()))) < 200
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("patterns", "word", "why"),
     [
         (("*",), "-exec", "no wildcard takes an option in the place of a word"),

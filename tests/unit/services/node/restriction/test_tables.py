@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import example, given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell import ConfigException
 from omnyshell.cli.grammar.commands import NODE_START
@@ -123,9 +124,7 @@ def test_every_name_that_is_known_to_be_dangerous_is_refused() -> None:
     assert list(itertools.filterfalse(variable_flaw, names)) == []
 
 
-@pytest.mark.parametrize(
-    "name", ["TZ", "LANG", "LC_ALL", "LC_TIME", "TERM", "COLORTERM", "NO_COLOR", "COLUMNS", "APP_MODE"]
-)
+@in_one_test("name", ["TZ", "LANG", "LC_ALL", "LC_TIME", "TERM", "COLORTERM", "NO_COLOR", "COLUMNS", "APP_MODE"])
 def test_names_that_only_say_how_something_looks_can_be_let_through(name: str) -> None:
     assert not variable_flaw(name)
 
@@ -139,7 +138,7 @@ def test_only_a_name_is_a_name(name: str) -> None:
     assert variable_flaw(name) or (said.isascii() and said.isidentifier())
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "changes",
     [
         {"program": "./x"},

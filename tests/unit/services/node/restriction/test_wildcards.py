@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell import ConfigException
 from omnyshell.services.node.restriction.escapes import escapes_of
@@ -15,7 +16,7 @@ from omnyshell.services.node.restriction.wildcards import has_wildcard, matches,
 NO_ESCAPES = escapes_of(())
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("pattern", "words"),
     [
         ("[^.]*", "write [!...]"),
@@ -45,7 +46,7 @@ def test_what_a_shell_means_otherwise_is_refused_and_says_what_to_write(pattern:
         CommandRule(program="/bin/ls", environment=(f"TZ={pattern}",))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("pattern", "word"),
     [("[[]*", "[x"), ("[*]", "*"), ("[?]", "?"), ("[]]", "]"), ("[!]]", "x"), (r"\.log$", r"\.log$")],
 )

@@ -6,6 +6,7 @@ from unittest.mock import MagicMock
 
 import msgspec
 import pytest
+from support.in_one_test import in_one_test
 from support.truth_logs import BEGIN
 
 from omnyshell.model.sessions import DetachedSessionInfo, SessionMode, SessionState
@@ -42,7 +43,7 @@ def listed(infos: tuple[DetachedSessionInfo, ...]) -> int:
     return len(encode_control(m.NodeDetachedSessionsResponse(request_id="1" * 64, sessions=infos)))
 
 
-@pytest.mark.parametrize("letter", ["\x01", "\x7f", "a", "\u00e9", "\U0001f600", '"', "\\"])
+@in_one_test("letter", ["\x01", "\x7f", "a", "\u00e9", "\U0001f600", '"', "\\"])
 def test_a_directory_with_any_name_takes_a_bounded_part_of_a_message(letter: str) -> None:
     cut = shortened(letter * 4095) or ""
     assert len(msgspec.json.encode(cut)) <= LARGEST_TEXT + 2

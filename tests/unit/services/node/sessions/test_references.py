@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell import SessionRejectedException
 from omnyshell.services.node.sessions.references import find_session
@@ -22,7 +23,7 @@ class Candidate:
 CANDIDATES = [Candidate(id_) for id_ in IDS]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("ref", "index"),
     [
         (IDS[0], 0),

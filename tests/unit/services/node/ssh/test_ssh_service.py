@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell import PrincipalId
 from omnyshell.errors import ConfigException, SessionRejectedException
@@ -112,7 +113,7 @@ def test_what_sshd_reads_lets_one_user_in_and_takes_over_variables(tmp_path: Pat
     assert plain[-1] == "Subsystem sftp internal-sftp"
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("line", "said"),
     [
         ("chown(/dev/pts/22, 1001, 5) failed: Operation not permitted", "/dev/pts is not mounted with gid=5"),

@@ -5,6 +5,7 @@ import itertools
 import h11
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.services.hub.tunnels.http.forwarder import HttpForwarder
 from omnyshell.services.hub.tunnels.http.headers import ForwardingHeaders
@@ -180,7 +181,7 @@ AMBIGUOUS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("raw", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
+@in_one_test("raw", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
 def test_what_can_be_read_in_two_ways_is_refused(raw: bytes) -> None:
     for step in (1, 3, 100_000):
         must_be_refused(raw, step)
@@ -278,8 +279,8 @@ def test_an_answer_that_leaves_http_before_the_request_has_ended_is_refused(answ
 FORGED = b"GET /admin HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 10.0.0.1\r\nX-OmnyShell-Owner: root\r\n\r\n"
 
 
-@pytest.mark.parametrize("target", [b"/", b"h:1", b"*"])
-@pytest.mark.parametrize("more", [b"", b"Content-Length: 2\r\n", b"Connection: upgrade\r\nUpgrade: websocket\r\n"])
+@in_one_test("target", [b"/", b"h:1", b"*"])
+@in_one_test("more", [b"", b"Content-Length: 2\r\n", b"Connection: upgrade\r\nUpgrade: websocket\r\n"])
 def test_connect_does_not_open_a_way_for_forged_headers(target: bytes, more: bytes) -> None:
     """A target that answers every method alike would go on in HTTP, behind headers that nobody added."""
     http = forwarder()
@@ -294,8 +295,8 @@ def test_connect_does_not_open_a_way_for_forged_headers(target: bytes, more: byt
     assert http.request_bytes(FORGED) == b""
 
 
-@pytest.mark.parametrize("method", [b"GET", b"POST", b"PRI", b"TRACE", b"connect", b"XCONNECT"])
-@pytest.mark.parametrize("answer", [b"200 OK", b"404 Not Found", b"426 Upgrade Required"])
+@in_one_test("method", [b"GET", b"POST", b"PRI", b"TRACE", b"connect", b"XCONNECT"])
+@in_one_test("answer", [b"200 OK", b"404 Not Found", b"426 Upgrade Required"])
 def test_what_follows_an_answer_without_an_upgrade_gets_headers_of_the_hub(method: bytes, answer: bytes) -> None:
     http = forwarder()
     http.request_bytes(method + b" / HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -309,7 +310,7 @@ KEYED = UPGRADE.replace(b"Host", b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
 PROVEN = SWITCHED.replace(b"Upgrade:", b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nUpgrade:", 1)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("request_", "answer"),
     [
         (UPGRADE, b"HTTP/1.1 101 OK\r\n\r\n"),
@@ -340,7 +341,7 @@ def test_a_websocket_that_proves_itself_leaves_both_ways_alone(answer: bytes) ->
     assert http.response_bytes(answer) == b"\x81\x00"
 
 
-@pytest.mark.parametrize("name", ["h2c", "h2", "HTTP/2.0", "http/1.1", "TLS/1.2", "H3"])
+@in_one_test("name", ["h2c", "h2", "HTTP/2.0", "http/1.1", "TLS/1.2", "H3"])
 def test_nothing_that_is_http_again_is_offered(name: str) -> None:
     http = forwarder()
     sent = http.request_bytes(GET.replace(b"Accept", f"Connection: Upgrade\r\nUpgrade: {name}\r\nAccept".encode()))

@@ -1,0 +1,103 @@
+"""What a style sheet says of a widget, found once for all consoles of a process: a third of what a console takes.
+
+A widget's rules follow from what the sheet's selectors may look at: the names, ids, classes and pseudo-classes of the
+widget and of all above it. Where those are as they were, so are the rules.
+"""
+
+from typing import Any, NamedTuple
+
+import pytest
+from textual.css.stylesheet import Stylesheet
+from textual.dom import DOMNode
+
+FLAGS = ("_has_hover_style", "_has_focus_within", "_has_order_style", "_has_odd_or_even")
+"""What a sheet notes at a node beside its rules."""
+
+
+class Known(NamedTuple):
+    """What was found for nodes that are alike; `rules` is None where there are none."""
+
+    rules: Any
+    flags: tuple[bool, ...]
+
+
+class KnownStyles:
+    """Finds the rules of a node where they are not known."""
+
+    def __init__(self) -> None:
+        self._apply = Stylesheet.apply
+        self._replace_rules = Stylesheet.replace_rules
+        self._sheets: dict[tuple[int, ...], int] = {}
+        self._pseudo_classes: dict[Any, tuple[str, ...]] = {}
+        self._found: dict[Any, Known] = {}
+        self._replaced: dict[int, Any] = {}
+        """The rules that a sheet has just given to a node, by the node."""
+
+        self._given: dict[int, tuple[Any, Any]] = {}
+        """What rules are once a node has them, with the rules, which so stay what they are."""
+
+    def patch(self, patch: pytest.MonkeyPatch) -> None:
+        """Have all sheets look here first."""
+        known = self
+
+        def apply(sheet: Stylesheet, node: DOMNode, *, animate: bool = False, cache: Any = None) -> None:
+            known.apply(sheet, node, animate=animate, cache=cache)
+
+        def replace_rules(_sheet: type[Stylesheet], node: DOMNode, rules: Any, animate: bool = False) -> None:
+            known._replaced[id(node)] = rules
+            known.replace(node, rules, animate=animate)
+
+        patch.setattr(Stylesheet, "apply", apply)
+        patch.setattr(Stylesheet, "replace_rules", classmethod(replace_rules))
+
+    def apply(self, sheet: Stylesheet, node: DOMNode, *, animate: bool, cache: Any) -> None:
+        key = self._key(sheet, node)
+        found = self._found.get(key)
+        if found is None:
+            self._replaced.pop(id(node), None)
+            self._apply(sheet, node, animate=animate, cache=cache)
+            flags = tuple(getattr(node, name) for name in FLAGS)
+            self._found[key] = Known(self._replaced.pop(id(node), None), flags)
+            return
+        node._has_hover_style, node._has_focus_within, node._has_order_style, node._has_odd_or_even = found.flags
+        if found.rules is not None:
+            self.replace(node, found.rules, animate=animate)
+        sheet._process_component_classes(node)
+
+    def replace(self, node: DOMNode, rules: Any, *, animate: bool) -> None:
+        """Give a node its rules, where it has not got them; of a mere style, nobody hears of each."""
+        base = node.styles.base
+        given = self._given.get(id(rules), (None, None))[1]
+        if given is not None and base._rules == given:
+            node.notify_style_update()
+        elif given is not None and type(node) is DOMNode and not base._rules:
+            base.merge_rules(given)
+        else:
+            self._replace_rules(node, rules, animate=animate)
+            if not animate:
+                self._given[id(rules)] = rules, base.get_rules()
+
+    def _key(self, sheet: Stylesheet, node: DOMNode) -> Any:
+        names = (self._number(sheet), type(node), node._id, frozenset(node._classes))
+        pseudo_classes = self._pseudo_classes.get(names)
+        if pseudo_classes is None:
+            concerned = sheet.rules_map.keys() & node._selector_names
+            found = {one for name in concerned for rule in sheet.rules_map[name] for one in rule.pseudo_classes}
+            pseudo_classes = self._pseudo_classes[names] = tuple(sorted(found))
+        path = []
+        above: Any = node
+        while isinstance(above, DOMNode):
+            known = above._PSEUDO_CLASSES
+            is_now = tuple(name in known and bool(known[name](above)) for name in pseudo_classes)
+            path.append((type(above), above._id, frozenset(above._classes), is_now))
+            above = above._parent
+        return (names[0], *path)
+
+    def _number(self, sheet: Stylesheet) -> int:
+        """The same for sheets of the same rules, which are the same objects."""
+        rules = sheet.rules
+        numbered = sheet.__dict__.get("_known_number")
+        if numbered is None or numbered[0] is not rules:
+            number = self._sheets.setdefault(tuple(map(id, rules)), len(self._sheets))
+            numbered = sheet.__dict__["_known_number"] = (rules, number)
+        return int(numbered[1])

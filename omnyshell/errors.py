@@ -83,6 +83,7 @@ class Remedy(StrEnum):
     MAKE_BACKUP_KEY = "make_backup_key"
     MAKE_SSH_KEY = "make_ssh_key"
     MOVE_OLD_FILES = "move_old_files"
+    NAME_AGENT_KEY = "name_agent_key"
     NAME_AUTHORITY = "name_authority"
     NAME_HUB = "name_hub"
     NAME_PRINCIPAL = "name_principal"

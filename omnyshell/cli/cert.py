@@ -14,8 +14,9 @@ from omnyshell.security.cert_chain import is_authority, read_chain, system_autho
 from omnyshell.security.cert_faults import OF_SERVERS, faults_of
 from omnyshell.security.cert_generator import HUB_CERT_FILE, CertGenerator, GeneratedPair
 from omnyshell.security.certificates import CertificateIdentity
-from omnyshell.security.key_files import check_free, public_key_of_ssh
+from omnyshell.security.key_files import check_free
 from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.security.public_keys import SecurityKey, in_ssh_form, public_key_of_ssh
 from omnyshell.services.client.access import given_access
 from omnyshell.services.client.passphrases import as_bytes, open_key, read_passphrase
 from omnyshell.transport.tls import chain_of
@@ -96,12 +97,15 @@ def keygen(options: argparse.Namespace) -> int:
 
 
 def _public_key_in(path: Path, options: argparse.Namespace) -> str:
-    """The public key in a file, in base64: from a private key, or from one of OpenSSH's `.pub` files."""
+    """The public key in a private key's file, or one of OpenSSH's `.pub` files, as `authorized_keys` has it."""
     try:
         public = public_key_of_ssh(read_file(path).decode(errors="replace"))
     except OSError as exc:
         raise ConfigException(f"cannot read {path}: {exc.strerror}") from exc
-    return public or open_key(path, given_access(vars(options)), ask_passphrase).public_key.to_base64()
+    if isinstance(public, SecurityKey):
+        return in_ssh_form(public)
+    key = public or open_key(path, given_access(vars(options)), ask_passphrase).public_key
+    return key.to_base64()
 
 
 def _new_key(options: argparse.Namespace) -> Ed25519PrivateKey:

@@ -6,7 +6,7 @@ import sys
 
 from msgspec.structs import replace
 
-from omnyshell.cli.ground.access import access_from
+from omnyshell.cli.ground.access import access_from, say_waiting
 from omnyshell.cli.ground.output import say, say_json
 from omnyshell.cli.ground.prompts import ask_passphrase, ask_secret
 from omnyshell.errors import ConfigException
@@ -36,9 +36,10 @@ def login(options: argparse.Namespace) -> int:
     if "token_file" in given and "key" not in given:
         given["token"] = read_token(user_path(given["token_file"]))
     if "key" not in given and "token" not in given:
-        otherwise = "log in with what? give --key FILE, --token-file FILE or OMNYSHELL_TOKEN"
+        otherwise = "log in with what? give --key FILE, --key agent, --token-file FILE or OMNYSHELL_TOKEN"
         given["token"] = ask_secret("Token: ", otherwise)
     access = hub_access(given, ask_passphrase)
+    access.waiting.show = say_waiting
     identity = asyncio.run(_try(access))
     store = CredentialStore(logins_file())
     before = store.get(str(access.address))

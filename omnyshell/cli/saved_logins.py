@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 
+from omnyshell.cli.ground.access import say_waiting
 from omnyshell.cli.ground.output import FAILURE, describe, say, say_json, say_table
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.paths import logins_file
@@ -34,7 +35,9 @@ async def _states(saved: list[StoredSession]) -> dict[str, str]:
 
 async def _state(saved: StoredSession) -> str:
     try:
-        async with OmnyShellClient(ClientConfig(access=complete({"hub": saved.hub}), reconnect_timeout=0)):
+        access = complete({"hub": saved.hub})
+        access.waiting.show = lambda text: say_waiting(f"{text} at {saved.hub}")
+        async with OmnyShellClient(ClientConfig(access=access, reconnect_timeout=0)):
             return WORKS
     except OmnyShellException as exc:
         return describe(exc)
@@ -62,4 +65,6 @@ def _state_of(login: StoredSession, states: dict[str, str]) -> tuple[str, ...]:
 
 def _record(login: StoredSession, *, is_default: bool, state: str | None) -> dict[str, object]:
     record = {"hub": login.hub, "name": login.name or None, "principal": login.principal, "key": login.key_path}
+    if login.key_fingerprint:
+        record["keyFingerprint"] = login.key_fingerprint
     return {**record, "default": is_default, **({"works": state == WORKS, "state": state} if state else {})}

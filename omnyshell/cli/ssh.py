@@ -22,7 +22,7 @@ from omnyshell.ids import is_node_id
 from omnyshell.model.grammars import is_login
 from omnyshell.paths import HOME_VARIABLE, config_dir, read_file, user_path
 from omnyshell.security.files import changing, write_private
-from omnyshell.services.access_options import ACCESS, HUB, TOKEN
+from omnyshell.services.access_options import ACCESS, HUB, KEY, TOKEN, is_of_agent
 from omnyshell.services.client.access import given_access
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
@@ -198,7 +198,8 @@ def _proxy_words(options: argparse.Namespace, access: HubAccess, domain: str) ->
             yield option.name
         else:
             value = given[option.key]
-            yield from (option.name, str(user_path(value).absolute()) if option.kind == "file" else value)
+            is_path = option.kind == "file" and not (option is KEY and is_of_agent(value))
+            yield from (option.name, str(user_path(value).absolute()) if is_path else value)
     if domain != "omny":
         yield from ("--domain", domain)
 

@@ -89,6 +89,9 @@ class CredentialInfo(WireObject, kw_only=True):
     public_key: Annotated[str | None, OMIT, BASE64] = None
     """The key, where it is one."""
 
+    application: Annotated[str | None, OMIT, FREE] = None
+    """Of `security-keys`: the application of a key that a hardware token holds."""
+
 
 class TimedRole(WireObject, kw_only=True):
     """A role that ends."""

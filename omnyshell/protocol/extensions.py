@@ -12,6 +12,9 @@ AUTH_BIND = "auth-bind"
 AUTH_BIND_2 = "auth-bind-2"
 """One proof of a key that names certificate, role, principal, host and port, in place of both."""
 
+SECURITY_KEYS = "security-keys"
+"""A login with a key that a hardware token holds, after a touch."""
+
 ADMIN = "admin"
 """Administration of a hub, and joining by invite."""
 
@@ -106,6 +109,7 @@ OF_HUB = frozenset(
         INTERACTIVE,
         AUTH_BIND,
         AUTH_BIND_2,
+        SECURITY_KEYS,
         RESUME_OFFSET,
         SCREEN_ETAG,
         TUNNEL_EOF,

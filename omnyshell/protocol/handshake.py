@@ -1,7 +1,7 @@
 """Both sides of docs/protocol.md#handshake as state machines: messages in, messages and outcomes out."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from enum import Enum
 
 import msgspec
@@ -35,20 +35,22 @@ class HandshakeState(Enum):
 
     AWAIT_HELLO = "waiting for a hello"
     AWAIT_CREDENTIAL = "waiting for a credential"
+    MAKING = "making the credential"
     JUDGING = "waiting for the verdict"
     DONE = "done"
     FAILED = "failed"
 
 
 _FOLLOWING: Mapping[HandshakeState, Collection[HandshakeState]] = {
-    HandshakeState.AWAIT_HELLO: {HandshakeState.AWAIT_CREDENTIAL, HandshakeState.JUDGING, HandshakeState.FAILED},
+    HandshakeState.AWAIT_HELLO: {HandshakeState.AWAIT_CREDENTIAL, HandshakeState.MAKING, HandshakeState.FAILED},
     HandshakeState.AWAIT_CREDENTIAL: {HandshakeState.JUDGING, HandshakeState.FAILED},
+    HandshakeState.MAKING: {HandshakeState.JUDGING, HandshakeState.FAILED},
     HandshakeState.JUDGING: {HandshakeState.DONE, HandshakeState.FAILED},
     HandshakeState.DONE: {HandshakeState.FAILED},
     # Whoever goes on after a failure fails again.
     HandshakeState.FAILED: {HandshakeState.FAILED},
 }
-"""A node or client offers its credential with its hello, so that it does not wait for one."""
+"""A node or client offers its credential with its hello, so that it does not wait for one; or makes it first."""
 
 
 class _Handshake:
@@ -158,7 +160,8 @@ class HubHandshake(_Handshake):
 class PeerHandshake(_Handshake):
     """A node's or client's side, for one connection.
 
-    `credential` turns the hub's nonce and announced extensions into the request to send.
+    `credential` turns the hub's nonce and announced extensions into the request to send. Where it returns an awaitable
+    instead, that is in `making`: await it, and pass the request to `offer`.
     """
 
     def __init__(
@@ -168,9 +171,12 @@ class PeerHandshake(_Handshake):
         agent: str,
         version: str,
         features: Iterable[str],
-        credential: Callable[[str, frozenset[str]], ControlMessage],
+        credential: Callable[[str, frozenset[str]], ControlMessage | Awaitable[ControlMessage]],
     ) -> None:
         super().__init__(role=role)
+        self.making: Awaitable[ControlMessage] | None = None
+        """The credential that is being made, until it is taken from here."""
+
         self.hub_features: frozenset[str] = frozenset()
         self.hub_uid: str | None = None
         self.welcome: AuthOk | None = None
@@ -207,9 +213,18 @@ class PeerHandshake(_Handshake):
         uid = hello.info.get("hubUid")
         self.hub_uid = uid if isinstance(uid, str) and is_uid(uid) else None
         self.hub_features = hello.features
+        self._become(HandshakeState.MAKING)
+        made = self._credential(hello.nonce or "", hello.features)
+        if isinstance(made, ControlMessage):
+            return [self._hello, self.offer(made)]
+        self.making = made
+        return [self._hello]
+
+    def offer(self, credential: ControlMessage) -> ControlMessage:
+        """The credential is made: returns what to send."""
         self._become(HandshakeState.JUDGING)
-        self._offered = self._credential(hello.nonce or "", hello.features)
-        return [self._hello, self._offered]
+        self._offered = credential
+        return credential
 
     def _refused(self, answer: AuthFail) -> AuthException:
         error, offered = AuthException(answer.message, code=answer.reason), self._offered

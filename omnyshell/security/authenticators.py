@@ -17,9 +17,9 @@ from omnyshell.security.credentials import (
     LoginContext,
     Proof,
     PublicKeyCredential,
+    SecurityKeyCredential,
     TokenCredential,
 )
-from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.security.length_prefix import utf8
 from omnyshell.security.refusal import refused
 from omnyshell.security.secret_index import SecretIndex
@@ -31,7 +31,7 @@ principals."""
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a login was accepted for: the hash of a token, or a public key and how it was proved."""
+    """What a login was accepted for: the hash of a token, or a public key's `identity` and how it was proved."""
 
     principal: PrincipalId
     method: str
@@ -45,9 +45,10 @@ def evidence_of(credential: Credential) -> Evidence | None:
     """Return what the hub keeps of a credential while its connection lasts; None for an unknown kind."""
     if isinstance(credential, TokenCredential):
         return Evidence(credential.principal, TOKEN_METHOD, hash_token(credential.token))
-    if isinstance(credential, PublicKeyCredential):
-        dialled = (credential.host, credential.port) if credential.proof is Proof.BOUND else None
-        return Evidence(credential.principal, PUBLIC_KEY_METHOD, credential.public_key.raw, credential.proof, dialled)
+    if isinstance(credential, PublicKeyCredential | SecurityKeyCredential):
+        key, proof = credential.public_key, credential.proof
+        dialled = (credential.host, credential.port) if proof.is_bound else None
+        return Evidence(credential.principal, PUBLIC_KEY_METHOD, key.identity, proof, dialled)
     return None
 
 
@@ -88,7 +89,7 @@ def is_beyond_guessing(authenticator: Authenticator, credential: Credential) -> 
 
     This does not say that a proof is right.
     """
-    if isinstance(credential, PublicKeyCredential):
+    if isinstance(credential, PublicKeyCredential | SecurityKeyCredential):
         return True
     ask = getattr(authenticator, "has_made", None)
     return ask is not None and bool(ask(credential))
@@ -226,7 +227,7 @@ def _binding_is_optional(_principal: PrincipalId) -> bool:
 
 
 class PublicKeyAuthenticator:
-    """Accepts Ed25519 keys listed in a store.
+    """Accepts Ed25519 keys listed in a store, also those that hardware tokens hold.
 
     The signature is verified against the offered key before anything is looked up, and everything is judged before
     anything is refused. Every signature that is present must be right; `require_binding` says whose logins must be
@@ -239,12 +240,14 @@ class PublicKeyAuthenticator:
 
     def authenticate(self, credential: Credential, context: LoginContext) -> Principal:
         """Return who holds this key. Raises `AuthException`."""
-        if not isinstance(credential, PublicKeyCredential):
+        if not isinstance(credential, PublicKeyCredential | SecurityKeyCredential):
             raise refused()
         proved = credential.is_proved(context)
         must_bind = self._require_binding(credential.principal)
         entry = self._store.find(credential.principal, credential.public_key)
         if entry is None or not proved or (must_bind and credential.proof is Proof.UNBOUND):
+            raise refused()
+        if entry.must_verify and credential.proof is not Proof.VERIFIED:
             raise refused()
         return entry.as_principal()
 
@@ -252,8 +255,10 @@ class PublicKeyAuthenticator:
         """Return for whom the key is still listed."""
         if evidence.method != PUBLIC_KEY_METHOD:
             return None
-        entry = self._store.find(evidence.principal, Ed25519PublicKey(evidence.secret))
-        return entry.as_principal() if entry is not None else None
+        entry = self._store.find_identity(evidence.principal, evidence.secret)
+        if entry is None or (entry.must_verify and evidence.proof is not Proof.VERIFIED):
+            return None
+        return entry.as_principal()
 
     def principals(self) -> Iterator[Principal]:
         """Yield the principals of all keys."""

@@ -2,6 +2,7 @@
 
 # principal  key                                          roles       display name
 alice        Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE  admin,dev   Alice Example
+alice        sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1l  admin       Alice, by a hardware token
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +16,11 @@ from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import Principal
 from omnyshell.paths import read_file
 from omnyshell.security.keys import Ed25519PublicKey
+from omnyshell.security.public_keys import SK_ED25519, PublicKey, public_key_of_ssh
 from omnyshell.security.secret_index import SecretIndex
+
+VERIFY_REQUIRED = "verify-required"
+"""The word before a hardware token's key that must know its owner at each login, by a PIN or a finger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +28,11 @@ class AuthorizedKey:
     """One entry: whoever proves this key is this principal, with these roles."""
 
     principal: PrincipalId
-    public_key: Ed25519PublicKey
+    public_key: PublicKey
     roles: frozenset[str] = frozenset()
     display_name: str = ""
+    must_verify: bool = False
+    """Whether a hardware token must know its owner; a touch is needed in any case."""
 
     def as_principal(self) -> Principal:
         """The identity that the key proves."""
@@ -55,15 +62,28 @@ def _entries(text: str, source: str, known: Mapping[str, AuthorizedKey]) -> Iter
 
 
 def _entry(line: str, source: str, number: int) -> AuthorizedKey | None:
-    fields = line.split(maxsplit=3)
-    if len(fields) < 2 or fields[0].startswith("#"):
+    principal, *words = line.split() or [""]
+    if not words or principal.startswith("#"):
         return None
-    principal, key, roles, display_name = (*fields, "", "")[:4]
+    must_verify = words[0] == VERIFY_REQUIRED
     try:
-        public_key = Ed25519PublicKey.from_base64(key)
+        public_key, (roles, *display_name) = _key_and_rest(words[must_verify:])
+    except ConfigException as exc:
+        raise ConfigException(f"{source}, line {number}: {exc}") from exc
+    if must_verify and isinstance(public_key, Ed25519PublicKey):
+        raise ConfigException(f"{source}, line {number}: {VERIFY_REQUIRED} is said of keys of the type {SK_ED25519}")
+    return AuthorizedKey(PrincipalId(principal), public_key, split_roles(roles), " ".join(display_name), must_verify)
+
+
+def _key_and_rest(words: list[str]) -> tuple[PublicKey, list[str]]:
+    """Return the key at the beginning, and what follows it: at least an empty text. Raises `ConfigException`."""
+    key = public_key_of_ssh(" ".join(words[:2]))
+    if key is not None:
+        return key, words[2:] or [""]
+    try:
+        return Ed25519PublicKey.from_base64(words[0] if words else ""), words[1:] or [""]
     except AuthException as exc:
-        raise ConfigException(f"{source}, line {number}: the second field is no Ed25519 key in base64") from exc
-    return AuthorizedKey(PrincipalId(principal), public_key, split_roles(roles), " ".join(display_name.split()))
+        raise ConfigException("the second field is no Ed25519 key in base64") from exc
 
 
 class AuthorizedKeysStore:
@@ -96,7 +116,7 @@ class AuthorizedKeysStore:
     def replace(self, entries: Iterable[AuthorizedKey]) -> None:
         """Take these entries instead of those held so far."""
         self._entries = _by_principal(entries)
-        self._index = SecretIndex((entry.principal, entry.public_key.raw, entry) for entry in self.entries)
+        self._index = SecretIndex((entry.principal, entry.public_key.identity, entry) for entry in self.entries)
 
     def put(self, principal: PrincipalId, entries: Iterable[AuthorizedKey]) -> None:
         """Replace the entries of one principal; all of `entries` must be its own."""
@@ -104,7 +124,7 @@ class AuthorizedKeysStore:
         self._entries.pop(principal, None)
         if held:
             self._entries[principal] = held
-        self._index.put(principal, [(entry.public_key.raw, entry) for entry in held])
+        self._index.put(principal, [(entry.public_key.identity, entry) for entry in held])
 
     def reload(self) -> frozenset[PrincipalId]:
         """Read the file again, and return whose entries have changed; does nothing where there is no file.
@@ -122,12 +142,17 @@ class AuthorizedKeysStore:
             self.put(name, held.get(name, ()))
         return frozenset(changed)
 
-    def find(self, principal: PrincipalId, public_key: Ed25519PublicKey) -> AuthorizedKey | None:
+    def find(self, principal: PrincipalId, public_key: PublicKey) -> AuthorizedKey | None:
         """The first entry for this principal and key.
 
         The time that this takes does not tell whether the principal is known.
         """
-        return self._index.find(principal, public_key.raw)
+        entry = self.find_identity(principal, public_key.identity)
+        return entry if entry is not None and entry.public_key == public_key else None
+
+    def find_identity(self, principal: PrincipalId, identity: bytes) -> AuthorizedKey | None:
+        """The first entry for this principal and a key's `identity`, as `find` does."""
+        return self._index.find(principal, identity)
 
 
 def _by_principal(entries: Iterable[AuthorizedKey]) -> dict[PrincipalId, tuple[AuthorizedKey, ...]]:

@@ -6,6 +6,7 @@ nonce's text alone, or with the extension `auth-bind` a second signature beside 
 """
 
 import re
+from collections.abc import Awaitable
 from enum import StrEnum
 from typing import Protocol
 
@@ -22,6 +23,7 @@ from omnyshell.security.keys import (
     encode_base64,
 )
 from omnyshell.security.length_prefix import length_prefixed, utf8
+from omnyshell.security.public_keys import MOST_COUNTER, MOST_FLAGS, TOUCHED, VERIFIED, SecurityKey
 from omnyshell.security.refusal import refused
 
 TOKEN_METHOD = "token"  # noqa: S105
@@ -48,6 +50,17 @@ class Proof(StrEnum):
     BOUND = "auth-bind-2"
     """One signature that names all that the second one of `PAIR` names, and the host and port that were dialled."""
 
+    TOUCHED = "touched"
+    """That of `BOUND`, by a hardware token that somebody touched (extension `security-keys`)."""
+
+    VERIFIED = "verified"
+    """The same, by a token that knew its owner besides."""
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether it names the host and port that were dialled."""
+        return self not in (Proof.UNBOUND, Proof.PAIR)
+
 
 class UnknownMethodException(AuthException):
     """The method is not one we know, or the request lacks its field: answered by a fatal `error`, not `auth.fail`."""
@@ -69,6 +82,8 @@ class LoginContext(msgspec.Struct, frozen=True):
     spki_sha256: bytes | None = None
     host: str = ""
     port: int = 0
+    announced: frozenset[str] = frozenset()
+    """The extensions that the hub announced, for whoever makes a proof; no proof names them."""
 
 
 class _OfPrincipal(msgspec.Struct, frozen=True):
@@ -120,6 +135,32 @@ class PublicKeyCredential(Credential, frozen=True):
         return proved and bound
 
 
+class SecurityKeyCredential(Credential, frozen=True):
+    """The possession of a hardware token, which somebody touched for this login."""
+
+    public_key: SecurityKey
+    signature: bytes
+    flags: int
+    counter: int
+    host: str
+    port: int
+    """The port that was dialled."""
+
+    @property
+    def proof(self) -> Proof:
+        """Whether the token also knew its owner."""
+        return Proof.VERIFIED if self.flags & VERIFIED else Proof.TOUCHED
+
+    def is_proved(self, context: LoginContext) -> bool:
+        """Tell whether the signature is the token's, for this connection, and after a touch. Never raises."""
+        if context.spki_sha256 is None:
+            return False
+        dialled = msgspec.structs.replace(context, host=self.host, port=self.port)
+        signed = bound_message(dialled, self.principal)
+        is_right = self.public_key.verify(self.signature, signed, self.flags, self.counter)
+        return is_right and bool(self.flags & TOUCHED)
+
+
 def credential_from_request(request: AuthRequest) -> Credential:
     """Read the credential in a request.
 
@@ -139,13 +180,17 @@ def _token_credential(principal: str, token: str) -> TokenCredential:
     return TokenCredential(PrincipalId(principal), token)
 
 
-def _key_credential(request: AuthRequest, public_key: str, signature: str) -> PublicKeyCredential:
+def _key_credential(
+    request: AuthRequest, public_key: str, signature: str
+) -> PublicKeyCredential | SecurityKeyCredential:
     if not request.principal:
         raise refused()
     host, port = dialled_in(request.host, request.port)
     # A proof of `auth-bind-2` has no second signature beside it.
     if host and request.binding is not None:
         raise refused()
+    if (request.application, request.flags, request.counter) != (None, None, None):
+        return _token_holders_credential(request, public_key, signature, host, port)
     return PublicKeyCredential(
         PrincipalId(request.principal),
         Ed25519PublicKey.from_base64(public_key),
@@ -154,6 +199,19 @@ def _key_credential(request: AuthRequest, public_key: str, signature: str) -> Pu
         host,
         port,
     )
+
+
+def _token_holders_credential(
+    request: AuthRequest, public_key: str, signature: str, host: str, port: int
+) -> SecurityKeyCredential:
+    """Read the proof of a hardware token, which is always bound. Raises `AuthException`."""
+    application, flags, counter = request.application, request.flags, request.counter
+    if application is None or flags is None or counter is None or not host:
+        raise refused()
+    if not (0 <= flags <= MOST_FLAGS and 0 <= counter <= MOST_COUNTER):
+        raise refused()
+    key = SecurityKey(Ed25519PublicKey.from_base64(public_key).raw, application)
+    return SecurityKeyCredential(PrincipalId(request.principal), key, _signature(signature), flags, counter, host, port)
 
 
 def dialled_in(host: str | None, port: int | None) -> tuple[str, int]:
@@ -216,8 +274,8 @@ def place_fields(context: LoginContext, whose: bytes) -> tuple[bytes, ...]:
 class CredentialProvider(Protocol):
     """Makes the credential for one login."""
 
-    def auth_request(self, context: LoginContext, *, bind: bool) -> AuthRequest:
-        """The request to send.
+    def auth_request(self, context: LoginContext, *, bind: bool) -> AuthRequest | Awaitable[AuthRequest]:
+        """The request to send, at once or when it is made; who is awaited has a deadline of its own.
 
         `bind` is set where the hub announced `auth-bind` or `auth-bind-2`; the context then holds `spki_sha256`, and
         for the latter `host` and `port` too: then the key signs once, and the signature names them.

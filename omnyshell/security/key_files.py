@@ -27,9 +27,6 @@ _PKCS8_ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 _OPENSSH_BEGIN, _OPENSSH_END = b"-----BEGIN OPENSSH PRIVATE KEY-----", b"-----END OPENSSH PRIVATE KEY-----"
 _OPENSSH_MAGIC = b"openssh-key-v1\0"
 
-_SSH_ED25519, _KEY_BYTES = "ssh-ed25519", 32
-_SSH_ED25519_HEAD = b"\0\0\0\x0bssh-ed25519\0\0\0\x20"
-
 # DER of object identifiers: pkcs5PBES2, scrypt, aes256-CBC.
 _PBES2 = bytes.fromhex("06092a864886f70d01050d")
 _SCRYPT = bytes.fromhex("06092b06010401da47040b")
@@ -77,24 +74,6 @@ def ssh_cipher(data: bytes) -> str:
         return ""
     body = blob.removeprefix(_OPENSSH_MAGIC)
     return body[4 : 4 + int.from_bytes(body[:4], "big")].decode("ascii", "replace") if body != blob else ""
-
-
-def public_key_of_ssh(line: str) -> str | None:
-    """Return the key of a line `ssh-ed25519 BASE64 ...`, as OpenSSH's `.pub` files have it; None for anything else.
-
-    The key is in base64, as peers send it. Raises `ConfigException` for a truncated key.
-    """
-    words = line.split()
-    if not words or words[0] != _SSH_ED25519:
-        return None
-    try:
-        blob = binascii.a2b_base64(words[1], strict_mode=True) if len(words) > 1 else b""
-    except binascii.Error:
-        blob = b""
-    key = blob.removeprefix(_SSH_ED25519_HEAD)
-    if key == blob or len(key) != _KEY_BYTES:
-        raise ConfigException(f"this is no whole {_SSH_ED25519} key: give the line of its .pub file")
-    return binascii.b2a_base64(key, newline=False).rstrip(b"=").decode()
 
 
 def decode_private_key(data: bytes, passphrase: bytes | None, path: Path) -> "ed25519.Ed25519PrivateKey":

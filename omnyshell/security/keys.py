@@ -69,6 +69,11 @@ class Ed25519PublicKey(msgspec.Struct, frozen=True):
         except ValueError as exc:
             raise refused() from exc
 
+    @property
+    def identity(self) -> bytes:
+        """32 bytes that stand for the key: itself."""
+        return self.raw
+
     def to_base64(self) -> str:
         """The key as it is sent and kept in files: standard alphabet, no padding."""
         return encode_base64(self.raw)

@@ -13,6 +13,11 @@ _NONCE = r"[A-Za-z0-9_-]{43}"
 message."""
 
 
+def is_nonce(text: str) -> bool:
+    """Tell whether a text looks like a hub's nonce, and like nothing else."""
+    return re.fullmatch(_NONCE, text) is not None
+
+
 class NotSignedException(ConfigException):
     """Nothing may be signed for this hub."""
 
@@ -52,7 +57,7 @@ def choose_proof(announced: frozenset[str], nonce: str, standing: ProofTerms) ->
         raise NotSignedException(f"{text}. Nothing was signed; update it, or allow it for this hub").advising(
             Remedy.ALLOW_UNBOUND
         )
-    if not re.fullmatch(_NONCE, nonce):
+    if not is_nonce(nonce):
         raise NotSignedException(f"what {hub} wants to have signed is no nonce. Nothing was signed: it is no hub")
     return proof
 

@@ -34,19 +34,3 @@ class SshMeeting(msgspec.Struct, frozen=True, kw_only=True):
             utf8(self.session_id),
             utf8(self.nonce),
         )
-
-
-def in_ssh_form(key: Ed25519PublicKey) -> str:
-    """Return a public key as OpenSSH's files have it."""
-    from binascii import b2a_base64
-
-    return f"ssh-ed25519 {b2a_base64(length_prefixed(b'ssh-ed25519', key.raw), newline=False).decode()}"
-
-
-def fingerprint(key: Ed25519PublicKey) -> str:
-    """Return a key's fingerprint as OpenSSH shows it."""
-    from hashlib import sha256
-
-    from omnyshell.security.keys import encode_base64
-
-    return f"SHA256:{encode_base64(sha256(length_prefixed(b'ssh-ed25519', key.raw)).digest())}"

@@ -9,7 +9,21 @@ TOKEN = Option(
     "--token", "token to log in with; OMNYSHELL_TOKEN and --token-file keep it off the command line", "TOKEN"
 )
 TOKEN_FILE = Option("--token-file", "file that holds the token (OMNYSHELL_TOKEN_FILE)", "FILE", "file")
-KEY = Option("--key", "Ed25519 key to log in with (OMNYSHELL_KEY)", "FILE", "file")
+KEY = Option(
+    "--key",
+    "Ed25519 key to log in with: a file, or agent[:COMMENT] for one of ssh-agent (OMNYSHELL_KEY)",
+    "FILE",
+    "file",
+)
+AGENT = "agent"
+"""What is given as a key that ssh-agent holds, with `:COMMENT` behind it where it holds several."""
+
+
+def is_of_agent(key: str) -> bool:
+    """Tell whether what is given as a key means one of an agent; a file of that name is `./agent`."""
+    return key == AGENT or key.startswith(f"{AGENT}:")
+
+
 KEY_PASSPHRASE_FILE = Option(
     "--key-passphrase-file",
     "file with the passphrase of an encrypted key; OMNYSHELL_KEY_PASSPHRASE, or asked for, if not given",

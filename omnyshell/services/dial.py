@@ -1,9 +1,12 @@
 """Connects a node or a client to its hub, logged in."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from omnyshell.errors import (
     AuthException,
@@ -34,6 +37,27 @@ logger = logging.getLogger("omnyshell.link")
 AGENT = "omnyshell-python"
 
 
+class LoginWait:
+    """Says what a login waits for: somebody has to touch a key, or to answer a question of an agent."""
+
+    def __init__(self, show: Callable[[str], None] = lambda _text: None) -> None:
+        self.show = show
+        """Shows it; whoever has the terminal at the moment may put another function here."""
+
+    def tell(self, text: str) -> None:
+        """Show this."""
+        self.show(text)
+
+    @contextmanager
+    def shown_by(self, show: Callable[[str], None]) -> Iterator[None]:
+        """Have it shown by this meanwhile."""
+        before, self.show = self.show, show
+        try:
+            yield
+        finally:
+            self.show = before
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubAccess:
     """Where the hub is, whom to trust about it, and how to log in. Times in seconds."""
@@ -45,6 +69,9 @@ class HubAccess:
 
     binding: Binding = field(default_factory=Binding)
     """How a key's logins are bound to this hub."""
+
+    waiting: LoginWait = field(default_factory=LoginWait)
+    """Says what a login by these credentials waits for."""
 
     connect_timeout: float = 15.0
     keepalive: KeepaliveTimes = field(default_factory=KeepaliveTimes)
@@ -67,16 +94,18 @@ async def dial(
     a hub that a key must not be proved to.
     """
 
-    def credential(nonce: str, announced: frozenset[str]) -> AuthRequest:
+    def credential(nonce: str, announced: frozenset[str]) -> AuthRequest | Awaitable[AuthRequest]:
         binding = access.binding
         binding.note(access.address, announced)
         if isinstance(access.credentials, TokenCredentialProvider):
             return access.credentials.auth_request(LoginContext(nonce=nonce, role=role), bind=False)
         proof = binding.choose(access.address, announced, nonce)
-        context = binding.context(proof, nonce, role, connection)
+        context = replace(binding.context(proof, nonce, role, connection), announced=announced)
         request = access.credentials.auth_request(context, bind=proof is not Proof.UNBOUND)
-        _check_provider(request, context)
-        return request
+        if isinstance(request, AuthRequest):
+            _check_provider(request, context)
+            return request
+        return _checked(request, context)
 
     handshake = PeerHandshake(role=role, agent=AGENT, version=__version__, features=features, credential=credential)
     connection = OmnyShellConnection(
@@ -99,6 +128,12 @@ async def dial(
     who = welcome.principal if welcome is not None else ""
     step(logger, "link open, logged in", role=role, address=str(access.address), principal=who)
     return connection
+
+
+async def _checked(making: Awaitable[AuthRequest], context: LoginContext) -> AuthRequest:
+    request = await making
+    _check_provider(request, context)
+    return request
 
 
 def _check_provider(request: AuthRequest, context: LoginContext) -> None:

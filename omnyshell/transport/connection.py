@@ -6,7 +6,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -117,6 +117,11 @@ def in_words(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno else str(error)
 
 
+def _given_up(error: OmnyShellException) -> OmnyShellException:
+    """Return the error for a hub that did not wait for the credential, which may be made in time another time."""
+    return TransportException(f"the hub waited no longer for the signature ({error}): give it sooner")
+
+
 def _is_here(host: str) -> bool:
     """Tell whether the host is this machine's loopback."""
     return host == "localhost" or host == "::1" or host.startswith("127.")
@@ -160,6 +165,11 @@ class OmnyShellConnection:
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._fatal: OmnyShellException | None = None
         self._keepalive: Keepalive | None = None
+        self._making: asyncio.Task[None] | None = None
+        """Makes the credential, where that takes a while."""
+
+        self._limit = asyncio.timeout(None)
+        self._seconds = 0.0
         self.address = address
         self.link = ClientLink(self, address.host, address.port, address.path)
         self.channels = ChannelMultiplexer(self.link, incoming)
@@ -167,14 +177,15 @@ class OmnyShellConnection:
     # Life
 
     async def open(self, tls: ssl.SSLContext, *, timeout: float, keepalive: KeepaliveTimes) -> None:  # noqa: ASYNC109
-        """Dial and log in, within `timeout` seconds.
+        """Dial and log in, within `timeout` seconds; those in which the credential is made do not count.
 
         Raises `TransportException` if the hub cannot be reached, `UntrustedHubException` if its certificate is not
         trusted, `AuthException` for a refused credential, `ProtocolException` for an incompatible hub, and
         `OmnyShellTimeoutException` after `timeout`.
         """
         try:
-            async with asyncio.timeout(timeout):
+            self._limit, self._seconds = asyncio.timeout(timeout), timeout
+            async with self._limit:
                 await self._dial(tls)
                 await asyncio.shield(self._login)
         except TimeoutError as exc:
@@ -183,6 +194,8 @@ class OmnyShellConnection:
         except BaseException:
             self.link.abort()
             raise
+        finally:
+            await self._stop_making()
         self._keepalive = Keepalive(keepalive)
         self._keepalive.watch(self.link)
 
@@ -303,15 +316,40 @@ class OmnyShellConnection:
             raise TransportException(f"cannot reach the hub at {address}: {in_words(exc)}") from exc
 
     def _shake_hands(self, message: ControlMessage) -> None:
+        was_making = self.handshake.state is HandshakeState.MAKING
         try:
             replies = self.handshake.receive(message)
         except OmnyShellException as exc:
-            self._fail_login(exc)
+            self._fail_login(_given_up(exc) if was_making else exc)
             return
         for reply in replies:
             self.link.send_urgent(encode_control(reply))
+        if self.handshake.making is not None:
+            making, self.handshake.making = self.handshake.making, None
+            self._making = self._loop.create_task(self._make(making))
         if self.handshake.state is HandshakeState.DONE and not self._login.done():
             self._login.set_result(None)
+
+    async def _make(self, credential: Awaitable[ControlMessage]) -> None:
+        """Offer the credential when it is made; who makes it has a deadline of its own."""
+        self._limit.reschedule(None)
+        try:
+            request = await credential
+        except OmnyShellException as exc:
+            self._fail_login(exc)
+        except Exception as exc:
+            # An embedder's own error, which whoever opens the connection gets.
+            if not self._login.done():
+                self._login.set_exception(exc)
+        else:
+            self._limit.reschedule(self._loop.time() + self._seconds)
+            if self.link.is_open:
+                self.link.send_urgent(encode_control(self.handshake.offer(request)))
+
+    async def _stop_making(self) -> None:
+        if self._making is not None:
+            self._making.cancel()
+            await asyncio.gather(self._making, return_exceptions=True)
 
     def _refuse(self, error: ImproperValueException) -> None:
         """Report a message with an improper value to its waiter."""

@@ -30,6 +30,7 @@ _BY_REMEDY: Final = {
     Remedy.CHOOSE_ADDRESS: "Remove it: the hub listens on the loopback alone then.",
     Remedy.GIVE_CREDENTIAL: "Give the file of a key or of a token.",
     Remedy.LET_OTHERS_WRITE: "Where that has to be so, start the console with --strict-modes false.",
+    Remedy.NAME_AGENT_KEY: "Give agent:COMMENT as the key, with the comment of one.",
     Remedy.NAME_AUTHORITY: "Give the file of that authority.",
     Remedy.NAME_HUB: "Give --hub, or save a login first.",
     Remedy.NAME_PRINCIPAL: "Give the principal's name.",

@@ -171,6 +171,7 @@ class ConsoleApp(AdministeringApp):
 
     async def _connect(self, place: Place) -> None:
         access = await self._access(place)
+        access.waiting.show = lambda text: self.notify(printable(text), severity="warning", markup=False)
         self.hub.use(access)
         if place.trouble:
             self.tell_in_turn(f"Others do not reach this hub: {printable(place.trouble)}", severity="warning")

@@ -18,7 +18,7 @@ from omnyshell.protocol.messages.admin import (
     TokenAdded,
     TokenRotate,
 )
-from omnyshell.security.key_files import public_key_of_ssh
+from omnyshell.security.public_keys import SecurityKey, public_key_of_ssh
 
 _ID = ""
 """A placeholder: request ids are chosen when a request is sent."""
@@ -89,10 +89,19 @@ def add_key(options: argparse.Namespace) -> int:
     """Let a principal log in with a key: its base64, the line that `omnyshell keygen` prints, or OpenSSH's."""
     words = options.key_text.split()
     if not words:
-        raise ConfigException("give the key that `omnyshell keygen` printed, or an OpenSSH public key (ssh-ed25519)")
-    key = public_key_of_ssh(options.key_text) or (words[1] if len(words) > 1 else words[0])
-    ttl = optional_seconds(options, "ttl")
-    request = KeyAdd(request_id=_ID, principal=options.name, public_key=key, label=options.label or "", ttl_seconds=ttl)
+        raise ConfigException(
+            "give the key that `omnyshell keygen` printed, or an OpenSSH public key ([sk-]ssh-ed25519)"
+        )
+    # Behind the principal, as in the line that `keygen` prints, or alone.
+    key = public_key_of_ssh(options.key_text) or public_key_of_ssh(" ".join(words[1:]))
+    request = KeyAdd(
+        request_id=_ID,
+        principal=options.name,
+        public_key=key.to_base64() if key is not None else words[1] if len(words) > 1 else words[0],
+        application=key.application if isinstance(key, SecurityKey) else None,
+        label=options.label or "",
+        ttl_seconds=optional_seconds(options, "ttl"),
+    )
     return do(options, request, f"{options.name} may log in with this key")
 
 

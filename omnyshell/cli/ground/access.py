@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 
+from omnyshell.cli.ground.output import complain
 from omnyshell.cli.ground.prompts import ask_passphrase
 from omnyshell.errors import ConfigException
 from omnyshell.services.client.access import complete, given_access
@@ -15,11 +16,18 @@ def access_from(options: argparse.Namespace) -> HubAccess:
     # asyncio warns on stderr of writes to a connection that was lost, before its loss is reported.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     try:
-        return complete(given_access(vars(options)), ask_passphrase)
+        access = complete(given_access(vars(options)), ask_passphrase)
+        access.waiting.show = say_waiting
+        return access
     except ConfigException as exc:
         if (origin := _origin(options, exc.option)) is None:
             raise
         raise ConfigException(f"{origin}: {exc}") from exc
+
+
+def say_waiting(text: str) -> None:
+    """Say what a login waits for."""
+    complain(f"omnyshell: {text}")
 
 
 def split_user(options: argparse.Namespace) -> None:

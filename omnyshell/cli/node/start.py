@@ -13,6 +13,8 @@ from omnyshell.cli.ground.strict_files import check_files, strict_modes
 from omnyshell.errors import AuthException, ConfigException, ErrorCodes
 from omnyshell.options.values import settings
 from omnyshell.security.files import make_private_directory
+from omnyshell.services.client.agent_login import AgentCredentialProvider
+from omnyshell.services.dial import HubAccess
 from omnyshell.services.local.pid_file import PidFile
 from omnyshell.services.node.as_root import node_state
 from omnyshell.services.node.config import NodeConfig
@@ -36,7 +38,16 @@ def config_from(options: argparse.Namespace) -> NodeConfig:
     strict.check_tree(said["state_dir"])
     files = {"users_file": users_file(vars(options)), "limits_file": limits_file(vars(options))}
     sessions = {"keeper": uses_keeper(vars(options))} | files
-    return NodeConfig(**said | {"access": access_from(options)} | sessions)
+    return NodeConfig(**said | {"access": _access(options)} | sessions)
+
+
+def _access(options: argparse.Namespace) -> HubAccess:
+    access = access_from(options)
+    if isinstance(access.credentials, AgentCredentialProvider):
+        # It comes back by itself at any hour, and proves its SSH host keys by its key, which no agent is asked for.
+        text = "a node logs in by itself, which no key of an agent can: give it a key in a file, or a token"
+        raise ConfigException(text)
+    return access
 
 
 async def _serve(config: NodeConfig) -> int:

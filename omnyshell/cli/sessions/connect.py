@@ -90,7 +90,7 @@ async def run_session(
 ) -> int:
     """Open a session and show it in the terminal until it ends or the user leaves; return the exit code."""
     async with OmnyShellClient(_config(access)) as client:
-        return await _show(client, await _open(client, node, command, env, cwd, user), guardian, escape)
+        return await _show(client, await _open(client, node, command, env, cwd, user), access, guardian, escape)
 
 
 async def resume_session(
@@ -105,13 +105,13 @@ async def resume_session(
         spec = _terminal_here()
         session = await client.resume(place.node, place.ref, pty=spec, owner=place.owner)
         if not history:
-            return await _show(client, session, guardian, escape, _room_above(session, spec))
+            return await _show(client, session, access, guardian, escape, _room_above(session, spec))
         # Imported by those that use it: the command starts fast without.
         from omnyshell.cli.sessions.history import lines_above, scrolled_out
 
         here = place._replace(ref=session.id)
         rows = await lines_above(client, here, end=session.history_end, count=history, columns=spec.cols)
-        return await _show(client, session, guardian, escape, scrolled_out(rows, spec.rows))
+        return await _show(client, session, access, guardian, escape, scrolled_out(rows, spec.rows))
 
 
 def _room_above(session: RemoteSession, spec: PtySpec) -> bytes:
@@ -145,10 +145,17 @@ async def _open(
 
 
 async def _show(
-    client: OmnyShellClient, session: RemoteSession, guardian: Guardian | None, escape: int | None, above: bytes = b""
+    client: OmnyShellClient,
+    session: RemoteSession,
+    access: HubAccess,
+    guardian: Guardian | None,
+    escape: int | None,
+    above: bytes = b"",
 ) -> int:
+    show = _Show(client, session, guardian, escape, above)
     async with session:
-        return await _Show(client, session, guardian, escape, above).run()
+        with access.waiting.shown_by(show.login_waits):
+            return await show.run()
 
 
 class _Show:
@@ -346,6 +353,13 @@ class _Show:
             self._notices.state_changed(state, str(self._session.lost_by))
         else:
             tell(self._session, state)
+
+    def login_waits(self, text: str) -> None:
+        """Show what the login of a new connection waits for."""
+        if sys.stdout.isatty():
+            self._notices.show(text)
+        else:
+            complain(f"omnyshell: {text}")
 
     async def _tell_if_away(self) -> None:
         """Say that the hub is waited for, where it is not back by now."""

@@ -89,14 +89,19 @@ class Notices:
         It disappears when the session goes on, as the node repaints the screen.
         """
         if state is LinkState.RECONNECTING:
-            line = printable(f"omnyshell: {cause}; waiting for it{self._advice}")[: self._columns()]
-            self._text += _LAST_LINE + _ERASE_LINE + b"\x1b[7m" + line.encode() + b"\x1b[0m" + _BACK
-            self._is_shown = True
+            self.show(f"{cause}; waiting for it{self._advice}")
         elif state is LinkState.RESUMED:
             self._text += self.erased()
         elif state is LinkState.RESET:
             self._text += self._modes.take_reset()
             self._is_shown = False
+        self.added.set()
+
+    def show(self, text: str) -> None:
+        """Show one line, in place of the one before, until the session goes on."""
+        line = printable(f"omnyshell: {text}")[: self._columns()]
+        self._text += _LAST_LINE + _ERASE_LINE + b"\x1b[7m" + line.encode() + b"\x1b[0m" + _BACK
+        self._is_shown = True
         self.added.set()
 
     def erased(self) -> bytes:

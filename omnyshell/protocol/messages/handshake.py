@@ -68,6 +68,15 @@ class AuthRequest(ControlMessage, kw_only=True):
     port: Annotated[int | None, OMIT, ANSWERED] = None
     """Of `auth-bind-2`: the port that was dialled."""
 
+    application: Annotated[str | None, OMIT, ANSWERED] = None
+    """Of `security-keys`: the application of a key that a hardware token holds."""
+
+    flags: Annotated[int | None, OMIT, ANSWERED] = None
+    """Of `security-keys`: the flags that the token signed, 0 to 255; 1 is a touch, 4 that it knew its owner."""
+
+    counter: Annotated[int | None, OMIT, ANSWERED] = None
+    """Of `security-keys`: the counter that the token signed, of 32 bits."""
+
 
 class AuthOk(ControlMessage, kw_only=True):
     """The hub accepted the credential."""

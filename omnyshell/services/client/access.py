@@ -13,7 +13,7 @@ from omnyshell.ids import PrincipalId
 from omnyshell.paths import bound_hubs_file, logins_file, read_file, user_path
 from omnyshell.security.credentials import CredentialProvider, PublicKeyCredentialProvider, TokenCredentialProvider
 from omnyshell.security.strict_modes import StrictModes
-from omnyshell.services.access_options import ACCESS
+from omnyshell.services.access_options import ACCESS, KEY, is_of_agent
 from omnyshell.services.binding import Binding
 from omnyshell.services.bound_hubs import BoundHubs
 from omnyshell.services.client.login_store import PRESENT_FORMAT, CredentialStore, StoredSession
@@ -24,7 +24,7 @@ from omnyshell.services.client.passphrases import (
     AskPassphrase,
     open_key,
 )
-from omnyshell.services.dial import HubAccess
+from omnyshell.services.dial import HubAccess, LoginWait
 from omnyshell.services.service_options import STRICT_MODES
 from omnyshell.transport.connection import HubAddress
 
@@ -33,6 +33,9 @@ T = TypeVar("T")
 _NAMES = tuple(option.key for option in ACCESS if option.kind != "flag")
 _FILES = tuple(option.key for option in ACCESS if option.kind == "file")
 _SECRETS = ("token", "token_file", "key")
+KNOWN = "key_fingerprint"
+"""What a saved login says of the key of an agent, and nobody gives."""
+
 _SECRET_VARIABLES = ("OMNYSHELL_TOKEN", PASSPHRASE_VARIABLE)
 
 
@@ -69,13 +72,15 @@ def hub_access(given: Mapping[str, str], ask: AskPassphrase | None = None) -> Hu
         raise ConfigException("which hub?").advising(Remedy.NAME_HUB)
     strict = StrictModes.said(given.get(STRICT_MODES.key))
     for name in _FILES:
-        if name in given:
+        if name in given and not (name == KEY.key and is_of_agent(given[name])):
             _read(name, lambda path: strict.check(user_path(path)), given[name])
+    waiting = LoginWait()
     return HubAccess(
         address=_read("hub", HubAddress.parse, given["hub"]),
-        credentials=credentials_from(given, ask),
+        credentials=credentials_from(given, ask, waiting),
         ca=_path(given, "ca"),
         binding=binding_from(given),
+        waiting=waiting,
     )
 
 
@@ -119,15 +124,21 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def login_to_save(access: HubAccess, given: Mapping[str, str]) -> StoredSession:
-    """Return the login to save, with absolute paths of its files."""
+    """Return the login to save, with absolute paths of its files, or with the agent's key that it was made with."""
     key, certificate = given.get("key"), access.binding.certificate
-    passphrase_file = given.get(PASSPHRASE_FILE) if key else None
+    fingerprint = None
+    if key is not None and is_of_agent(key):
+        key, fingerprint = _key_of_agent(access)
+    elif key is not None:
+        key = str(user_path(key).resolve())
+    passphrase_file = given.get(PASSPHRASE_FILE) if key is not None and fingerprint is None else None
     bound = access.address in access.binding.hubs
     return StoredSession(
         hub=str(access.address),
         principal=given["principal"],
         token=None if key else given["token"],
-        key_path=str(user_path(key).resolve()) if key else None,
+        key_path=key,
+        key_fingerprint=fingerprint,
         passphrase_path=str(user_path(passphrase_file).resolve()) if passphrase_file else None,
         ca_path=str(access.ca.resolve()) if access.ca is not None else None,
         bind_certificate=str(certificate.resolve()) if certificate is not None else None,
@@ -137,12 +148,32 @@ def login_to_save(access: HubAccess, given: Mapping[str, str]) -> StoredSession:
     )
 
 
-def credentials_from(given: Mapping[str, str], ask: AskPassphrase | None = None) -> CredentialProvider:
-    """Return the credential that was given. Raises as `complete` does, also where it cannot be read."""
+def _key_of_agent(access: HubAccess) -> tuple[str, str]:
+    """Return which key of the agent has logged in, and its fingerprint."""
+    from omnyshell.services.client.agent_login import AgentCredentialProvider
+
+    if not isinstance(access.credentials, AgentCredentialProvider):
+        raise TypeError("no login by an agent")
+    return access.credentials.key, access.credentials.fingerprint
+
+
+def credentials_from(
+    given: Mapping[str, str], ask: AskPassphrase | None = None, waiting: LoginWait | None = None
+) -> CredentialProvider:
+    """Return the credential that was given; `waiting` says what a login with it waits for.
+
+    Raises as `complete` does, also where it cannot be read. An agent is asked at each login.
+    """
     principal = given.get("principal")
     if not principal:
         hub = f" at {HubAddress.parse(given['hub'])}" if "hub" in given else ""
         raise ConfigException(f"who are you{hub}?").advising(Remedy.NAME_PRINCIPAL)
+    if "key" in given and is_of_agent(given["key"]):
+        # It imports asyncio, and how agents are spoken to.
+        from omnyshell.services.client.agent_login import AgentCredentialProvider
+
+        known = given.get(KNOWN, "")
+        return AgentCredentialProvider(PrincipalId(principal), given["key"], known, waiting or LoginWait())
     if "key" in given:
         key = _read("key", lambda path: open_key(user_path(path), given, ask), given["key"])
         return PublicKeyCredentialProvider(PrincipalId(principal), key)
@@ -192,6 +223,8 @@ def _completed(given: dict[str, str], saved: StoredSession) -> dict[str, str]:
     if not any(name in given for name in _SECRETS):
         if saved.key_path:
             result["key"] = saved.key_path
+            if saved.key_fingerprint:
+                result[KNOWN] = saved.key_fingerprint
             if saved.passphrase_path and PASSPHRASE not in given:
                 result.setdefault(PASSPHRASE_FILE, saved.passphrase_path)
         elif saved.token:

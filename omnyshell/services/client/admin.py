@@ -15,7 +15,7 @@ from omnyshell.errors import (
 from omnyshell.ids import new_id
 from omnyshell.model.admin import LockInfo
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import ADMIN, ADMIN_ENDS, FLEET_INVITES, LOCKS, OF_ADMIN
+from omnyshell.protocol.extensions import ADMIN, ADMIN_ENDS, FLEET_INVITES, LOCKS, OF_ADMIN, SECURITY_KEYS
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import AdminRequest, AdminResult, LocksRequest, LocksResponse, register
 from omnyshell.protocol.messages.base import Role
@@ -105,6 +105,10 @@ class AdminClient:
             raise AdminRequestException(text, code=ErrorCodes.BAD_REQUEST)
         if ADMIN_ENDS not in known and any(getattr(request, name) is not None for name in request.ENDS):
             text = "this hub is of a version that lets tokens end, and no keys or roles: nothing was changed"
+            raise AdminRequestException(text, code=ErrorCodes.BAD_REQUEST)
+
+        if SECURITY_KEYS not in known and any(getattr(request, name) is not None for name in request.OF_TOKENS):
+            text = "this hub is of a version that knows no keys of hardware tokens: nothing was changed"
             raise AdminRequestException(text, code=ErrorCodes.BAD_REQUEST)
 
     async def locks(self) -> tuple[LockInfo, ...]:

@@ -1,4 +1,4 @@
-"""Saved logins: the hub, the principal and the credential (a token, or the path of a key).
+"""Saved logins: the hub, the principal and the credential (a token, the path of a key, or which key of an agent).
 
 Imported by every client command, so it stays light: no `cryptography`, no asyncio.
 """
@@ -20,6 +20,7 @@ PRESENT_FORMAT = "0.2"
 class StoredSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """A login at one hub. Exactly one of `token` and `key_path` is given, otherwise `ValueError` is raised.
 
+    `key_path` may be `agent:COMMENT`: a key of ssh-agent, which must have `key_fingerprint`.
     `passphrase_path` is a file with the key's passphrase; without it the user is prompted. `ca_path` is the authority
     the hub's certificate must come from; None means the system's. `name` is the user's name for the hub.
     `bind_certificate` is the hub's own certificate, where a proxy ends TLS. `bound` says that the hub announced
@@ -31,6 +32,7 @@ class StoredSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     principal: str
     token: str | None = None
     key_path: str | None = None
+    key_fingerprint: str | None = None
     passphrase_path: str | None = None
     ca_path: str | None = None
     name: str = ""

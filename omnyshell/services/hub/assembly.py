@@ -113,6 +113,7 @@ class HubServices:
             config,
             authenticator=self._authenticator,
             proofs=self.proofs,
+            counters=self.records.key_counters(),
             locks=self._locks,
             audit=self._audit,
             metrics=self._metrics,

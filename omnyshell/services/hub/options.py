@@ -135,7 +135,7 @@ LOGINS = (
     Option(
         "--grant-token-file", "file of such grants, one a line, which keeps tokens off the command line", "F", "file"
     ),
-    Option("--authorized-keys", "file of principals and their Ed25519 keys", "F", "file"),
+    Option("--authorized-keys", "file of principals and their Ed25519 keys, also of hardware tokens", "F", "file"),
     Option(
         "--allow-unbound-keys",
         "principals whose keys may log in as the original's peers do, by proofs that are worth something elsewhere too",
@@ -143,6 +143,12 @@ LOGINS = (
         "list",
         sets="allow_unbound_keys",
         parse=parse_unbound_keys,
+    ),
+    Option(
+        "--verify-required",
+        "take hardware keys (sk-ssh-ed25519) only where they verified their owner, by a PIN or a finger",
+        kind="flag",
+        sets="verify_required",
     ),
     Option(
         "--public-url",

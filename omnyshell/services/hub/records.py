@@ -17,6 +17,7 @@ from omnyshell.services.hub.nodes.earlier_shell_owners import EarlierShellOwners
 from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.nodes.takeovers import Takeovers
 from omnyshell.services.hub.peers.addresses import KnownAddresses
+from omnyshell.services.hub.peers.key_counters import KeyCounters
 from omnyshell.services.hub.peers.proofs import BoundKeys
 from omnyshell.services.hub.sessions.kept import KeptSessions
 from omnyshell.services.hub.sessions.kept_store import KeptStore
@@ -97,6 +98,11 @@ class HubRecords:
         """Return the keys that have given bound proofs."""
         store = self._store
         return BoundKeys(store.keys, store.bound_keys()) if store is not None else BoundKeys()
+
+    def key_counters(self) -> KeyCounters:
+        """Return the last counters of hardware tokens."""
+        store = self._store
+        return KeyCounters(store.counters, store.key_counters()) if store is not None else KeyCounters()
 
     def earlier_shell_owners(self) -> EarlierShellOwners:
         """Return the records of hubs before 0.2 about shells on nodes."""

@@ -34,7 +34,7 @@ FIELDS = {
     "hub": ("Hub", "wss://host:8443"),
     "principal": ("Principal", "who you are"),
     "token": ("Token", "or a key file below"),
-    "key": ("Key file", "~/.omnyshell/me.key"),
+    "key": ("Key file", "~/.omnyshell/me.key, or agent"),
     "ca": ("Trust", "certificate file; empty for the system's"),
 }
 
@@ -182,6 +182,7 @@ class LoginScreen(Form[Place]):
             access = await self._opened(lambda ask: hub_access(given, ask))
             if access is None:
                 return
+            access.waiting.show = self.complain
             async with OmnyShellClient(ClientConfig(access=access, reconnect_timeout=0)):
                 pass
             if self.query_one("#save", Checkbox).value:

@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.agents import HeldKey
 from support.deadline import DEADLINE
 
 from omnyshell.errors import ConfigException
 from omnyshell.security import key_files
-from omnyshell.security.key_files import SSH_CIPHERS, PassphraseException, public_key_of_ssh
+from omnyshell.security.key_files import SSH_CIPHERS, PassphraseException
 from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.security.public_keys import public_key_of_ssh
 
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
 needs_ssh_keygen = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed")
@@ -39,7 +41,7 @@ def ssh_key(path: Path, passphrase: str, *more: str, kind: str = "ed25519") -> P
 
 
 def belong_together(key: Ed25519PrivateKey, path: Path) -> bool:
-    return key.public_key.to_base64() == public_key_of_ssh(path.with_suffix(".pub").read_text())
+    return key.public_key == public_key_of_ssh(path.with_suffix(".pub").read_text())
 
 
 @needs_ssh_keygen
@@ -80,7 +82,13 @@ def test_other_kinds_of_ssh_keys_are_told(tmp_path: Path, kind: str, bits: str, 
 def test_the_line_of_a_key_of_ssh_keygen_is_printed(tmp_path: Path) -> None:
     path = ssh_key(tmp_path / "id", "")
     line = run(OMNYSHELL, "keygen", "--from", str(path), "--principal", "ann").decode()
-    assert line == f"ann {public_key_of_ssh(path.with_suffix('.pub').read_text())} ROLE,ROLE\n"
+    public = public_key_of_ssh(path.with_suffix(".pub").read_text())
+    assert public is not None
+    assert line == f"ann {public.to_base64()} ROLE,ROLE\n"
+    # A hardware token's, of which there is no private file to read.
+    path.with_suffix(".pub").write_text(HeldKey("token").line())
+    line = run(OMNYSHELL, "keygen", "--from", str(path.with_suffix(".pub")), "--principal", "ann").decode()
+    assert line == f"ann {' '.join(path.with_suffix('.pub').read_text().split()[:2])} ROLE,ROLE\n"
 
 
 @needs_ssh_keygen

@@ -54,6 +54,11 @@ MINIMAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("admin.token.added", R | {"credentialId": "c", "token": "t"}, R | {"credentialId": "c", "token": "t"}),
     ("admin.key.add", R | {"principal": "p", "publicKey": "k"}, R | {"principal": "p", "publicKey": "k"}),
     (
+        "admin.key.add",
+        R | {"principal": "p", "publicKey": "k", "application": "ssh:"},
+        R | {"principal": "p", "publicKey": "k", "application": "ssh:"},
+    ),
+    (
         "admin.credential.revoke",
         R | {"principal": "p", "credentialId": "c"},
         R | {"principal": "p", "credentialId": "c"},

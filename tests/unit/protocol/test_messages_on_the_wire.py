@@ -235,6 +235,21 @@ FULL: list[tuple[str, int | None, dict[str, Any]]] = [
         None,
         {"method": "publicKey", "principal": "a", "publicKey": "k", "signature": "s", "host": "h", "port": 443},
     ),
+    (
+        "auth.request",
+        None,
+        {
+            "method": "publicKey",
+            "principal": "a",
+            "publicKey": "k",
+            "signature": "s",
+            "host": "h",
+            "port": 443,
+            "application": "ssh:",
+            "flags": 5,
+            "counter": 2**32 - 1,
+        },
+    ),
     ("auth.request", None, {"method": "token", "principal": "a", "token": ""}),
     ("error", None, {"code": "x", "message": "", "fatal": True, "retryAfter": 3}),
     (

@@ -9,6 +9,7 @@ from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import Principal
 from omnyshell.security.authorized_keys import AuthorizedKey, AuthorizedKeysStore, parse_authorized_keys, split_roles
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey, encode_base64
+from omnyshell.security.public_keys import SecurityKey
 
 ONE, TWO = Ed25519PublicKey(b"\x01" * 32), Ed25519PublicKey(b"\xfe" * 32)
 A, B = ONE.to_base64(), TWO.to_base64()
@@ -154,3 +155,48 @@ def test_a_file_that_was_edited_says_whose_keys_have_changed(tmp_path: Path) -> 
     with pytest.raises(ConfigException):
         store.reload()
     assert store.of(PrincipalId("user0"))[0] is kept[0]
+
+
+SK_LINE = (
+    "sk-ssh-ed25519@openssh.com "
+    "AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAAABHNzaDo="
+)
+SK = SecurityKey(b"\x01" * 32, "ssh:")
+PLAIN_LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB"
+
+
+def test_keys_as_openssh_writes_them():
+    text = (
+        f"alice {PLAIN_LINE} admin Alice Example\n"
+        f"alice {SK_LINE} admin,dev Alice  by her token\n"
+        f"bob verify-required {SK_LINE}\n"
+        f"bob {SK_LINE}\n"
+    )
+    assert parse_authorized_keys(text) == [
+        AuthorizedKey("alice", ONE, frozenset({"admin"}), "Alice Example"),
+        AuthorizedKey("alice", SK, frozenset({"admin", "dev"}), "Alice by her token"),
+        AuthorizedKey("bob", SK, must_verify=True),
+        AuthorizedKey("bob", SK),
+    ]
+    store = AuthorizedKeysStore(parse_authorized_keys(text))
+    # The same 32 bytes, but not the same key.
+    assert store.find(PrincipalId("alice"), ONE).public_key == ONE
+    assert store.find(PrincipalId("alice"), SK).display_name == "Alice by her token"
+    assert store.find(PrincipalId("alice"), SecurityKey(b"\x01" * 32, "ssh:other")) is None
+    assert store.find(PrincipalId("bob"), ONE) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (f"alice verify-required {A}", "verify-required is said of keys of the type sk-ssh"),
+        (f"alice verify-required {PLAIN_LINE}", "verify-required is said of keys of the type sk-ssh"),
+        ("alice verify-required", "no Ed25519 key"),
+        (f"alice {SK_LINE[:-9]}", "no whole sk-ssh-ed25519@openssh.com key"),
+        (f"alice {SK_LINE.replace('sk-ssh', 'ssh').replace('@openssh.com', '')}", "no whole ssh-ed25519 key"),
+        (f"alice sk-ssh-ed25519@openssh.com {PLAIN_LINE.split()[1]}", "no whole sk-ssh-ed25519@openssh.com key"),
+    ],
+)
+def test_wrong_lines_with_types_are_told(line, why):
+    with pytest.raises(ConfigException, match=f"^keys, line 1: .*{why}"):
+        parse_authorized_keys(line, source="keys")

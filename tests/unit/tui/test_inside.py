@@ -32,6 +32,8 @@ from omnyshell.tui.web.server import serve
 PACKAGE = Path(omnyshell.__file__).parent
 
 KNOWN = {
+    # What is used of asyncssh, and why, `test_adapter.py` says.
+    "services/node/files/child/adapter.py": {"_process_open", "_process_opendir"},
     # Where they cannot be imported, Textual's own drivers serve.
     "tui/driver.py": {"textual._parser", "textual._xterm_parser"},
     # Read with a default; see `show_now`.

@@ -18,6 +18,9 @@ class AdminRequest(ControlMessage, kw_only=True):
     """Fields of the extension `admin-ends`: a hub without it ignores them, and would grant for good what is meant for a
     time."""
 
+    OF_TOKENS: ClassVar[tuple[str, ...]] = ()
+    """Fields of the extension `security-keys`; a hub without it would take a hardware token's key for a plain one."""
+
     FLEET: ClassVar[tuple[str, ...]] = ()
     """Fields of the extension `fleet-invites`: a hub without it ignores them, and would make an invite for one
     machine."""

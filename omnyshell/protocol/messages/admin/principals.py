@@ -143,12 +143,16 @@ class KeyAdd(AdminRequest, kw_only=True):
     WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     ENDS: ClassVar[tuple[str, ...]] = ("ttl_seconds",)
+    OF_TOKENS: ClassVar[tuple[str, ...]] = ("application",)
 
     principal: Annotated[str, ANSWERED]
     """The principal's name."""
 
     public_key: Annotated[str, ANSWERED]
     """The Ed25519 key, in base64."""
+
+    application: Annotated[str | None, OMIT, ANSWERED] = None
+    """Of `security-keys`: the application of a key that a hardware token holds."""
 
     label: Annotated[str, OMIT, FREE] = ""
     """What the key is for."""

@@ -12,7 +12,7 @@ import msgspec
 from omnyshell.errors import ConfigException, Remedy
 from omnyshell.security.files import changing, read_private, write_private
 from omnyshell.security.keys import Ed25519PublicKey
-from omnyshell.security.ssh_host_proof import fingerprint, in_ssh_form
+from omnyshell.security.public_keys import fingerprint, in_ssh_form
 
 _NODE_KEY = "# omnyshell node key: "
 _ANY_NAME = "*"

@@ -6,7 +6,7 @@ from pathlib import Path
 from omnyshell.errors import ConfigException, Remedy
 from omnyshell.security.files import changing, read_private, write_private
 from omnyshell.security.keys import KEY_BYTES, Ed25519PrivateKey, Ed25519PublicKey
-from omnyshell.security.ssh_host_proof import in_ssh_form
+from omnyshell.security.public_keys import in_ssh_form
 
 
 class OwnKey:

@@ -21,7 +21,7 @@ from omnyshell.protocol.messages.admin import (
     TokenRotate,
 )
 from omnyshell.security.authenticators import hash_token
-from omnyshell.security.keys import Ed25519PublicKey, encode_base64
+from omnyshell.security.public_keys import PublicKey, SecurityKey, fingerprint, kept, read_kept, read_sent
 from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.admin.known import KnownPrincipals
 from omnyshell.services.hub.admin.locks import check_not_locked
@@ -184,14 +184,14 @@ class CredentialAdmin:
     def _add_key(self, ask: KeyAdd, _admin: Peer) -> Plan:
         found = self._known.enrolled(ask.principal)
         try:
-            key = Ed25519PublicKey.from_base64(ask.public_key)
+            key = read_sent(ask.public_key, ask.application)
         except AuthException as exc:
             raise AdminRefusedException("the key is no Ed25519 key in base64") from exc
-        if any(known.secret == key.raw for known in self._credentials(found.principal)):
+        if any(known.secret == kept(key) for known in self._credentials(found.principal)):
             raise AdminRefusedException(f"'{ask.principal}' has this key already")
         ends = end_after(self._clock, "ttlSeconds", ask.ttl_seconds)
-        made = self._credential(found.principal, CredentialKind.KEY, key.raw, ask.label, ends)
-        detail = f"{found.principal} {made.id} {key.to_base64()}{_until(ends)}"
+        made = self._credential(found.principal, CredentialKind.KEY, kept(key), ask.label, ends)
+        detail = f"{found.principal} {made.id} {_shown(key)}{_until(ends)}"
         return _plan("key.add", detail, ask.request_id, AddCredential(made), id_=made.id, ends=ends)
 
     def _revoke_credential(self, ask: CredentialRevoke, _admin: Peer) -> Plan:
@@ -242,12 +242,18 @@ def _until(end: datetime | None) -> str:
     return f" until {write_timestamp(end)}" if end is not None else ""
 
 
+def _shown(key: PublicKey) -> str:
+    return f"{key.to_base64()} {fingerprint(key)}" if isinstance(key, SecurityKey) else key.to_base64()
+
+
 def _describe(found: EnrolledCredential) -> CredentialInfo:
+    key = read_kept(found.secret) if found.kind is CredentialKind.KEY else None
     return CredentialInfo(
         id=found.id,
         kind=found.kind,
         label=found.label,
         created_at=found.created_at,
         expires_at=found.expires_at,
-        public_key=encode_base64(found.secret) if found.kind is CredentialKind.KEY else None,
+        public_key=key.to_base64() if key is not None else None,
+        application=key.application if isinstance(key, SecurityKey) else None,
     )

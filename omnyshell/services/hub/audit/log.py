@@ -14,7 +14,7 @@ from omnyshell.services.hub.ground.config import HubConfig
 
 AuditSink = Callable[[AuditRecord], None]
 
-TOLD_OTHERWISE = ("auth.fail", "certificate.warning", "hub.reload")
+TOLD_OTHERWISE = ("auth.counter", "auth.fail", "certificate.warning", "hub.reload")
 """Actions whose failures the hub logs with a message of their own."""
 
 LONGEST_NAME = 128

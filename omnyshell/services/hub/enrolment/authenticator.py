@@ -22,7 +22,7 @@ from omnyshell.security.authenticators import (
 )
 from omnyshell.security.authorized_keys import AuthorizedKey, AuthorizedKeysStore
 from omnyshell.security.credentials import Credential, LoginContext
-from omnyshell.security.keys import Ed25519PublicKey
+from omnyshell.security.public_keys import read_kept
 from omnyshell.security.refusal import refused
 from omnyshell.services.hub.enrolment.store import EnrolmentStore
 from omnyshell.services.hub.ground.config import HubConfig
@@ -168,7 +168,7 @@ def _grant(owner: EnrolledPrincipal, found: EnrolledCredential) -> TokenGrant:
 
 
 def _key(owner: EnrolledPrincipal, found: EnrolledCredential) -> AuthorizedKey:
-    return AuthorizedKey(PrincipalId(owner.principal), Ed25519PublicKey(found.secret), owner.roles, owner.display_name)
+    return AuthorizedKey(PrincipalId(owner.principal), read_kept(found.secret), owner.roles, owner.display_name)
 
 
 class HubAuthenticator(CompositeAuthenticator):

@@ -10,7 +10,7 @@ from omnyshell.errors import ConfigException
 from omnyshell.model.admin import CredentialKind, InviteKind
 from omnyshell.model.principals import ADMIN_ROLE
 from omnyshell.model.schema import read_timestamp, write_timestamp
-from omnyshell.security.keys import Ed25519PublicKey
+from omnyshell.security.public_keys import kept, read_kept
 from omnyshell.services.hub.ground.state_file import StateFile, blob, number, settings, text, texts
 from omnyshell.services.hub.truth.changes import EndRole, RemoveCredential
 from omnyshell.services.hub.truth.records import MOST_USES, EnrolledCredential, EnrolledPrincipal, Fleet, Invite
@@ -163,7 +163,7 @@ def _credential(
         id=text(id_),
         principal=text(owner),
         kind=made_as,
-        secret=Ed25519PublicKey(blob(secret)).raw if made_as is CredentialKind.KEY else blob(secret),
+        secret=kept(read_kept(blob(secret))) if made_as is CredentialKind.KEY else blob(secret),
         label=text(label),
         created_at=read_timestamp(text(at)),
         expires_at=_moment(end),

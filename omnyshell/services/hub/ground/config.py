@@ -76,6 +76,10 @@ class HubConfig:
     allow_unbound_keys: frozenset[PrincipalId] = frozenset()
     """Principals whose keys may log in by a signature over the nonce alone, as the original's peers do."""
 
+    verify_required: bool = False
+    """Whether hardware keys log in only where they verified their owner, by a PIN or a finger; a touch they always
+    need."""
+
     public_urls: tuple[HubAddress, ...] = ()
     """The URLs by which peers reach the hub; a key's proof for any other address is refused. If empty, any address is
     accepted except on `tunnel_ports`."""

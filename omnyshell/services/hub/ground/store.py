@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from omnyshell.security.public_keys import MOST_COUNTER
 from omnyshell.services.hub.ground.late_writes import LateTable
 from omnyshell.services.hub.ground.state_file import StateFile, blob, number, text
 
@@ -13,6 +14,10 @@ CREATE TABLE IF NOT EXISTS guests (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS bound_keys (
     key BLOB PRIMARY KEY
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS key_counters (
+    key     BLOB PRIMARY KEY,
+    counter INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS known_addresses (
     network   TEXT PRIMARY KEY,
@@ -37,6 +42,13 @@ class KnownAddress(NamedTuple):
     network: str
     principal: str
     seen_at: int
+
+
+class KeyCounter(NamedTuple):
+    """The last counter of a hardware token, by its key's `identity`."""
+
+    key: bytes
+    counter: int
 
 
 class FirstHolder(NamedTuple):
@@ -76,11 +88,14 @@ class HubStore:
         self.keys: LateTable[bytes, bytes] = LateTable(
             "INSERT OR IGNORE INTO bound_keys VALUES (?)", "DELETE FROM bound_keys WHERE key = ?", lambda key: (key,)
         )
+        self.counters: LateTable[bytes, KeyCounter] = LateTable(
+            "INSERT OR REPLACE INTO key_counters VALUES (?, ?)", "DELETE FROM key_counters WHERE key = ?", tuple
+        )
 
     @property
     def late_tables(self) -> list[LateTable[Any, Any]]:
         """The tables that are written a moment after they change."""
-        return [self.addresses, self.holders, self.keys]
+        return [self.addresses, self.holders, self.keys, self.counters]
 
     def guests(self) -> list[tuple[str, str]]:
         """Return the pairs of node id and principal that are recorded."""
@@ -94,6 +109,12 @@ class HubStore:
         """Return the public keys that have made bound proofs."""
         found = set(self._file.read("the key", blob, "SELECT key FROM bound_keys"))
         self.keys.hold(found)
+        return found
+
+    def key_counters(self) -> dict[bytes, int]:
+        """Return the last counters of hardware tokens, by their keys."""
+        found = dict(self._file.read("the counter of the key", _counter, "SELECT key, counter FROM key_counters"))
+        self.counters.hold(found)
         return found
 
     def known_addresses(self) -> list[KnownAddress]:
@@ -113,6 +134,10 @@ class HubStore:
 
 def _guest(node_id: object, principal: object) -> tuple[str, str]:
     return text(node_id), text(principal)
+
+
+def _counter(key: object, counter: object) -> KeyCounter:
+    return KeyCounter(blob(key), number(counter, 0, MOST_COUNTER))
 
 
 def _address(network: object, principal: object, seen_at: object) -> KnownAddress:

@@ -22,14 +22,17 @@ from omnyshell.security.authenticators import (
 from omnyshell.security.credentials import (
     Credential,
     LoginContext,
+    SecurityKeyCredential,
     UnknownMethodException,
     credential_from_request,
 )
 from omnyshell.security.login_limit import SUMMARY_PERIOD, LoginLimiter, Subject, Suppressed, Verdict
+from omnyshell.security.public_keys import fingerprint
 from omnyshell.services.hub.access.locks import Locks, told
 from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.peers.key_counters import KeyCounters
 from omnyshell.services.hub.peers.proofs import ProofRules
 from omnyshell.sums import Summed, Sums
 
@@ -87,6 +90,7 @@ class LoginGate:
         *,
         authenticator: Authenticator,
         proofs: ProofRules,
+        counters: KeyCounters,
         locks: Locks,
         audit: AuditLog,
         metrics: HubMetrics,
@@ -98,6 +102,7 @@ class LoginGate:
         self._authenticator = authenticator
         self._locks = locks
         self._proofs = proofs
+        self._counters = counters
         self._limit = config.login_limit
         self._limiter = LoginLimiter(config.login_limit, clock)
         self.timeout = config.login_timeout
@@ -150,6 +155,8 @@ class LoginGate:
         role = context.role if context.role in (Role.CLIENT, Role.NODE) else ""
         evidence = evidence_of(credential)
         self._audit.record("auth.ok", alike=(role, evidence), principal=principal.id, address=address, detail=role)
+        if isinstance(credential, SecurityKeyCredential):
+            self._look_at_counter(credential, address)
         return Accepted(principal, evidence)
 
     @property
@@ -188,6 +195,16 @@ class LoginGate:
             self._audit.record(
                 "auth.fail", "denied", reason="limited", detail=f"{sum_.count} more attempts", **{field: sum_.key}
             )
+
+    def _look_at_counter(self, credential: SecurityKeyCredential, address: str) -> None:
+        """Tell where the counter of a hardware token went back: then there is another one with its key."""
+        before = self._counters.note(credential.public_key.identity, credential.counter)
+        if before is None:
+            return
+        who, key = str(credential.principal), fingerprint(credential.public_key)
+        detail = f"counter {credential.counter} after {before}, of the hardware key {key}: it may have been copied"
+        self._audit.record("auth.counter", "error", principal=who, address=address, detail=detail)
+        logger.warning("login of %r from %s: %s", who, address, detail, extra={"principal": who, "address": address})
 
     def _refuse_locked(self, principal: Principal, address: str) -> LoginRefusal:
         """Refuse a locked login whose credential is right, so it counts as no guess.

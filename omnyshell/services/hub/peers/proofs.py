@@ -11,7 +11,7 @@ from omnyshell.hosts import canonical_host
 from omnyshell.ids import PrincipalId
 from omnyshell.model.tunnels import PortRange
 from omnyshell.security.authenticators import Evidence
-from omnyshell.security.credentials import Credential, Proof, PublicKeyCredential
+from omnyshell.security.credentials import Credential, Proof, PublicKeyCredential, SecurityKeyCredential
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.late_writes import LateTable
 from omnyshell.transport.connection import HubAddress
@@ -53,6 +53,7 @@ class ProofRules:
     def follow(self, config: HubConfig) -> None:
         """Use new settings; the range of tunnels' ports changes only at a restart."""
         self._unbound = config.allow_unbound_keys
+        self._must_verify = config.verify_required
         self._public = frozenset(map(_canonical, config.public_urls))
 
     def port_is_bound(self, port: int) -> None:
@@ -61,6 +62,10 @@ class ProofRules:
 
     def problem(self, credential: Credential) -> str:
         """Return why a verified credential is not accepted; "" if it is."""
+        if isinstance(credential, SecurityKeyCredential):
+            if self._must_verify and credential.proof is not Proof.VERIFIED:
+                return "the hardware key did not verify its owner, and verify-required is set"
+            return self.problem_with_address(credential.host, credential.port)
         if not isinstance(credential, PublicKeyCredential):
             return ""
         if credential.proof is Proof.BOUND:
@@ -101,7 +106,9 @@ class ProofRules:
         self._keys.add(key)
 
     def upholds(self, evidence: Evidence) -> bool:
-        """Tell whether the proof of an earlier login would still be accepted: who may log in unbound can change."""
+        """Tell whether the proof of an earlier login would still be accepted: the settings for it can change."""
+        if evidence.proof is Proof.TOUCHED and self._must_verify:
+            return False
         return evidence.proof is not Proof.UNBOUND or evidence.principal in self._unbound
 
 

@@ -28,7 +28,7 @@ class EnrolledPrincipal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolledCredential:
-    """A token's SHA-256, or a public key, by `kind`."""
+    """A token's SHA-256, or a public key as `public_keys.kept` writes it, by `kind`."""
 
     id: str
     principal: str

@@ -10,7 +10,8 @@ from omnyshell.errors import AuthException, ErrorCodes, SessionRejectedException
 from omnyshell.protocol.messages import NodeSessionOpen
 from omnyshell.security.credentials import CredentialProvider, PublicKeyCredentialProvider
 from omnyshell.security.keys import Ed25519PublicKey, encode_base64
-from omnyshell.security.ssh_host_proof import SshMeeting, in_ssh_form
+from omnyshell.security.public_keys import in_ssh_form
+from omnyshell.security.ssh_host_proof import SshMeeting
 from omnyshell.services.node.ssh import launcher
 from omnyshell.services.node.ssh.host_keys import HostKeys
 

@@ -65,6 +65,7 @@ KEYS = {
     "applied": "log",
     "guests": "node_id",
     "bound_keys": "key",
+    "key_counters": "key",
     "known_addresses": "network",
     "first_holders": "node_id",
     "kept_sessions": "session_id",
@@ -99,6 +100,7 @@ def _fill(records: HubRecords) -> None:
         made = [AddPrincipal(owner), AddCredential(token), AddInvite(invite), SetLabels(name, {"allow-roles": "ops"})]
         put(records.log, [*made, PutLock(lock), ClaimNode(name, name), AddMember(name, secret, now)])
         records.bound_keys().add(name.encode() * 8)
+        records.key_counters().note(name.encode() * 8, 7)
         records.known_addresses(CLOCK).logged_in(f"192.0.2.{len(name)}", name)
         takeovers.registered(name, name, Claimant("i", "192.0.2.1", "host", "uid"))
         evidence = Evidence(PrincipalId(name), TOKEN_METHOD, secret)

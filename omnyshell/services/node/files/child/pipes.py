@@ -4,8 +4,8 @@ import os
 from typing import Any
 
 _READ_AT_ONCE = 1 << 18
-_MOST_WAITING = 1 << 16
-"""Bytes of answers that are written together."""
+_MOST_WAITING, _MOST_PARTS = 1 << 16, 512
+"""Bytes, and pieces, of answers that are written together."""
 
 
 class Silent:
@@ -41,18 +41,20 @@ class Output:
         """Whether nothing more is taken."""
         return self._is_closed
 
-    def write(self, data: bytes) -> None:
+    def write(self, *parts: bytes) -> None:
         """Take an answer. Raises `OSError` where nobody reads any more."""
-        self._waiting.append(data)
-        self._size += len(data)
-        if self._size >= _MOST_WAITING:
+        self._waiting += parts
+        self._size += sum(map(len, parts))
+        if self._size >= _MOST_WAITING or len(self._waiting) >= _MOST_PARTS:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits. Raises `OSError` as above."""
-        left = memoryview(b"".join(self._waiting))
-        self._waiting.clear()
-        self._size = 0
+        """Write what waits, without a copy of it. Raises `OSError` as above."""
+        waiting, size = self._waiting, self._size
+        self._waiting, self._size = [], 0
+        done = os.writev(self._fd, waiting) if waiting else 0
+        # A pipe takes all of it, unless a signal comes.
+        left = memoryview(b"".join(waiting))[done:] if done < size else b""
         while left:
             left = left[os.write(self._fd, left) :]
 

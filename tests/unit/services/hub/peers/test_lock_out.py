@@ -28,6 +28,7 @@ from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.ground.state_file import StateFile
+from omnyshell.services.hub.peers.key_counters import KeyCounters
 from omnyshell.services.hub.peers.login_gate import Accepted, LoginGate, LoginRefusal
 from omnyshell.services.hub.peers.proofs import BoundKeys, ProofRules
 from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPrincipal
@@ -65,6 +66,7 @@ def gate_of(audit: AuditLog) -> LoginGate:
         config,
         authenticator=authenticator,
         proofs=ProofRules(config, BoundKeys()),
+        counters=KeyCounters(),
         locks=Locks(clock),
         audit=audit,
         metrics=HubMetrics(),

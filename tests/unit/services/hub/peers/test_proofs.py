@@ -23,6 +23,7 @@ from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.peers.key_counters import KeyCounters
 from omnyshell.services.hub.peers.login_gate import Accepted, LoginGate, LoginRefusal
 from omnyshell.services.hub.peers.proofs import BoundKeys, ProofRules, check_public_urls, parse_unbound_keys
 from omnyshell.services.hub.records import HubRecords
@@ -75,6 +76,7 @@ def gate_of(rules: ProofRules) -> LoginGate:
         config,
         authenticator=authenticator,
         proofs=rules,
+        counters=KeyCounters(),
         locks=Locks(clock),
         audit=AuditLog(clock),
         metrics=HubMetrics(),
@@ -161,7 +163,7 @@ def test_what_is_no_nonce_is_not_signed_alone(nonce: str, announced: str) -> Non
         choose_proof(ANNOUNCED[announced], nonce, standing)
 
 
-@pytest.mark.parametrize("proof", Proof)
+@pytest.mark.parametrize("proof", [Proof.UNBOUND, Proof.PAIR, Proof.BOUND])
 def test_a_wrong_proof_is_refused_for_that_alone_and_notes_nothing(proof: Proof) -> None:
     keys = BoundKeys()
     gate = gate_of(rules_of(keys, public_urls=(HubAddress("elsewhere.example", 1),)))

@@ -97,7 +97,7 @@ USED = {
         "_cleanup", "_dir_handles", "_extensions", "_file_handles", "_packet_handlers", "_process_open",
         "_process_opendir", "_return_types", "log_received_packet",  "recv_packet", "run",
     },
-    "SFTPHandler": {"log_sent_packet"},
+    "SFTPHandler": {"send_packet"},
     "SFTPAttrs": {"atime", "from_local", "gid", "mtime", "permissions", "size", "uid"},
     "SFTPLimits": {"encode"},
     "SFTPName": {"encode"},

@@ -15,7 +15,8 @@ from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol.messages import NodeSessionOpen
 from omnyshell.security.credentials import PublicKeyCredentialProvider, TokenCredentialProvider
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey, decode_base64_lenient
-from omnyshell.security.ssh_host_proof import SshMeeting, fingerprint, in_ssh_form
+from omnyshell.security.public_keys import fingerprint, in_ssh_form
+from omnyshell.security.ssh_host_proof import SshMeeting
 from omnyshell.services.node.ssh import launcher, program
 from omnyshell.services.node.ssh.host_keys import HostKeys
 from omnyshell.services.node.ssh.service import SshService

@@ -317,8 +317,21 @@ class World(PlainHub):
             answers = Counter(said.request_id for _, said in peer.inbox if isinstance(said, kinds))
             for (who, id_), count in self.asked.items():
                 assert who is not peer or answers[id_] == count, f"{peer!r} asked {count} times and heard {answers}"
-            told = sum(isinstance(said, m.SessionOpened | m.SessionRejected) for _, said in peer.inbox)
+            told = _told_of_sessions(peer)
             assert told + self.settled[peer] >= self.opening[peer], f"{peer!r} was not told of a session"
+
+
+def _told_of_sessions(peer: FakePeer) -> int:
+    """How many requests for sessions were answered, also by the end of the channel of who sends before the answer."""
+    told, are_open = 0, set[int | None]()
+    for channel, said in peer.inbox:
+        if isinstance(said, m.SessionOpened):
+            are_open.add(channel)
+        is_end = isinstance(said, m.ChannelClose) and channel not in are_open
+        told += is_end or isinstance(said, m.SessionOpened | m.SessionRejected)
+        if isinstance(said, m.ChannelClose | m.SessionDetached):
+            are_open.discard(channel)
+    return told
 
 
 def run_seed(seed: int, steps: int = STEPS) -> HubMetrics:

@@ -200,10 +200,23 @@ class PlainHub:
         held = Counter((route.session.principal, route.session.node_id, route.is_forward) for route in routes)
         held.update((route.session.principal, "", route.is_forward) for route in routes)
         assert held == self.router._held, "what principals hold is not what is counted"
+        held -= self._shared(routes)
         assert held["ann", "", False] <= LIMITS[Resource.SESSIONS]
         assert all(held["ann", node, True] <= LIMITS[Resource.FORWARDS] for node in NODE_IDS)
         assert all(held["ann", node, False] <= LIMITS[Resource.SESSIONS_AT_NODE] for node in NODE_IDS)
         self._check_forwards(routes)
+
+    def _shared(self, routes: list[SessionRoute]) -> Counter[Any]:
+        """Places that two have together: a session, and who takes it up and is not answered yet."""
+        takers = [route for route in routes if route.instead_of in routes]
+        assert not any(route.is_open for route in takers), "two have a place, and the node has answered"
+        assert len({route.instead_of for route in takers}) == len(takers), "three have a place together"
+        shared = Counter[Any]()
+        for route in takers:
+            before, who = route.instead_of, route.client.principal.id
+            if before is not None and before.client.principal.id == who == before.session.principal:
+                shared.update((who, place, route.is_forward) for place in (route.session.node_id, ""))
+        return shared
 
     def _check_forwards(self, routes: list[SessionRoute]) -> None:
         forwards = Counter(route.node for route in routes if route.is_forward)

@@ -17,6 +17,7 @@ from omnyshell.services.hub.access.rights import owner_of, reaches_others, right
 from omnyshell.services.hub.ground.limits import Resource
 from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
 from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.sessions.route import SessionRoute
 from omnyshell.services.hub.sessions.router import SessionRouter
 from omnyshell.services.hub.sessions.translation import SHOWN_NAME_LENGTH
 
@@ -38,6 +39,9 @@ class Admitted(NamedTuple):
 
     logins: tuple[str, ...] = ()
     """The users to whom grants narrow it; they do not where there are none."""
+
+    instead_of: SessionRoute | None = None
+    """The session that it takes up, and has the place of."""
 
 
 class SessionAdmission:
@@ -64,8 +68,16 @@ class SessionAdmission:
         right = self._check_right(client, node, request)
         logins = self._check_user(client, node, request, right)
         _check_age(node, request)
-        self._check_capacity(client, node, request)
-        return Admitted(node, right, logins)
+        self._check_channels(client, node)
+        freed = self._taken_over(node, request, owner_of(request, client.principal))
+        self._check_capacity(client, node, freed, is_forward=request.mode is SessionMode.FORWARD)
+        return Admitted(node, right, logins, freed)
+
+    def check_place(self, route: SessionRoute) -> None:
+        """Raise `SessionRejectedException` unless a session that is counted may be beside all others that are."""
+        node = self._nodes.find(route.session.node_id)
+        if node is not None:
+            self._check_capacity(route.client, node, route, is_forward=route.is_forward)
 
     def _check_request(self, client: Peer, channel: int, request: SessionOpen) -> None:
         problem = ""
@@ -121,22 +133,28 @@ class SessionAdmission:
             raise NotAllowedException(text, right)
         return tuple(allowed)
 
-    def _check_capacity(self, client: Peer, node: ReachableNode, request: SessionOpen) -> None:
-        limit = node.capabilities.max_sessions if node.capabilities is not None else None
-        freed, freed_of_mine = self._taken_over(client, node, request)
-        taken = self._router.sessions_at(node.peer) - freed
-        is_forward = request.mode is SessionMode.FORWARD
-        if is_forward:
-            limit, taken = None, self._router.count(node.peer) - freed
-        if limit is not None and taken >= limit:
-            text = f"Node '{node.node_id}' has its {limit} sessions"
-            raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
+    def _check_channels(self, client: Peer, node: ReachableNode) -> None:
         most = self._quota.limits.max_channels
         if max(self._router.count(client), self._router.count(node.peer)) >= most:
             text = f"No more than {most} channels on one connection"
             raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
+
+    def _check_capacity(
+        self, client: Peer, node: ReachableNode, freed: SessionRoute | None, *, is_forward: bool
+    ) -> None:
+        """Raise `SessionRejectedException` where one more has no place, if `freed` gives up its own."""
+        limit = node.capabilities.max_sessions if node.capabilities is not None else None
+        count = int(freed is not None)
+        taken = self._router.sessions_at(node.peer) - count
+        if is_forward:
+            limit, taken = None, self._router.count(node.peer) - count
+        if limit is not None and taken >= limit:
+            text = f"Node '{node.node_id}' has its {limit} sessions"
+            raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
+        most = self._quota.limits.max_channels
         pool = Pool(most if limit is None else min(limit, most), taken)
-        why = self._problem_of_quota(client.principal, node.node_id, freed_of_mine, pool, is_forward=is_forward)
+        of_mine = int(freed is not None and freed.client.principal.id == client.principal.id)
+        why = self._problem_of_quota(client.principal, node.node_id, of_mine, pool, is_forward=is_forward)
         if why:
             raise SessionRejectedException(why, code=ErrorCodes.CAPACITY_EXCEEDED)
 
@@ -150,22 +168,16 @@ class SessionAdmission:
             why = problem(who, Resource.SESSIONS_AT_NODE, at_node, pool) or problem(who, Resource.SESSIONS, in_all)
         return why or problem(who, Resource.CHANNELS, in_all + held(who.id, forwards=not is_forward))
 
-    def _taken_over(self, client: Peer, node: ReachableNode, request: SessionOpen) -> tuple[int, int]:
-        """How many sessions a resume frees, of all and of the client's principal.
-
-        That is one if it is still attached, maybe over a connection that is dead.
-        """
-        ref, owner = request.resume_session_id, owner_of(request, client.principal)
+    def _taken_over(self, node: ReachableNode, request: SessionOpen, owner: str) -> SessionRoute | None:
+        """Return the session whose place a resume frees: one that is attached, maybe over a dead connection."""
+        ref, is_forward = request.resume_session_id, request.mode is SessionMode.FORWARD
         if not ref:
-            return 0, 0
-        is_forward = request.mode is SessionMode.FORWARD
+            return None
         theirs = (route for route in self._router.of_peer(node.peer) if route.session.principal == owner)
         theirs = (route for route in theirs if route.is_forward is is_forward)
         freed = next((route for route in theirs if matches_ref(route.session.id, ref)), None)
-        if freed is not None and any(self._router.takers_of(freed)):
-            # Somebody else takes it over already, and it frees one place only.
-            freed = None
-        return int(freed is not None), int(freed is not None and freed.client.principal.id == client.principal.id)
+        # Where somebody else takes it over already, it frees one place only.
+        return None if freed is not None and any(self._router.takers_of(freed)) else freed
 
 
 def _problem_of_mode(client: Peer, request: SessionOpen) -> str:

@@ -94,7 +94,7 @@ class HubBroker:
         """Open a session, or reject it with the first reason that applies."""
         request.node_id = request.node_id.strip()
         try:
-            node, right, logins = self._admission.check(client, channel, request)
+            node, right, logins, instead_of = self._admission.check(client, channel, request)
         except SessionRejectedException as exc:
             asked = request.node_id[:SHOWN_NAME_LENGTH]
             step(logger, "session refused", peer=client.id, node_id=asked, channel=channel, reason=exc.code)
@@ -122,6 +122,7 @@ class HubBroker:
             open_deadline=self._clock.monotonic() + SESSION_OPEN_TIMEOUT,
             asked_id=id_,
             resumes=request.resume_session_id,
+            instead_of=instead_of,
             has_offsets=has_offsets(client, node, request),
             audited_command=self._command_of(request) or (request.target or "")[:SHOWN_NAME_LENGTH],
             target=request.target or "",
@@ -178,7 +179,7 @@ class HubBroker:
     def opened(self, route: SessionRoute, message: NodeSessionOpened) -> None:
         """The node has started the requested session."""
         session = route.session
-        why = self._why_not_it(route, message)
+        why = self._why_not_it(route, message) or self._why_no_place(route, message)
         if why:
             self._end_at_node(route, ChannelClose(reason=CloseReason.ERROR, message="That session is not this one"))
             self._reject_route(route, ErrorCodes.SESSION_REJECTED, why)
@@ -326,6 +327,21 @@ class HubBroker:
             return "The node named another session than the one that was asked for"
         is_anothers = named != route.asked_id and self._is_anothers(named, route.session)
         return "The node named a session of somebody else" if is_anothers else ""
+
+    def _why_no_place(self, route: SessionRoute, message: NodeSessionOpened) -> str:
+        """Why what was given another's place has none; "" where it has that now, or one of its own."""
+        before, route.instead_of = route.instead_of, None
+        if before is None or not self._router.is_carried(before):
+            return ""
+        if normal_id(before.session.id) == normal_id(message.session_id):
+            # What its channel is told of that may come later, or never.
+            self.detached(before, NodeSessionDetached(session_id=before.asked_id, short_id=short_id(before.session.id)))
+            return ""
+        try:
+            self._admission.check_place(route)
+        except SessionRejectedException as exc:
+            return str(exc)
+        return ""
 
     def _is_anothers(self, session_id: str, session: Session) -> bool:
         """Whether a node named a session that is open at another node, or belongs to another principal."""

@@ -71,6 +71,9 @@ class SessionRoute:
     resumes: str | None = None
     """What names the session that is resumed, if one is."""
 
+    instead_of: "SessionRoute | None" = None
+    """Whose place it was given, as it takes up that one's session; until the node answers both have one together."""
+
     has_offsets: bool = False
     """Whether client and node both speak `resume-offset`, and the client asked for it."""
 

@@ -341,6 +341,8 @@ FULL: list[tuple[str, int | None, dict[str, Any]]] = [
     ("session.open", 7, {"nodeId": "n", "mode": "forward", "target": "localhost:80", "forward": UUID}),
     ("node.session.open", 7, {"sessionId": UUID, "principal": "p", "mode": "forward", "target": "/run/x.sock"}),
     ("session.open", 7, {"nodeId": "n", "mode": "ssh", "user": "ann", "sshKey": "YQ", "sshNonce": UUID}),
+    ("session.open", 7, {"nodeId": "n", "mode": "sftp"}),
+    ("node.session.open", 7, {"sessionId": UUID, "principal": "p", "mode": "sftp"}),
     (
         "node.session.open",
         7,

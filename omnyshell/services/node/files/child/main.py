@@ -1,6 +1,7 @@
 """Serves one transfer."""
 
 import os
+import signal
 from typing import Any
 
 from .adapter import Served
@@ -12,6 +13,8 @@ _FAILED = 255
 
 def main(asked: dict[str, Any]) -> int:
     """Serve files on stdin and stdout until the client closes, and return the exit code."""
+    # Whoever interrupts it gets no traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.set_blocking(0, True)
     os.set_blocking(1, True)
     roots = [os.path.expanduser(os.fsencode(root)) for root in asked["roots"]]

@@ -38,13 +38,16 @@ class Tree:
         self._places = places
         self._read_only = read_only
 
-    def open(self, path: bytes, flags: int, mode: int | None) -> OpenFile:
-        """Open a regular file, with flags of `os.open`; `mode` is that of one which is made."""
+    def open(self, path: bytes, flags: int, mode: int | None, *, follow: bool = True) -> OpenFile:
+        """Open a regular file, with flags of `os.open`; `mode` is that of one which is made.
+
+        A link is followed, unless told otherwise or where the file has to be new.
+        """
         writes = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND))
         if writes:
             self._check_writable()
         is_new = flags & os.O_EXCL != 0
-        with self._places.at(path, follow=not is_new, changed=bool(flags & os.O_CREAT)) as place:
+        with self._places.at(path, follow=follow and not is_new, changed=bool(flags & os.O_CREAT)) as place:
             if not is_new:
                 _check_file(place)
             permissions = (_NEW_FILE if mode is None else mode) & _PERMISSIONS
@@ -59,7 +62,7 @@ class Tree:
         """Set facts of what is there."""
         self._check_writable()
         if facts.size is not None:
-            file = self.open(path, os.O_WRONLY, None)
+            file = self.open(path, os.O_WRONLY, None, follow=follow)
             try:
                 file.set(Facts(size=facts.size))
             finally:

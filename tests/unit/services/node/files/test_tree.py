@@ -55,6 +55,7 @@ EVERYTHING: dict[str, Callable[[Tree, bytes], Any]] = {
     "chmod": lambda of, path: of.set(path, Facts(mode=0o777), follow=True),
     "chown": lambda of, path: of.set(path, Facts(owner=(os.getuid(), os.getgid())), follow=True),
     "utime": lambda of, path: of.set(path, Facts(times=(0, 0)), follow=True),
+    "lcut": lambda of, path: of.set(path, Facts(size=0), follow=False),
     "lchmod": lambda of, path: of.set(path, Facts(mode=0o777), follow=False),
     "lutime": lambda of, path: of.set(path, Facts(times=(0, 0)), follow=False),
     "list": lambda of, path: of.listing(path),
@@ -77,7 +78,7 @@ EVERYTHING: dict[str, Callable[[Tree, bytes], Any]] = {
 READING = {"open", "stat", "lstat", "list", "readlink", "realpath", "statvfs"}
 
 
-OF_LINKS = {"lstat", "lchmod", "lutime", "remove", "rmdir", "readlink", "link from", "link to", "symlink"}
+OF_LINKS = {"lstat", "lcut", "lchmod", "lutime", "remove", "rmdir", "readlink", "link from", "link to", "symlink"}
 OF_LINKS |= {f"{verb} {way}" for verb in ("rename", "move") for way in ("from", "to")}
 """What is done to a link itself."""
 
@@ -384,6 +385,8 @@ def test_facts_are_set_of_files_directories_and_links(root: Path, both: Tree) ->
     assert (root / "link").lstat().st_mtime == 5
     assert (root / "inside/file").stat().st_mtime == 3
     assert refusal(EVERYTHING["lchmod"], both, b"link") == errno.EOPNOTSUPP
+    assert refusal(EVERYTHING["lcut"], both, b"link") == errno.EACCES
+    assert (root / "inside/file").stat().st_size == 3
     both.set(b"inside/file", Facts(mode=0o640), follow=False)
     both.set(b"inside", Facts(mode=0o700, times=(6 * second, 7 * second)), follow=True)
     assert stat.S_IMODE((root / "inside").stat().st_mode) == 0o700

@@ -9,7 +9,7 @@ from support.stack import Certificates, connected_client, hub_config, running_no
 
 from omnyshell import OmnyShellHub
 from omnyshell.services.node.files.policy import FilesPolicy
-from omnyshell.services.node.files.program import CHILD, libraries
+from omnyshell.services.node.files.program import CHILD, library
 from omnyshell.services.node.keeper.place import own_directory
 from omnyshell.services.node.pythons import is_for_everybody
 
@@ -22,7 +22,7 @@ async def test_a_transfer_is_the_users_own(certificates: Certificates, machine: 
     (machine.homes / "ann/shared").mkdir()
     (machine.homes / "bea/shared").mkdir()
     keeper = KeeperProcess(own_directory(state), users_file=file, machine=machine)
-    can_read = all(is_for_everybody(Path(place)) for place in (CHILD, *libraries()))
+    can_read = all(is_for_everybody(Path(place)) for place in (CHILD, library()))
     try:
         async with (
             OmnyShellHub(hub_config(certificates)) as hub,

@@ -95,7 +95,7 @@ async def test_a_node_may_copy_none(
 async def test_a_node_without_asyncssh_says_what_to_install(
     certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service_module, "libraries", lambda: ())
+    monkeypatch.setattr(service_module, "library", lambda: "")
     async with stack(certificates, tmp_path) as (_, _, client):
         with pytest.raises(SessionRejectedException, match=r"pip install 'omnyshell\[files\]' there"):
             await Transfer.opened(client)

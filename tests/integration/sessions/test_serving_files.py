@@ -39,8 +39,8 @@ from omnyshell.services.node.files.policy import FilesPolicy
 from omnyshell.services.node.files.program import program
 from omnyshell.services.node.files.service import FileService
 
-MOST_MEMORY = 40
-"""MiB: it takes 24, of which the interpreter has 10."""
+MOST_MEMORY = 32
+"""MiB: it takes 18, of which the interpreter has 8."""
 
 
 def memory(process: "subprocess.Popen[bytes]") -> float:

@@ -19,11 +19,7 @@ def program(*, is_of_others: bool) -> tuple[str, ...]:
 
 
 @cache
-def libraries() -> tuple[str, ...]:
-    """Return the directories of the libraries that it needs; none where one of them is not installed."""
-    found = [find_spec(name) for name in start.LIBRARIES]
-    places = [Path(spec.origin) for spec in found if spec is not None and spec.origin is not None]
-    if len(places) < len(found):
-        return ()
-    of_package = {place.parent if place.name == "__init__.py" else place for place in places}
-    return tuple(sorted({str(place.parent) for place in of_package}))
+def library() -> str:
+    """Return the directory in which asyncssh is installed; empty where it is not."""
+    found = find_spec("asyncssh")
+    return str(Path(found.origin).parents[1]) if found is not None and found.origin is not None else ""

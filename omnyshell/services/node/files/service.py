@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.services.node.files import start
 from omnyshell.services.node.files.policy import FilesPolicy
-from omnyshell.services.node.files.program import CHILD, libraries
+from omnyshell.services.node.files.program import CHILD, library
 
 
 class FileService:
@@ -18,18 +18,18 @@ class FileService:
     @property
     def is_offered(self) -> bool:
         """Whether files can be copied."""
-        return self._policy.is_offered and bool(libraries())
+        return self._policy.is_offered and bool(library())
 
     def variables(self) -> Mapping[str, str]:
         """Return what the process is told. Raises `SessionRejectedException` where there is none."""
         if not self._policy.is_offered:
             raise SessionRejectedException("This node copies no files", code=ErrorCodes.NOT_AUTHORIZED)
-        if not libraries():
+        if not library():
             text = "This node cannot copy files, as it has no asyncssh: pip install 'omnyshell[files]' there"
             raise SessionRejectedException(text, code=ErrorCodes.SESSION_REJECTED)
         asked = {
             "child": CHILD,
-            "libraries": libraries(),
+            "library": library(),
             "roots": self._policy.roots,
             "readOnly": self._policy.read_only,
         }

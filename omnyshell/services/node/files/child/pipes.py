@@ -80,19 +80,17 @@ class Input:
 
     async def readexactly(self, size: int) -> bytes:
         """Return so many bytes. Raises `EOFError` at the end, and `OSError`."""
-        if len(self._data) >= size:
-            return self._taken(size)
-        parts, missing = [self._taken(len(self._data))], size
-        missing -= len(parts[0])
+        parts = [self._taken(size)]
+        missing = size - len(parts[0])
         while missing:
             self._output.flush()
             self._data = memoryview(os.read(self._fd, _READ_AT_ONCE))
             if not self._data:
                 raise EOFError
-            parts.append(self._taken(min(missing, len(self._data))))
+            parts.append(self._taken(missing))
             missing -= len(parts[-1])
         return b"".join(parts)
 
-    def _taken(self, size: int) -> bytes:
-        taken, self._data = self._data[:size], self._data[size:]
-        return bytes(taken)
+    def _taken(self, most: int) -> memoryview:
+        taken, self._data = self._data[:most], self._data[most:]
+        return taken

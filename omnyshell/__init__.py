@@ -181,6 +181,7 @@ if TYPE_CHECKING:
         LoginContext as LoginContext,
         PublicKeyCredential as PublicKeyCredential,
         PublicKeyCredentialProvider as PublicKeyCredentialProvider,
+        SecurityKeyCredential as SecurityKeyCredential,
         TokenCredential as TokenCredential,
         TokenCredentialProvider as TokenCredentialProvider,
     )
@@ -200,6 +201,9 @@ if TYPE_CHECKING:
     )
     from omnyshell.security.machine import (
         MachineId as MachineId,
+    )
+    from omnyshell.security.public_keys import (
+        SecurityKey as SecurityKey,
     )
     from omnyshell.security.uid_store import (
         UidResolution as UidResolution,
@@ -352,13 +356,14 @@ _HOMES = {
     "omnyshell.security.certificates": "CertificateIdentity",
     "omnyshell.security.credentials": (
         "Credential CredentialProvider LoginContext PublicKeyCredential PublicKeyCredentialProvider "
-        "TokenCredential TokenCredentialProvider"
+        "SecurityKeyCredential TokenCredential TokenCredentialProvider"
     ),
     "omnyshell.security.grants": "Grant",
     "omnyshell.security.identity": "OmnyUid UidComputer",
     "omnyshell.security.keys": "Ed25519PrivateKey Ed25519PublicKey",
     "omnyshell.security.login_limit": "LoginLimit",
     "omnyshell.security.machine": "MachineId",
+    "omnyshell.security.public_keys": "SecurityKey",
     "omnyshell.security.uid_store": "UidResolution UidStore",
     "omnyshell.services.client.access": "access_from_environment",
     "omnyshell.services.client.client": "OmnyShellClient",

@@ -12,6 +12,7 @@ from omnyshell.cli.ground.prompts import ask_passphrase, ask_secret
 from omnyshell.errors import ConfigException
 from omnyshell.paths import logins_file, user_path
 from omnyshell.protocol.messages import AuthOk
+from omnyshell.services.access_options import is_of_agent
 from omnyshell.services.client.access import given_access, hub_access, login_to_save, read_token
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
@@ -22,6 +23,9 @@ from omnyshell.services.dial import HubAccess
 def login(options: argparse.Namespace) -> int:
     """Try a login, and save it as the default if it works. Prompts for what is not given."""
     if options.join:
+        if is_of_agent(options.key or ""):
+            text = "an invite enrols a key that is made for it: `omnyshell keys add` lets one of an agent log in"
+            raise ConfigException(text)
         from omnyshell.cli.node.join import join_user
 
         return join_user(options)

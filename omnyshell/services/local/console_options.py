@@ -18,7 +18,7 @@ from omnyshell.services.service_options import CONFIG, STRICT_MODES
 WHICH_HUB = (
     replace(HUB, help="its URL, or the name of a saved login"),
     replace(PRINCIPAL, help="who you are"),
-    replace(KEY, help="log in with this private key"),
+    replace(KEY, help="log in with this private key: a file, or agent[:COMMENT] for one of ssh-agent"),
     replace(KEY_PASSPHRASE_FILE, help="its passphrase is in this file; asked for if not given"),
     replace(TOKEN_FILE, help="log in with the token in this file"),
     replace(CA, help="trust these certificates about the hub"),

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import signal
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 from support.agents import SK, HeldKey, fake_agent, needs_ssh_agent, ssh_add, ssh_agent, ssh_key
-from support.commands import run_text
+from support.commands import run_text, start_command
 from support.deadline import DEADLINE
 from support.raw_admin import b64, dialled, fields, proof_request, spki_hash
 from support.raw_peer import stranger
@@ -102,6 +104,12 @@ async def test_openssh_agent_from_login_to_a_key_that_is_gone(certificates: Cert
             ssh_add(env, str(tmp_path / "third"))
             told = (await commands.ran(whoami))[2]
             assert f"does not hold the key 'ann@laptop' of this login, {saved['keyFingerprint']}" in told
+            agent_reader, agent_writer = await asyncio.open_unix_connection(env["SSH_AUTH_SOCK"])
+            agent_writer.write(fields(b"\x16" + fields(b"secret")))
+            assert await agent_reader.readexactly(5) == fields(b"\x06")
+            agent_writer.close()
+            assert "if it is locked, `ssh-add -X` unlocks it" in (await commands.ran(whoami))[2]
+            assert "an invite enrols a key" in (await commands.run("login", "--join", "x", key="agent"))[2]
             assert "no agent answers at" in (await commands.ran(whoami, SSH_AUTH_SOCK=str(tmp_path / "nobody")))[2]
             assert "SSH_AUTH_SOCK is not set" in (await commands.ran(whoami, SSH_AUTH_SOCK=""))[2]
             node = ("node", "start", "--id", "n1", "--state-dir", str(tmp_path / "node"))
@@ -300,3 +308,17 @@ async def test_the_time_for_a_touch_is_not_the_hubs_and_has_an_end(certificates:
             config = ClientConfig(access=access(certificates, hub.port, provider([])), reconnect_timeout=0)
             with pytest.raises(TransportException, match="the hub waited no longer for the signature"):
                 await OmnyShellClient(config).connect()
+
+
+async def test_who_waits_for_a_touch_can_leave_by_ctrl_c(certificates: Certificates, place: Path) -> None:
+    held = HeldKey()
+    async with fake_agent(place, held) as agent, hub_with(certificates, f"ann {held.line()}") as hub:
+        agent.touched.clear()
+        words = ["whoami", "--hub", f"wss://127.0.0.1:{hub.port}", "--ca", str(certificates.ca)]
+        pipe = subprocess.PIPE
+        process = start_command(*words, "--principal", "ann", "--key", "agent", stdout=pipe, stderr=pipe)
+        async with asyncio.timeout(DEADLINE):
+            await agent.asked_for_touch.wait()
+        process.send_signal(signal.SIGINT)
+        _, said = await asyncio.to_thread(process.communicate, timeout=DEADLINE)
+        assert (process.returncode, said.decode()) == (130, "omnyshell: touch the key 'token' to log in\n")

@@ -51,3 +51,13 @@ async def test_where_nothing_is_taken_up_another_size_has_it_painted_and_a_later
     assert sizes[-1] == sizes[0]
     shown._state_changed(LinkState.RECONNECTING)
     assert b"the hub is gone" in shown._notices.take()
+
+
+async def test_what_a_new_connection_waits_for_is_shown_until_the_session_goes_on(shown: _Show) -> None:
+    shown.login_waits("touch the key 'token' to log in")
+    assert b"omnyshell: touch the key 'token' to log in" in shown._notices.take()
+    shown._state_changed(LinkState.RESUMED)
+    assert shown._notices.take()
+    shown.login_waits("touch the key 'token' to log in")
+    shown._state_changed(LinkState.RECONNECTING)
+    assert b"the hub is gone" in shown._notices.take()

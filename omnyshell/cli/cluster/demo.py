@@ -118,7 +118,7 @@ class Demo:
         access = f"--principal {PRINCIPAL} --token-file {self._token_file(PRINCIPAL)} --ca {self._authority}"
         urls = [f"  {hub}  {self._url(hub)}  nodes {', '.join(self._nodes_of(hub))}" for hub in HUBS]
         return [
-            "three hubs share what is true; each serves the nodes that are connected with it:",
+            "three hubs share what is true and who is where; each serves the nodes that are connected with it:",
             *urls,
             f"all of it is in {self._directory / RESULT}; try, with any hub's address:",
             f"  omnyshell users add ann --role developer --hub {self._url(first)} {access}",

@@ -13,12 +13,12 @@ from omnyshell.paths import user_path
 from omnyshell.services.hub.cluster.inviting import add_member
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import accept, found, invite
-from omnyshell.services.hub.cluster.shared.end_of_log import forget_shared
+from omnyshell.services.hub.cluster.shared.end_of_log import forget_ends
 from omnyshell.services.hub.cluster.status import Status, status
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings, flaw_of_engine
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
 from omnyshell.services.hub.ground.state_lock import StateLock
-from omnyshell.services.hub.truth.log import SqliteLog
+from omnyshell.services.hub.truth.log import become_alone
 
 START = "start it as before: omnyshell hub start"
 
@@ -70,8 +70,8 @@ def leave(options: argparse.Namespace) -> int:
         # In this order: until the tables are its own again, the hub does not start alone.
         files.remove()
         with closing(StateFile(directory / STATE_FILE)) as file:
-            SqliteLog(file)
-            forget_shared(file)
+            become_alone(file)
+            forget_ends(file)
     complain(f"this hub is alone from now on, with all that it knew; {START}")
     return 0
 

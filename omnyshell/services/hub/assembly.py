@@ -26,7 +26,9 @@ from omnyshell.services.hub.message_table import hub_codec, message_table
 from omnyshell.services.hub.node_service import NodeService
 from omnyshell.services.hub.nodes.ceilings import LabelCeilings
 from omnyshell.services.hub.nodes.departed import DepartedNodes
+from omnyshell.services.hub.nodes.directory import NodeDirectory
 from omnyshell.services.hub.nodes.heartbeat import HeartbeatMonitor
+from omnyshell.services.hub.nodes.places import Places
 from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.pages.metrics_text import CONTENT_TYPE, HubCollector, metrics_text
@@ -73,6 +75,8 @@ class HubServices:
         quota: Quota,
         peers: Peers[HubPeer],
         nodes: NodeRegistry,
+        directory: NodeDirectory,
+        places: Places | None,
         sessions: SessionRouter,
         tunnels: TunnelBroker,
         audit: AuditLog,
@@ -81,11 +85,15 @@ class HubServices:
         bus: EventBus,
         not_ready: Callable[[], str],
     ) -> None:
-        """`admission` is what `audit` asks; `not_ready` returns why the hub cannot serve, or ""."""
+        """`directory` has the nodes that the hub may serve now; `places` are those of a hub that is one of several.
+
+        `admission` is what `audit` asks; `not_ready` returns why the hub cannot serve, or "".
+        """
         self._config, self._clock = config, config.clock
         self._certificate, self._locks, self._policy = certificate, locks, policy
         self._peers, self._nodes, self._sessions, self._tunnels = peers, nodes, sessions, tunnels
         self._audit, self._metrics, self._bus = audit, metrics, bus
+        self._directory, self._places = directory, places
         self.records = records
         self.quota = quota
         self._make_logins()
@@ -132,7 +140,7 @@ class HubServices:
         self.relay = Relay(self._metrics)
         self._clipboards = ClipboardNotes(self._audit, self._clock)
         self.requests = RelayedRequests(
-            nodes=self._nodes,
+            nodes=self._directory,
             policy=self._policy,
             quota=self.quota,
             audit=self._audit,
@@ -142,7 +150,7 @@ class HubServices:
             bus=self._bus,
         )
         self.broker = HubBroker(
-            nodes=self._nodes,
+            nodes=self._directory,
             router=self._sessions,
             relay=self.relay,
             policy=self._policy,
@@ -215,6 +223,7 @@ class HubServices:
             questions=self.questions,
             kept_judge=self.kept_judge,
             lock_keeper=self.lock_keeper,
+            places=self._places,
             departed=self._departed,
             takeovers=self._takeovers,
             audit=self._audit,
@@ -287,7 +296,7 @@ class HubServices:
 
     def _make_clients(self) -> None:
         self._client_service = ClientService(
-            nodes=self._nodes,
+            nodes=self._directory,
             policy=self._policy,
             broker=self.broker,
             requests=self.requests,

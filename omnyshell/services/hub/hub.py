@@ -22,6 +22,8 @@ from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.ground.state_file import STATE_FILE
 from omnyshell.services.hub.ground.state_lock import StateLock
 from omnyshell.services.hub.ground.state_names import CLUSTER_DIRECTORY, CLUSTER_FILE
+from omnyshell.services.hub.nodes.directory import NodeDirectory
+from omnyshell.services.hub.nodes.places import ServedNodes
 from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.peers.hub_peer import HubPeer
 from omnyshell.services.hub.peers.peer import Peers
@@ -76,6 +78,10 @@ class OmnyShellHub:
         self.nodes = NodeRegistry(None, {}, self.bus, self._quota.why_no_more_ids)
         """The nodes that are connected."""
 
+        self._is_one_of_several = _is_one_of_several(config)
+        self._directory: NodeDirectory = self.nodes
+        if self._is_one_of_several:
+            self._directory = ServedNodes(self.nodes, lambda: self._cluster is not None and self._cluster.is_serving())
         self.sessions = SessionRouter()
         """The sessions that are open through this hub."""
 
@@ -105,7 +111,7 @@ class OmnyShellHub:
             public_host=config.tunnel_public_host,
             secure=self._tunnel_certificate,
             introductions=self._introductions,
-            nodes=self.nodes,
+            nodes=self._directory,
             policy=self._policy,
             quota=self._quota,
             audit=self.audit,
@@ -201,7 +207,7 @@ class OmnyShellHub:
     def _find_others(self, config: HubConfig) -> "HubInCluster | None":
         """Return what makes the hub one of several, if it is; a hub alone loads nothing of it."""
         directory = config.state_dir
-        if directory is None or not (directory / CLUSTER_DIRECTORY / CLUSTER_FILE).exists():
+        if directory is None or not self._is_one_of_several:
             return None
         from omnyshell.services.hub.cluster.hub_in_cluster import HubInCluster
 
@@ -213,7 +219,8 @@ class OmnyShellHub:
         self.audit.record("cluster.refused", "denied", reason=why, detail=hub)
 
     def _assemble(self, records: HubRecords, certificate: HubCertificate) -> HubServices:
-        return HubServices(
+        others = self._cluster
+        services = HubServices(
             config=self._config,
             certificate=certificate,
             records=records,
@@ -222,6 +229,8 @@ class OmnyShellHub:
             quota=self._quota,
             peers=self._peers,
             nodes=self.nodes,
+            directory=self._directory,
+            places=others.make_places() if others is not None else None,
             sessions=self.sessions,
             tunnels=self.tunnels,
             audit=self.audit,
@@ -230,6 +239,9 @@ class OmnyShellHub:
             bus=self.bus,
             not_ready=self._why_not_ready,
         )
+        if others is not None:
+            others.serve(connected=services.node_service.connected, moved=services.node_service.moved)
+        return services
 
     async def _listen(self, services: HubServices, certificate: HubCertificate) -> WsServerEndpoint:
         """Bind the port. Raises as `start` does."""
@@ -424,6 +436,12 @@ class OmnyShellHub:
                     # A failing task, as with an embedder's authorizer, must not prevent the others.
                     logger.exception("the hub's upkeep failed")
             before = now
+
+
+def _is_one_of_several(config: HubConfig) -> bool:
+    """Whether the hub shares what is true with others, as its state directory says."""
+    directory = config.state_dir
+    return directory is not None and (directory / CLUSTER_DIRECTORY / CLUSTER_FILE).exists()
 
 
 def _hosts_of_tunnels(config: HubConfig) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from omnyshell.services.hub.nodes.departed import DepartedNodes
 from omnyshell.services.hub.nodes.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.nodes.held_off import HeldOff
 from omnyshell.services.hub.nodes.pending import PendingRegistrations
+from omnyshell.services.hub.nodes.places import ElsewhereException, Places
 from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.nodes.takeovers import Claimant, Displacement, Takeovers
@@ -41,6 +42,8 @@ from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.truth.change import ChangeRefusedException
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.steps import step
+
+LOST_PLACE = "the hub lost this node's place among the hubs"
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -64,11 +67,16 @@ class NodeService:
         audit: AuditLog,
         metrics: HubMetrics,
         clock: Clock,
+        places: Places | None = None,
         on_other_labels: Callable[[str], None] = lambda _node_id: None,
     ) -> None:
-        """`on_other_labels` is called to check again what is open at a node whose labels changed."""
+        """`places` are those of a hub that is one of several; a hub alone asks nobody.
+
+        `on_other_labels` is called to check again what is open at a node whose labels changed.
+        """
         self._on_other_labels = on_other_labels
         self._registry = registry
+        self._places = places
         self._pending = PendingRegistrations(clock)
         self._heartbeats = heartbeats
         self._broker = broker
@@ -164,6 +172,43 @@ class NodeService:
         if holder is not None and not self._may_take(holder, peer, message, is_alive=is_alive):
             self._hold_off(holder, peer)
             return
+        if self._places is None:
+            self._enter(peer, message, is_alive=is_alive)
+            return
+        process = process_of(peer, message)
+        if holder is not None and process_of(holder.peer, holder.registration) != process:
+            # From the claim on it may be served no more, whatever the answer is.
+            self._registry.remove(holder.peer)
+            self._replace(holder.peer, holder, RegisteredNode(peer, message), is_alive=is_alive)
+        taken, refused = partial(self._placed, peer, message), partial(self._unplaced, peer, message)
+        self._pending.ask(peer, self._places.claim(message.node_id, process), taken, refused)
+
+    def _placed(self, peer: Peer, message: NodeRegister) -> None:
+        """Register a node that has its place among the hubs; the answer may have taken a while."""
+        if not self._lock_keeper.turns_away(peer, message.node_id):
+            holder = self._other_holder(peer, message)
+            self._enter(peer, message, is_alive=holder is not None and self._is_alive(holder.peer))
+
+    def _unplaced(self, peer: Peer, message: NodeRegister, problem: OmnyShellException) -> None:
+        if isinstance(problem, ElsewhereException):
+            now, asks = self._clock.monotonic(), str(_claimant(RegisteredNode(peer, message)))
+            self.held_off.note(message.node_id, peer.principal.id, peer.address, f"{asks}: {problem.message}", now)
+        self.left(peer)
+        is_taken = isinstance(problem, ElsewhereException)
+        peer.close(CLOSE_TRY_AGAIN_LATER, HELD_OFF if is_taken else problem.message)
+
+    def moved(self, node_id: str, process: str, hub: str) -> None:
+        """End the connection of a process that this hub has no more, as it or another one is at that hub, if at any."""
+        node = self._registry.find(node_id)
+        if node is not None and process_of(node.peer, node.registration) == process:
+            logger.info("node %s is sent away: its place is at %s", node_id, hub or "no hub")
+            node.peer.send_away(CLOSE_TRY_AGAIN_LATER, HELD_OFF if hub else LOST_PLACE)
+
+    def connected(self) -> list[tuple[str, str]]:
+        """Return the ids of the connected nodes, with their processes."""
+        return [(node.node_id, process_of(node.peer, node.registration)) for node in self._registry.connected()]
+
+    def _enter(self, peer: Peer, message: NodeRegister, *, is_alive: bool) -> None:
         before = self._registry.of_peer(peer)
         node, older = self._registry.enter(peer, message)
         if before is not None and before.node_id != node.node_id:
@@ -223,6 +268,8 @@ class NodeService:
     def _gone(self, node: RegisteredNode, peer: Peer) -> None:
         self._departed.note(node, peer)
         self._takeovers.left(node.node_id, _claimant(node))
+        if self._places is not None:
+            self._places.left(node.node_id, process_of(peer, node.registration))
 
     def _displaced(self, older: Peer, lost: Displacement) -> None:
         self._audit.record(
@@ -276,6 +323,12 @@ class NodeService:
         self._audit.record(
             action, outcome, principal=peer.principal.id, address=peer.address, node_id=node_id, reason=reason
         )
+
+
+def process_of(peer: Peer, registration: NodeRegister) -> str:
+    """Return a name for the process of a registration; one that gives none is another one with each connection."""
+    instance = registration.instance
+    return hashlib.sha256(instance.encode()).hexdigest() if instance else f"connection {peer.id}"
 
 
 def _claimant(node: RegisteredNode) -> Claimant:

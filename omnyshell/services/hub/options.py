@@ -73,12 +73,17 @@ def read_cluster(value: Any, file: TomlFile) -> ClusterSettings:
     if not isinstance(value, dict):
         raise file.error(("cluster",), "'cluster' must be a table, as [cluster]")
     with file.at(("cluster",)):
-        table = Table(value, ("engine", "engine-ca"), "the table of a cluster")
+        table = Table(value, ("engine", "engine-ca", "stale-after"), "the table of a cluster")
         authorities = table.text("engine-ca")
         return ClusterSettings(
             engine=table.texts("engine", flaw_of_engine),
+            **_stale_after(table.text("stale-after")),
             engine_ca=user_path(authorities) if authorities else None,
         )
+
+
+def _stale_after(text: str) -> dict[str, float]:
+    return {"stale_after": float(duration(text))} if text else {}
 
 
 def read_grants(value: Any, file: TomlFile) -> tuple[Grant, ...]:

@@ -11,11 +11,12 @@ from support.commands import run_text
 from support.deadline import DEADLINE
 from support.engine import Engine
 from support.raw_admin import ADMIN, ask
-from support.raw_peer import logged_in, stranger
+from support.raw_peer import RawPeer, logged_in, stranger
 from support.stack import Certificates, hub_config
 
 from omnyshell import OmnyShellHub
 from omnyshell.errors import ConfigException
+from omnyshell.protocol.handshake import HELD_OFF
 from omnyshell.services.hub.cluster.inviting import add_member
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import accept, found, invite
@@ -159,3 +160,54 @@ async def test_who_is_no_member_or_has_principals_already_does_not_join(hubs: Hu
     assert "no whole invitation" in ran.stderr
     ran = run_text("cluster", "invite", "c", "--state-dir", str(hubs.state("b")))
     assert "the hub that founded the cluster does" in ran.stderr
+
+
+PLATFORM = {"os": "linux", "arch": "x64"}
+
+
+async def _register(node: RawPeer, process: str) -> None:
+    await node.say("node.register", {"nodeId": "n1", "platform": PLATFORM, "instance": process})
+
+
+async def test_a_node_id_is_one_process_s_at_all_hubs_and_the_process_moves_with_it(
+    certificates: Certificates, hubs: Hubs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second and more: who is in the way is waited for."""
+    monkeypatch.setattr("omnyshell.services.hub.cluster.shared.places.CLAIM_TIMEOUT", 1.0)
+    a, b = hubs.running["a"], hubs.running["b"]
+    async with logged_in(certificates, a.port, "node", "box") as first:
+        await _register(first, "one")
+        await first.hear("node.registered")
+        async with logged_in(certificates, b.port, "node", "box") as other:
+            await _register(other, "two")
+            assert await other.hear_close() == (1013, HELD_OFF)
+        async with logged_in(certificates, b.port, "node", "box") as same:
+            await _register(same, "one")
+            await same.hear("node.registered")
+            assert (await first.hear_close())[0] == 1013
+            assert (list(a.nodes.online()), list(b.nodes.online())) == ([], ["n1"])
+
+    async def comes() -> bool:
+        async with logged_in(certificates, a.port, "node", "box") as other:
+            await _register(other, "two")
+            return (await other.hear())["t"] == "node.registered"
+
+    await _until(comes)
+
+
+async def test_without_the_engine_nodes_that_are_there_are_served_and_others_are_sent_away(
+    certificates: Certificates, hubs: Hubs, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second and more, as above."""
+    monkeypatch.setattr("omnyshell.services.hub.cluster.shared.places.CLAIM_TIMEOUT", 1.0)
+    a = hubs.running["a"]
+    async with logged_in(certificates, a.port, "node", "box") as node:
+        await _register(node, "one")
+        await node.hear("node.registered")
+        engine.kill(0)
+        async with logged_in(certificates, a.port, "node", "box") as other:
+            await other.say("node.register", {"nodeId": "n2", "platform": PLATFORM})
+            assert (await other.hear_close())[0] == 1013
+        async with logged_in(certificates, a.port, "client", "admin", ADMIN) as admin:
+            await admin.say("node.list.request", {"requestId": "r"})
+            assert [each["nodeId"] for each in (await admin.hear("node.list.response"))["d"]["nodes"]] == ["n1"]

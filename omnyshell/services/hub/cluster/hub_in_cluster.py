@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,10 +12,11 @@ from omnyshell.errors import ConfigException
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles
 from omnyshell.services.hub.cluster.nats.connection import Credential, EngineConnection
 from omnyshell.services.hub.cluster.nats.stream import NatsOrder
-from omnyshell.services.hub.cluster.nats.streams import Client, make_streams, truth_stream
+from omnyshell.services.hub.cluster.nats.streams import Client, make_streams, places_stream, truth_stream
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, MisplacedException, Place
 from omnyshell.services.hub.cluster.shared.genesis import genesis
 from omnyshell.services.hub.cluster.shared.log import Author, SharedLog
+from omnyshell.services.hub.cluster.shared.places import SharedPlaces
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.truth.changes import AddMember
@@ -45,7 +46,9 @@ class HubInCluster:
         self._files = ClusterFiles(state_dir)
         self._standing = self._files.read()
         self._told = refused
+        self._stale_after = settings.stale_after
         self._log: SharedLog | None = None
+        self._places: SharedPlaces | None = None
         self._records: tuple[bytes, ...] = ()
         own = self._standing.identity
         self._author = Author(own.generation, own.hub, self._standing.key)
@@ -63,21 +66,41 @@ class HubInCluster:
             self._records = log.found(genesis(file, founder))
         return log
 
+    def make_places(self) -> SharedPlaces:
+        """Return what says who is where; call `serve` before the start. Call it once, behind `make_log`."""
+        author = self._author
+        self._places = SharedPlaces(author.hub, author.generation, self._stale_after, self._begun().members)
+        return self._places
+
+    def serve(
+        self, *, connected: Callable[[], Iterable[tuple[str, str]]], moved: Callable[[str, str, str], None]
+    ) -> None:
+        """Say which nodes are connected, with their processes, and what ends one that is elsewhere now."""
+        self._where().serve(connected, moved)
+
+    def is_serving(self) -> bool:
+        """Whether this hub may open anything now."""
+        return self._places is not None and self._places.is_serving()
+
     async def start(self) -> None:
-        """Connect, and read the log to its end.
+        """Connect, read the log to its end, and be in touch with the other hubs.
 
         Raises `ConfigException` where that does not come in time and the hub has nothing to go on with.
         """
         log = self._begun()
-        order = NatsOrder(self._connection, truth_stream(self._author.generation), log)
+        generation, places = self._author.generation, self._where()
+        order = NatsOrder(self._connection, truth_stream(generation), log)
+        where = NatsOrder(self._connection, places_stream(generation), places)
         if self._records:
             self._connection.on_connected.insert(0, self._found)
         self._connection.start()
         log.start(order)
+        places.start(where)
         try:
             async with asyncio.timeout(START_TIMEOUT):
                 await log.catch_up()
                 await log.reaches(len(self._records))
+                await places.has_lease()
         except TimeoutError as exc:
             if self._records or not log.applied_seq:
                 servers = ", ".join(self._standing.identity.engine)
@@ -88,10 +111,17 @@ class HubInCluster:
             self._has_founded()
 
     async def aclose(self) -> None:
-        """Close all. Idempotent."""
+        """Let go of all, and close all. Idempotent."""
+        if self._places is not None:
+            await self._places.aclose()
         if self._log is not None:
             await self._log.aclose()
         await self._connection.aclose()
+
+    def _where(self) -> SharedPlaces:
+        if self._places is None:
+            raise RuntimeError("there are no places yet")
+        return self._places
 
     def _begun(self) -> SharedLog:
         if self._log is None:

@@ -15,6 +15,9 @@ class ClusterSettings:
     engine: tuple[str, ...] = ()
     """URLs of the engine's servers; if empty, those that the hub was founded or invited with."""
 
+    stale_after: float = 300.0
+    """Seconds for which a hub goes on with the nodes that it has while the engine is away."""
+
     engine_ca: Path | None = None
     """Certificates that are trusted for `tls://` servers in place of the system's."""
 

@@ -44,6 +44,17 @@ def check_alone(file: StateFile) -> None:
         raise ConfigException(f"{problem}: only the running hub changes it, and `omnyshell cluster leave` ends that")
 
 
+def become_alone(file: StateFile) -> None:
+    """Have what a file holds be one hub's alone from now on, once what it knows of the shared log is gone too.
+
+    Raises `ConfigException` if it cannot be used.
+    """
+    open_tables(file)
+    with file.transaction():
+        file.run("DELETE FROM members")
+        file.run("DELETE FROM applied")
+
+
 class SqliteLog:
     """The log of a single hub, which keeps nothing but the tables.
 

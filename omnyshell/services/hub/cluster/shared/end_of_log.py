@@ -26,11 +26,9 @@ def digest(raw: bytes) -> bytes:
     return hashlib.sha256(raw).digest()
 
 
-def forget_shared(file: StateFile) -> None:
-    """Have the tables be those of a hub alone. Raises `ConfigException` if the file cannot be used."""
-    with file.transaction():
-        for statement in ("DROP TABLE IF EXISTS shared_log", "DELETE FROM members", "DELETE FROM applied"):
-            file.run(statement)
+def forget_ends(file: StateFile) -> None:
+    """Forget all; from then on the file's tables may be those of a hub alone. Raises `ConfigException`."""
+    file.run("DROP TABLE IF EXISTS shared_log")
 
 
 class EndsOfLogs:

@@ -1,0 +1,318 @@
+"""Who is where among hubs, over an ordered stream: beats, claims, and what the stream says of others."""
+
+import asyncio
+import base64
+import logging
+import secrets
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+from typing import Any
+
+from omnyshell.errors import OmnyShellException
+from omnyshell.services.hub.cluster.members.members import Members
+from omnyshell.services.hub.cluster.order.order import (
+    EngineAwayException,
+    MisplacedException,
+    Order,
+    Origin,
+    Place,
+    Stored,
+)
+from omnyshell.services.hub.cluster.places.hub_places import Claim, Held, HubPlaces
+from omnyshell.services.hub.cluster.places.leases import BEAT_PERIOD, Standing
+from omnyshell.services.hub.cluster.places.records import Entry, decode, encode
+from omnyshell.services.hub.cluster.places.table import Place as NodePlace
+from omnyshell.services.hub.nodes.places import ElsewhereException
+from omnyshell.services.hub.truth.answer import Answer
+
+CLAIM_TIMEOUT = 8.0
+"""Seconds within which a claim is answered: less than a node waits."""
+
+TICK = 1.0
+AGAIN = 0.5
+"""Seconds before a claim is looked at again that another process stands in the way of."""
+
+MOST_AT_ONCE = 64
+"""Claims that are on their way to the engine."""
+
+NO_LEASE = "this hub is not in touch with the others: try another one, or again"
+
+logger = logging.getLogger("omnyshell.cluster")
+
+
+def boot_clock() -> float:
+    """Return seconds that go on while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class SharedPlaces:
+    """The `Places` of a hub that is one of several. It reads its `Order`; `start` it, and `aclose` it."""
+
+    def __init__(
+        self,
+        hub: str,
+        generation: str,
+        stale_after: float,
+        members: Members,
+    ) -> None:
+        """`stale_after` is how many seconds this hub goes on while the engine is away."""
+        self._hub, self._stale_after = hub, stale_after
+        self._subjects = f"omnyshell.{generation}.places."
+        self._members = members
+        self._connected: Callable[[], Iterable[tuple[str, str]]] = lambda: ()
+        self._told_moved: Callable[[str, str, str], None] = lambda *_: None
+        self._places = self._fresh()
+        self._created = ""
+        self._is_read = False
+        self._next_beat = 0.0
+        self._standing = Standing.LAPSED
+        self._went_on = asyncio.Event()
+        self._held = asyncio.Event()
+        self._turns = asyncio.Semaphore(MOST_AT_ONCE)
+        self._order: Order | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # What the hub calls
+
+    def serve(self, connected: Callable[[], Iterable[tuple[str, str]]], moved: Callable[[str, str, str], None]) -> None:
+        """`connected` returns the node ids of this hub, with their processes.
+
+        `moved` is told of a node id whose process this hub has no more, the process, and the hub that has it, if any.
+        """
+        self._connected, self._told_moved = connected, moved
+
+    def start(self, order: Order) -> None:
+        """Publish by this order from now on, and beat."""
+        self._order = order
+        self._spawn(self._beat_on())
+
+    async def has_lease(self) -> None:
+        """Wait until this hub may serve for the first time."""
+        await self._held.wait()
+
+    async def aclose(self) -> None:
+        """Let go of everything, where the engine is there, and end all tasks. Idempotent."""
+        order, self._order = self._order, None
+        if order is not None and order.is_there and self._places.run:
+            _, last = self._places.beat(boot_clock(), is_last=True)
+            try:
+                place = Place(last_of_subject=self._places.own_beat_seq)
+                await order.publish(f"{self._subjects}{self._hub}.beat", encode(last), place)
+            except OmnyShellException as exc:
+                logger.info("the other hubs find by themselves that this one stops: %s", exc)
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def is_serving(self) -> bool:
+        """See `Places`."""
+        return self._places.own.standing(boot_clock()) is not Standing.LAPSED
+
+    def claim(self, node_id: str, process: str) -> Answer[int]:
+        """See `Places`."""
+        epoch = self._places.epoch_of(node_id, process)
+        if epoch is not None and self.is_serving():
+            return Answer.of(epoch)
+        answer = Answer[int]()
+        self._spawn(self._claim(node_id, process, answer))
+        return answer
+
+    def left(self, node_id: str, process: str) -> None:
+        """See `Places`."""
+        epoch = self._places.epoch_of(node_id, process)
+        if epoch is not None:
+            self._let_go(node_id, epoch)
+
+    def where(self, node_id: str) -> str:
+        """Return the other hub that has a node; "" if none has."""
+        place = self._places.find(node_id, time.monotonic())
+        return place.hub if place is not None else ""
+
+    # What the order calls: see `Reader`
+
+    def begin_reading(self, origin: Origin) -> int:
+        """Read on, or all again where the stream is another one: who is where is asked anew then."""
+        if self._created and (origin.created != self._created or origin.last < self._places.read_up_to):
+            logger.error("the engine's stream of who is where is another one: all of it is read again")
+            self._places = self._fresh()
+        self._created = origin.created
+        return self._places.read_up_to + 1
+
+    def take(self, stored: Stored) -> None:
+        """Take the next record; one that is no member's, or cannot be read, says nothing."""
+        now, boot = time.monotonic(), boot_clock()
+        hub, _, name = stored.subject.removeprefix(self._subjects).partition(".")
+        try:
+            record = decode(stored.data)
+            is_right = name == (f"node.{_token(record.node_id)}" if isinstance(record, Entry) else "beat")
+        except ValueError as exc:
+            is_right = False
+            logger.warning("record %d of who is where, of hub %s: %s", stored.seq, hub, exc)
+        if is_right and self._members.key_of(hub) is not None:
+            self._places.read(stored.seq, hub, record, now, boot)
+        else:
+            self._places.skip(stored.seq, boot)
+        self._went_on.set()
+        self._notice(boot)
+
+    def at_end(self) -> None:
+        """All was read: from now on this hub beats."""
+        self._is_read = True
+        if not self._places.run:
+            self._places.begin()
+
+    # The rest
+
+    def _fresh(self) -> HubPlaces:
+        return HubPlaces(self._hub, secrets.token_hex(8), self._stale_after, self._moved)
+
+    def _moved(self, place: NodePlace) -> None:
+        self._told_moved(place.entry.node_id, place.entry.instance, self.where(place.entry.node_id))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            logger.error("who is where is not kept", exc_info=problem)
+
+    def _notice(self, boot: float) -> None:
+        """Tell when what this hub may do has changed."""
+        standing = self._places.own.standing(boot)
+        if standing is self._standing:
+            return
+        if standing is Standing.HELD:
+            self._held.set()
+            logger.info("this hub serves: it is in touch with the others")
+        elif standing is Standing.ENGINE_AWAY:
+            logger.warning("the engine is away: this hub goes on with the nodes that it has")
+        else:
+            logger.error("this hub opens nothing: its lease has ended")
+        self._standing = standing
+
+    async def _beat_on(self) -> None:
+        while True:
+            boot = boot_clock()
+            self._places.own.tick(boot)
+            self._notice(boot)
+            if self._places.is_displaced:
+                logger.error("another process is hub '%s' now: this one opens nothing any more", self._hub)
+            elif self._places.run and boot >= self._next_beat:
+                self._next_beat = boot + BEAT_PERIOD
+                self._spawn(self._beat())
+                self._reconcile()
+            await asyncio.sleep(TICK)
+
+    async def _beat(self) -> None:
+        order, places = self._order, self._places
+        number, beat = places.beat(boot_clock())
+        if order is None:
+            return
+        place = Place(last_of_subject=places.own_beat_seq)
+        try:
+            seq = await order.publish(f"{self._subjects}{self._hub}.beat", encode(beat), place)
+        except MisplacedException:
+            # An earlier beat of this hub is there, and its answer was lost; or another process beats.
+            places.own.refused(number)
+            self._next_beat = boot_clock() + TICK
+        except OmnyShellException as exc:
+            logger.debug("a beat was not acknowledged: %s", exc)
+            self._next_beat = boot_clock() + TICK
+        else:
+            places.own.acknowledged(number, seq, places.read_up_to, boot_clock())
+            self._notice(boot_clock())
+
+    def _reconcile(self) -> None:
+        """Let go of nodes that have left, and claim those that are here, where a write was lost."""
+        if self._places.own.standing(boot_clock()) is not Standing.HELD:
+            return
+        connected = dict(self._connected())
+        for place in self._places.mine():
+            if connected.get(place.entry.node_id) != place.entry.instance:
+                self._let_go(place.entry.node_id, place.entry.epoch)
+        for node_id, process in connected.items():
+            if self._places.epoch_of(node_id, process) is None:
+                self.claim(node_id, process).then(_taken, partial(self._lost, node_id, process))
+
+    def _lost(self, node_id: str, process: str, _problem: OmnyShellException) -> None:
+        self._told_moved(node_id, process, self.where(node_id))
+
+    def _let_go(self, node_id: str, epoch: int) -> None:
+        if self._places.own.standing(boot_clock()) is not Standing.HELD:
+            # While the engine is away the process may come back; what is still absent later is let go of then.
+            return
+        plan = self._places.let_go(node_id, epoch)
+        if plan is not None:
+            self._spawn(self._publish_gone(plan))
+
+    async def _publish_gone(self, plan: Claim) -> None:
+        try:
+            await self._publish(plan)
+        except OmnyShellException as exc:
+            logger.debug("node %s is let go of later: %s", plan.entry.node_id, exc)
+
+    async def _claim(self, node_id: str, process: str, answer: Answer[int]) -> None:
+        problem: OmnyShellException = EngineAwayException(NO_LEASE)
+        try:
+            async with asyncio.timeout(CLAIM_TIMEOUT):
+                while (epoch := self._places.epoch_of(node_id, process)) is None:
+                    problem = await self._try_to_claim(node_id, process)
+        except TimeoutError:
+            answer.fail(problem)
+        else:
+            answer.give(epoch)
+
+    async def _try_to_claim(self, node_id: str, process: str) -> OmnyShellException:
+        """Take a node id, or wait a moment; return why it is not taken, if it is not."""
+        if self._places.own.standing(boot_clock()) is not Standing.HELD:
+            await asyncio.sleep(AGAIN)
+            return EngineAwayException(NO_LEASE)
+        plan = self._places.claim(node_id, process, 0, b"", time.monotonic())
+        if isinstance(plan, Held):
+            await asyncio.sleep(AGAIN)
+            return ElsewhereException(f"another process has this node id, at hub '{plan.hub}'")
+        try:
+            seq = await self._publish(plan)
+        except MisplacedException:
+            seq = self._places.read_up_to + 1
+        except OmnyShellException as exc:
+            await asyncio.sleep(AGAIN)
+            return exc
+        await self._reads(seq)
+        return EngineAwayException(NO_LEASE)
+
+    async def _publish(self, plan: Claim) -> int:
+        order = self._order
+        if order is None:
+            raise EngineAwayException(NO_LEASE)
+        name = f"node.{_token(plan.entry.node_id)}"
+        place = Place(last_of_subject=plan.last_of_node, subjects=f"{self._subjects}*.{name}")
+        if plan.last_of_all is not None:
+            # No record at all may come in between, so none about the node either.
+            place = Place(last=plan.last_of_all)
+        async with self._turns:
+            return await order.publish(f"{self._subjects}{self._hub}.{name}", encode(plan.entry), place)
+
+    async def _reads(self, seq: int) -> None:
+        """Wait until a record was read, for a while."""
+        try:
+            async with asyncio.timeout(AGAIN):
+                while self._places.read_up_to < seq:
+                    self._went_on.clear()
+                    await self._went_on.wait()
+        except TimeoutError:
+            return
+
+
+def _taken(_epoch: int) -> None:
+    """A place that was lost is there again."""
+
+
+def _token(node_id: str) -> str:
+    """Return a node id as a word of a subject, in which a dot would part it."""
+    return base64.urlsafe_b64encode(node_id.encode()).decode().rstrip("=")

@@ -1,0 +1,49 @@
+"""The port by which a hub that is one of several takes node ids (docs/architecture.md#a-registration)."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from omnyshell.errors import ErrorCodes, OmnyShellException
+from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
+from omnyshell.services.hub.truth.answer import Answer
+
+
+class ElsewhereException(OmnyShellException):
+    """Another process has the node id, at another hub."""
+
+    default_code = ErrorCodes.CAPACITY_EXCEEDED
+
+
+class Places(Protocol):
+    """Who is where among hubs."""
+
+    def claim(self, node_id: str, process: str) -> Answer[int]:
+        """Take a node id for a process that is connected here; the answer is the epoch by which this hub has it.
+
+        Another process that had the id here has it no more, whatever the answer is. Fails with `ElsewhereException`, or
+        with `EngineAwayException`, within seconds.
+        """
+
+    def left(self, node_id: str, process: str) -> None:
+        """Say that a process is not connected here any more."""
+
+    def is_serving(self) -> bool:
+        """Whether this hub may open anything now."""
+
+
+class ServedNodes:
+    """The nodes of a hub that is one of several: there are none while the hub may not open anything."""
+
+    def __init__(self, nodes: NodeDirectory, is_serving: Callable[[], bool]) -> None:
+        self._nodes = nodes
+        self._is_serving = is_serving
+
+    def find(self, node_id: str) -> ReachableNode | None:
+        """See `NodeDirectory`."""
+        return self._nodes.find(node_id) if self._is_serving() else None
+
+    def list(
+        self, wanted: dict[str, str], may_know: Callable[[ReachableNode], bool] = lambda _: True
+    ) -> Sequence[ReachableNode]:
+        """See `NodeDirectory`."""
+        return self._nodes.list(wanted, may_know) if self._is_serving() else ()

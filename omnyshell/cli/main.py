@@ -165,7 +165,7 @@ def _node_of(options: object) -> str:
     from omnyshell.model.tunnels import LOCAL_EXPOSER
 
     is_local = getattr(options, "local", None) is not None
-    return LOCAL_EXPOSER if is_local else str(getattr(options, "node", None) or "")
+    return LOCAL_EXPOSER if is_local else str(getattr(options, "node", None) or getattr(options, "host", None) or "")
 
 
 def _fill_standard_streams() -> None:

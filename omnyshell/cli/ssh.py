@@ -9,12 +9,13 @@ import shutil
 import signal
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.loop import run_until_signal
-from omnyshell.cli.ground.output import complain, describe, printable, say
+from omnyshell.cli.ground.output import describe, printable, say
 from omnyshell.cli.sessions.exec import stream
 from omnyshell.cli.terminal.streams import tell
 from omnyshell.errors import ConfigException, OmnyShellException
@@ -26,20 +27,18 @@ from omnyshell.services.access_options import ACCESS, HUB, KEY, TOKEN, is_of_age
 from omnyshell.services.client.access import given_access
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
-from omnyshell.services.client.ssh.known_hosts import KnownHost
+from omnyshell.services.client.ssh.known_hosts import DOMAIN, KnownHost, directory_for
 from omnyshell.services.client.ssh.own_key import OwnKey
-from omnyshell.services.client.ssh.session import ask_who, open_ssh
-from omnyshell.services.client.whole_commands import collect
+from omnyshell.services.client.ssh.session import ask_user, open_ssh
+from omnyshell.services.client.ssh.survey import ask_each
+from omnyshell.services.client.ssh.this_machine import has_instructions_for_aes
 from omnyshell.services.dial import HubAccess
-
-MOST_AT_ONCE = 32
-"""Nodes that are asked at a time who one would be there."""
-
-ASK_TIMEOUT = 10.0
-"""Seconds in which a node says so."""
 
 _NOT_PASSED_ON = (HUB, TOKEN)
 """The hub is named in any case, and a secret stands in no file that others read, and on no command line."""
+
+_USER = re.compile(r"[\w.@+][\w.@+-]*")
+"""A user's name of which neither ssh, reading the block, nor the shell of its `ProxyCommand` makes anything else."""
 
 _DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
@@ -54,7 +53,7 @@ def ssh_proxy(options: argparse.Namespace) -> int:
 async def _connect(options: argparse.Namespace) -> int:
     node = _node_of(options.host, _domain(options))
     access = access_from(options)
-    directory = _directory(access)
+    directory = directory_for(access.address)
     key = OwnKey(config_dir() / "ssh").public()
     if not is_login(options.user or ""):
         raise ConfigException(f"'{printable(options.user or '')}' is no user's name")
@@ -76,43 +75,26 @@ def _node_of(host: str, domain: str) -> str:
 
 
 def _domain(options: argparse.Namespace) -> str:
-    domain: str = options.domain or "omny"
+    domain: str = options.domain or DOMAIN
     if not _DOMAIN.fullmatch(domain):
         raise ConfigException(f"'{printable(domain)}' is no domain")
     return domain
-
-
-def _directory(access: HubAccess) -> Path:
-    """Return where the hosts of a hub are known: different hubs may have nodes of the same id."""
-    return config_dir() / "ssh" / re.sub(r"[^A-Za-z0-9.-]+", "_", str(access.address).partition("://")[2])
 
 
 def ssh_config(options: argparse.Namespace) -> int:
     """Print the block for ssh, or install it; or accept that a node's key has changed."""
     access, domain = access_from(options), _domain(options)
     if options.accept is not None:
-        return _accept(_directory(access), _node_of(options.accept, domain), domain)
+        return _accept(directory_for(access.address), _node_of(options.accept, domain), domain)
     OwnKey(config_dir() / "ssh").make()
-    users, problems = run_until(access)
-    for problem in problems:
-        complain(f"omnyshell: {printable(problem)}")
-    text = _block(options, access, domain, users)
+    users, others = _told_apart(asyncio.run(_ask_users(access)))
+    lines = _block(options, access, domain, users, others)
     if options.install:
-        _install(text)
-    else:
-        say_block(text)
-    return 0
-
-
-def run_until(access: HubAccess) -> tuple[dict[str, str], list[str]]:
-    """Return whose the sessions of ssh would be at each node, and why not at others."""
-    return asyncio.run(_users(access))
-
-
-def say_block(text: str) -> None:
-    """Print the block."""
-    for line in text.splitlines():
+        _install("".join(f"{line}\n" for line in lines))
+        lines = [f"{node}: {why}" for node, why in others.items()]
+    for line in lines:
         say(line)
+    return 0
 
 
 def _accept(directory: Path, node: str, domain: str) -> int:
@@ -122,36 +104,35 @@ def _accept(directory: Path, node: str, domain: str) -> int:
     return 0
 
 
-async def _users(access: HubAccess) -> tuple[dict[str, str], list[str]]:
+async def _ask_users(access: HubAccess) -> dict[str, str | OmnyShellException]:
     async with OmnyShellClient(ClientConfig(access=access)) as client:
         nodes = [node.node_id for node in await client.list_nodes() if is_node_id(node.node_id)]
-        room = asyncio.Semaphore(MOST_AT_ONCE)
-
-        async def ask(node: str) -> str | OmnyShellException:
-            try:
-                async with room, asyncio.timeout(ASK_TIMEOUT), await ask_who(client, node) as session:
-                    said = await collect(session, b"")
-            except TimeoutError:
-                return OmnyShellException("it does not answer")
-            except OmnyShellException as exc:
-                return exc
-            user = said.stdout.decode(errors="replace").strip()
-            if said.status.code or not is_login(user):
-                return OmnyShellException(said.stderr.decode(errors="replace").strip() or "it does not say who one is")
-            return user
-
-        answers = dict(zip(nodes, await asyncio.gather(*map(ask, nodes)), strict=True))
-    users = {node: answer for node, answer in answers.items() if isinstance(answer, str)}
-    others = {node: answer for node, answer in answers.items() if isinstance(answer, OmnyShellException)}
-    return users, [f"{node}: {describe(answer)}" for node, answer in others.items()]
+        return await ask_each(nodes, partial(ask_user, client))
 
 
-def _block(options: argparse.Namespace, access: HubAccess, domain: str, users: dict[str, str]) -> str:
+def _told_apart(answers: Mapping[str, str | OmnyShellException]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the users of nodes, and why other nodes have none, by what they answered."""
+    users, others = dict[str, str](), dict[str, str]()
+    for node, answer in answers.items():
+        if not isinstance(answer, str):
+            others[node] = printable(describe(answer))
+        elif not _USER.fullmatch(answer):
+            others[node] = f"'{printable(answer)}' is a user's name that cannot stand here"
+        else:
+            users[node] = answer
+    return users, others
+
+
+def _block(
+    options: argparse.Namespace, access: HubAccess, domain: str, users: dict[str, str], others: dict[str, str]
+) -> list[str]:
     by_user = defaultdict[str, list[str]](list)
     for node, user in sorted(users.items()):
         by_user[user].append(f"{node}.{domain}")
-    key, known = OwnKey(config_dir() / "ssh").path, _directory(access) / "known"
+    key, known = OwnKey(config_dir() / "ssh").path, directory_for(access.address) / "known"
     lines = ["# Nodes of OmnyShell, as `omnyshell ssh-config` wrote them: run it again for those that come later."]
+    # Not on stderr: who evaluates the block has done nothing wrong.
+    lines += [f"# {node}: {why}" for node, why in sorted(others.items())]
     for user, hosts in by_user.items():
         lines += [f"Host {' '.join(hosts)}", f"    User {user}"]
     proxy = " ".join(map(_quoted, _proxy_words(options, access, domain)))
@@ -164,16 +145,17 @@ def _block(options: argparse.Namespace, access: HubAccess, domain: str, users: d
         "    GlobalKnownHostsFile /dev/null",
         "    StrictHostKeyChecking yes",
         "    HostKeyAlgorithms ssh-ed25519",
+        *(["    Ciphers ^aes128-gcm@openssh.com"] if has_instructions_for_aes() else []),
         "    CheckHostIP no",
         "    UpdateHostKeys no",
         "    SendEnv LANG LC_* COLORTERM",
     ]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _path(path: Path) -> str:
     text = str(path)
-    if '"' in text or "\n" in text:
+    if not text.isprintable() or set(text) & set("\"'\\$"):
         raise ConfigException(f"ssh cannot read a file of this name: {printable(text)}")
     return text.replace("%", "%%").replace(" ", "\\ ")
 
@@ -200,7 +182,7 @@ def _proxy_words(options: argparse.Namespace, access: HubAccess, domain: str) ->
             value = given[option.key]
             is_path = option.kind == "file" and not (option is KEY and is_of_agent(value))
             yield from (option.name, str(user_path(value).absolute()) if is_path else value)
-    if domain != "omny":
+    if domain != DOMAIN:
         yield from ("--domain", domain)
 
 

@@ -14,7 +14,9 @@ class SshMeeting(msgspec.Struct, frozen=True, kw_only=True):
 
     node_id: str
     host_key: Ed25519PublicKey
-    client_key: Ed25519PublicKey
+    client_key: Ed25519PublicKey | None
+    """None where the client only asks, and meets nobody."""
+
     user: str
     """The user of the node's machine whose session it is."""
 
@@ -29,7 +31,7 @@ class SshMeeting(msgspec.Struct, frozen=True, kw_only=True):
             _TAG,
             utf8(self.node_id),
             self.host_key.raw,
-            self.client_key.raw,
+            self.client_key.raw if self.client_key is not None else b"",
             utf8(self.user),
             utf8(self.session_id),
             utf8(self.nonce),

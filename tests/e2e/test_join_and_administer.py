@@ -138,6 +138,7 @@ def test_a_machine_and_a_person_join_with_one_line_each(site: Site) -> None:
     try:
         assert node.stdout is not None
         assert "as node db-1" in node.stdout.readline()
+        assert "its key, which clients of ssh pin: SHA256:" in node.stdout.readline()
         until(lambda: "db-1" in site.operator.run("nodes", "list").stdout)
         settings = machine.home / "config" / "nodes" / "db-1"
         for file in ("node.toml", "key.pem", "ca.pem"):

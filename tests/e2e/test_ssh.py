@@ -1,5 +1,6 @@
 """OpenSSH's own tools through hub and node, with the installed program as their proxy."""
 
+import json
 import os
 import shutil
 import signal
@@ -163,13 +164,27 @@ def test_a_target_is_reached_by_w(ssh: Ssh) -> None:
 
 
 def test_what_runs_ends_with_a_client_that_is_lost(ssh: Ssh) -> None:
-    client = ssh.start("n1.omny", "echo ready; nohup sleep 7301")
+    """Also what it put into sessions of their own."""
+    client = ssh.start("n1.omny", "setsid -f nohup sleep 7300 >/dev/null 2>&1; echo ready; nohup sleep 7301")
     assert client.stdout is not None
     assert client.stdout.readline() == b"ready\n"
-    until(lambda: running("7301"))
+    until(lambda: running("7300") and running("7301"))
     client.kill()
     client.communicate(timeout=DEADLINE)
-    until(lambda: not running("7301"))
+    until(lambda: not running("7300") and not running("7301"))
+
+
+def test_what_was_left_in_the_background_goes_on_where_a_client_leaves_a_command(ssh: Ssh) -> None:
+    """As `tmux` does where its window is closed."""
+    client = ssh.start("n1.omny", "setsid -f sh -c 'echo $$; exec >/dev/null 2>&1; exec sleep 7305'; nohup sleep 7306")
+    assert client.stdout is not None
+    background = int(client.stdout.readline())
+    until(lambda: running("7305") and running("7306"))
+    client.send_signal(signal.SIGHUP)
+    client.communicate(timeout=DEADLINE)
+    until(lambda: not running("7306"))
+    assert running("7305")
+    os.kill(background, signal.SIGKILL)
 
 
 def test_what_was_left_in_the_background_goes_on(ssh: Ssh) -> None:
@@ -211,6 +226,7 @@ def test_what_cannot_be_is_said_in_a_sentence(ssh: Ssh, host: str, said: bytes) 
 
 
 def test_another_key_is_refused_until_it_is_accepted(ssh: Ssh) -> None:
+    assert ssh.run("ssh", "n1.omny", "true").returncode == 0
     (known,) = Path(ssh.system.env["OMNYSHELL_HOME"]).glob("config/ssh/*/known.n1.omny")
     before = known.read_text()
     words = before.split()
@@ -218,6 +234,14 @@ def test_another_key_is_refused_until_it_is_accepted(ssh: Ssh) -> None:
     done = ssh.run("ssh", "n1.omny", "true")
     assert done.returncode == 255
     assert b"shows another key than before" in done.stderr
-    assert ssh.system.run("ssh-config", "--accept", "n1").returncode == 0
+    assert b"`omnyshell ssh-config --accept n1.omny`" in done.stderr
+    listed = ssh.system.run("nodes", "list", "--keys")
+    assert b"'n1' shows another key than before" in listed.stderr
+    assert ssh.system.run("ssh-config", "--accept", "n1.omny").returncode == 0
     assert ssh.run("ssh", "n1.omny", "true").returncode == 0
     assert known.read_text() == before
+    fingerprint = ssh.tool("ssh-keygen", "-lf", str(known)).stdout.split()[1]
+    listed = ssh.system.run("nodes", "list", "--keys")
+    assert (listed.stderr, fingerprint in listed.stdout) == (b"", True)
+    (node,) = json.loads(ssh.system.run("nodes", "list", "--keys", "--json").stdout)
+    assert (node["ssh"]["hostKey"], node["ssh"]["known"]) == (fingerprint.decode(), "same")

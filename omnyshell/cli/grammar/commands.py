@@ -137,6 +137,7 @@ COMMANDS: tuple[Command, ...] = (
         "node.nodes:list_nodes",
         (
             Option("--filter", "show only nodes with this label, or platform=OS; may be repeated", "K=V", "list"),
+            Option("--keys", "show the keys by which ssh knows them, and whether they are as before", kind="flag"),
             JSON,
             *ACCESS,
         ),

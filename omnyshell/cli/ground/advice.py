@@ -93,7 +93,7 @@ def advice(error: OmnyShellException, words: tuple[str, ...], node: str = "") ->
     `node` is the one that the command was about.
     """
     if error.remedy is not None:
-        return REMEDIES[error.remedy]
+        return REMEDIES[error.remedy].replace(" NODE`", f" {node}`" if node else " NODE`")
     for asked in (words, words[:1]):
         if error.code in (found := _ASKED.get(asked, {})):
             return found[error.code]

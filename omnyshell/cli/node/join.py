@@ -5,10 +5,13 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
+from omnyshell.cli.grammar.commands import NODE_START
 from omnyshell.cli.ground.output import complain, printable, say
 from omnyshell.cli.ground.prompts import ask_secret
 from omnyshell.cli.node.joined import check_before, go_on
+from omnyshell.cli.node.joined_keys import say_keys
 from omnyshell.errors import AuthException, ConfigException
+from omnyshell.options.toml_file import read_options
 from omnyshell.options.values import parse_pairs
 from omnyshell.paths import config_dir, logins_file, user_path
 from omnyshell.protocol.messages.base import Role
@@ -84,6 +87,8 @@ def join_node(options: argparse.Namespace) -> int:
     except ConfigException as exc:
         raise ConfigException(f"joined {joining.address} as node {node_id}, but {config} is as before: {exc}") from exc
     say(f"joined {joining.address} as node {node_id}; settings are in {config}")
+    given = read_options(config, NODE_START.options).values
+    say_keys(joining.key.public_key, given, is_service=options.service)
     _warn_of_older_hub(joined, binding)
     return go_on(options, config)
 

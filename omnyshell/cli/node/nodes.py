@@ -2,9 +2,11 @@
 
 import argparse
 import asyncio
+from typing import Any
 
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.output import complain, say, say_json, say_table
+from omnyshell.cli.node.host_keys import HostKeys, as_json, ask_host_keys, say_host_keys, tell_of_changes
 from omnyshell.model.nodes import NodeDescriptor
 from omnyshell.options.values import parse_pairs
 from omnyshell.protocol.messages import NodeListResponse
@@ -16,10 +18,12 @@ from omnyshell.services.dial import HubAccess
 def list_nodes(options: argparse.Namespace) -> int:
     """Print the nodes that are connected."""
     labels = parse_pairs(options.filter, "--filter")
-    answered = asyncio.run(_fetch(access_from(options), labels))
+    answered, keys = asyncio.run(_fetch(access_from(options), labels, with_keys=options.keys))
     nodes = answered.nodes
     if options.json:
-        say_json([node.to_wire() for node in nodes])
+        say_json([_json(node, keys) for node in nodes])
+    elif nodes and options.keys:
+        say_host_keys(keys)
     elif nodes:
         say_table(("NODE", "NAME", "PLATFORM", "HOST", "LABELS"), [_row(node) for node in nodes])
     else:
@@ -27,12 +31,21 @@ def list_nodes(options: argparse.Namespace) -> int:
     if answered.shortened or answered.left_out:
         text = f"{answered.shortened} nodes are shown without labels, and {answered.left_out} left out"
         complain(f"nodes say more of themselves than fits an answer: {text}; --filter asks for fewer")
+    tell_of_changes(keys)
     return 0
 
 
-async def _fetch(access: HubAccess, labels: dict[str, str]) -> NodeListResponse:
+async def _fetch(access: HubAccess, labels: dict[str, str], *, with_keys: bool) -> tuple[NodeListResponse, HostKeys]:
     async with OmnyShellClient(ClientConfig(access=access)) as client:
-        return await client.ask_nodes(labels)
+        answered = await client.ask_nodes(labels)
+        if not with_keys:
+            return answered, {}
+        return answered, await ask_host_keys(client, access, [node.node_id for node in answered.nodes])
+
+
+def _json(node: NodeDescriptor, keys: HostKeys) -> dict[str, Any]:
+    said = node.to_wire()
+    return said | {"ssh": as_json(keys[node.node_id])} if node.node_id in keys else said
 
 
 def _row(node: NodeDescriptor) -> tuple[str, ...]:

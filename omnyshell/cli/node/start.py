@@ -36,7 +36,10 @@ def config_from(options: argparse.Namespace) -> NodeConfig:
     check_files(strict, options, OPTIONS)
     said = {"state_dir": node_state(None, options.id)} | settings(vars(options), OPTIONS, NodeConfig)
     strict.check_tree(said["state_dir"])
-    files = {"users_file": users_file(vars(options)), "limits_file": limits_file(vars(options))}
+    include = options.ssh or None
+    if include is not None:
+        strict.check(include)
+    files = {"users_file": users_file(vars(options)), "limits_file": limits_file(vars(options)), "ssh_include": include}
     sessions = {"keeper": uses_keeper(vars(options))} | files
     return NodeConfig(**said | {"access": _access(options)} | sessions)
 

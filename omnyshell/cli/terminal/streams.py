@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import fcntl
 import os
 import select
 import socket
@@ -11,9 +12,12 @@ from contextlib import suppress
 
 from omnyshell.cli.ground.output import FAILURE, complain, printable
 from omnyshell.model.sessions import PtySpec
-from omnyshell.protocol.limits import BULK_PAYLOAD
+from omnyshell.protocol.limits import BULK_PAYLOAD, KIB
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.client.states import LinkState
+
+PIPE_SIZE = 256 * KIB
+"""Bytes that a pipe should hold: a few full frames, so that they cost one turn and not one each."""
 
 _NOT_WAITING = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 
@@ -49,6 +53,7 @@ class OutputStream:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        enlarge(fd)
         self._socket = _socket_of(fd)
         self._own = _reopen(fd) if self._socket is None else self._socket.fileno()
         self._never_blocks = self._own is None and _is_file(fd)
@@ -104,6 +109,7 @@ class InputStream:
         self._loop = asyncio.get_running_loop()
         self._watching = False
         self._turn: asyncio.Handle | None = None
+        enlarge(fd)
 
     def judge(self, code: int) -> int:
         """The exit code of what ended with `code`, but may have had a part of its input only; says so on stderr."""
@@ -157,6 +163,13 @@ def _reopen(fd: int) -> int | None:
     except OSError:
         pass
     return None
+
+
+def enlarge(fd: int) -> None:
+    """Let a pipe hold as much as one frame of the wire does, where it is one and the system lets it."""
+    with suppress(OSError, AttributeError):
+        if fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ) < PIPE_SIZE:
+            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
 
 
 def _socket_of(fd: int) -> socket.socket | None:

@@ -20,6 +20,7 @@ from omnyshell.services.node.files.policy import IS_ROOTS
 from omnyshell.services.node.keeper.limited import LIMITS
 from omnyshell.services.node.keeper.whose import check_both, check_users, users_from_table
 from omnyshell.services.node.restriction.tables import COMMANDS, rules_from_tables
+from omnyshell.services.node.ssh.table import SSH, include_from_table
 from omnyshell.services.service_options import CONFIG, LOG_FORMAT, LOG_LEVEL, STRICT_MODES
 
 
@@ -130,13 +131,10 @@ SESSIONS = (
         check=at_least(1, "s"),
     ),
     Option(
-        "--ssh-include",
-        "file of sshd's settings that sessions of ssh get besides, as /etc/ssh/sshd_config; their users read it",
-        "FILE",
-        "file",
-        sets="ssh_include",
-        parse=lambda text: user_path(text).absolute(),
-        check=file_exists(),
+        SSH,
+        "`[ssh]`: `include` names a file of sshd's settings that sessions of ssh get besides, as /etc/ssh/sshd_config",
+        kind="tables",
+        parse=include_from_table,
     ),
 )
 

@@ -62,7 +62,6 @@ def files(tmp_path: Path, certificates: Certificates, monkeypatch: pytest.Monkey
         "audit_sink_ca": certificates.ca.read_text(),
         "audit_sink_cert": certificates.cert.read_text(),
         "audit_sink_key": certificates.key.read_text(),
-        "ssh_include": "# nothing\n",
     }
     for name, text in made.items():
         write_private(directory / name, text.encode())

@@ -310,7 +310,7 @@ def test_an_empty_list_in_a_file_never_means_that_nothing_is_restricted(option: 
     path = tmp_path / "empty.toml"
     path.write_text(f"# a file\n{option.toml_key} = []\n")
     assert bool(option.if_empty) is (option.toml_key in EMPTY_OPENS)
-    if option.if_empty or option.toml_key in ("commands", "users", *LIMITS_OF_SESSIONS):
+    if option.if_empty or option.toml_key in ("commands", "users", "ssh", *LIMITS_OF_SESSIONS):
         with pytest.raises(ConfigException, match=f"^{path}, line 2: '{option.toml_key}'"):
             read_options(path, [option])
     else:

@@ -5,14 +5,22 @@ says the node's enrolled key, which signs the host keys: that is what stays the 
 Of a node that logs in with a token the host keys themselves are.
 """
 
+import re
 from pathlib import Path
 
 import msgspec
 
 from omnyshell.errors import ConfigException, Remedy
+from omnyshell.paths import config_dir
 from omnyshell.security.files import changing, read_private, write_private
 from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.security.public_keys import fingerprint, in_ssh_form
+from omnyshell.transport.connection import HubAddress
+
+DOMAIN = "omny"
+"""What names of nodes end in, unless something else is said."""
+
+NEW, SAME, CHANGED = "new", "same", "changed"
 
 _NODE_KEY = "# omnyshell node key: "
 _ANY_NAME = "*"
@@ -31,6 +39,11 @@ class ChangedKeyException(ConfigException):
     """A node shows another key than before."""
 
 
+def directory_for(address: HubAddress) -> Path:
+    """Return where the hosts of a hub are known: different hubs may have nodes of the same id."""
+    return config_dir() / "ssh" / re.sub(r"[^A-Za-z0-9.-]+", "_", str(address).partition("://")[2])
+
+
 class KnownHost:
     """The file of one host."""
 
@@ -46,6 +59,15 @@ class KnownHost:
             with changing(self.path):
                 wanted = self._with(shown, read_private(self.path))
                 write_private(self.path, wanted)
+
+    def judge(self, shown: Shown) -> str:
+        """Tell which of `NEW`, `SAME` and `CHANGED` it is, and note nothing. Raises `ConfigException`."""
+        data = read_private(self.path)
+        try:
+            self._with(shown, data)
+        except ChangedKeyException:
+            return CHANGED
+        return NEW if data is None else SAME
 
     def forget(self) -> bool:
         """Know it no longer, so that what it shows next is accepted; return whether it was known."""

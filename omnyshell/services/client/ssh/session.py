@@ -1,7 +1,8 @@
 """Sessions of the mode `ssh` (docs/extensions.md#ssh)."""
 
-from omnyshell.errors import AuthException, ProtocolException
+from omnyshell.errors import AuthException, OmnyShellException, ProtocolException
 from omnyshell.ids import new_id
+from omnyshell.model.grammars import is_login
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol.extensions import LOGINS, SSH
 from omnyshell.protocol.messages import SessionOpen
@@ -11,6 +12,7 @@ from omnyshell.security.ssh_host_proof import SshMeeting
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.client.ssh.known_hosts import Shown
+from omnyshell.services.client.whole_commands import collect
 
 
 async def open_ssh(
@@ -20,8 +22,27 @@ async def open_ssh(
 
     Raises as `OmnyShellClient.open_session` does, and `ProtocolException` for a wrong proof.
     """
-    nonce = new_id()
-    request = SessionOpen(node_id=node_id, mode=SessionMode.SSH, user=user, ssh_key=key.to_base64(), ssh_nonce=nonce)
+    return await _opened(client, node_id, user, key)
+
+
+async def ask_user(client: OmnyShellClient, node_id: str) -> str:
+    """Ask a node whose a session of ssh would be. Raises as `OmnyShellClient.open_session` does."""
+    request = SessionOpen(node_id=node_id, mode=SessionMode.SSH)
+    return await _said(await client.open_as_asked(request, SSH))
+
+
+async def ask_host_key(client: OmnyShellClient, node_id: str, user: str) -> Shown:
+    """Ask a node which key its sshd shows to clients of this user. Raises as `open_ssh` does."""
+    session, shown = await _opened(client, node_id, user, None)
+    await _said(session)
+    return shown
+
+
+async def _opened(
+    client: OmnyShellClient, node_id: str, user: str, key: Ed25519PublicKey | None
+) -> tuple[RemoteSession, Shown]:
+    nonce, key_text = new_id(), None if key is None else key.to_base64()
+    request = SessionOpen(node_id=node_id, mode=SessionMode.SSH, user=user, ssh_key=key_text, ssh_nonce=nonce)
     session = await client.open_as_asked(request, SSH, LOGINS)
     try:
         shown = _shown(user, session.opened.result())
@@ -33,9 +54,14 @@ async def open_ssh(
     return session, shown
 
 
-async def ask_who(client: OmnyShellClient, node_id: str) -> RemoteSession:
-    """Have a node write whose a session of ssh would be. Raises as `OmnyShellClient.open_session` does."""
-    return await client.open_as_asked(SessionOpen(node_id=node_id, mode=SessionMode.SSH), SSH)
+async def _said(session: RemoteSession) -> str:
+    """Return the user's name with which a node answers. Raises `OmnyShellException` where it says something else."""
+    async with session:
+        said = await collect(session, b"")
+    user = said.stdout.decode(errors="replace").strip()
+    if said.status.code or not is_login(user):
+        raise OmnyShellException(said.stderr.decode(errors="replace").strip() or "it does not say who one is")
+    return user
 
 
 def _shown(user: str, opened: SessionOpened) -> Shown:
@@ -49,7 +75,7 @@ def _shown(user: str, opened: SessionOpened) -> Shown:
         raise ProtocolException("the node shows no host key") from exc
 
 
-def _check(shown: Shown, session: RemoteSession, key: Ed25519PublicKey, nonce: str) -> None:
+def _check(shown: Shown, session: RemoteSession, key: Ed25519PublicKey | None, nonce: str) -> None:
     meeting = SshMeeting(
         node_id=session.node_id,
         host_key=shown.host_key,

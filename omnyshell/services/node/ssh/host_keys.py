@@ -7,7 +7,7 @@ between their connections: all come from a secret of the node's, by HKDF over th
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from omnyshell.errors import ConfigException
 from omnyshell.security.files import changing, read_private, write_private
@@ -25,6 +25,11 @@ class HostKeys:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    @classmethod
+    def of_node(cls, state_dir: Path, node_id: str) -> Self:
+        """Return those of a node, by its state directory."""
+        return cls(state_dir / f"ssh-host-secret-{node_id}")
 
     def public_key(self, user: str) -> Ed25519PublicKey:
         """Return a user's public host key. Raises `ConfigException` where the secret cannot be had."""

@@ -7,11 +7,13 @@ sshd speaks on a socket of the loopback, as only then it knows addresses, for `S
 starts in sessions of their own; this process is whom they fall to, and ends them:
 
 - all of them when it is hung up or terminated, as the node does to end a session;
-- where the client is lost, those that sshd still waits for. What a command left in the background on purpose goes on
-  then, as after any login by ssh.
+- all of them where the client is lost while a command runs;
+- where the client leaves a command, and says so to sshd, what that still waits for. What was put into the background on
+  purpose goes on then, as after any login by ssh.
 """
 
 import _thread
+import fcntl
 import json
 import os
 import pwd
@@ -19,10 +21,12 @@ import re
 import select
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 ASKED = "OMNYSHELL_SSH"
@@ -37,7 +41,22 @@ _SSHDS_OWN = {"HOME", "USER", "LOGNAME", "SHELL", "MAIL", "PWD", "OLDPWD", "SHLV
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BLOCK = 1 << 18
-_GRACE = 0.8
+_BULK = 1 << 14
+"""Bytes at once that nobody typed: more of them are waited for, as each piece costs node, hub and client alike."""
+
+_SHORT = 1 << 10
+"""Bytes at once that may be a farewell."""
+
+_GATHERED = 240 << 10
+"""Bytes that a node reads in one turn."""
+
+_MORE = 2000
+"""Microseconds in which they come, or go on without."""
+
+_PIPE_SIZE = 1 << 19
+"""Bytes that the pipe to the node holds: what it reads, and what is gathered meanwhile."""
+
+_GRACE = 1.0
 """Seconds between the hang-up and the kill of what sshd started: the node kills this process after 1.5 s."""
 
 _PATIENCE = 0.4
@@ -76,6 +95,10 @@ def main() -> int:
     if "key" not in asked:
         print(user)
         return 0
+    include = asked["include"]
+    if include and not os.access(include, os.R_OK):
+        # sshd would look past a file that is not there, and let in whom that denies.
+        return _fail(f"{user} cannot read {include}, which [ssh] of the node's file includes")
     return _Connection(sshd, user, asked).serve()
 
 
@@ -126,6 +149,9 @@ def configuration(user: str, asked: dict[str, Any], environment: dict[str, str],
         "X11Forwarding yes",
         "UsePAM no",
     ]
+    if not _has_instructions_for_aes():
+        # Clients that have them ask for it first.
+        lines.append("Ciphers -aes*-gcm@openssh.com")
     lines += [f"AcceptEnv {name}" for name in asked["accept"]]
     lines += [f"SetEnv {' '.join(said)}"] if (said := list(_said_to_sshd(environment))) else []
     include = asked["include"]
@@ -134,6 +160,12 @@ def configuration(user: str, asked: dict[str, Any], environment: dict[str, str],
     if include:
         lines.append(f'Include "{include}"')
     return "\n".join(lines) + "\n"
+
+
+def _has_instructions_for_aes() -> bool:
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+        return "aes" in file.read().split()
+    return True
 
 
 def _has_sftp(path: str) -> bool:
@@ -160,9 +192,13 @@ class _Connection:
         self._user = user
         self._asked = asked
         self._pid = 0
-        self._cut_off: list[int] = []
-        """Handles of what sshd waited for when its client was lost."""
+        self._background = set[int]()
+        """What had fallen to us when the client said something last, as what is put into the background does."""
 
+        self._was_busy = False
+        """Whether a command ran when the client had gone."""
+
+        self._is_farewell_said = False
         self._said: list[str] = []
         self._is_let_in = False
 
@@ -207,8 +243,11 @@ class _Connection:
         # Its socket has ended, so that what it wrote last ends as well; unless the node does not read.
         sent.acquire()
         heard.acquire(timeout=_PATIENCE)
-        if self._cut_off:
-            _end_these(self._cut_off)
+        if self._was_busy and not self._is_farewell_said:
+            _end_all(lambda: _below(os.getpid()))
+        else:
+            cut_off = _children() - self._background
+            _end_these(list(_handles({*cut_off, *chain.from_iterable(map(_below, cut_off))})))
         if not self._is_let_in:
             for line in self._said[-_SAID_LAST:]:
                 _fail(line)
@@ -224,8 +263,10 @@ class _Connection:
     def _feed(self, ours: socket.socket) -> None:
         with suppress(OSError):
             while data := os.read(0, _BLOCK):
+                if len(data) <= _SHORT:
+                    self._background = _children()
                 ours.sendall(data)
-        self._cut_off = list(_handles(_below(self._pid)))
+        self._was_busy = any(map(_is_command, _below(self._pid)))
         with suppress(OSError):
             ours.shutdown(socket.SHUT_WR)
 
@@ -234,6 +275,7 @@ class _Connection:
         with open(log, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 self._is_let_in = self._is_let_in or line.startswith("Accepted ")
+                self._is_farewell_said = self._is_farewell_said or line.startswith("Received disconnect ")
                 meant = meaning(line.strip())
                 if meant:
                     _fail(meant)
@@ -251,14 +293,29 @@ def meaning(line: str) -> str:
 
 def _drain(ours: socket.socket, sent: Any) -> None:
     with suppress(OSError):
-        buffer = memoryview(bytearray(_BLOCK))
-        while size := ours.recv_into(buffer):
+        fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+    with suppress(OSError):
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, _MORE))
+        ready = select.poll()
+        ready.register(ours, select.POLLIN)
+        buffer = memoryview(bytearray(_GATHERED))
+        while size := _gather(ours, ready, buffer):
             left = buffer[:size]
             while left:
                 left = left[os.write(1, left) :]
     with suppress(OSError):
         ours.shutdown(socket.SHUT_RDWR)
     sent.release()
+
+
+def _gather(ours: socket.socket, ready: select.poll, buffer: memoryview) -> int:
+    """Receive what there is; of much of it, as much as fits, if it comes soon."""
+    ready.poll()
+    size = ours.recv_into(buffer, 0, socket.MSG_DONTWAIT)
+    if _BULK <= size < len(buffer):
+        with suppress(BlockingIOError):
+            size += ours.recv_into(buffer[size:], 0, socket.MSG_WAITALL)
+    return size
 
 
 def _end(_number: int, _frame: object) -> None:
@@ -303,6 +360,20 @@ def _below(ancestor: int) -> set[int]:
         waiting += below
         found.update(below)
     return found
+
+
+def _children() -> set[int]:
+    """Return the processes whose parent we are, by birth or since they lost theirs."""
+    with suppress(OSError), open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+        return set(map(int, file.read().split()))
+    return set()
+
+
+def _is_command(pid: int) -> bool:
+    """Tell whether a process is none of sshd's own."""
+    with suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+        return not file.read().startswith("sshd")
+    return False
 
 
 def _handles(pids: set[int]) -> Iterator[int]:

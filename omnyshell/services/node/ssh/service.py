@@ -48,16 +48,16 @@ class SshService:
     ) -> None:
         """`include` is a file of sshd's that its configurations read besides."""
         self._node_id = node_id
-        self._keys = HostKeys(state_dir / f"ssh-host-secret-{node_id}")
+        self._keys = HostKeys.of_node(state_dir, node_id)
         self._credentials = credentials
         self._refused = refused_variables
         self._include = include
 
     def variables(self, request: NodeSessionOpen) -> Mapping[str, str]:
         """Return what the launcher is told. Raises `SessionRejectedException` and `ConfigException`."""
-        if request.ssh_key is None:
-            return {launcher.ASKED: "{}"}
         key, user = self._asked(request)
+        if key is None:
+            return {launcher.ASKED: "{}"}
         accepted = [name for name in ACCEPTED if not any(fnmatchcase(name, each) for each in self._refused)]
         asked = {
             "hostKey": self._keys.in_ssh_form(user),
@@ -68,10 +68,13 @@ class SshService:
         return {launcher.ASKED: json.dumps(asked)}
 
     def answer(self, request: NodeSessionOpen) -> SshAnswer | None:
-        """Return what the client is told of the host key; None where it only asks who it would be."""
-        if request.ssh_key is None:
-            return None
+        """Return what the client is told of the host key; None where it only asks who it would be.
+
+        Raises `SessionRejectedException` and `ConfigException`.
+        """
         key, user = self._asked(request)
+        if not user:
+            return None
         host_key = self._keys.public_key(user)
         if not isinstance(self._credentials, PublicKeyCredentialProvider):
             return SshAnswer(host_key.to_base64(), None, None)
@@ -87,11 +90,16 @@ class SshService:
         proof = encode_base64(enrolled.sign(meeting.message))
         return SshAnswer(host_key.to_base64(), enrolled.public_key.to_base64(), proof)
 
-    def _asked(self, request: NodeSessionOpen) -> tuple[Ed25519PublicKey, str]:
-        try:
-            key = Ed25519PublicKey.from_base64(request.ssh_key or "")
-        except AuthException as exc:
-            raise SessionRejectedException("That is no key of ssh-ed25519", code=ErrorCodes.BAD_REQUEST) from exc
+    @staticmethod
+    def _asked(request: NodeSessionOpen) -> tuple[Ed25519PublicKey | None, str]:
+        """Return the client's key and the user; no key for a question, and no user where that is what is asked."""
+        if request.ssh_key is None and not request.user:
+            return None, ""
         if not request.user or not 0 < len(request.ssh_nonce or "") <= MOST_NONCE:
             raise SessionRejectedException("A user and a nonce belong to ssh", code=ErrorCodes.BAD_REQUEST)
-        return key, request.user
+        if request.ssh_key is None:
+            return None, request.user
+        try:
+            return Ed25519PublicKey.from_base64(request.ssh_key), request.user
+        except AuthException as exc:
+            raise SessionRejectedException("That is no key of ssh-ed25519", code=ErrorCodes.BAD_REQUEST) from exc

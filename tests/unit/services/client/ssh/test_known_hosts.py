@@ -1,12 +1,13 @@
 """The files of hosts that ssh knows."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from omnyshell.errors import ConfigException
 from omnyshell.security.keys import Ed25519PrivateKey
-from omnyshell.services.client.ssh.known_hosts import ChangedKeyException, KnownHost, Shown
+from omnyshell.services.client.ssh.known_hosts import CHANGED, NEW, SAME, ChangedKeyException, KnownHost, Shown
 from omnyshell.services.client.ssh.own_key import OwnKey
 
 NODE, OTHER_NODE, HOST, OTHER_HOST = (Ed25519PrivateKey.generate().public_key for _ in range(4))
@@ -85,3 +86,35 @@ def test_the_key_is_made_once_and_ssh_reads_it(tmp_path: Path) -> None:
     (tmp_path / "ssh" / "id_ed25519.pub").write_text("nonsense")
     with pytest.raises(ConfigException, match="holds no key"):
         key.public()
+
+
+def test_what_is_shown_is_judged_without_being_noted(tmp_path: Path) -> None:
+    known = KnownHost(tmp_path, "n1.omny")
+    assert known.judge(shown()) == NEW
+    assert not known.path.exists()
+    known.accept(shown())
+    data = known.path.read_bytes()
+    assert known.judge(shown(OTHER_HOST, user="bea")) == SAME
+    assert known.judge(shown(node_key=OTHER_NODE)) == CHANGED
+    assert known.path.read_bytes() == data
+
+
+def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    """Also one that somebody puts there between two connections."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"")
+    elsewhere.chmod(0o600)
+    known = KnownHost(tmp_path / "ssh", "n1.omny")
+    known.path.parent.mkdir()
+    known.path.symlink_to(elsewhere)
+    known.accept(shown())
+    assert elsewhere.read_bytes() == b""
+    assert not known.path.is_symlink()
+
+
+def test_two_connections_at_once_note_what_each_was_shown(tmp_path: Path) -> None:
+    users = [f"user{number}" for number in range(16)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda user: KnownHost(tmp_path, "n1.omny").accept(shown(user=user)), users))
+    lines = KnownHost(tmp_path, "n1.omny").path.read_text().splitlines()
+    assert {line.split()[3] for line in lines[1:]} == set(users)

@@ -9,9 +9,9 @@ import pytest
 from omnyshell.errors import ProtocolException
 from omnyshell.protocol.messages import SessionOpen
 from omnyshell.protocol.messages.sessions import SessionOpened
-from omnyshell.security.keys import Ed25519PrivateKey, encode_base64
+from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey, encode_base64
 from omnyshell.security.ssh_host_proof import SshMeeting
-from omnyshell.services.client.ssh.session import open_ssh
+from omnyshell.services.client.ssh.session import ask_host_key, open_ssh
 
 CLIENT, NODE, HOST, OTHER = (Ed25519PrivateKey.generate() for _ in range(4))
 
@@ -27,7 +27,7 @@ class Hub:
         meeting = SshMeeting(
             node_id="n1",
             host_key=HOST.public_key,
-            client_key=CLIENT.public_key,
+            client_key=None if request.ssh_key is None else Ed25519PublicKey.from_base64(request.ssh_key),
             user=request.user or "",
             session_id="s-1",
             nonce=request.ssh_nonce or "",
@@ -49,7 +49,7 @@ async def test_a_proof_that_fits_is_taken() -> None:
     hub.session.close.assert_not_called()
 
 
-@pytest.mark.parametrize(
+WRONG = pytest.mark.parametrize(
     "changed",
     [
         {"ssh_host_key": OTHER.public_key.to_base64()},
@@ -62,8 +62,30 @@ async def test_a_proof_that_fits_is_taken() -> None:
         {"ssh_node_key": "YQ"},
     ],
 )
+
+
+@WRONG
 async def test_what_does_not_fit_ends_the_session(changed: dict[str, Any]) -> None:
     hub: Any = Hub(changed)
     with pytest.raises(ProtocolException):
         await open_ssh(hub, "n1", "ann", CLIENT.public_key)
     hub.session.close.assert_called_once()
+
+
+@WRONG
+async def test_an_answer_to_a_question_is_held_against_the_same(changed: dict[str, Any]) -> None:
+    hub: Any = Hub(changed)
+    with pytest.raises(ProtocolException):
+        await ask_host_key(hub, "n1", "ann")
+    hub.session.close.assert_called_once()
+
+
+async def test_an_answer_of_before_is_none_to_another_question() -> None:
+    """A hub that has heard one proof cannot show it again: each is for the nonce of one question."""
+    first: Any = Hub({})
+    session, _ = await open_ssh(first, "n1", "ann", CLIENT.public_key)
+    told = session.opened.result()
+    again: Any = Hub({"ssh_proof": told.ssh_proof})
+    for asked in (open_ssh(again, "n1", "ann", CLIENT.public_key), ask_host_key(again, "n1", "ann")):
+        with pytest.raises(ProtocolException):
+            await asked

@@ -67,6 +67,20 @@ def test_a_question_has_no_answer_but_the_name(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_question_that_names_a_user_is_answered_with_a_proof_that_lets_nobody_in(tmp_path: Path) -> None:
+    asking = request(ssh_key=None)
+    answer = service(tmp_path).answer(asking)
+    assert answer is not None
+    assert service(tmp_path).variables(asking) == {launcher.ASKED: "{}"}
+    host_key = Ed25519PublicKey.from_base64(answer.host_key)
+    said = {"node_id": "n1", "host_key": host_key, "user": "ann", "session_id": "s-1", "nonce": "once"}
+    proof = decode_base64_lenient(answer.proof or "")
+    assert NODE.public_key.verify(proof, SshMeeting(**said, client_key=None).message)
+    assert not NODE.public_key.verify(proof, SshMeeting(**said, client_key=CLIENT.public_key).message)
+    with pytest.raises(SessionRejectedException):
+        service(tmp_path).answer(request(ssh_key=None, ssh_nonce=None))
+
+
 @pytest.mark.parametrize(
     "changes", [{"ssh_key": "YQ"}, {"ssh_key": "?"}, {"user": None}, {"ssh_nonce": None}, {"ssh_nonce": "x" * 129}]
 )
@@ -112,6 +126,15 @@ def test_what_sshd_reads_lets_one_user_in_and_takes_over_variables(tmp_path: Pat
     assert not any(line.startswith("Subsystem") for line in lines)
     plain = launcher.configuration("ann", asked | {"include": ""}, {}, host_key="/h", keys="/k").splitlines()
     assert plain[-1] == "Subsystem sftp internal-sftp"
+
+
+def test_a_file_that_is_not_there_any_more_lets_nobody_in(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(launcher.ASKED, json.dumps({"key": "", "include": "/nowhere"}))
+    monkeypatch.setattr(launcher, "_candidates", lambda: iter(["/bin/sh"]))
+    assert launcher.main() == launcher.FAILED
+    assert "cannot read /nowhere, which [ssh] of the node's file includes" in capfd.readouterr().err
 
 
 @in_one_test(

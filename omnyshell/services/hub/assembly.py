@@ -56,6 +56,7 @@ from omnyshell.services.hub.sessions.processes import SessionProcesses
 from omnyshell.services.hub.sessions.relay import Relay
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.sessions.router import SessionRouter
+from omnyshell.services.hub.truth.changes import Transaction
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.transport.endpoint import WsServerEndpoint
 from omnyshell.transport.introductions import Introductions
@@ -208,7 +209,8 @@ class HubServices:
             kept_judge=self.kept_judge,
             bus=self._bus,
         )
-        self.records.log.follow(Consequences(self._eviction, self._ceilings.set, self._nodes.release, self._bus).follow)
+        self._consequences = Consequences(self._eviction, self._ceilings.set, self._nodes.release, self._bus)
+        self.records.log.follow(self._consequences.follow)
 
     def _make_nodes(self) -> None:
         self._heartbeats = HeartbeatMonitor[Peer](self._config.heartbeat_timeout)
@@ -322,6 +324,17 @@ class HubServices:
         )
 
     # What the hub itself needs of them
+
+    def deny(self, locks: Transaction) -> None:
+        """Have locks hold that are in no table, and what they forbid end."""
+        for follow in (self._locks.follow, self._consequences.follow):
+            follow(locks)()
+
+    def lift(self, locks: Transaction) -> None:
+        """End such locks; those that the tables have hold on. Raises `ConfigException` if the tables cannot be read."""
+        self._locks.follow(locks)()
+        self._locks.begin(self.records.locks.locks())
+        self._consequences.follow(locks)()
 
     def peer_maker(
         self, *, on_login: Callable[[HubPeer], None], on_closed: Callable[[HubPeer], None]

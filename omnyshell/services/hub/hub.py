@@ -240,7 +240,12 @@ class OmnyShellHub:
             not_ready=self._why_not_ready,
         )
         if others is not None:
-            others.serve(connected=services.node_service.connected, moved=services.node_service.moved)
+            others.serve(
+                connected=services.node_service.connected,
+                moved=services.node_service.moved,
+                deny=services.deny,
+                lift=services.lift,
+            )
         return services
 
     async def _listen(self, services: HubServices, certificate: HubCertificate) -> WsServerEndpoint:

@@ -42,6 +42,10 @@ class Hubs:
         self.running[hub] = await self._closing.enter_async_context(OmnyShellHub(config))
         return self.running[hub]
 
+    async def restart(self, hub: str) -> None:
+        await self.running[hub].stop()
+        await self.start(hub)
+
     async def found(self) -> None:
         alone = await self.start("a")
         async with logged_in(self._certificates, alone.port, "client", "admin", ADMIN) as admin:
@@ -211,3 +215,42 @@ async def test_without_the_engine_nodes_that_are_there_are_served_and_others_are
         async with logged_in(certificates, a.port, "client", "admin", ADMIN) as admin:
             await admin.say("node.list.request", {"requestId": "r"})
             assert [each["nodeId"] for each in (await admin.hear("node.list.response"))["d"]["nodes"]] == ["n1"]
+
+
+async def test_who_is_revoked_while_the_engine_is_away_is_out_at_once_and_everywhere_when_it_is_back(
+    certificates: Certificates, hubs: Hubs, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some seconds: without the engine, and with it again."""
+    monkeypatch.setattr("omnyshell.services.hub.cluster.hub_in_cluster.START_TIMEOUT", 1.0)
+    a, b = hubs.running["a"], hubs.running["b"]
+    async with logged_in(certificates, a.port, "client", "admin", ADMIN) as admin:
+        token = (await ask(admin, "admin.token.add", "admin.token.added", principal="early"))["token"]
+        engine.kill(0)
+        async with stranger(certificates, a.port) as early:
+            await early.greet("client")
+            await early.say("auth.request", {"method": "token", "principal": "early", "token": token})
+            await early.hear("auth.ok")
+            assert (await ask(admin, "admin.principal.revoke", principal="early"))["ok"]
+            assert (await early.hear("error"))["d"]["fatal"]
+        assert (await ask(admin, "admin.principal.add", principal="late", roles=["dev"]))["code"] == "engine_away"
+        locked = (await ask(admin, "admin.locks.request", "admin.locks.response"))["locks"]
+        assert [(each["kind"], each["name"]) for each in locked] == [("principal", "early")]
+    await hubs.restart("a")
+    async with stranger(certificates, hubs.running["a"].port) as early:
+        await early.greet("client")
+        await early.say("auth.request", {"method": "token", "principal": "early", "token": token})
+        await early.hear("auth.fail")
+    engine.start(0)
+
+    async def is_gone() -> bool:
+        return "early" not in await hubs.principals("b")
+
+    await _until(is_gone)
+    async with logged_in(certificates, b.port, "client", "admin", ADMIN) as admin:
+        assert (await ask(admin, "admin.locks.request", "admin.locks.response"))["locks"] == []
+
+    async def is_lifted() -> bool:
+        async with logged_in(certificates, hubs.running["a"].port, "client", "admin", ADMIN) as admin:
+            return not (await ask(admin, "admin.locks.request", "admin.locks.response"))["locks"]
+
+    await _until(is_lifted)

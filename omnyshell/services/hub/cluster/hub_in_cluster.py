@@ -14,6 +14,7 @@ from omnyshell.services.hub.cluster.nats.connection import Credential, EngineCon
 from omnyshell.services.hub.cluster.nats.stream import NatsOrder
 from omnyshell.services.hub.cluster.nats.streams import Client, make_streams, places_stream, truth_stream
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, MisplacedException, Place
+from omnyshell.services.hub.cluster.shared.denials import Deny
 from omnyshell.services.hub.cluster.shared.genesis import genesis
 from omnyshell.services.hub.cluster.shared.log import Author, SharedLog
 from omnyshell.services.hub.cluster.shared.places import SharedPlaces
@@ -73,10 +74,19 @@ class HubInCluster:
         return self._places
 
     def serve(
-        self, *, connected: Callable[[], Iterable[tuple[str, str]]], moved: Callable[[str, str, str], None]
+        self,
+        *,
+        connected: Callable[[], Iterable[tuple[str, str]]],
+        moved: Callable[[str, str, str], None],
+        deny: Deny,
+        lift: Deny,
     ) -> None:
-        """Say which nodes are connected, with their processes, and what ends one that is elsewhere now."""
+        """Say which nodes are connected, with their processes, and what ends one that is elsewhere now.
+
+        `deny` has locks hold that are not in the tables, and `lift` ends them.
+        """
         self._where().serve(connected, moved)
+        self._begun().denials.begin(deny, lift)
 
     def is_serving(self) -> bool:
         """Whether this hub may open anything now."""

@@ -18,6 +18,7 @@ from omnyshell.services.hub.cluster.order.order import (
     Place,
     Stored,
 )
+from omnyshell.services.hub.cluster.shared.denials import Denials
 from omnyshell.services.hub.cluster.shared.end_of_log import EndOfLog, EndsOfLogs, digest
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.truth.answer import Answer
@@ -67,6 +68,8 @@ class _Waiting:
     transaction: Transaction
     answer: Answer[int]
     until: float
+    is_again: bool = False
+    """Whether it holds already, as a denial."""
 
 
 class SharedLog:
@@ -92,6 +95,9 @@ class SharedLog:
         """The hubs whose records count."""
 
         self._refused = refused
+        self.denials = Denials(file)
+        """What holds here while the engine is away."""
+
         self._ends = EndsOfLogs(file)
         self._end = self._ends.read(author.generation)
         self._created = ""
@@ -103,6 +109,7 @@ class SharedLog:
         self._order: Order | None = None
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(MOST_WAITING)
         self._worker: asyncio.Task[None] | None = None
+        self._reconciling: asyncio.Task[None] | None = None
         self._own.follow(self.members.follow)
 
     # What the hub calls
@@ -161,10 +168,11 @@ class SharedLog:
 
     async def aclose(self) -> None:
         """End its task; what waits is refused. Idempotent."""
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            worker.cancel()
-            await asyncio.gather(worker, return_exceptions=True)
+        tasks = [task for task in (self._worker, self._reconciling) if task is not None]
+        self._worker = self._reconciling = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         while not self._queue.empty():
             self._queue.get_nowait().answer.fail(EngineAwayException(AWAY))
 
@@ -205,6 +213,8 @@ class SharedLog:
     def at_end(self) -> None:
         """All that the stream held when reading began was applied."""
         self._read_all.set()
+        if self._reconciling is None or self._reconciling.done():
+            self._reconciling = asyncio.create_task(self._reconcile())
 
     # The rest
 
@@ -243,9 +253,38 @@ class SharedLog:
                 async with asyncio.timeout_at(waiting.until):
                     await self._do(waiting)
             except TimeoutError:
-                waiting.answer.fail(EngineAwayException(LEFT_OPEN))
+                self._deny_or_fail(waiting, EngineAwayException(LEFT_OPEN))
+            except EngineAwayException as exc:
+                self._deny_or_fail(waiting, exc)
             except OmnyShellException as exc:
                 waiting.answer.fail(exc)
+
+    def _deny_or_fail(self, waiting: _Waiting, problem: EngineAwayException) -> None:
+        """Have a transaction that does nothing but deny hold at this hub, as nobody can order it now."""
+        if not self.denials.can_be(waiting.transaction) or waiting.is_again:
+            waiting.answer.fail(problem)
+            return
+        try:
+            self._own.check(waiting.transaction)
+            self.denials.take(waiting.transaction)
+        except OmnyShellException as exc:
+            waiting.answer.fail(exc)
+        else:
+            waiting.answer.give(self.applied_seq)
+
+    async def _reconcile(self) -> None:
+        """Have what was denied while the engine was away be ordered; what fits no more is true in another way."""
+        for number, transaction in self.denials.waiting():
+            waiting = _Waiting(transaction, Answer(), asyncio.get_running_loop().time() + ANSWER_TIMEOUT, is_again=True)
+            await self._queue.put(waiting)
+            try:
+                await waiting.answer
+            except ChangeRefusedException as exc:
+                logger.info("what was denied while the engine was away is so already: %s", exc)
+            except OmnyShellException as exc:
+                logger.warning("what was denied while the engine was away waits on: %s", exc)
+                return
+            self.denials.done(number, transaction)
 
     async def _do(self, waiting: _Waiting) -> None:
         """Publish a transaction until it is at its place, and applied. Raises `OmnyShellException` if it cannot be."""

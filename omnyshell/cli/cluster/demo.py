@@ -23,7 +23,7 @@ from omnyshell.security.files import make_private_directory, write_private
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.dial import HubAccess
-from omnyshell.services.hub.cluster.inviting import add_member
+from omnyshell.services.hub.cluster.inviting import change_members
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import accept, found, invite
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
@@ -103,7 +103,7 @@ class Demo:
         await self._start_hubs(first)
         for hub in others:
             line, change = invite(ClusterFiles(self._state(first)), hub, SystemClock().now())
-            await add_member(self._state(first), ClusterSettings(), change)
+            await change_members(self._state(first), ClusterSettings(), change)
             accept(ClusterFiles(self._state(hub)), line)
         await self._start_hubs(*others)
         for node, hub in NODES.items():

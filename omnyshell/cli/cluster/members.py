@@ -1,4 +1,4 @@
-"""`omnyshell cluster init`, `invite`, `status` and `leave`, and `hub join`."""
+"""`omnyshell cluster init`, `invite`, `remove`, `status` and `leave`, and `hub join`."""
 
 import argparse
 import asyncio
@@ -10,14 +10,16 @@ from omnyshell.cli.hub.state import hub_options
 from omnyshell.clock import SystemClock
 from omnyshell.errors import ConfigException
 from omnyshell.paths import user_path
-from omnyshell.services.hub.cluster.inviting import add_member
+from omnyshell.services.hub.cluster.inviting import change_members
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import accept, found, invite
+from omnyshell.services.hub.cluster.members.members import Members
 from omnyshell.services.hub.cluster.shared.end_of_log import forget_ends
 from omnyshell.services.hub.cluster.status import Status, status
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings, flaw_of_engine
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
 from omnyshell.services.hub.ground.state_lock import StateLock
+from omnyshell.services.hub.truth.changes import RemoveMember
 from omnyshell.services.hub.truth.log import become_alone
 
 START = "start it as before: omnyshell hub start"
@@ -44,9 +46,24 @@ def invite_hub(options: argparse.Namespace) -> int:
     """Print the line by which another hub joins."""
     directory = _state_dir(options)
     line, change = invite(ClusterFiles(directory), options.hub, SystemClock().now())
-    asyncio.run(add_member(directory, _settings(options), change))
+    asyncio.run(change_members(directory, _settings(options), change))
     complain(f"hub '{options.hub}' joins with this, on its machine; whoever has the line can be that hub:")
     say(f"omnyshell hub join {line}")
+    return 0
+
+
+def remove(options: argparse.Namespace) -> int:
+    """Have another hub be no member any more."""
+    directory = _state_dir(options)
+    own = ClusterFiles(directory).read().identity
+    with closing(StateFile(directory / STATE_FILE)) as file:
+        members = Members(file, ClusterFiles(directory).read().founder).hubs()
+    if options.hub not in members:
+        raise ConfigException(f"'{options.hub}' is no member: {', '.join(members)} are")
+    if options.hub == own.hub:
+        raise ConfigException(f"this hub is '{own.hub}' itself: stop it, and have another one remove it")
+    asyncio.run(change_members(directory, _settings(options), RemoveMember(options.hub)))
+    complain(f"hub '{options.hub}' is no member any more: what it says changes nothing, and its nodes are free")
     return 0
 
 

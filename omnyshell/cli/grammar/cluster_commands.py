@@ -28,6 +28,12 @@ CLUSTER: tuple[Command, ...] = (
         (Option("hub", "what the other hub is called", "HUB"), *_PLACE),
     ),
     Command(
+        ("cluster", "remove"),
+        "have another hub be no member any more, as one that was lost or stolen",
+        "cluster.members:remove",
+        (Option("hub", "what that hub is called", "HUB"), *_PLACE),
+    ),
+    Command(
         ("hub", "join"),
         "make a new hub of this machine one of several, by the line of an invitation",
         "cluster.members:join",

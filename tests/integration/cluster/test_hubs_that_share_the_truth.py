@@ -17,7 +17,7 @@ from support.stack import Certificates, hub_config
 from omnyshell import OmnyShellHub
 from omnyshell.errors import ConfigException
 from omnyshell.protocol.handshake import HELD_OFF
-from omnyshell.services.hub.cluster.inviting import add_member
+from omnyshell.services.hub.cluster.inviting import change_members
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import accept, found, invite
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
@@ -60,7 +60,7 @@ class Hubs:
 
     async def join(self, hub: str) -> None:
         line, change = invite(ClusterFiles(self.state("a")), hub, NOW)
-        await add_member(self.state("a"), ClusterSettings(), change)
+        await change_members(self.state("a"), ClusterSettings(), change)
         accept(ClusterFiles(self.state(hub)), line)
         await self.start(hub)
 
@@ -254,3 +254,18 @@ async def test_who_is_revoked_while_the_engine_is_away_is_out_at_once_and_everyw
             return not (await ask(admin, "admin.locks.request", "admin.locks.response"))["locks"]
 
     await _until(is_lifted)
+
+
+async def test_a_hub_that_was_removed_changes_nothing_and_opens_nothing(certificates: Certificates, hubs: Hubs) -> None:
+    b = hubs.running["b"]
+    assert "no member: a, b are" in run_text("cluster", "remove", "x", "--state-dir", str(hubs.state("a"))).stderr
+    assert "itself" in run_text("cluster", "remove", "a", "--state-dir", str(hubs.state("a"))).stderr
+    assert run_text("cluster", "remove", "b", "--state-dir", str(hubs.state("a"))).returncode == 0
+
+    async def is_over() -> bool:
+        return b._cluster is not None and not b._cluster.is_serving()
+
+    await _until(is_over)
+    async with logged_in(certificates, b.port, "client", "admin", ADMIN) as admin:
+        assert not (await ask(admin, "admin.principal.add", principal="late", roles=["dev"]))["ok"]
+    assert await hubs.principals("a") == await hubs.principals("b")

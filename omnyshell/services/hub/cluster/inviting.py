@@ -1,4 +1,4 @@
-"""Has a hub added to the members, by a command beside the hub that founded the cluster."""
+"""Changes who is a member, by a command beside a hub that is one, and asks the engine for it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from omnyshell.services.hub.cluster.nats.streams import Client, copies_of, truth
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, MisplacedException, Place
 from omnyshell.services.hub.cluster.shared.log import Author
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
-from omnyshell.services.hub.truth.changes import AddMember, together
+from omnyshell.services.hub.truth.changes import AddMember, RemoveMember, together
 
 TIMEOUT = 15.0
 """Seconds within which it is written, or was not."""
@@ -25,7 +25,7 @@ async def connected(standing: Standing, settings: ClusterSettings) -> AsyncItera
         yield client
 
 
-async def add_member(state_dir: Path, settings: ClusterSettings, change: AddMember) -> None:
+async def change_members(state_dir: Path, settings: ClusterSettings, change: AddMember | RemoveMember) -> None:
     """Write a change of the members as the hub of a state directory. Raises `EngineAwayException`."""
     standing = ClusterFiles(state_dir).read()
     author = Author(standing.identity.generation, standing.identity.hub, standing.key)

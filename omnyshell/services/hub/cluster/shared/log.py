@@ -13,6 +13,7 @@ from omnyshell.services.hub.cluster.members.signing import opened, sign
 from omnyshell.services.hub.cluster.order.order import (
     EngineAwayException,
     MisplacedException,
+    NotPermittedException,
     Order,
     Origin,
     Place,
@@ -35,6 +36,7 @@ MOST_WAITING = 1_000
 AWAY = "The engine that orders changes cannot be reached; nothing was changed"
 LEFT_OPEN = "The engine did not answer in time; whether this was done shows when it is back"
 ANOTHER = "The engine's stream is not the one that this hub has read: changes are refused"
+REMOVED = "This hub is no member of the cluster any more: it changes nothing"
 TOO_MANY = "Too many changes wait for the engine"
 
 logger = logging.getLogger("omnyshell.hub")
@@ -200,8 +202,7 @@ class SharedLog:
         if stored.seq != self.applied_seq + 1:
             raise self._other(f"has no record {self.applied_seq + 1} any more")
         end = EndOfLog(self._created, digest(stored.data))
-        transaction = self._read(stored)
-        problem: OmnyShellException | None = None
+        transaction, problem = self._read(stored)
         try:
             self._own.apply(stored.seq, transaction, partial(self._ends.note, self._author.generation, end))
         except ChangeRefusedException as exc:
@@ -224,18 +225,19 @@ class SharedLog:
             self._refused("", f"the engine's stream {problem}")
         return OtherStreamException(f"the stream of generation {self._author.generation} {problem}")
 
-    def _read(self, stored: Stored) -> Transaction:
+    def _read(self, stored: Stored) -> tuple[Transaction, OmnyShellException | None]:
+        """Return what a record changes, and why that is nothing where it may not change anything."""
         if stored.data == self._held.get(stored.seq):
-            return Transaction(())
+            return Transaction(()), None
         hub = stored.subject.removeprefix(self._author.of_all)
         key = self.members.key_of(hub)
         try:
             if key is None:
                 raise ValueError("that hub is no member")
-            return Transaction.decode(opened(stored.data, key, self._author.generation, stored.seq, hub))
+            return Transaction.decode(opened(stored.data, key, self._author.generation, stored.seq, hub)), None
         except ValueError as exc:
             self._refused(hub, f"record {stored.seq}: {exc}")
-            return Transaction(())
+            return Transaction(()), NotPermittedException(f"the hubs refused it: {exc}")
 
     def _settle(self, stored: Stored, problem: OmnyShellException | None) -> None:
         mine, self._mine = self._mine, None
@@ -292,6 +294,8 @@ class SharedLog:
             order = self._order
             if order is None or not order.is_there:
                 raise EngineAwayException(ANOTHER if self._is_other else AWAY)
+            if self.members.hubs() and self.members.key_of(self._author.hub) is None:
+                raise NotPermittedException(REMOVED)
             self._own.check(waiting.transaction)
             before = self.applied_seq
             author = self._author

@@ -200,7 +200,10 @@ class SharedPlaces:
             boot = boot_clock()
             self._places.own.tick(boot)
             self._notice(boot)
-            if self._places.is_displaced:
+            if self._members.hubs() and self._members.key_of(self._hub) is None:
+                self._places.own.end()
+                self._notice(boot)
+            elif self._places.is_displaced:
                 logger.error("another process is hub '%s' now: this one opens nothing any more", self._hub)
             elif self._places.run and boot >= self._next_beat:
                 self._next_beat = boot + BEAT_PERIOD

@@ -28,7 +28,7 @@ from omnyshell.services.hub.truth.changes import Transaction
 from omnyshell.services.hub.truth.log import Follower, SqliteLog
 
 ANSWER_TIMEOUT = 5.0
-"""Seconds within which a change is done or refused: less than nodes and administrators wait."""
+"""Seconds within which a change is done or refused once it is its turn: less than nodes and administrators wait."""
 
 MOST_WAITING = 1_000
 """Changes that may wait for their turn."""
@@ -69,7 +69,6 @@ class Author:
 class _Waiting:
     transaction: Transaction
     answer: Answer[int]
-    until: float
     is_again: bool = False
     """Whether it holds already, as a denial."""
 
@@ -133,9 +132,8 @@ class SharedLog:
     def append(self, transaction: Transaction) -> Answer[int]:
         """Have a transaction ordered and applied. Fails with `EngineAwayException` where that takes too long."""
         answer = Answer[int]()
-        until = asyncio.get_running_loop().time() + ANSWER_TIMEOUT
         try:
-            self._queue.put_nowait(_Waiting(transaction, answer, until))
+            self._queue.put_nowait(_Waiting(transaction, answer))
         except asyncio.QueueFull:
             answer.fail(EngineAwayException(TOO_MANY))
         return answer
@@ -252,7 +250,7 @@ class SharedLog:
         while True:
             waiting = await self._queue.get()
             try:
-                async with asyncio.timeout_at(waiting.until):
+                async with asyncio.timeout(ANSWER_TIMEOUT):
                     await self._do(waiting)
             except TimeoutError:
                 self._deny_or_fail(waiting, EngineAwayException(LEFT_OPEN))
@@ -277,7 +275,7 @@ class SharedLog:
     async def _reconcile(self) -> None:
         """Have what was denied while the engine was away be ordered; what fits no more is true in another way."""
         for number, transaction in self.denials.waiting():
-            waiting = _Waiting(transaction, Answer(), asyncio.get_running_loop().time() + ANSWER_TIMEOUT, is_again=True)
+            waiting = _Waiting(transaction, Answer(), is_again=True)
             await self._queue.put(waiting)
             try:
                 await waiting.answer

@@ -40,6 +40,9 @@ class SessionMode(LenientEnum):
     SFTP = "sftp"
     """Of the extension `sftp`: files, by a process of the node's."""
 
+    AGENT = "agent"
+    """Of the extension `agent`: a socket at the node, whose requests the client's ssh-agent answers."""
+
 
 class SessionState(LenientEnum):
     """Where a session is in its life."""

@@ -87,6 +87,9 @@ SESSION_USAGE = "session-usage"
 FORWARD = "forward"
 """A client reaches what its nodes reach, for itself alone."""
 
+AGENT = "agent"
+"""Programs at a node ask the ssh-agent of a client, for as long as that lets them."""
+
 SSH = "ssh"
 """OpenSSH's own tools reach a node, with the system's sshd behind them."""
 
@@ -102,6 +105,7 @@ OF_HUB = frozenset(
         SFTP,
         SSH,
         FORWARD,
+        AGENT,
         BYTE_TEXT,
         HISTORY,
         LEADER_ONLY,
@@ -134,6 +138,7 @@ OF_HUB = frozenset(
 
 OF_NODE = frozenset(
     {
+        AGENT,
         SFTP,
         SSH,
         FORWARD,
@@ -160,6 +165,7 @@ OF_NODE = frozenset(
 
 OF_CLIENT = frozenset(
     {
+        AGENT,
         SFTP,
         SSH,
         FORWARD,

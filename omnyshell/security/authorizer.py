@@ -34,6 +34,9 @@ class Action(StrEnum):
     FILES = "files"
     """Copy files to the node and from it, as the user whose transfer it is."""
 
+    AGENT = "agent"
+    """Let programs at the node ask one's own ssh-agent, while one is there."""
+
     WATCH = "watch"
     """List and view one's own sessions, and detach them from the terminal that has them."""
 

@@ -93,10 +93,12 @@ def test_grants_are_kept_explained_and_reloaded(system: System) -> None:
     assert "ask an administrator" in text
     code, text = system.run("wes", "access", "web-1")
     assert (code, text.splitlines()[0]) == (0, "wes (web) on web-1")
-    rows = {line.split()[0]: line.split(maxsplit=2)[1:] for line in text.splitlines()[2:]}
+    *lines, of_node = text.splitlines()[2:]
+    assert of_node == "web-1 itself lets nobody forward an agent: its operator allows it with --allow-agent"
+    rows = {line.split()[0]: line.split(maxsplit=2)[1:] for line in lines}
     assert rows["exec"] == ["yes", "grant 1 gives it to the role web"]
     assert rows["shell"] == ["no", "the node has no allow-roles, and no grant gives it; it takes the role admin"]
-    assert list(rows) == ["shell", "exec", "ssh", "files", "watch", "kill", "forward", "expose", "others"]
+    assert list(rows) == ["shell", "exec", "ssh", "files", "agent", "watch", "kill", "forward", "expose", "others"]
     of_wes = json.loads(system.run("admin", "access", "--json", "wes", "web-1")[1])
     assert [right["right"] for right in of_wes["rights"] if right["allowed"]] == ["exec"]
     assert system.run("wes", "access", "admin", "web-1")[0] == 255

@@ -15,9 +15,9 @@ from omnyshell import HubConfig, OmnyShellHub, TokenAuthenticator, TokenGrant
 from omnyshell.security.grant_tables import read_grant
 from omnyshell.security.grants import Grant
 
-ONES_OWN = ("shell", "exec", "ssh", "files", "watch", "kill", "forward", "expose")
+ONES_OWN = ("shell", "exec", "ssh", "files", "agent", "watch", "kill", "forward", "expose")
 RIGHTS = (*ONES_OWN, "others")
-OF_MODES = {"ssh", "files", "forward"}
+OF_MODES = {"ssh", "files", "agent", "forward"}
 """Those of modes that take an extension, which peers here do not ask for: each stands alone, as they are alike."""
 
 _ASKED_FOR = [right for right in ONES_OWN if right not in OF_MODES]

@@ -166,7 +166,7 @@ ELSEWHERE = {
     "services/node/processes/pty.py": "/proc",
     "services/node/restriction/program.py": "a program's first line",
     "services/node/ssh/launcher.py": "the standard library alone",
-    "services/node/ssh/program.py": "its own text",
+    "services/node/pythons.py": "texts of ours",
     "services/node/vitals/processes.py": "/proc",
 }
 

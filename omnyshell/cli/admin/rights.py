@@ -11,7 +11,8 @@ from omnyshell.protocol.messages.admin import AccessRequest, AccessResponse
 
 _SHELLS = "opens no shells to anybody: its operator says with --allow-command or [[commands]] what runs there"
 _TUNNELS = "serves no tunnels to anybody: its operator names targets with --tunnel-allow"
-_UNSERVED = {"shell": _SHELLS, "forward": _TUNNELS, "expose": _TUNNELS}
+_AGENTS = "lets nobody forward an agent: its operator allows it with --allow-agent"
+_UNSERVED = {"shell": _SHELLS, "agent": _AGENTS, "forward": _TUNNELS, "expose": _TUNNELS}
 """What a node may not offer, by the right that it would need."""
 
 

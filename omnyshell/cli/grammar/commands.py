@@ -23,6 +23,12 @@ from omnyshell.services.service_options import STRICT_MODES
 CWD = Option("--cwd", "directory on the node to start in", "DIR")
 ENV = Option("--env", "variable to set on the node; may be repeated", "K=V", "list")
 AS_USER = Option("--user", "be this user of the node's machine, as in USER@NODE", "USER", short="-u")
+FORWARD_AGENT = Option(
+    "--forward-agent",
+    "let programs there ask your ssh-agent meanwhile, and whoever is root there or at the hub",
+    kind="flag",
+    short="-A",
+)
 TTY = Option("--tty", "run it in a terminal", kind="flag")
 OF_0_1_0_EXEC = frozenset(option.name for option in (CWD, ENV, TTY, HUB, PRINCIPAL, TOKEN, TOKEN_FILE, KEY, CA))
 """The options of `exec` in version 0.1.0, which scripts write behind the command."""
@@ -83,7 +89,7 @@ COMMANDS: tuple[Command, ...] = (
         ("connect",),
         "open an interactive shell on a node, or a command in its terminal",
         "sessions.connect:connect",
-        (NODE, AS_USER, CWD, ENV, LINES_OF_SESSION, ESCAPE, *ACCESS),
+        (NODE, AS_USER, CWD, ENV, FORWARD_AGENT, LINES_OF_SESSION, ESCAPE, *ACCESS),
         keeps=Rest.BEHIND_DASHES,
         more="terminal.escapes:help_text",
         advice="write a command behind --, as in `connect NODE -- top`",
@@ -97,6 +103,7 @@ COMMANDS: tuple[Command, ...] = (
             AS_USER,
             CWD,
             ENV,
+            FORWARD_AGENT,
             TTY,
             Option("-n", "leave standard input unread, as where a loop reads its list from it", kind="flag"),
             Option(

@@ -18,6 +18,7 @@ _ADMIN = {
     "ambiguous": "give more of it",
 }
 _CREDENTIALS = {"not_found": "`omnyshell users list` shows principals, tokens and keys"}
+_AGENT = {"forbidden": "its operator allows it with --allow-agent"}
 _IDS = {"not_found": "`omnyshell nodes known` shows node ids"}
 
 _ANY = {
@@ -65,6 +66,8 @@ _ASKED: dict[tuple[str, ...], dict[str, str]] = {
         "no_room": "make room there: the same command again goes on where it stopped",
     },
     ("forwards",): {"not_found": "`omnyshell forwards list` shows yours"},
+    ("connect",): _AGENT,
+    ("exec",): _AGENT,
     ("forward",): {"forbidden": "its operator names targets with --tunnel-allow"},
     ("hub", "drop"): {"not_found": "`omnyshell hub peers` shows connections; give the whole id"},
     ("hub", "close-session"): {

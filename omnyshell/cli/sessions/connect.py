@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from omnyshell.cli.ground.access import access_from, split_user
 from omnyshell.cli.ground.loop import run
 from omnyshell.cli.ground.output import BROKEN_PIPE, FAILURE, complain
+from omnyshell.cli.sessions.forwarded_agent import with_agent
 from omnyshell.cli.sessions.lines_wanted import lines_wanted
 from omnyshell.cli.terminal.escapes import DEFAULT, ENDING, Escape, EscapeScanner, help_text, parse_escape, shown
 from omnyshell.cli.terminal.raw_terminal import Notices, RawTerminal
@@ -61,7 +62,17 @@ def connect(options: argparse.Namespace) -> int:
     with guarding() as guardian:
         try:
             return run(
-                run_session(access, options.node, options.rest, env, options.cwd, guardian, escape, options.user or "")
+                run_session(
+                    access,
+                    options.node,
+                    options.rest,
+                    env,
+                    options.cwd,
+                    guardian,
+                    escape,
+                    options.user or "",
+                    has_agent=options.forward_agent,
+                )
             )
         except SessionRejectedException as exc:
             if exc.code != ErrorCodes.UNKNOWN_NODE or options.rest or not _LIKE_A_SESSION.fullmatch(options.node):
@@ -87,10 +98,16 @@ async def run_session(
     guardian: Guardian | None = None,
     escape: int | None = ord(DEFAULT),
     user: str = "",
+    *,
+    has_agent: bool = False,
 ) -> int:
     """Open a session and show it in the terminal until it ends or the user leaves; return the exit code."""
-    async with OmnyShellClient(_config(access)) as client:
-        return await _show(client, await _open(client, node, command, env, cwd, user), access, guardian, escape)
+    async with (
+        OmnyShellClient(_config(access)) as client,
+        with_agent(client, node, user, wanted=has_agent) as of_agent,
+    ):
+        session = await _open(client, node, command, env | of_agent, cwd, user)
+        return await _show(client, session, access, guardian, escape)
 
 
 async def resume_session(

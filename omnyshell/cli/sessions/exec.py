@@ -8,6 +8,7 @@ from contextlib import suppress
 from omnyshell.cli.ground.access import access_from, split_user
 from omnyshell.cli.ground.loop import run_until_signal
 from omnyshell.cli.ground.output import BROKEN_PIPE, fail
+from omnyshell.cli.sessions.forwarded_agent import with_agent
 from omnyshell.cli.terminal.streams import InputStream, OutputStream, tell, terminal_spec
 from omnyshell.durations import format_duration, parse_duration
 from omnyshell.options.values import parse_pairs
@@ -29,18 +30,22 @@ async def _execute(options: argparse.Namespace) -> int:
     env = parse_pairs(options.env, "--env")
     pty = terminal_spec() if options.tty else None
     limit = parse_duration(options.timeout, "--timeout") if options.timeout is not None else None
+    user, has_agent = options.user or "", options.forward_agent
     async with OmnyShellClient(ClientConfig(access=access_from(options))) as client:
         try:
-            async with asyncio.timeout(limit) as timeout:
+            async with (
+                asyncio.timeout(limit) as timeout,
+                with_agent(client, options.node, user, wanted=has_agent) as of_agent,
+            ):
                 session = await client.open_session(
                     options.node,
                     command=None if options.argv else " ".join(options.rest),
                     args=options.rest if options.argv else (),
                     cwd=options.cwd,
-                    env=env,
+                    env=env | of_agent,
                     pty=pty,
                     leader_only=options.leader_only,
-                    user=options.user or "",
+                    user=user,
                 )
                 session.on_state = lambda state: tell(session, state)
                 async with session:

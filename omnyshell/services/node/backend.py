@@ -50,7 +50,7 @@ class ShellRequest:
     """Whether a command on pipes ends with its own process, whoever still holds its output."""
 
     of_node: Mapping[str, str] = field(default_factory=dict)
-    """Of the modes `ssh` and `sftp`: the variables by which the node tells what serves them what is asked for."""
+    """Of the modes that a program of ours serves: the variables by which the node tells it what is asked for."""
 
     @property
     def wants_pty(self) -> bool:

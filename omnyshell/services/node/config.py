@@ -84,6 +84,9 @@ class NodeConfig:
     files: FilesPolicy = field(default_factory=FilesPolicy)
     """Which files may be copied, and which way."""
 
+    allow_agent: bool = False
+    """Whether clients may have programs at the node ask their ssh-agents."""
+
     is_service: bool = False
     """Whether the node retries after a refused credential, instead of ending."""
 

@@ -28,6 +28,7 @@ from omnyshell.ids import CONTROL_CHANNEL, NodeId, new_secure_token
 from omnyshell.model.nodes import SERVICES, TUNNEL_SERVICE, PlatformInfo
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import (
+    AGENT,
     LOGINS,
     NODE_INSTANCE,
     OF_NODE,
@@ -249,7 +250,8 @@ class OmnyShellNode:
     def _capabilities(self) -> NodeCapabilitiesMessage:
         tunnels = () if isinstance(self._config.reachable, NoTargets) else (TUNNEL_SERVICE,)
         # What it is asked for in vain it announces too, and says why.
-        served = OF_NODE if self._sessions.offers_files else OF_NODE - {SFTP}
+        lacking = {SFTP} if not self._sessions.offers_files else set()
+        served = OF_NODE - lacking - ({AGENT} if not self._sessions.offers_agents else set())
         return NodeCapabilitiesMessage(
             shells=self._shells,
             features=(*SERVICES, *tunnels, *sorted(served)),

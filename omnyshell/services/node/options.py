@@ -160,6 +160,15 @@ FILES = (
     ),
 )
 
+AGENTS = (
+    Option(
+        "--allow-agent",
+        "let clients forward their ssh-agents to programs of their sessions here (`connect -A`)",
+        kind="flag",
+        sets="allow_agent",
+    ),
+)
+
 SCREENS = (
     Option(
         "--history",
@@ -260,7 +269,7 @@ KEEPER_START = (
 
 KEEPER_STOP = (*KEEPER_PLACE, Option("--yes", "do not ask, however many sessions end", kind="flag"))
 
-_OF_SESSIONS = (*SESSIONS, *FILES, *SCREENS, *KEEPER, *USERS, *LIMITS)
+_OF_SESSIONS = (*SESSIONS, *FILES, *AGENTS, *SCREENS, *KEEPER, *USERS, *LIMITS)
 _DECLARED = (*IDENTITY, *NODE_ACCESS, *RULES, *_OF_SESSIONS, *SERVICE, LOG_LEVEL, LOG_FORMAT)
 
 

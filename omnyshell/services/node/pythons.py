@@ -22,6 +22,16 @@ def for_everybody() -> Path:
     return next((path for path in (own(), *_OTHERS) if is_for_everybody(path)), own())
 
 
+def starting(file: Path) -> tuple[str, ...]:
+    """Return what starts a file of ours that imports the standard library alone.
+
+    Our own interpreter and the file may lie in somebody's home: then any Python of the machine does, and the file's
+    text stands in its place.
+    """
+    script = (str(file),) if is_for_everybody(file) else ("-c", file.read_text(encoding="utf-8"))
+    return (str(for_everybody()), "-I", "-S", *script)
+
+
 def is_for_everybody(path: Path) -> bool:
     """Tell whether every user may read a file, by its mode and those of the directories on the way to it."""
     try:

@@ -184,10 +184,10 @@ async def test_the_authorizer_of_an_embedder_decides_everywhere(
 @pytest.mark.parametrize(
     ("shells", "features", "unserved"),
     [
-        (["/bin/sh"], ["pty", "tunnel", "ssh", "sftp"], set()),
-        ([], ["pty", "tunnel", "ssh", "sftp"], {"shell", "ssh"}),
-        (["/bin/sh"], ["pty"], {"ssh", "files", "forward", "expose"}),
-        ([], [], {"shell", "ssh", "files", "forward", "expose"}),
+        (["/bin/sh"], ["pty", "tunnel", "ssh", "sftp", "agent"], set()),
+        ([], ["pty", "tunnel", "ssh", "sftp", "agent"], {"shell", "ssh"}),
+        (["/bin/sh"], ["pty"], {"ssh", "files", "agent", "forward", "expose"}),
+        ([], [], {"shell", "ssh", "files", "agent", "forward", "expose"}),
     ],
 )
 async def test_what_a_node_does_not_serve_is_said_beside_the_rights(
@@ -228,7 +228,7 @@ async def test_access_is_explained_to_admins_and_to_everybody_about_themselves(c
             assert why["shell"] == (False, refused, ["developer"])
             assert why["expose"] == (False, "it is more than allow-roles gives, and no grant gives it", ["admin"])
             of_dev = await ask(admin, *explain, nodeId="n1", principal="dev")
-            assert [right["allowed"] for right in of_dev["rights"]] == [True] * 7 + [False] * 2
+            assert [right["allowed"] for right in of_dev["rights"]] == [True] * 8 + [False] * 2
             nobody = await ask(admin, *explain, nodeId="n1", principal="nobody")
             assert (nobody["known"], nobody["roles"]) == (False, [])
             local = await ask(web, *explain, nodeId="@local")

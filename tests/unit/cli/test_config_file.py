@@ -77,7 +77,7 @@ def test_grants_come_from_the_file_in_their_order(tmp_path: Path, certificates: 
     assert hub_config_from(hub_options(tmp_path, BASE.format(certificates))).grants == ()
 
 
-MOST = {"exec", "ssh", "files", "watch", "kill", "forward"}
+MOST = {"exec", "ssh", "files", "agent", "watch", "kill", "forward"}
 
 
 def documented(file: str) -> str:

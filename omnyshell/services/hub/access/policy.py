@@ -26,6 +26,7 @@ _DONE: Mapping[Action, str] = {
     Action.EXEC: "run commands",
     Action.SSH: "connect by ssh",
     Action.FILES: "copy files",
+    Action.AGENT: "forward an agent",
     Action.WATCH: "look at sessions",
     Action.KILL: "end sessions",
     Action.FORWARD: "reach targets",

@@ -6,7 +6,7 @@ from typing import Any
 from omnyshell.model.nodes import TUNNEL_SERVICE, NodeCapabilities
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import SessionMode
-from omnyshell.protocol.extensions import RIGHTS, SFTP, SSH
+from omnyshell.protocol.extensions import AGENT, RIGHTS, SFTP, SSH
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
     ControlMessage,
@@ -22,7 +22,7 @@ from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.audit.log import LONGEST_NAME
 
 RIGHTS_TAKEN: Mapping[type[ControlMessage], tuple[Action, ...]] = {
-    SessionOpen: (Action.SHELL, Action.EXEC, Action.SSH, Action.FILES, Action.FORWARD),
+    SessionOpen: (Action.SHELL, Action.EXEC, Action.SSH, Action.FILES, Action.AGENT, Action.FORWARD),
     DetachedSessionsRequest: (Action.WATCH,),
     SessionScreenRequest: (Action.WATCH,),
     SessionHistoryRequest: (Action.WATCH,),
@@ -67,8 +67,8 @@ def serves(capabilities: NodeCapabilities | None, right: Action) -> bool:
     """Tell whether a node offers anything that needs the right, according to its capabilities."""
     if capabilities is None:
         return True
-    if right is Action.FILES:
-        return SFTP in capabilities.features
+    if right in _EXTENSIONS:
+        return _EXTENSIONS[right] in capabilities.features
     if right in (Action.SHELL, Action.SSH):
         return bool(capabilities.shells) and (right is Action.SHELL or SSH in capabilities.features)
     return right not in (Action.FORWARD, Action.EXPOSE) or TUNNEL_SERVICE in capabilities.features
@@ -95,4 +95,7 @@ _OF_MODE = {
     SessionMode.FORWARD: Action.FORWARD,
     SessionMode.SSH: Action.SSH,
     SessionMode.SFTP: Action.FILES,
+    SessionMode.AGENT: Action.AGENT,
 }
+_EXTENSIONS = {Action.FILES: SFTP, Action.AGENT: AGENT}
+"""What a node serves alone that lists the extension."""

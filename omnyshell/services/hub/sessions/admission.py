@@ -8,7 +8,7 @@ from omnyshell.model.grammars import is_login, is_principal
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol.byte_text import has_bytes
-from omnyshell.protocol.extensions import BYTE_TEXT, FORWARD, LOGINS, RESUME_OFFSET, SFTP, SSH
+from omnyshell.protocol.extensions import AGENT, BYTE_TEXT, FORWARD, LOGINS, RESUME_OFFSET, SFTP, SSH
 from omnyshell.protocol.messages import SessionOpen
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.access.policy import HubPolicy
@@ -186,6 +186,8 @@ def _problem_of_mode(client: Peer, request: SessionOpen) -> str:
         return "Sessions of ssh are for clients that announced them"
     if request.mode is SessionMode.SFTP and SFTP not in client.features:
         return "Copying files is for clients that announced it"
+    if request.mode is SessionMode.AGENT and AGENT not in client.features:
+        return "Forwarding an agent is for clients that announced it"
     return ""
 
 
@@ -193,6 +195,7 @@ def _check_age(node: ReachableNode, request: SessionOpen) -> None:
     needs = {"bytes that are no UTF-8": (has_bytes(request), BYTE_TEXT)}
     needs["forwards"] = (request.mode is SessionMode.FORWARD, FORWARD)
     needs["ssh"] = (request.mode is SessionMode.SSH, SSH)
+    needs["forwarding an agent"] = (request.mode is SessionMode.AGENT, AGENT)
     needs["copying files"] = (request.mode is SessionMode.SFTP, SFTP)
     for what, (is_needed, extension) in needs.items():
         if is_needed and extension not in node.peer.features:

@@ -19,7 +19,7 @@ from omnyshell.protocol.extensions import (
 from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionOpened, SessionOpen, SessionOpened
 from omnyshell.services.hub.sessions.route import SessionRoute
 
-AUDITED_AS = {SessionMode.SSH: "ssh.open", SessionMode.SFTP: "files.open"}
+AUDITED_AS = {SessionMode.SSH: "ssh.open", SessionMode.SFTP: "files.open", SessionMode.AGENT: "agent.open"}
 """The actions by which sessions of some modes are audited, which say at their end how much they carried."""
 
 SHOWN_NAME_LENGTH = 255
@@ -38,7 +38,7 @@ def shown_command(request: SessionOpen) -> str:
 
 
 def carried_by(route: SessionRoute) -> str:
-    """Return what a forward, or a session of ssh or of files, has carried, for the audit; "" for other sessions."""
+    """Return what a session that is a forward, or of a mode in `AUDITED_AS`, has carried, for the audit; else ""."""
     is_of_mode = route.session.mode in AUDITED_AS
     if not route.is_forward and not is_of_mode:
         return ""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.model.sessions import SessionMode, ShellFamily
+from omnyshell.services.node.agents import program as of_agents
 from omnyshell.services.node.backend import Launch, ShellRequest
 from omnyshell.services.node.environment import POSIX_SHELL, child_environment, login_environment, start_directory
 from omnyshell.services.node.files import program as of_files
@@ -16,7 +17,11 @@ from omnyshell.services.node.ssh import program as of_ssh
 USERS_SHELL = ""
 """Stands for the shell of the user whom a program gets."""
 
-_BEYOND_COMMANDS = {SessionMode.SSH: "gets in by ssh", SessionMode.SFTP: "copies files"}
+_BEYOND_COMMANDS = {
+    SessionMode.SSH: "gets in by ssh",
+    SessionMode.SFTP: "copies files",
+    SessionMode.AGENT: "brings an agent along",
+}
 """What no rule for commands could contain."""
 
 _POWERSHELL = ("pwsh", "-NoLogo", "-NoProfile", "-Command")
@@ -77,6 +82,8 @@ def _below_home(directory: str) -> str:
 def _argv(request: ShellRequest, shell: str, *, is_of_others: bool) -> list[str]:
     if request.mode is SessionMode.SSH:
         return list(of_ssh.program())
+    if request.mode is SessionMode.AGENT:
+        return list(of_agents.program())
     if request.mode is SessionMode.SFTP:
         return list(of_files.program(is_of_others=is_of_others))
     if request.args:

@@ -83,8 +83,11 @@ class LocalBackend:
         return prepare_for_login(request, self._policy, self._refused_variables)
 
 
+_SERVED = (SessionMode.EXEC, SessionMode.SHELL, SessionMode.SSH, SessionMode.SFTP, SessionMode.AGENT)
+
+
 def _check_mode(request: ShellRequest) -> None:
-    if request.mode not in (SessionMode.EXEC, SessionMode.SHELL, SessionMode.SSH, SessionMode.SFTP):
+    if request.mode not in _SERVED:
         raise SessionRejectedException(f"This node does not serve mode '{request.mode}'", code="bad_request")
 
 

@@ -12,6 +12,7 @@ from omnyshell.errors import ErrorCodes, OmnyShellException, SessionRejectedExce
 from omnyshell.model.sessions import PtySpec, SessionAsker, SessionMode
 from omnyshell.protocol.byte_text import from_wire, shown
 from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionRejected
+from omnyshell.services.node.agents.service import AgentService
 from omnyshell.services.node.backend import Asker, LeavingBackend, ShellBackend, ShellRequest, ShellSession
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.files.service import FileService
@@ -66,6 +67,10 @@ class NodeSessions:
         self._files = FileService(config.files)
         self.offers_files = self._files.is_offered and not config.commands.is_restricted
         """Whether files can be copied."""
+
+        self._agents = AgentService(is_allowed=config.allow_agent)
+        self.offers_agents = config.allow_agent and not config.commands.is_restricted
+        """Whether clients may forward their agents."""
 
         self._clock = clock
         self._new_screen = new_screen
@@ -185,8 +190,8 @@ class NodeSessions:
             self._resume(found, _channel_end(found, connection, channel_id, request), connection, request)
             return
         self._check_room(request)
-        # Of sshd nothing that matters comes after its own end, whoever still holds its output.
-        request.leader_only = request.leader_only or request.mode in (SessionMode.SSH, SessionMode.SFTP)
+        # Of what serves a mode nothing that matters comes after its own end, whoever still holds its output.
+        request.leader_only = request.leader_only or request.mode in _OUR_OWN
         session = self._new_session(request, self._screen_for(request, request.pty))
         end = _channel_end(session, connection, channel_id, request)
         try:
@@ -209,6 +214,8 @@ class NodeSessions:
             asked = replace(asked, of_node=self._ssh.variables(request))
         elif request.mode is SessionMode.SFTP:
             asked = _without_wishes(asked, self._files.variables())
+        elif request.mode is SessionMode.AGENT:
+            asked = _without_wishes(asked, self._agents.variables())
         return self._backend.start(asked, session)
 
     def _resume(
@@ -337,14 +344,18 @@ class NodeSessions:
             self._all_ended.set()
 
 
+_OUR_OWN = (SessionMode.SSH, SessionMode.SFTP, SessionMode.AGENT)
+"""The modes that a program of ours serves."""
+
+
 def _is_of_kind(session: NodeSession, request: NodeSessionOpen) -> bool:
     """Whether a session is what the hub has judged, as each kind takes a right of its own."""
-    kinds = (SessionMode.SHELL, SessionMode.FORWARD, SessionMode.SSH, SessionMode.SFTP)
+    kinds = (SessionMode.SHELL, SessionMode.FORWARD, *_OUR_OWN)
     return all((session.mode is kind) is (request.mode is kind) for kind in kinds)
 
 
 def _without_wishes(asked: ShellRequest, of_node: Mapping[str, str]) -> ShellRequest:
-    """Return a request for files, whose process gets nothing of its client's, who may perhaps run nothing."""
+    """Return a request for a process of ours, which gets nothing of its client's, who may perhaps run nothing."""
     return replace(asked, command=None, args=(), env={}, cwd=None, pty=None, of_node=of_node)
 
 

@@ -13,7 +13,8 @@ PLACE = finding.Place("db-1", "4721c3f6")
 
 
 def options(history: int | None) -> SimpleNamespace:
-    return SimpleNamespace(node="4721c3f6", user=None, rest=[], env=[], cwd=None, escape="~", history=history)
+    said = {"node": "4721c3f6", "user": None, "rest": [], "env": [], "cwd": None, "forward_agent": False}
+    return SimpleNamespace(**said, escape="~", history=history)
 
 
 @pytest.fixture(name="resumed")

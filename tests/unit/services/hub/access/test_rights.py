@@ -136,5 +136,5 @@ def test_what_is_resumed_is_a_shell_unless_the_node_holds_the_mode_against_it(
     right = right_of_session(request, features, with_offsets=with_offsets)
     is_as_asked = not resumes or (with_offsets and bool(features))
     of_mode = {each: Action(each) for each in (SessionMode.SHELL, SessionMode.FORWARD, SessionMode.SSH)}
-    of_mode = (of_mode | {SessionMode.SFTP: Action.FILES}).get(mode, Action.EXEC)
+    of_mode = (of_mode | {SessionMode.SFTP: Action.FILES, SessionMode.AGENT: Action.AGENT}).get(mode, Action.EXEC)
     assert right is (of_mode if is_as_asked else Action.SHELL)

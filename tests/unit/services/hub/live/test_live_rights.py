@@ -50,7 +50,11 @@ def told_own(hub: MemoryHub, peer: MemoryPeer) -> list[OwnRights]:
 
 @pytest.mark.parametrize(
     ("who", "lacks"),
-    [("admin", set()), ("dev", {"expose", "others"}), ("few", {"shell", "ssh", "files", "kill", "forward", "expose"})],
+    [
+        ("admin", set()),
+        ("dev", {"expose", "others"}),
+        ("few", {"shell", "ssh", "files", "agent", "kill", "forward", "expose"}),
+    ],
 )
 def test_each_node_says_what_the_subscriber_lacks_there(hub: MemoryHub, who: str, lacks: set[str]) -> None:
     hub.registers(labels=LISTED)

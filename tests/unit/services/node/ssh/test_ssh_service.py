@@ -17,6 +17,7 @@ from omnyshell.security.credentials import PublicKeyCredentialProvider, TokenCre
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey, decode_base64_lenient
 from omnyshell.security.public_keys import fingerprint, in_ssh_form
 from omnyshell.security.ssh_host_proof import SshMeeting
+from omnyshell.services.node.pythons import is_for_everybody
 from omnyshell.services.node.ssh import launcher, program
 from omnyshell.services.node.ssh.host_keys import HostKeys
 from omnyshell.services.node.ssh.service import SshService
@@ -161,9 +162,9 @@ def test_the_program_is_one_that_everybody_can_start(tmp_path: Path, monkeypatch
     hidden.mkdir(mode=0o700)
     copy = hidden / "launcher.py"
     copy.write_bytes(Path(launcher.__file__).read_bytes())
-    assert not program.is_for_everybody(copy)
-    assert not program.is_for_everybody(tmp_path / "nowhere")
-    assert program.is_for_everybody(Path("/bin/sh"))
+    assert not is_for_everybody(copy)
+    assert not is_for_everybody(tmp_path / "nowhere")
+    assert is_for_everybody(Path("/bin/sh"))
     monkeypatch.setattr(launcher, "__file__", str(copy))
     words = program.program.__wrapped__()
     assert words[1:] == ("-I", "-S", "-c", copy.read_text())

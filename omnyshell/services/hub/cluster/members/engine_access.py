@@ -15,6 +15,7 @@ import msgspec
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 
 UNLIMITED = -1
+_CONSUMERS = 4
 
 
 class Kind(Enum):
@@ -65,13 +66,18 @@ resolver_preload: {{
 """
 
 
+def consumers_of(hub: str) -> tuple[str, ...]:
+    """Return the names of what a hub reads a stream by, one after another: one that is left takes a while to go."""
+    return tuple(f"{hub}_{number}" for number in range(_CONSUMERS))
+
+
 def hub_access(keys: EngineKeys, hub: str, key: Ed25519PublicKey, now: datetime, *, founds: bool = False) -> str:
     """Return the credential of a hub for its key; with `founds` it may also make the streams.
 
     It may write under its own name alone, of any generation, and read all that hubs write.
     """
     may_write = [f"omnyshell.*.truth.{hub}", f"omnyshell.*.places.{hub}.>"]
-    asks = ["STREAM.INFO.*", f"CONSUMER.CREATE.*.{hub}", f"CONSUMER.DELETE.*.{hub}"]
+    asks = ["STREAM.INFO.*", *(f"CONSUMER.CREATE.*.{name}" for name in consumers_of(hub))]
     if founds:
         asks.append("STREAM.CREATE.*")
     permissions = {

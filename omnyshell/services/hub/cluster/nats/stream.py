@@ -6,11 +6,12 @@ numbers went back.
 
 import asyncio
 import logging
-from contextlib import suppress
+from itertools import cycle
 from typing import Any
 
 from omnyshell.errors import OmnyShellException
 from omnyshell.extras import needs
+from omnyshell.services.hub.cluster.members.engine_access import consumers_of
 from omnyshell.services.hub.cluster.nats.connection import EngineConnection, manager, why
 from omnyshell.services.hub.cluster.order.order import Origin, Place, Reader, Stored
 
@@ -50,6 +51,8 @@ class NatsOrder:
         self._stream = stream
         self._reader = reader
         self._is_read = False
+        self._names = cycle(consumers_of(connection.name))
+        self._consumer = ""
         connection.on_connected.append(self._read_on)
 
     @property
@@ -96,9 +99,8 @@ class NatsOrder:
             await subscription.unsubscribe()
 
     async def _make_consumer(self, streams: Any, inbox: str, begin: int) -> None:
-        name = self._connection.name
-        with suppress(NotFoundError):
-            await streams.delete_consumer(self._stream, name)
+        # The one before is not deleted, as its server may be dead, which takes the engine a while: it goes by itself.
+        name = self._consumer = next(self._names)
         await streams.add_consumer(
             self._stream,
             ConsumerConfig(
@@ -146,7 +148,7 @@ class NatsOrder:
         words = message.reply.split(".")
         # "$JS.ACK.STREAM.CONSUMER.TRIES.SEQ.NUMBER.TIME.PENDING", with two words more behind ACK for some servers
         words = words[-7:] if len(words) == 9 else words[-8:-1]
-        if words[:2] != [self._stream, self._connection.name]:
+        if words[:2] != [self._stream, self._consumer]:
             return None
         return int(words[3]), int(words[4])
 

@@ -130,8 +130,6 @@ class HubPlaces:
         one may move on before this hub has read it. End that one's connection.
         """
         place = self._table.get(node_id)
-        if place is not None and self._is_mine(place) and place.entry.instance != instance:
-            self._leaving[node_id] = place.entry.epoch
         epoch = max(place.entry.epoch if place is not None else 0, reported) + 1
         entry = Entry(node_id, self.run, min(epoch, MOST_EPOCHS - 1), instance, about)
         if place is None or place.entry.instance == instance:
@@ -140,6 +138,8 @@ class HubPlaces:
         held = next((hub for hub, run in had if self.leases.is_there(hub, run, now)), None)
         if held is not None:
             return Held(held)
+        if self._is_mine(place):
+            self._leaving[node_id] = place.entry.epoch
         return Claim(entry, place.seq, self._read if had else None)
 
     def _had_by(self, place: Place) -> list[tuple[str, int]]:

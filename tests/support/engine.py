@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from support.deadline import DEADLINE
+from support.stack import Certificates
 
 from omnyshell.clock import SystemClock
 from omnyshell.security.keys import Ed25519PrivateKey
@@ -31,31 +32,33 @@ def free_ports(count: int) -> list[int]:
 class Engine:
     """Servers on loopback; each can be stopped, killed and started again over what it has stored."""
 
-    def __init__(self, directory: Path, servers: int) -> None:
+    def __init__(self, directory: Path, servers: int, tls: Certificates | None = None) -> None:
         directory.mkdir(exist_ok=True)
         self.directory, self.keys = directory, EngineKeys.generate()
         self._ports = free_ports(2 * servers)
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
-        self.count = servers
+        self.count, self._tls = servers, tls
         self.access = ""
         """Whom the servers believe, in place of this one's own keys, from the next start on."""
 
     @property
     def urls(self) -> tuple[str, ...]:
-        return tuple(f"nats://127.0.0.1:{port}" for port in self._ports[: self.count])
+        scheme = "tls" if self._tls is not None else "nats"
+        return tuple(f"{scheme}://127.0.0.1:{port}" for port in self._ports[: self.count])
 
     def credential(self, hub: str, *, founds: bool = True) -> Credential:
         key = Ed25519PrivateKey.generate()
         return Credential(hub_access(self.keys, hub, key.public_key, SystemClock().now(), founds=founds), key)
 
     def start(self, number: int) -> None:
-        path = self.directory / f"{number}.conf"
+        path, tls = self.directory / f"{number}.conf", self._tls
         routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in self._ports[self.count :])
         cluster = f"cluster {{ name: tests, listen: 127.0.0.1:{self._ports[self.count + number]}, routes: [{routes}] }}"
         path.write_text(
             f"server_name: s{number}\nlisten: 127.0.0.1:{self._ports[number]}\n"
             f'jetstream {{ store_dir: "{self.directory / f"store{number}"}", sync_interval: always }}\n'
             + (cluster if self.count > 1 else "")
+            + (f'\ntls {{ cert_file: "{tls.cert}", key_file: "{tls.key}" }}' if tls is not None else "")
             + "\n"
             + (self.access or server_access(self.keys, SystemClock().now()))
         )
@@ -81,8 +84,8 @@ class Engine:
 
 
 @contextmanager
-def running_engine(directory: Path, servers: int = 1) -> Iterator[Engine]:
-    engine = Engine(directory, servers)
+def running_engine(directory: Path, servers: int = 1, tls: Certificates | None = None) -> Iterator[Engine]:
+    engine = Engine(directory, servers, tls)
     try:
         for number in range(servers):
             engine.start(number)

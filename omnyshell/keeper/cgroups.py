@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from .becoming import contents
 from .files import Known
-from .hierarchy import enable, enable_above, group_of, path_of, read, words_of, write
+from .hierarchy import disable, enable, enable_above, group_of, path_of, read, words_of, write
 from .limits import KEYS, Limits, limits_of
 from .poller import READ, Poller, say
 from .trust import UntrustedError, check
@@ -267,9 +267,15 @@ class Groups:
         """Remove all groups that are empty, and the keeper's own."""
         if not self.place:
             return
+        base = os.path.dirname(self.place)
+        for path in self._entries():
+            _remove(path)
+        if self._entries() == [self._nest]:
+            # It may be in no group that gives controllers to others, and no session needs them any more.
+            for directory in (self.place, base):
+                disable(directory, self._limits.controllers())
         with suppress(OSError):
-            # It may not be in a group that has others below it, unless that is the first of all.
-            write(f"{os.path.dirname(self.place)}/cgroup.procs", f"{os.getpid()}")
+            write(f"{base}/cgroup.procs", f"{os.getpid()}")
         for path in (*self._entries(), f"{self.place}/{ATTENDANTS}", self.place):
             _remove(path)
 

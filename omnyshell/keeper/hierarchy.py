@@ -78,6 +78,13 @@ def enable(directory: str, controllers: Collection[str]) -> None:
                 write(f"{directory}/cgroup.subtree_control", f"+{controller}")
 
 
+def disable(directory: str, controllers: Collection[str]) -> None:
+    """Have the groups in a directory use these controllers no more, as far as that can be."""
+    for controller in controllers:
+        with suppress(OSError):
+            write(f"{directory}/cgroup.subtree_control", f"-{controller}")
+
+
 def enable_above(path: str, controllers: Collection[str]) -> None:
     """Have a group that the system made use controllers: root may give them, from the top down."""
     above = [path]

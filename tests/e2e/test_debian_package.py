@@ -116,7 +116,7 @@ def test_a_machine_gets_the_package_an_upgrade_with_sessions_running_and_is_rid_
         the_packages_own_units_are_used(on)
         sessions_go_on_through_an_upgrade(on)
         no_session_removes_what_holds_it(on)
-        what_is_removed_has_ended_and_what_is_purged_is_gone(on)
+        what_is_removed_has_ended_comes_back_as_it_was_and_is_gone_once_it_is_purged(on)
 
 
 def nothing_runs_before_it_is_configured(on: Machine) -> None:
@@ -184,7 +184,7 @@ def no_session_removes_what_holds_it(on: Machine) -> None:
     assert "0" not in pids(on)
 
 
-def what_is_removed_has_ended_and_what_is_purged_is_gone(on: Machine) -> None:
+def what_is_removed_has_ended_comes_back_as_it_was_and_is_gone_once_it_is_purged(on: Machine) -> None:
     with session(on, "echo begun; exec sleep 1000") as running:
         assert running.stdout is not None
         assert running.stdout.readline() == "begun\n"
@@ -194,6 +194,11 @@ def what_is_removed_has_ended_and_what_is_purged_is_gone(on: Machine) -> None:
     assert on.try_("test", "-e", HOME).returncode == 1
     for kept in ("/etc/omnyshell/hub.toml", "/var/lib/omnyshell-hub/hub/audit.sqlite3", "/var/lib/omnyshell/node"):
         on.run("test", "-e", kept)
+    install(on, "next.deb")
+    until(lambda: "deb-1" in on.run("omnyshell", "nodes", "list"))
+    the_packages_own_units_are_used(on)
+    on.run("omnyshell", "exec", "deb-1", "true")
+    on.run("dpkg", "--remove", "omnyshell")
     on.run("dpkg", "--purge", "omnyshell")
     left = on.run("find", "/etc", "/run", "/usr", "/var", "-name", "*omnyshell*", "-not", "-path", "/var/lib/dpkg/*")
     assert left.split() == ["/etc/omnyshell"]

@@ -40,7 +40,7 @@ COMPLETIONS = {
     "zsh": "zsh/vendor-completions/_{}",
     "fish": "fish/vendor_completions.d/{}.fish",
 }
-SCRIPTS = ("postinst", "prerm", "postrm")
+SCRIPTS = ("preinst", "postinst", "prerm", "postrm")
 OF_THIS_MACHINE = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 """What pip notes of an installation: where it came from, and how."""
 

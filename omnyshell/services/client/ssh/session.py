@@ -12,7 +12,9 @@ from omnyshell.security.ssh_host_proof import SshMeeting
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.client.ssh.known_hosts import Shown
-from omnyshell.services.client.whole_commands import collect
+
+MOST_SAID = 4096
+"""Bytes of an answer to a question: a name, or a sentence."""
 
 
 async def open_ssh(
@@ -56,11 +58,17 @@ async def _opened(
 
 async def _said(session: RemoteSession) -> str:
     """Return the user's name with which a node answers. Raises `OmnyShellException` where it says something else."""
+    said = {False: b"", True: b""}
     async with session:
-        said = await collect(session, b"")
-    user = said.stdout.decode(errors="replace").strip()
-    if said.status.code or not is_login(user):
-        raise OmnyShellException(said.stderr.decode(errors="replace").strip() or "it does not say who one is")
+        session.eof()
+        async for chunk in session:
+            said[chunk.is_stderr] += chunk.data
+            if len(said[chunk.is_stderr]) > MOST_SAID:
+                raise ProtocolException("it says more than who one is")
+        status = await session.wait()
+    user, complaint = (text.decode(errors="replace").strip() for text in said.values())
+    if status.code or not is_login(user):
+        raise OmnyShellException(complaint or "it does not say who one is")
     return user
 
 

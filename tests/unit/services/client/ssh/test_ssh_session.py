@@ -1,17 +1,21 @@
 """What a client makes of a node's answer to a request for ssh."""
 
 import asyncio
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Any, cast
 from unittest.mock import Mock
 
 import pytest
 
-from omnyshell.errors import ProtocolException
+from omnyshell.errors import OmnyShellException, ProtocolException
+from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.messages import SessionOpen
 from omnyshell.protocol.messages.sessions import SessionOpened
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey, encode_base64
 from omnyshell.security.ssh_host_proof import SshMeeting
-from omnyshell.services.client.ssh.session import ask_host_key, open_ssh
+from omnyshell.services.client.session import OutputChunk
+from omnyshell.services.client.ssh.session import ask_host_key, ask_user, open_ssh
+from omnyshell.services.client.states import ExitStatus
 
 CLIENT, NODE, HOST, OTHER = (Ed25519PrivateKey.generate() for _ in range(4))
 
@@ -89,3 +93,57 @@ async def test_an_answer_of_before_is_none_to_another_question() -> None:
     for asked in (open_ssh(again, "n1", "ann", CLIENT.public_key), ask_host_key(again, "n1", "ann")):
         with pytest.raises(ProtocolException):
             await asked
+
+
+class Answering:
+    """A session in which a node answers."""
+
+    def __init__(self, *chunks: OutputChunk, code: int = 0) -> None:
+        self._chunks = chunks
+        self._code = code
+        self.closed = self.read = 0
+
+    async def __aenter__(self) -> "Answering":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.closed += 1
+
+    async def __aiter__(self) -> AsyncIterator[OutputChunk]:
+        for chunk in self._chunks:
+            self.read += 1
+            yield chunk
+
+    def eof(self) -> None:
+        """There is no input."""
+
+    async def wait(self) -> ExitStatus:
+        return ExitStatus(self._code, None)
+
+
+async def answered(session: Answering) -> str:
+    async def opened(_request: SessionOpen, *_extensions: str) -> Answering:
+        return session
+
+    return await ask_user(cast("Any", Mock(open_as_asked=opened)), "n1")
+
+
+def said(data: bytes, *, on_stderr: bool = False) -> OutputChunk:
+    return OutputChunk(DataOpcode.STDERR if on_stderr else DataOpcode.STDOUT, data)
+
+
+async def test_a_name_is_taken_and_a_reason_is_passed_on() -> None:
+    assert await answered(Answering(said(b"an"), said(b"n\n"))) == "ann"
+    for session in (
+        Answering(said(b"no sshd\n", on_stderr=True), code=255),
+        Answering(said(b"a b\n"), said(b"no sshd", on_stderr=True)),
+    ):
+        with pytest.raises(OmnyShellException, match="no sshd"):
+            await answered(session)
+
+
+async def test_an_answer_without_end_is_not_read_to_it() -> None:
+    session = Answering(*[said(b"a" * 1024)] * 100)
+    with pytest.raises(ProtocolException, match="says more"):
+        await answered(session)
+    assert (session.read, session.closed) == (5, 1)

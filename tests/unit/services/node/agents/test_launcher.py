@@ -29,7 +29,7 @@ def launched(**constants: float) -> "Iterator[subprocess.Popen[bytes]]":
         try:
             yield process
         finally:
-            process.kill()
+            process.terminate()
 
 
 def heard(process: "subprocess.Popen[bytes]") -> tuple[int, bytes]:

@@ -129,9 +129,9 @@ def main() -> None:
         found = [{who: measure(who, Path(place)) for who in (OURS, BENEATH, OPENSSH)} for _ in range(rounds)]
     for name in found[0][OURS]:
         of = {who: [each[who][name] for each in found] for who in found[0]}
-        ratio = statistics.median(a / (b or 0.001) for a, b in zip(of[OURS], of[OPENSSH], strict=True))
+        pairs = [a / b for a, b in zip(of[OURS], of[OPENSSH], strict=True) if b]
         print(f"{name}: " + ", ".join(f"{who} {statistics.median(all_):.3g}" for who, all_ in of.items()), end="")
-        print(f"; {ratio:.2f} of {OPENSSH}")
+        print(f"; {statistics.median(pairs):.2f} of {OPENSSH}" if pairs else "")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from omnyshell.protocol.messages.admin import AccessRequest, AccessResponse
 _SHELLS = "opens no shells to anybody: its operator says with --allow-command or [[commands]] what runs there"
 _TUNNELS = "serves no tunnels to anybody: its operator names targets with --tunnel-allow"
 _AGENTS = "lets nobody forward an agent: its operator allows it with --allow-agent"
-_UNSERVED = {"shell": _SHELLS, "agent": _AGENTS, "forward": _TUNNELS, "expose": _TUNNELS}
+_FILES = "copies no files for anybody: it has --files-off or rules for commands, lacks omnyshell[files], or is too old"
+_UNSERVED = {"shell": _SHELLS, "files": _FILES, "agent": _AGENTS, "forward": _TUNNELS, "expose": _TUNNELS}
 """What a node may not offer, by the right that it would need."""
 
 

@@ -23,7 +23,8 @@ class FileService:
     def variables(self) -> Mapping[str, str]:
         """Return what the process is told. Raises `SessionRejectedException` where there is none."""
         if not self._policy.is_offered:
-            raise SessionRejectedException("This node copies no files", code=ErrorCodes.NOT_AUTHORIZED)
+            text = "This node copies no files: its operator has said --files-off"
+            raise SessionRejectedException(text, code=ErrorCodes.SESSION_REJECTED)
         if not library():
             text = "This node cannot copy files, as it has no asyncssh: pip install 'omnyshell[files]' there"
             raise SessionRejectedException(text, code=ErrorCodes.SESSION_REJECTED)

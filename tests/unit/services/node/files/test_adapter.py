@@ -255,7 +255,7 @@ FIELDS = st.one_of(
     st.integers(0, (1 << 64) - 1).map(u64),
     st.binary(max_size=12),
 )
-KINDS = st.one_of(st.integers(3, 22), st.integers(0, 255))
+KINDS = st.one_of(st.integers(3, 22), st.integers(INIT + 1, 255))
 EXTENSIONS = st.sampled_from([name for name, _ in adapter._EXTENSIONS])
 REQUESTS = st.one_of(
     st.tuples(KINDS, st.lists(FIELDS, max_size=5)),

@@ -16,6 +16,7 @@ WORKS = {
     "web": "omnyshell.tui.web.server",
     "cluster": "omnyshell.services.hub.cluster.nats.stream, omnyshell.cli.hub.start",
     "fast": "omnyshell.transport.serve_tls, aiofastnet",
+    "files": "omnyshell.services.node.files.child.adapter",
     "all": "omnyshell.cli.hub.start, omnyshell.tui.web.server, aiofastnet",
 }
 pytestmark = [pytest.mark.installs, pytest.mark.timeout(600)]

@@ -237,6 +237,12 @@ class LiveSession(WireObject, kw_only=True):
     processes: Annotated[int | None, OMIT, COUNT] = None
     """Of `session-usage`: how many they are."""
 
+    connections: Annotated[int, OMIT, COUNT] = 0
+    """Of `forward`: how many a forward has now."""
+
+    connections_total: Annotated[int, OMIT, COUNT] = 0
+    """Of `forward`: how many it has had."""
+
     @property
     def key(self) -> str:
         """What identifies the item: node and session, as a node chooses its sessions' ids."""

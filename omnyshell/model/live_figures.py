@@ -43,6 +43,17 @@ class SessionTraffic(Traffic, kw_only=True):
     session_id: Annotated[str, SESSION_ID]
     """The session's id."""
 
+    connections: Annotated[int, OMIT, COUNT] = 0
+    """Of `forward`: how many a forward has now."""
+
+    connections_total: Annotated[int, OMIT, COUNT] = 0
+    """Of `forward`: how many it has had."""
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """The counters, by the names that they have in the item."""
+        return super().counters | {"connections": self.connections, "connections_total": self.connections_total}
+
     @property
     def key(self) -> str:
         """The key of the session."""

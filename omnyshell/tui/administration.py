@@ -127,15 +127,17 @@ class AdministeringApp(OwnApp):
         self.notify(printable(where), title="The tunnel is open", markup=False)
 
     def on_close_tunnels(self, message: messages.CloseTunnels) -> None:
-        """Close tunnels, after asking."""
+        """Close tunnels and forwards, after asking."""
         ids = message.tunnel_ids
         if not ids:
             return
 
         def close(is_meant: bool | None) -> None:
             if is_meant:
-                start_task(self, live.close_tunnels(self.hub, ids), "Closing tunnels")
+                start_task(self, live.close_tunnels(self.hub, ids), f"Closing {what}")
 
-        title = "Close this tunnel?" if len(ids) == 1 else f"Close {len(ids)} tunnels?"
+        forwards = sum(live.is_forward(self.hub, tunnel_id) for tunnel_id in ids)
+        what = "tunnels" if not forwards else "forwards" if forwards == len(ids) else "tunnels and forwards"
+        title = f"Close this {what[:-1]}?" if len(ids) == 1 else f"Close {len(ids)} {what}?"
         names = [live.tunnel_name(self.hub, tunnel_id) for tunnel_id in ids]
         self.push_screen(Question(title, "Close", names, "Connections through it are cut."), close)

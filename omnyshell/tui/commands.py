@@ -70,7 +70,7 @@ DECLARED: Final = (
         "[NODE [HOST:]PORT [PUBLIC] [http] [tls]]",
         (Takes.NODE, Takes.NAME, Takes.NAME),
     ),
-    Command("close", "Close tunnels, after asking", "[TUNNEL...]", (Takes.TUNNEL,), 1),
+    Command("close", "Close tunnels and forwards, after asking", "[TUNNEL...]", (Takes.TUNNEL,), 1),
     Command("lock", "Lock a node: nobody may do anything there", "[NODE]", (Takes.NODE,), 1),
     Command("labels", "Set the hub's labels of a node", "[NODE]", (Takes.NODE,), 1),
     Command("revoke", "Revoke a principal, after asking", "[PRINCIPAL]", (Takes.PRINCIPAL,), 1),

@@ -203,7 +203,7 @@ KEYS: tuple[Key, ...] = (
     Key(Context.SESSIONS, "x", "kill", "Kill", "End the selected sessions, after asking"),
     Key(Context.TUNNELS, "enter", "open", "Details", footer=False),
     Key(Context.TUNNELS, "t", "open_tunnel", "Open", "Open a tunnel"),
-    Key(Context.TUNNELS, "x", "close_tunnels", "Close", "Close the selected tunnels, after asking"),
+    Key(Context.TUNNELS, "x", "close_tunnels", "Close", "Close the selected tunnels and forwards, after asking"),
     Key(Context.AUDIT, "enter,g", "open", "Go to", "Go to the session, node or principal it names"),
     Key(Context.AUDIT, "R", "revoke", "Revoke", "Revoke the principal that it names, after asking", footer=False),
     Key(Context.AUDIT, "p", "pause", "Pause", "Stop following new records, or follow again"),

@@ -100,6 +100,12 @@ def session(number: int, node_id: str = "web-1", **changes: Any) -> LiveSession:
     return LiveSession(**values | changes)
 
 
+def forward(number: int, node_id: str = "web-1", **changes: Any) -> LiveSession:
+    leads = "127.0.0.1:5432 -> localhost:5432"
+    values: dict[str, Any] = {"mode": SessionMode.FORWARD, "command": leads, "cwd": "", "connections": 2}
+    return session(number, node_id, **values | {"connections_total": 31} | changes)
+
+
 def tunnel(port: int, **changes: Any) -> LiveTunnel:
     values: dict[str, Any] = {
         "tunnel_id": f"tunnel-{port}",
@@ -156,11 +162,12 @@ def a_day_at_work() -> EventsSnapshot:
         session(5, "web-2", mode=SessionMode.EXEC, command="journalctl -f -u app", cwd="", rate_out=310),
         session(6, state=SessionState.DETACHED, principal="bob", command="make -j8", cwd="/home/bob/src", address="",
                 detached_at=NOW - timedelta(hours=1), expires_at=NOW + timedelta(minutes=4)),
+        forward(9, "db-1", rate_in=1_200, rate_out=5_300),
     ]  # fmt: skip
     tunnels = [
         tunnel(20_001, connections=3, rate_in=3_100, rate_out=92_000),
         tunnel(20_002, secure=True, protocol=TunnelProtocol.HTTP, target_port=3000, principal="bob"),
-        tunnel(20_007, node_id="db-1", target_host="10.0.3.9", target_port=5432),
+        tunnel(20_007, node_id="db-1", target_host="10.0.3.9", target_port=5432, persist=True),
     ]
     peers = [
         LivePeer(peer_id="p1", role="client", principal="ann", address="198.51.100.4:51022",

@@ -6,6 +6,7 @@ from typing import Any
 from support.console import StillClock, a_day_at_work, session
 
 from omnyshell.model.vitals import SessionProcess
+from omnyshell.tui.forwards import is_forward
 from omnyshell.tui.panels.audit import AuditPanel
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.fields import FilterField, Number, Text
@@ -47,8 +48,8 @@ def items(name: str) -> list[Any]:
     known = a_day_at_work()
     found: dict[str, Iterable[Any]] = {
         "Nodes": known.nodes,
-        "Sessions": known.sessions,
-        "Tunnels": known.tunnels,
+        "Sessions": [each for each in known.sessions if not is_forward(each)],
+        "Tunnels": [*known.tunnels, *filter(is_forward, known.sessions)],
         "Audit": known.records,
         "Processes": PROCESSES,
     }

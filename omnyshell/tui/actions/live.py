@@ -18,6 +18,7 @@ from omnyshell.tui.actions.entries import Entry
 from omnyshell.tui.advice import advice
 from omnyshell.tui.dialogs.tunnel import TunnelSpec
 from omnyshell.tui.formats import exposer_name
+from omnyshell.tui.forwards import forwards_of
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.rights import is_admin, is_other
@@ -54,12 +55,23 @@ def other_holder(hub: HubLink, ref: SessionRef) -> str:
 
 
 def tunnel_name(hub: HubLink, tunnel_id: str) -> str:
-    """Return a description of a tunnel: id, public address and target."""
+    """Return a description of a tunnel or forward: id, where it is reached, and target."""
     tunnel = hub.state.tunnels.get(tunnel_id)
     if tunnel is None:
-        return short_id(tunnel_id)
+        forward = _forward(hub, tunnel_id)
+        where = f": {forward.command} on {forward.node_id} ({forward.principal})" if forward is not None else ""
+        return short_id(tunnel_id) + where
     target = f"{host_and_port(tunnel.target_host, tunnel.target_port)} on {exposer_name(tunnel.node_id)}"
     return f"{short_id(tunnel_id)}: port {tunnel.public_port} to {target} ({tunnel.principal})"
+
+
+def is_forward(hub: HubLink, opening_id: str) -> bool:
+    """Tell whether an id is that of a forward."""
+    return _forward(hub, opening_id) is not None
+
+
+def _forward(hub: HubLink, session_id: str) -> LiveSession | None:
+    return next((found for found in forwards_of(hub.state) if found.session_id == session_id), None)
 
 
 def detached_of(hub: HubLink) -> list[LiveSession]:
@@ -101,12 +113,17 @@ async def open_tunnel(hub: HubLink, spec: TunnelSpec) -> str:
 
 
 async def close_tunnels(hub: HubLink, tunnel_ids: Sequence[str]) -> None:
-    """Close tunnels. Raises as `kill_sessions` does."""
+    """Close tunnels and forwards. Raises as `kill_sessions` does."""
     async with _Administration(hub) as admin:
 
         async def close(tunnel_id: str) -> None:
-            tunnel = hub.state.tunnels.get(tunnel_id)
-            if tunnel is None or tunnel.principal == hub.principal:
+            forward = _forward(hub, tunnel_id)
+            found = hub.state.tunnels.get(tunnel_id) or forward
+            is_mine = found is None or found.principal == hub.principal
+            if forward is not None:
+                end = SessionEnd(request_id="", session_ref=tunnel_id)
+                await (hub.client.forwards.close(tunnel_id) if is_mine else admin.do(end))
+            elif is_mine:
                 await hub.client.close_tunnel(tunnel_id)
             else:
                 await admin.do(TunnelEnd(request_id="", tunnel_ref=tunnel_id))

@@ -11,6 +11,7 @@ from omnyshell.tui.colours.folder import theme_names
 from omnyshell.tui.command_line.console import Console
 from omnyshell.tui.commands import OTHER_NAMES, Command, Takes
 from omnyshell.tui.formats import exposer_name
+from omnyshell.tui.forwards import forwards_of, sessions_of
 from omnyshell.tui.panels.details import labels
 from omnyshell.tui.panels.panel import Panel
 from omnyshell.tui.suggestions import NONE, Suggestion, Suggestions
@@ -87,7 +88,7 @@ class Completer:
         yield from (Suggestion(f"{user}@{node_id}") for node_id, user in sorted(known))
 
     def _sessions(self) -> Iterator[Suggestion]:
-        for session in self._console.hub.state.sessions.values():
+        for session in sessions_of(self._console.hub.state):
             about = f"{session.node_id}  {session.command}  {session.principal}"
             yield Suggestion(session.short_id, printable(about))
 
@@ -95,6 +96,9 @@ class Completer:
         for tunnel in self._console.hub.state.tunnels.values():
             about = f"{tunnel.target_host}:{tunnel.target_port} on {exposer_name(tunnel.node_id)}  {tunnel.principal}"
             yield Suggestion(str(tunnel.public_port), printable(about))
+        for forward in forwards_of(self._console.hub.state):
+            about = f"{forward.command} on {forward.node_id}  {forward.principal}"
+            yield Suggestion(forward.short_id, printable(about))
 
     def _principals(self) -> Iterator[Suggestion]:
         state = self._console.hub.state

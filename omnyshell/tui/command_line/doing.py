@@ -12,7 +12,7 @@ from omnyshell.errors import ConfigException
 from omnyshell.ids import matches_ref
 from omnyshell.model.admin import LockKind
 from omnyshell.model.grammars import is_login
-from omnyshell.model.live import LiveNode, LiveSession, LiveTunnel
+from omnyshell.model.live import LiveNode, LiveSession
 from omnyshell.model.tunnels import TunnelProtocol
 from omnyshell.options.toml_values import instead_of
 from omnyshell.printable import printable, sentence
@@ -23,11 +23,13 @@ from omnyshell.tui.colours.folder import check_theme
 from omnyshell.tui.command_line.console import Console
 from omnyshell.tui.commands import OTHER_NAMES, Command, places
 from omnyshell.tui.dialogs.tunnel import TunnelSpec, port_number, target_host, target_port
+from omnyshell.tui.forwards import forwards_of
 from omnyshell.tui.keys import Key
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.own.reading import columns_of
 from omnyshell.tui.own.saving import forget_filter, save_columns, save_filter
 from omnyshell.tui.panels.filter import FilterError
+from omnyshell.tui.panels.openings import Opening, opening_id
 from omnyshell.tui.settings import settings_file
 from omnyshell.tui.terminal.opening import OpenSpec
 
@@ -284,8 +286,8 @@ class Doing:
         return self._asking(messages.KillSessions(tuple(_ref(self._session(word)) for word in rest.split())))
 
     def do_close(self, rest: str) -> Prepared:
-        """Close tunnels, after asking."""
-        return self._asking(messages.CloseTunnels(tuple(self._tunnel(word).tunnel_id for word in rest.split())))
+        """Close tunnels and forwards, after asking."""
+        return self._asking(messages.CloseTunnels(tuple(opening_id(self._opening(word)) for word in rest.split())))
 
     def do_tunnel(self, rest: str) -> Prepared:
         """Open a tunnel, or ask where to."""
@@ -304,10 +306,12 @@ class Doing:
         found = [one for one in known if matches_ref(one.session_id, ref)]
         return _the_one(found, f"session '{printable(ref)}'", _instead(ref, [one.short_id for one in known]))
 
-    def _tunnel(self, ref: str) -> LiveTunnel:
-        known = self._console.hub.state.tunnels.values()
-        found = [one for one in known if str(one.public_port) == ref or matches_ref(one.tunnel_id, ref)]
-        return _the_one(found, f"tunnel '{printable(ref)}'", _instead(ref, [str(one.public_port) for one in known]))
+    def _opening(self, ref: str) -> Opening:
+        hub_state = self._console.hub.state
+        tunnels = {str(one.public_port): one for one in hub_state.tunnels.values()}
+        known: list[Opening] = [*tunnels.values(), *forwards_of(hub_state)]
+        found = [tunnels[ref]] if ref in tunnels else [one for one in known if matches_ref(opening_id(one), ref)]
+        return _the_one(found, f"tunnel or forward '{printable(ref)}'", _instead(ref, tunnels))
 
     # The console
 

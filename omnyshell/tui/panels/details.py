@@ -12,6 +12,7 @@ from omnyshell.model.vitals import MachineVitals, SessionProcess
 from omnyshell.security.authorizer import ALLOW_ROLES_LABEL
 from omnyshell.services.client.live.state import HubState
 from omnyshell.tui.formats import exposer_name, meter, milliseconds, size, stamp, tunnel_protocol
+from omnyshell.tui.forwards import forwards_of, sessions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ def of_tunnel(tunnel: LiveTunnel, now: datetime) -> Details:
         ("owner", tunnel.principal),
         ("protocol", tunnel_protocol(tunnel)),
         ("opened", _since(tunnel.created_at, now)),
+        ("comes back", _comes_back(tunnel)),
         ("connections", f"{tunnel.connections} now, {tunnel.connections_total} in all"),
         ("in", f"{size(tunnel.bytes_in)}, {size(tunnel.rate_in)}/s"),
         ("out", f"{size(tunnel.bytes_out)}, {size(tunnel.rate_out)}/s"),
@@ -150,10 +152,27 @@ def of_record(record: AuditRecord) -> Details:
     )
 
 
+def of_forward(forward: LiveSession, now: datetime) -> Details:
+    """What is known of a forward."""
+    return _details(
+        f"Forward {forward.short_id}",
+        *(("leads", part) for part in forward.command.split(", ")),
+        ("node", forward.node_id),
+        ("owner", forward.principal),
+        ("from", forward.address),
+        ("opened", _since(forward.created_at, now)),
+        ("connections", f"{forward.connections} now, {forward.connections_total} in all"),
+        ("in", f"{size(forward.bytes_in)}, {size(forward.rate_in)}/s"),
+        ("out", f"{size(forward.bytes_out)}, {size(forward.rate_out)}/s"),
+        ("id", forward.session_id),
+    )
+
+
 def of_principal(principal: str, state: HubState, now: datetime) -> Details:
     """What is known of a principal: its connections, and how much it has."""
     peers = [peer for peer in state.peers.values() if peer.principal == principal]
-    sessions = sum(session.principal == principal for session in state.sessions.values())
+    sessions = sum(session.principal == principal for session in sessions_of(state))
+    forwards = sum(forward.principal == principal for forward in forwards_of(state))
     tunnels = sum(tunnel.principal == principal for tunnel in state.tunnels.values())
     nodes = [node.node_id for node in state.nodes.values() if node.principal == principal]
     connections = ((peer.role, f"{peer.address}, {_since(peer.connected_at, now)}") for peer in peers)
@@ -161,10 +180,18 @@ def of_principal(principal: str, state: HubState, now: datetime) -> Details:
         f"Principal {principal}",
         ("sessions", str(sessions)),
         ("tunnels", str(tunnels)),
+        ("forwards", str(forwards)),
         ("nodes", ", ".join(nodes)),
         ("connected", f"{len(peers)} times" if peers else "no"),
         *connections,
     )
+
+
+def _comes_back(tunnel: LiveTunnel) -> str:
+    """Say whether it is kept, and what it waits for."""
+    if tunnel.waiting:
+        return f"with {tunnel.node_id}, for which it waits"
+    return "with the hub and its node" if tunnel.persist else ""
 
 
 def labels(found: Mapping[str, str]) -> str:

@@ -29,6 +29,7 @@ from omnyshell.tui.formats import (
     share,
     state_word,
 )
+from omnyshell.tui.forwards import sessions_of
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column, trend_column
@@ -280,7 +281,7 @@ class NodesPanel(Panel[LiveNode]):
         """What there is now. The hub tells admins alone how many sessions a node has: others' own are counted."""
         if not self._counts_sessions:
             return self.state.nodes.values()
-        counted = Counter(session.node_id for session in self.state.sessions.values())
+        counted = Counter(session.node_id for session in sessions_of(self.state))
         nodes = self.state.nodes.values()
         return [replace(node, sessions=counted[node.node_id]) if node.is_online else node for node in nodes]
 

@@ -27,6 +27,7 @@ from omnyshell.tui.formats import (
     size,
     state_word,
 )
+from omnyshell.tui.forwards import sessions_of
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.panels import details
@@ -251,13 +252,14 @@ class SessionsPanel(Panel[LiveSession]):
 
     def items(self) -> Iterable[LiveSession]:
         """What there is now."""
-        return self.state.sessions.values()
+        return sessions_of(self.state)
 
     def sample(self) -> None:
         """Note all rates."""
-        for key, session in self.state.sessions.items():
+        now = {session.key: session for session in self.items()}
+        for key, session in now.items():
             self.trends.note_or_drop(key, _rate(session))
-        self.trends.keep(self.state.sessions)
+        self.trends.keep(now)
 
     def empty_text(self) -> str:
         """What to do if there is no session. Detached ones are shown once their nodes have answered."""

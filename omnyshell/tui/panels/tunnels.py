@@ -1,41 +1,37 @@
-"""The tunnels of the hub."""
+"""The tunnels and forwards."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from itertools import chain
 from typing import ClassVar
 
 from textual.binding import BindingType
 
-from omnyshell.hosts import host_and_port
 from omnyshell.model.live import LiveTunnel, Part
 from omnyshell.tui import messages
-from omnyshell.tui.formats import RATE_FLOOR, Cell, Tone, age, elapsed, exposer_name, rate, tunnel_protocol
+from omnyshell.tui.formats import RATE_FLOOR, Cell, Tone, age, elapsed, exposer_name, rate, state_word
+from omnyshell.tui.forwards import forwards_of
 from omnyshell.tui.keys import Context, bindings, label_of
 from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column, trend_column
 from omnyshell.tui.panels.fields import Number, Quantity, Text
+from omnyshell.tui.panels.openings import (
+    Opening,
+    connections,
+    kind,
+    known,
+    opening_id,
+    place,
+    protocol,
+    rate_of,
+    state,
+    target,
+)
 from omnyshell.tui.panels.panel import Panel
 from omnyshell.tui.rights import Need, why_not
 
 
-def _public(tunnel: LiveTunnel) -> str:
-    return host_and_port(tunnel.public_host, tunnel.public_port)
-
-
-def _target(tunnel: LiveTunnel) -> str:
-    return host_and_port(tunnel.target_host, tunnel.target_port)
-
-
-def _rate(tunnel: LiveTunnel) -> int:
-    return tunnel.rate_in + tunnel.rate_out
-
-
-def _connections(tunnel: LiveTunnel, _now: datetime) -> Cell:
-    return Cell(f"{tunnel.connections}/{tunnel.connections_total}", Tone.ACCENT if tunnel.connections else Tone.DIM)
-
-
-class TunnelsPanel(Panel[LiveTunnel]):
-    """Which ports of the hub lead where."""
+class TunnelsPanel(Panel[Opening]):
+    """Which ports of the hub, and of its clients, lead where."""
 
     PART = Part.TUNNELS
     SEVERAL = frozenset({"close_tunnels"})
@@ -44,20 +40,20 @@ class TunnelsPanel(Panel[LiveTunnel]):
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.TUNNELS, Context.TABLE)
     COLUMNS = (
         Column(
-            "PUBLIC",
-            12,
-            lambda tunnel, _: Cell(_public(tunnel), Tone.STRONG),
-            Text("public", "host and port where it is reached", lambda tunnel, _: _public(tunnel)),
+            "WHERE",
+            14,
+            lambda each, _: Cell(place(each), Tone.STRONG),
+            Text("where", "where it is reached: at the hub, a forward at its client", lambda each, _: place(each)),
             most=30,
             keep=100,
             keep_end=True,
-            sort=lambda tunnel: tunnel.public_port,
+            sort=lambda each: (0, each.public_port, "") if isinstance(each, LiveTunnel) else (1, 0, place(each)),
         ),
         Column(
             "TARGET",
             14,
-            lambda tunnel, _: Cell(_target(tunnel)),
-            Text("target", "host and port where it leads", lambda tunnel, _: _target(tunnel)),
+            lambda each, _: Cell(target(each)),
+            Text("target", "host and port where it leads", lambda each, _: target(each)),
             most=32,
             keep=90,
             keep_end=True,
@@ -65,41 +61,57 @@ class TunnelsPanel(Panel[LiveTunnel]):
         Column(
             "NODE",
             8,
-            lambda tunnel, _: Cell(exposer_name(tunnel.node_id)),
+            lambda each, _: Cell(exposer_name(each.node_id)),
             Text(
                 "node",
                 "the node that it leads through; `(owner)` for its owner's own machine",
-                lambda tunnel, _: exposer_name(tunnel.node_id),
+                lambda each, _: exposer_name(each.node_id),
             ),
             most=28,
             keep=80,
         ),
         Column(
+            "KIND",
+            7,
+            lambda each, _: Cell(kind(each)),
+            Text("kind", "tunnel or forward", lambda each, _: kind(each)),
+            keep=58,
+        ),
+        Column(
             "OWNER",
             8,
-            lambda tunnel, _: Cell(tunnel.principal),
-            Text("principal", "who opened it", lambda tunnel, _: tunnel.principal),
+            lambda each, _: Cell(each.principal),
+            Text("principal", "who opened it", lambda each, _: each.principal),
             most=20,
             keep=50,
         ),
         Column(
             "PROTO",
             8,
-            lambda tunnel, _: Cell(tunnel_protocol(tunnel)),
+            lambda each, _: known(protocol(each)),
             Text(
                 "protocol",
-                "tcp or http, with `+tls` where the hub speaks TLS",
-                lambda tunnel, _: tunnel_protocol(tunnel),
+                "of a tunnel tcp or http, with `+tls` where the hub speaks TLS",
+                lambda each, _: protocol(each),
             ),
-            keep=60,
+            keep=45,
+        ),
+        Column(
+            "STATE",
+            9,
+            state,
+            Text(
+                "state",
+                "open; kept, as it comes back with hub and node; or waiting for its node",
+                lambda each, now: state_word(state(each, now)),
+            ),
+            keep=55,
         ),
         Column(
             "CONN",
             6,
-            _connections,
-            Number(
-                "connections", "how many go through it, shown with those so far", lambda tunnel, _: tunnel.connections
-            ),
+            connections,
+            Number("connections", "how many go through it, shown with those so far", lambda each, _: each.connections),
             keep=70,
             right=True,
             falls=True,
@@ -107,21 +119,21 @@ class TunnelsPanel(Panel[LiveTunnel]):
         Column(
             "RATE",
             7,
-            lambda tunnel, _: rate(_rate(tunnel)),
-            Number("rate", "bytes both ways in a second", lambda tunnel, _: _rate(tunnel), Quantity.SIZE),
+            lambda each, _: rate(rate_of(each)),
+            Number("rate", "bytes both ways in a second", lambda each, _: rate_of(each), Quantity.SIZE),
             keep=65,
             right=True,
             falls=True,
         ),
-        trend_column("how its rate was in the last seconds, ten to forty", _rate, lambda _: RATE_FLOOR, keep=20),
+        trend_column("how its rate was in the last seconds, ten to forty", rate_of, lambda _: RATE_FLOOR, keep=20),
         Column(
             "AGE",
             4,
-            lambda tunnel, now: age(tunnel.created_at, now),
+            lambda each, now: age(each.created_at, now),
             Number(
                 "age",
                 "since it was opened",
-                lambda tunnel, now: elapsed(tunnel.created_at, now),
+                lambda each, now: elapsed(each.created_at, now),
                 Quantity.TIME,
                 dates=True,
             ),
@@ -130,35 +142,41 @@ class TunnelsPanel(Panel[LiveTunnel]):
         ),
     )
 
-    def key_of(self, item: LiveTunnel) -> str:
+    def version(self) -> int:
+        """A number that increases with each change of what is shown."""
+        return super().version() + self.state.version(Part.SESSIONS)
+
+    def key_of(self, item: Opening) -> str:
         """What identifies an item."""
         return item.key
 
-    def items(self) -> Iterable[LiveTunnel]:
+    def items(self) -> Iterable[Opening]:
         """What there is now."""
-        return self.state.tunnels.values()
+        return chain(self.state.tunnels.values(), forwards_of(self.state))
 
     def sample(self) -> None:
         """Note all rates."""
-        for key, tunnel in self.state.tunnels.items():
-            self.trends.note_or_drop(key, _rate(tunnel))
-        self.trends.keep(self.state.tunnels)
+        now = {each.key: each for each in self.items()}
+        for key, each in now.items():
+            self.trends.note_or_drop(key, rate_of(each))
+        self.trends.keep(now)
 
     def empty_text(self) -> str:
-        """What to do where there is no tunnel."""
+        """What to do where there is none."""
         why = why_not(Need.EXPOSE_ANYWHERE, None, self.state)
         key = label_of(Context.TUNNELS, "open-tunnel")
-        return f"No tunnels. {why or f'Press {key} to open one.'}"
+        return f"No tunnels and no forwards. {why or f'Press {key} to open a tunnel.'}"
 
-    def describe(self, item: LiveTunnel) -> details.Details:
-        """All that is known of a tunnel."""
-        return details.of_tunnel(item, self._clock.now())
+    def describe(self, item: Opening) -> details.Details:
+        """All that is known of it."""
+        now = self._clock.now()
+        return details.of_tunnel(item, now) if isinstance(item, LiveTunnel) else details.of_forward(item, now)
 
-    def identify(self, item: LiveTunnel) -> tuple[str, str]:
+    def identify(self, item: Opening) -> tuple[str, str]:
         """What one copies first."""
-        return "TUNNEL", item.tunnel_id
+        return kind(item).upper(), opening_id(item)
 
-    def open(self, item: LiveTunnel) -> None:  # noqa: ARG002 - the row is the one that details are shown of
+    def open(self, item: Opening) -> None:  # noqa: ARG002 - the row is the one that details are shown of
         """Show what is known of it."""
         self.post_message(messages.ShowDetails())
 
@@ -168,4 +186,4 @@ class TunnelsPanel(Panel[LiveTunnel]):
 
     def action_close_tunnels(self) -> None:
         """Close all that is selected."""
-        self.post_message(messages.CloseTunnels(tuple(tunnel.tunnel_id for tunnel in self.allowed("close_tunnels"))))
+        self.post_message(messages.CloseTunnels(tuple(map(opening_id, self.allowed("close_tunnels")))))

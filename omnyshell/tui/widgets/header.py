@@ -13,6 +13,7 @@ from omnyshell.model.live import Part
 from omnyshell.printable import printable
 from omnyshell.services.client.live.state import HubState, Link
 from omnyshell.tui.formats import LEVELS, RATE_FLOOR, milliseconds, size, spark
+from omnyshell.tui.forwards import sessions_of
 
 
 class History:
@@ -106,7 +107,8 @@ class HubHeader(Widget):
         if state.metrics is not None:
             words.append((f"{self._relayed.bars()} {size(self._relayed.last)}/s", "$bar-accent"))
         online = sum(node.is_online for node in state.nodes.values())
-        counts = ((online, "node"), (len(state.sessions), "session"), (len(state.tunnels), "tunnel"))
+        sessions = sum(1 for _ in sessions_of(state))
+        counts = ((online, "node"), (sessions, "session"), (len(state.tunnels), "tunnel"))
         words.append((" ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts), "$bar-muted"))
         return words
 

@@ -1,17 +1,23 @@
 """What the console does to sessions and tunnels, over a real hub and node."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from support.console_over_hub import complaint, console, enrolled, fill
 from support.deadline import DEADLINE
+from support.overview import text_of
 from support.stack import Certificates, until
 from textual.command import CommandList, CommandPalette
 
+from omnyshell.errors import OmnyShellException
 from omnyshell.model.sessions import PtySpec, SessionMode, SessionState
+from omnyshell.model.targets import Target
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
+from omnyshell.services.client.forwarding.forwarder import Forwarder
+from omnyshell.services.client.forwarding.places import Forward, Place
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog
@@ -101,6 +107,35 @@ async def test_a_tunnel_is_opened_and_closed(certificates: Certificates, tmp_pat
         await pilot.press("tab", "enter")
         await until(lambda: not app.hub.state.tunnels)
         assert not await client.list_tunnels()
+
+
+@pytest.mark.parametrize("is_mine", [True, False])
+async def test_a_forward_is_shown_with_its_connections_and_closed(
+    certificates: Certificates, tmp_path: Path, *, is_mine: bool
+) -> None:
+    async with console(certificates, tmp_path) as (app, pilot, client), AsyncExitStack() as stack:
+        owner = client
+        if not is_mine:
+            login = await enrolled(app, "ops", "admin")
+            owner = await stack.enter_async_context(OmnyShellClient(ClientConfig(access=login)))
+        target = await stack.enter_async_context(await asyncio.start_server(lambda *_: None, "127.0.0.1", 0))
+        to = Forward(Place("127.0.0.1", 0), Target("localhost", target.sockets[0].getsockname()[1]))
+        forwarder = await stack.enter_async_context(Forwarder(owner, "n1", [to]))
+        serving = asyncio.create_task(forwarder.serve())
+        await pilot.press("3")
+        await until(lambda: app.overview.tunnels.rows.shown)
+        assert not app.overview.sessions.rows.shown
+        _, writer = await asyncio.open_connection("127.0.0.1", forwarder.listening[0][0].port)
+        await until(lambda: [row.connections for row in app.overview.tunnels.rows.shown] == [1])
+        await pilot.press("x")
+        await until(lambda: isinstance(app.screen, Question))
+        assert "Close this forward?" in text_of(app)
+        await pilot.press("tab", "enter")
+        with pytest.raises(OmnyShellException):
+            async with asyncio.timeout(DEADLINE):
+                await serving
+        await until(lambda: not app.overview.tunnels.rows.shown)
+        writer.close()
 
 
 async def test_the_palette_finds_actions_nodes_and_is_kept_from_terminals(

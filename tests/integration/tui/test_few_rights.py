@@ -187,7 +187,7 @@ async def test_panels_say_that_they_are_not_shown() -> None:
         texts = [panel.empty_text() for panel in panels]
         assert texts == [
             "There is no node that you may use. An admin of this hub gives rights on nodes.",
-            f"No tunnels. You may not open public ports anywhere: {opening}",
+            f"No tunnels and no forwards. You may not open public ports anywhere: {opening}",
             "No records of yours yet. Those of others are shown to admins alone.",
         ]
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from support.console import NOW, a_day_at_work, console, delta, node, record, say, session, snapshot, tunnel
 from support.overview import caught, filtered, settled, text_of, toasts
 from support.pictures import check_picture
@@ -49,7 +50,7 @@ async def test_nothing_yet() -> None:
         shown = text_of(app)
         assert "No nodes yet." in shown
         assert "No sessions." in shown
-        assert "No tunnels." in shown
+        assert "No tunnels and no forwards." in shown
         await check_picture(app, "overview-empty")
         for panel in "123":
             for key in ("y", "space", "x", "enter"):
@@ -345,13 +346,30 @@ async def test_rows_headings_and_marks_can_be_clicked() -> None:
         assert len(pages) == 1
 
 
+async def test_tunnels_and_forwards_are_one_panel() -> None:
+    """What waits for its node, and what a forward has carried, is seen at a glance."""
+    snapshot = a_day_at_work()
+    tunnels = (*snapshot.tunnels, tunnel(20_009, node_id="web-10", persist=True, waiting=True))
+    async with console(replace(snapshot, tunnels=tunnels)) as (app, pilot):
+        await pilot.press("3", "z", "d", "end")
+        await settled(pilot)
+        shown = text_of(app)
+        assert "3 Tunnels · 5" in shown
+        assert "Forward 00000009" in shown
+        assert "2 now, 31 in all" in shown
+        await check_picture(app, "overview-tunnels-120x40")
+        await pilot.press("/", *"kind:forward", "enter")
+        await settled(pilot)
+        assert "1 of 5" in text_of(app)
+
+
 async def test_zoom_and_details() -> None:
     async with console(a_day_at_work()) as (app, pilot):
         await pilot.press("2", "z", "d")
         await settled(pilot)
         shown = text_of(app)
         assert "Session 00000004" in shown
-        assert "3 Tunnels 3" in shown
+        assert "3 Tunnels 4" in shown
         await check_picture(app, "overview-zoomed-with-details")
         await pilot.press("down")
         await settled(pilot)

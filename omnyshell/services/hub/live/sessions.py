@@ -18,6 +18,7 @@ from omnyshell.services.hub.ground.event_bus import KillEvent, SessionEvent, Wat
 from omnyshell.services.hub.live.away import AwaySessions
 from omnyshell.services.hub.live.rates import Rates
 from omnyshell.services.hub.live.text import clean
+from omnyshell.services.hub.sessions.route import RouteCounters
 
 LONGEST_ID = 128
 MAX_OF_NODE = 1_000
@@ -30,14 +31,14 @@ Mark = Callable[[Part, str, str, LiveSession | None], None]
 """Called with a part, the key and owner of the changed item, and the item's final state if it has ended."""
 
 
-Carried = Callable[[str], tuple[int, int] | None]
-"""Returns how many bytes a route has relayed, in and out; None once it is gone."""
+Carried = Callable[[str], RouteCounters | None]
+"""Returns how much a route has relayed; None once it is gone."""
 
 
 class SessionEntry:
     """One session. `route_id` is the id of its route; empty while the session is detached."""
 
-    __slots__ = ("_carried", "_rates", "end_reason", "item", "route_id", "since", "watchers")
+    __slots__ = ("_carried", "_connections", "_rates", "end_reason", "item", "route_id", "since", "watchers")
 
     def __init__(self, item: LiveSession, since: float, carried: Carried, route_id: str = "") -> None:
         self.item = item
@@ -55,6 +56,7 @@ class SessionEntry:
 
         self._carried = carried
         self._rates = Rates(item.bytes_in, item.bytes_out)
+        self._connections = item.connections, item.connections_total
 
     @property
     def node_id(self) -> str:
@@ -74,7 +76,10 @@ class SessionEntry:
     def sample(self, seconds: float) -> bool:
         """Compute the rates of the last `seconds`; returns whether any counter changed."""
         counted = self._carried(self.route_id)
-        return counted is not None and self._rates.sample(*counted, seconds)
+        if counted is None:
+            return False
+        had, self._connections = self._connections, (counted.connections, counted.connections_total)
+        return self._rates.sample(counted.bytes_in, counted.bytes_out, seconds) or had != self._connections
 
     def watch(self, session_ref: str, watcher: str, *, is_watching: bool) -> bool:
         """Note that a principal looks at it, or does so no more; return whether that is news."""
@@ -86,7 +91,7 @@ class SessionEntry:
         """The present state of the session."""
         item, counted = self.item, self._carried(self.route_id)
         if counted is not None:
-            item.bytes_in, item.bytes_out = counted
+            item.bytes_in, item.bytes_out, item.connections, item.connections_total = counted
             item.rate_in, item.rate_out = self._rates.rate_in, self._rates.rate_out
         return item
 
@@ -100,6 +105,8 @@ class SessionEntry:
             bytes_out=item.bytes_out,
             rate_in=item.rate_in,
             rate_out=item.rate_out,
+            connections=item.connections,
+            connections_total=item.connections_total,
         )
 
 

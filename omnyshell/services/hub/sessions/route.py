@@ -7,6 +7,7 @@ import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from omnyshell.model.live import LiveSession
 from omnyshell.model.sessions import SessionMode, SessionState
@@ -39,6 +40,15 @@ class Session:
     """The command, for display."""
 
     state: SessionState = SessionState.OPENING
+
+
+class RouteCounters(NamedTuple):
+    """What was relayed, of a forward by its connections; and how many of these there are, and were."""
+
+    bytes_in: int
+    bytes_out: int
+    connections: int = 0
+    connections_total: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -146,6 +156,11 @@ class SessionRoute:
         return bytes_in, self.bytes_out + sum(each.bytes_out for each in self.connections)
 
     @property
+    def counters(self) -> RouteCounters:
+        """Its counters."""
+        return RouteCounters(*self.carried, len(self.connections), self.connected)
+
+    @property
     def is_connection(self) -> bool:
         """Whether it is one connection of a forward that goes on, so that no list shows it by itself."""
         return self.forward is not None
@@ -195,7 +210,7 @@ class SessionRoute:
 
     def describe(self) -> LiveSession:
         """The session as a value."""
-        session, (bytes_in, bytes_out) = self.session, self.carried
+        session, counted = self.session, self.counters
         return LiveSession(
             session_id=session.id,
             node_id=session.node_id,
@@ -206,8 +221,10 @@ class SessionRoute:
             address=self.client.address,
             command=session.command,
             resumed=self.is_resume,
-            bytes_in=bytes_in,
-            bytes_out=bytes_out,
+            bytes_in=counted.bytes_in,
+            bytes_out=counted.bytes_out,
+            connections=counted.connections,
+            connections_total=counted.connections_total,
             user=self.as_user,
             taken_by=self.client.principal.id if self.is_others else "",
         )

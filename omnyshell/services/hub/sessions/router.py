@@ -7,7 +7,7 @@ from omnyshell.ids import matches_ref
 from omnyshell.protocol.messages import SessionOpen
 from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.sessions.relay import ClientEnd, NodeEnd
-from omnyshell.services.hub.sessions.route import SessionRoute
+from omnyshell.services.hub.sessions.route import RouteCounters, SessionRoute
 
 _Place = tuple[str, str, bool]
 """A principal, a node's id, and whether forwards are meant."""
@@ -44,10 +44,10 @@ class SessionRouter:
         for place in _places(route):
             self._held[place] = self._held.get(place, 0) + 1
 
-    def carried(self, route_id: str) -> tuple[int, int] | None:
-        """Return how many bytes a route has relayed, in and out; None once it is removed."""
+    def carried(self, route_id: str) -> RouteCounters | None:
+        """Return how much a route has relayed; None once it is removed."""
         route = self._by_id.get(route_id)
-        return route.carried if route is not None else None
+        return route.counters if route is not None else None
 
     def is_carried(self, route: SessionRoute) -> bool:
         """Tell whether a route is still there."""

@@ -15,7 +15,7 @@ from omnyshell.protocol.extensions import SESSION_USAGE
 from omnyshell.services.hub.ground.event_bus import KillEvent, SessionEvent
 from omnyshell.services.hub.live.sessions import AWAY_AT_MOST, LONGEST_ID, LiveSessions
 from omnyshell.services.hub.live.viewer import Viewer
-from omnyshell.services.hub.sessions.route import Session, SessionRoute
+from omnyshell.services.hub.sessions.route import RouteCounters, Session, SessionRoute
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -49,9 +49,9 @@ class Hub:
         self.is_connected = True
         self.live = LiveSessions(self._mark, self.clock, self._carried, lambda _: keeps, lambda _: self.is_connected)
 
-    def _carried(self, route_id: str) -> tuple[int, int] | None:
+    def _carried(self, route_id: str) -> RouteCounters | None:
         route = self.routes.get(route_id)
-        return (route.bytes_in, route.bytes_out) if route is not None else None
+        return route.counters if route is not None else None
 
     def _mark(self, part: Part, key: str, owner: str, final: LiveSession | None) -> None:
         assert part is Part.SESSIONS

@@ -46,6 +46,7 @@ class SessionOpenings:
             channels=connection.channels,
             resumes=self._resumes,
             forward=request.forward,
+            shown=request.command if request.mode is SessionMode.FORWARD else None,
         )
         return self._asked(session, request, connection)
 

@@ -80,12 +80,13 @@ class RemoteSession:
         resumes_ref: str | None = None,
         owner: str = "",
         forward: str | None = None,
+        shown: str | None = None,
     ) -> None:
         """Open the session's first channel, among `channels`; the caller sends the request on it.
 
         `resumes` is called when hub or node is lost; it returns whether the session will be resumed. `resumes_ref` is
         the reference of a session to resume, no other is taken; `owner` is whose it is, if not the client's. `forward`
-        is the id of the permission under which it is a connection.
+        is the id of the permission under which it is a connection, `shown` what a permission says of itself in lists.
         """
         loop = asyncio.get_running_loop()
         self.id, self.node_id, self.owner = "", node_id, owner
@@ -115,7 +116,7 @@ class RemoteSession:
         self._resumes = resumes
         self._size = size
         self._resumes_ref = resumes_ref
-        self._forward = forward
+        self._forward, self._shown = forward, shown
         self._ended: asyncio.Future[ExitStatus] = loop.create_future()
         self._closing: asyncio.TimerHandle | None = None
         self._unread = UnreadOutput()
@@ -271,6 +272,7 @@ class RemoteSession:
             resume_session_id=self.id,
             owner=self.owner or None,
             forward=self._forward,
+            command=self._shown,
             output_offset=self._received if exactly else None,
             repaint=exactly and self.repaints,
         )

@@ -352,9 +352,33 @@ async def test_connections_go_on_over_a_restart_of_the_hub(certificates: Certifi
             async with OmnyShellHub(hub_config(certificates, state_dir=tmp_path / "hub", port=port)):
                 assert await within(reader.readexactly(10)) == b"MEANWHILE "
                 assert await within(late) == b"LATE"
+                (listed,) = await client.forwards.list()
+                assert listed.places.endswith(f" -> {to}")
                 writer.write_eof()
                 assert await within(reader.read()) == b""
                 writer.close()
+
+
+async def test_a_connection_does_not_wait_for_ever_for_what_is_lost(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "AWAY_TIMEOUT", 0.05)
+    hub = OmnyShellHub(hub_config(certificates))
+    await hub.start()
+    patient = ClientConfig(access=access(certificates, hub.port, "admin"), reconnect_timeout=math.inf)
+    async with (
+        target(shout) as to,
+        running_node(certificates, hub.port, tmp_path),
+        OmnyShellClient(patient) as client,
+        forwarding(client, to) as port,
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"x")
+        await within(reader.readexactly(1))
+        await hub.stop()
+        with pytest.raises(ConnectionResetError):
+            await within(reader.read())
+        writer.close()
 
 
 async def test_a_restarted_node_is_asked_again(certificates: Certificates, tmp_path: Path) -> None:

@@ -12,11 +12,16 @@ from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.limits import BULK_PAYLOAD, KIB
 from omnyshell.services.client.forwarding.socks import SUCCEEDED, SocksRefusal, SocksRequest, reply, reply_to
 from omnyshell.services.client.session import RemoteSession
+from omnyshell.services.client.states import LinkState
 from omnyshell.transport.tcp_stream import TcpStream
 from omnyshell.transport.written_together import together
 
 GREETING_TIMEOUT = 30.0
 """Seconds in which a client of SOCKS has to say what it wants."""
+
+AWAY_TIMEOUT = 90.0
+"""Seconds for which a connection waits for a hub or node that is lost: nodes keep theirs for 60, unless told otherwise
+(`--exec-timeout`)."""
 
 MOST_EARLY = 16 * KIB
 """Bytes that are taken before a connection is asked for: they go with the request."""
@@ -71,7 +76,7 @@ class LocalConnection:
         self._taken = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._late: asyncio.TimerHandle | None = None
-        """Ends a client of SOCKS that does not say what it wants."""
+        """Ends a client of SOCKS that does not say what it wants, or what waits for a node that does not come back."""
 
         self.stream = TcpStream(self)
 
@@ -130,7 +135,7 @@ class LocalConnection:
     def stream_lost(self, _error: Exception | None) -> None:
         """Leave the target: nobody is there any more."""
         self._members.discard(self)
-        self._is_told()
+        self._call_off()
         self._taken.set()
         if self._session is not None:
             self._session.close()
@@ -156,13 +161,13 @@ class LocalConnection:
         if answer:
             self._write(answer)
         if self._socks.target is not None:
-            self._is_told()
+            self._call_off()
             self._early = self._socks.rest
             self._target = self._socks.target
             self._start(self._carry(self._target))
 
-    def _is_told(self) -> None:
-        """Wait no longer for what a client of SOCKS wants."""
+    def _call_off(self) -> None:
+        """Wait no longer for what there is now."""
         if self._late is not None:
             self._late.cancel()
             self._late = None
@@ -198,6 +203,7 @@ class LocalConnection:
         if self._socks is not None:
             self._write(reply(SUCCEEDED))
         self._is_answered = True
+        session.on_state = self._state_changed
         has_finished = False
         with suppress(OmnyShellException):
             async for chunk in session:
@@ -205,6 +211,11 @@ class LocalConnection:
                 await self._until_taken()
             has_finished = (await session.wait()).code == FINISHED
         self.stream.close(reset=not has_finished)
+
+    def _state_changed(self, state: LinkState) -> None:
+        self._call_off()
+        if state is LinkState.RECONNECTING and self._session is not None:
+            self._late = asyncio.get_running_loop().call_later(AWAY_TIMEOUT, self._session.close)
 
     def _take_at_once(self, stream: DataOpcode, data: memoryview) -> int:
         if self._untaken or not self._is_answered:

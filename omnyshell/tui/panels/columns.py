@@ -7,8 +7,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from rich.cells import cell_len
 
-from omnyshell.tui.formats import Cell
-from omnyshell.tui.panels.fields import FilterField, natural
+from omnyshell.tui.formats import Cell, age, elapsed, rate
+from omnyshell.tui.panels.fields import FilterField, Number, Quantity, natural
 
 T = TypeVar("T")
 
@@ -88,6 +88,20 @@ def trend_column(about: str, value: Callable[[T], float | None], floor: Callable
         trend=floor,
         about=about,
     )
+
+
+def age_column(created_at: Callable[[T], datetime], keep: int) -> Column[T]:
+    """Return the column of how long ago something was opened."""
+    field: Number[T] = Number(
+        "age", "since it was opened", lambda item, now: elapsed(created_at(item), now), Quantity.TIME, dates=True
+    )
+    return Column("AGE", 4, lambda item, now: age(created_at(item), now), field, keep=keep, right=True)
+
+
+def rate_column(about: str, value: Callable[[T], int], keep: int) -> Column[T]:
+    """Return the column of bytes in a second."""
+    field: Number[T] = Number("rate", about, lambda item, _: value(item), Quantity.SIZE)
+    return Column("RATE", 7, lambda item, _: rate(value(item)), field, keep=keep, right=True, falls=True)
 
 
 class Placed(NamedTuple):

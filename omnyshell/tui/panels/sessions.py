@@ -18,11 +18,8 @@ from omnyshell.tui.formats import (
     RATE_FLOOR,
     Cell,
     Tone,
-    age,
     duration,
-    elapsed,
     left,
-    rate,
     remaining,
     size,
     state_word,
@@ -31,7 +28,7 @@ from omnyshell.tui.forwards import sessions_of
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.panels import details
-from omnyshell.tui.panels.columns import Column, trend_column
+from omnyshell.tui.panels.columns import Column, age_column, rate_column, trend_column
 from omnyshell.tui.panels.fields import Number, Quantity, Text, natural
 from omnyshell.tui.panels.panel import Panel
 from omnyshell.tui.rights import Need, ref_of, why_nowhere
@@ -152,20 +149,7 @@ class SessionsPanel(Panel[LiveSession]):
             keep=40,
             keep_end=True,
         ),
-        Column(
-            "AGE",
-            4,
-            lambda session, now: age(session.created_at, now),
-            Number(
-                "age",
-                "since it was opened",
-                lambda session, now: elapsed(session.created_at, now),
-                Quantity.TIME,
-                dates=True,
-            ),
-            keep=60,
-            right=True,
-        ),
+        age_column(lambda session: session.created_at, keep=60),
         Column(
             "ENDS",
             4,
@@ -179,15 +163,7 @@ class SessionsPanel(Panel[LiveSession]):
             keep=35,
             right=True,
         ),
-        Column(
-            "RATE",
-            7,
-            lambda session, _: rate(_rate(session)),
-            Number("rate", "input and output in a second", lambda session, _: _rate(session), Quantity.SIZE),
-            keep=50,
-            right=True,
-            falls=True,
-        ),
+        rate_column("input and output in a second", _rate, keep=50),
         Column(
             "MEMORY",
             6,

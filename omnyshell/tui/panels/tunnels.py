@@ -8,12 +8,12 @@ from textual.binding import BindingType
 
 from omnyshell.model.live import LiveTunnel, Part
 from omnyshell.tui import messages
-from omnyshell.tui.formats import RATE_FLOOR, Cell, Tone, age, elapsed, exposer_name, rate, state_word
+from omnyshell.tui.formats import RATE_FLOOR, Cell, Tone, exposer_name, state_word
 from omnyshell.tui.forwards import forwards_of
 from omnyshell.tui.keys import Context, bindings, label_of
 from omnyshell.tui.panels import details
-from omnyshell.tui.panels.columns import Column, trend_column
-from omnyshell.tui.panels.fields import Number, Quantity, Text
+from omnyshell.tui.panels.columns import Column, age_column, rate_column, trend_column
+from omnyshell.tui.panels.fields import Number, Text
 from omnyshell.tui.panels.openings import (
     Opening,
     connections,
@@ -116,30 +116,9 @@ class TunnelsPanel(Panel[Opening]):
             right=True,
             falls=True,
         ),
-        Column(
-            "RATE",
-            7,
-            lambda each, _: rate(rate_of(each)),
-            Number("rate", "bytes both ways in a second", lambda each, _: rate_of(each), Quantity.SIZE),
-            keep=65,
-            right=True,
-            falls=True,
-        ),
+        rate_column("bytes both ways in a second", rate_of, keep=65),
         trend_column("how its rate was in the last seconds, ten to forty", rate_of, lambda _: RATE_FLOOR, keep=20),
-        Column(
-            "AGE",
-            4,
-            lambda each, now: age(each.created_at, now),
-            Number(
-                "age",
-                "since it was opened",
-                lambda each, now: elapsed(each.created_at, now),
-                Quantity.TIME,
-                dates=True,
-            ),
-            keep=30,
-            right=True,
-        ),
+        age_column(lambda each: each.created_at, keep=30),
     )
 
     def version(self) -> int:

@@ -1,7 +1,7 @@
 """What the console does to sessions and tunnels, over a real hub and node."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -118,7 +118,13 @@ async def test_a_forward_is_shown_with_its_connections_and_closed(
         if not is_mine:
             login = await enrolled(app, "ops", "admin")
             owner = await stack.enter_async_context(OmnyShellClient(ClientConfig(access=login)))
-        target = await stack.enter_async_context(await asyncio.start_server(lambda *_: None, "127.0.0.1", 0))
+
+        async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(ConnectionError):
+                await reader.read()
+            writer.close()
+
+        target = await stack.enter_async_context(await asyncio.start_server(hold, "127.0.0.1", 0))
         to = Forward(Place("127.0.0.1", 0), Target("localhost", target.sockets[0].getsockname()[1]))
         forwarder = await stack.enter_async_context(Forwarder(owner, "n1", [to]))
         serving = asyncio.create_task(forwarder.serve())

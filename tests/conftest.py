@@ -101,6 +101,18 @@ def _hold_of_nothing(_value: None) -> None:
     """Hold."""
 
 
+@given(strategies.text(max_size=1))
+def _write_down_characters(_value: str) -> None:
+    """Have Hypothesis keep on disk which characters there are: it takes seconds, in the first run of a checkout."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Do once what each worker would do alone, while they collect."""
+    if session.config.pluginmanager.has_plugin("dsession"):
+        _write_down_characters()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave what is short to the end."""

@@ -34,7 +34,14 @@ from omnyshell import (
 from omnyshell.model.tunnels import PortRange
 from omnyshell.services.hub.audit.store import AuditStore
 from omnyshell.services.hub.ground.watched_files import WatchedFiles
+from omnyshell.transport import link
 from omnyshell.transport.tls import leaf_of_chain
+
+
+@pytest.fixture(autouse=True)
+def _short_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for a page reads to the end of the connection, which comes when the hub has lingered."""
+    monkeypatch.setattr(link, "LINGER", 0.02)
 
 
 async def http(certificates: Certificates, port: int, request: str) -> tuple[int, dict[str, str], str]:

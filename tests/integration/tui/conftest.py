@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.cheaper_consoles import cheaper_consoles
+from textual.notifications import Notification
 
 from omnyshell.tui import notices
 
@@ -24,6 +25,7 @@ def _one_place_and_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
     # However long keys take on a busy machine, what they had told is there when a test looks.
     monkeypatch.setattr(notices, "SEEN_AFTER", math.inf)
+    monkeypatch.setattr(Notification, "has_expired", False)
     yield
     monkeypatch.undo()
     time.tzset()

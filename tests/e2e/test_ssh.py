@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.deadline import DEADLINE
+from support.engine import free_ports
 from support.system import System, running, until
 
 from omnyshell.services.node.ssh import launcher
@@ -161,6 +162,31 @@ def test_a_target_is_reached_by_w(ssh: Ssh) -> None:
             assert connection.recv(5) == b"hello"
             connection.sendall(b"well")
         assert done.result().stdout == b"well"
+
+
+def test_a_script_on_stdin_runs_beside_forwards_in_each_direction(ssh: Ssh, tmp_path: Path) -> None:
+    """As editors call ssh, to start a server there and to reach it."""
+    (proxy,) = free_ports(1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(DEADLINE)
+        target = f"127.0.0.1:{server.getsockname()[1]}"
+        ways = [tmp_path / "local", tmp_path / "remote"]
+        forwards = ["-L", f"{ways[0]}:{target}", "-R", f"{ways[1]}:{target}", "-D", f"127.0.0.1:{proxy}"]
+        editor = ssh.start("-T", "-o", "ExitOnForwardFailure=yes", *forwards, "n1.omny", "bash")
+        assert editor.stdin is not None
+        assert editor.stdout is not None
+        editor.stdin.write(b"echo ready\n")
+        editor.stdin.flush()
+        assert editor.stdout.readline() == b"ready\n"
+        for way in ways:
+            with socket.socket(socket.AF_UNIX) as near:
+                near.settimeout(DEADLINE)
+                near.connect(str(way))
+                with server.accept()[0] as far:
+                    far.sendall(b"there")
+                    assert near.recv(5) == b"there"
+        said = editor.communicate(b"exit 3\n", timeout=DEADLINE)
+        assert (editor.returncode, said) == (3, (b"", b""))
 
 
 def test_what_runs_ends_with_a_client_that_is_lost(ssh: Ssh) -> None:

@@ -37,6 +37,8 @@ COMPLETIONS: dict[str, set[str]] = {
     "nodes li": {"list"},
     "completion ": {"bash", "zsh", "fish"},
     "cert show hub": {"hub.pem"},
+    "cp ": {"hub.pem", "n1:"},
+    "cp hub.pem n": {"n1:"},
 }
 """What is typed, and what is offered then."""
 

@@ -40,9 +40,11 @@ RAW = ("exec", "connect", "run", "sessions resume", "forward")
 
 
 def asks_a_hub(command: Command) -> bool:
-    """A node is no command that ends; those of ssh need a node that proves its keys (`test_ssh_session.py`)."""
+    """A node is no command that ends; those of ssh need a node that proves its keys (`test_ssh_session.py`), and a copy
+    one that speaks SFTP (`integration/files/test_false_nodes.py`)."""
     names = {option.name for option in command.options}
-    return {option.name for option in ACCESS} <= names and command.name not in ("node start", "ssh-config", "ssh-proxy")
+    others = ("node start", "ssh-config", "ssh-proxy", "cp")
+    return {option.name for option in ACCESS} <= names and command.name not in others
 
 
 ASKING = [command for command in COMMANDS if asks_a_hub(command)]

@@ -119,7 +119,8 @@ class Line(Quiet):
 
     async def _draw(self, progress: Progress) -> None:
         while True:
-            _write(_CLEAR + self._line(progress))
+            if progress.files_found:
+                _write(_CLEAR + self._line(progress))
             await asyncio.sleep(PERIOD)
 
     def _line(self, progress: Progress) -> str:

@@ -57,6 +57,15 @@ _NODE_IDS, _PLACES, _USER_NAMES = "_omnyshell_nodes", "_omnyshell_places", "_omn
 _BY_FUNCTION = {_NODE_IDS: _NODES, _PLACES: f"{_NODES}; {_USERS_AT_NODES}", _USER_NAMES: _USERS}
 """The shell commands that print names wherever they are asked for, by the functions that are called."""
 
+_SPOTS = "_omnyshell_spots"
+_AT_NODES = f"{_NODES} | awk '{{ print $0 \":\" }}'"
+_SPOT_FUNCTIONS = {
+    "bash": f'{_SPOTS}() {{ compgen -f -- "$1"; compgen -W "$({_AT_NODES})" -- "$1"; }}',
+    "zsh": f"{_SPOTS}() {{ _files; compadd -S '' -- $({_AT_NODES}) }}",
+    "fish": f"function {_SPOTS}; __fish_complete_path (commandline -ct); {_AT_NODES}; end",
+}
+"""Files of this machine, and what those of nodes begin with."""
+
 
 def completion(options: argparse.Namespace) -> int:
     """Print the script for one shell."""
@@ -98,6 +107,8 @@ def _add_command(parsers: Any, word: str, command: Command) -> None:
         following = arguments[arguments.index(option.name) + 1 :][:1] if option.optional else []
         if option.name == NODE.name or following == [NODE.name]:
             action.complete = _calling(_PLACES if AS_USER in command.options else _NODE_IDS)
+        elif command.words == ("cp",) and option.is_argument:
+            action.complete = _calling(_SPOTS)
         elif (option.name, option.short) == (AS_USER.name, AS_USER.short):
             action.complete = _calling(_USER_NAMES)
         elif option.name == _NAME and command.name in _BY_KIND:
@@ -118,7 +129,8 @@ def _functions(shell: str) -> str:
     For commands with kinds, the previous word is the kind.
     """
     by_kind = [_BY_WORD[shell](_function_of(command), runs) for command, runs in _BY_KIND.items()]
-    return "\n".join((*(_ALWAYS[shell](name, run) for name, run in _BY_FUNCTION.items()), *by_kind))
+    always = [_ALWAYS[shell](name, run) for name, run in _BY_FUNCTION.items()]
+    return "\n".join((*always, _SPOT_FUNCTIONS[shell], *by_kind))
 
 
 def _bash(name: str, run: str) -> str:

@@ -8,7 +8,18 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-from omnyshell.services.client.files.ports import BLOCK, PERMISSIONS, ZEROS, Entry, Folder, Kind, Partial, Source
+from omnyshell.services.client.files.ports import (
+    BLOCK,
+    PERMISSIONS,
+    ZEROS,
+    Bytes,
+    Entry,
+    Folder,
+    Kind,
+    Partial,
+    Source,
+    is_hole,
+)
 from omnyshell.services.client.files.problems import FileException, Trouble, of_system
 
 NAMES_AT_ONCE = 512
@@ -184,7 +195,7 @@ class _Hashed:
         if offset < self._summed:
             self._sum, self._summed = hashlib.sha256(), 0
 
-    def _passed(self, offset: int, data: bytes) -> None:
+    def _passed(self, offset: int, data: Bytes) -> None:
         """Count bytes that were read or written, if they follow what was counted."""
         if offset == self._summed:
             self._sum.update(data)
@@ -211,7 +222,7 @@ class LocalSource(_Hashed):
             os.close(fd)
             raise
 
-    async def blocks(self, start: int) -> AsyncIterator[tuple[int, bytes]]:
+    async def blocks(self, start: int) -> AsyncIterator[tuple[int, Bytes]]:
         """See `Source.blocks`. Holes are not read."""
         offset, size = start, self.entry.size
         self._forget_behind(start)
@@ -253,7 +264,7 @@ class LocalPartial(_Hashed):
         self.size = offset
         self._forget_behind(offset)
 
-    async def write(self, offset: int, data: bytes) -> None:
+    async def write(self, offset: int, data: Bytes) -> None:
         """See `Partial.write`."""
         await self._files.run(lambda: self._write(offset, data))
 
@@ -261,9 +272,9 @@ class LocalPartial(_Hashed):
         """See `Partial.finish`."""
         await self._files.run(lambda: self._finish(entry, keep_times=keep_times, sync=sync))
 
-    def _write(self, offset: int, data: bytes) -> None:
+    def _write(self, offset: int, data: Bytes) -> None:
         self._passed(offset, data)
-        if len(data) == BLOCK and data == ZEROS:
+        if is_hole(data):
             return
         view = memoryview(data)
         while view:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from enum import Enum, auto
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 BLOCK = 255 * 1024
 """Bytes that are read or written at once: a write of 256 KiB is too long for OpenSSH's server."""
@@ -18,7 +18,7 @@ LONGEST_PATH = 4096
 PERMISSIONS = 0o777
 """The bits of a mode that are copied: no file becomes one that runs as its owner."""
 
-T = TypeVar("T")
+Bytes = bytes | memoryview
 
 
 class Kind(Enum):
@@ -49,7 +49,7 @@ class Source(Protocol):
     def entry(self) -> Entry:
         """What it was when it was opened."""
 
-    def blocks(self, start: int) -> AsyncIterator[tuple[int, bytes]]:
+    def blocks(self, start: int) -> AsyncIterator[tuple[int, Bytes]]:
         """Yield offset and bytes of each block in order, up to the size that it had. Raises `FileException`."""
 
     async def digest(self, length: int) -> bytes:
@@ -71,7 +71,7 @@ class Partial(Protocol):
     async def start_at(self, offset: int) -> None:
         """Have what is written begin at an offset; what is behind it goes. Raises `FileException`."""
 
-    async def write(self, offset: int, data: bytes) -> None:
+    async def write(self, offset: int, data: Bytes) -> None:
         """Write a block; return when the next may come. Raises `FileException`, also for an earlier block."""
 
     async def finish(self, entry: Entry, *, keep_times: bool, sync: bool) -> None:
@@ -161,6 +161,11 @@ class Files(Protocol):
 
     async def restored(self) -> None:
         """Return once a link that was lost is there again. Raises `OmnyShellException` where it does not come back."""
+
+
+def is_hole(data: Bytes) -> bool:
+    """Whether a whole block is nothing. Most are looked at no further than their first byte."""
+    return data is ZEROS or (len(data) == BLOCK and not data[0] and bytes(data) == ZEROS)
 
 
 def is_name(name: bytes) -> bool:

@@ -16,12 +16,13 @@ from omnyshell.services.client.files.ports import (
     BLOCK,
     LONGEST_PATH,
     MOST_IN_FLIGHT,
-    ZEROS,
+    Bytes,
     Entry,
     Folder,
     Kind,
     Partial,
     Source,
+    is_hole,
     is_name,
 )
 from omnyshell.services.client.files.problems import FileException, LinkLostException, Trouble
@@ -276,7 +277,7 @@ class RemoteSource:
         self._files, self._sftp, self._path, self._handle = files, sftp, path, handle
         self.entry = entry
 
-    async def blocks(self, start: int) -> AsyncIterator[tuple[int, bytes]]:
+    async def blocks(self, start: int) -> AsyncIterator[tuple[int, Bytes]]:
         """See `Source.blocks`. So many are asked for at once that none waits for the one before."""
         size, flow = self.entry.size, self._files.reads
         asked: deque[tuple[int, int, Answer]] = deque()
@@ -307,7 +308,7 @@ class RemoteSource:
         handle, self._handle = self._handle, b""
         _close_handle(self._sftp, handle)
 
-    async def _whole(self, at: int, wanted: int, answer: Answer) -> bytes:
+    async def _whole(self, at: int, wanted: int, answer: Answer) -> memoryview:
         """Return a block, also where the server answers in parts."""
         data = await self._sftp.data(answer, wanted)
         while 0 < len(data) < wanted:
@@ -315,7 +316,7 @@ class RemoteSource:
             more = await self._sftp.data(self._sftp.begin_read(self._handle, at + len(data), missing), missing)
             if not more:
                 break
-            data += more
+            data = memoryview(b"".join((data, more)))
         if len(data) < wanted:
             raise FileException("it has become shorter meanwhile", code=Trouble.CHANGED)
         return data
@@ -346,9 +347,9 @@ class RemotePartial:
             await self._sftp.done(self._sftp.begin_attributes(self._handle, SFTPAttrs(size=offset)))
         self.size = self._end = offset
 
-    async def write(self, offset: int, data: bytes) -> None:
+    async def write(self, offset: int, data: Bytes) -> None:
         """See `Partial.write`."""
-        if data is ZEROS or (len(data) == BLOCK and data == ZEROS):
+        if is_hole(data):
             return
         while self._sent and self._sent[0].done():
             await self._oldest()

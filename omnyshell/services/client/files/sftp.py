@@ -18,7 +18,8 @@ from omnyshell.services.client.files.library import (
     UInt64,
     constants as wire,
 )
-from omnyshell.services.client.files.ports import PERMISSIONS, Entry, Kind
+from omnyshell.services.client.files.packets import PacketReader
+from omnyshell.services.client.files.ports import PERMISSIONS, Bytes, Entry, Kind
 from omnyshell.services.client.files.problems import BY_REASON, FileException, Trouble
 
 VERSION = 3
@@ -35,6 +36,7 @@ LARGEST = 2**62
 """Bytes of a file that may be one: no system has larger ones."""
 
 _HEAD = 4
+_ANSWER_HEAD = 5
 PREFIX_HASH = b"prefix-hash@omnyshell"
 _FSYNC, _POSIX_RENAME = b"fsync@openssh.com", b"posix-rename@openssh.com"
 _DIGEST_SIZE = 32
@@ -52,7 +54,9 @@ _TROUBLES = {
     wire.FX_QUOTA_EXCEEDED: Trouble.NO_ROOM,
 }
 
-Answer = asyncio.Future[tuple[int, SSHPacket]]
+Answer = asyncio.Future[tuple[int, Any]]
+"""Becomes the kind of an answer, and the rest: a memoryview of data, and a packet of all else."""
+
 T = TypeVar("T")
 
 
@@ -92,7 +96,7 @@ class Sftp(SFTPClientHandler):
         self._broken = broken
         self._out: list[bytes] = []
         self._out_size = 0
-        self._in = bytearray()
+        self._packets = PacketReader(MOST_BYTES)
         self._greeting: asyncio.Future[SSHPacket] = self._loop.create_future()
         self._over: FileException | None = None
 
@@ -105,24 +109,19 @@ class Sftp(SFTPClientHandler):
 
     def feed(self, data: bytes | memoryview) -> None:
         """Take what the server has sent."""
-        self._in += data
-        while self._over is None and len(self._in) >= _HEAD:
-            size = int.from_bytes(self._in[:_HEAD], "big")
-            if size > MOST_BYTES:
-                self._break(f"an answer of {size} bytes")
-                return
-            if len(self._in) < _HEAD + size:
-                return
-            packet = SSHPacket(bytes(memoryview(self._in)[_HEAD : _HEAD + size]))
-            del self._in[: _HEAD + size]
-            self._packet_received(packet)
+        try:
+            for packet in self._packets.feed(data):
+                if self._over is not None:
+                    return
+                self._packet_received(packet)
+        except FileException as exc:
+            self._break(exc)
 
     def end(self, error: FileException) -> None:
         """Fail what waits, and what comes: the stream has ended. Idempotent."""
         if self._over is not None:
             return
         self._over = error
-        self._in.clear()
         self._out.clear()
         waiting: list[asyncio.Future[Any]] = [self._greeting, *self._requests.values()]
         self._requests = {}
@@ -158,23 +157,21 @@ class Sftp(SFTPClientHandler):
             self._out_size = 0
             self._send(data)
 
-    def _packet_received(self, packet: SSHPacket) -> None:
+    def _packet_received(self, packet: bytearray) -> None:
         if not self._greeting.done():
-            self._greeting.set_result(packet)
+            self._greeting.set_result(SSHPacket(bytes(packet)))
             return
-        try:
-            kind, number = packet.get_byte(), packet.get_uint32()
-        except PacketDecodeError:
-            self._break("an answer that is cut off")
+        if len(packet) < _ANSWER_HEAD:
+            self._break(_broken("an answer that is cut off"))
             return
-        waiter = self._requests.pop(number, None)
+        kind, rest = packet[0], memoryview(packet)[_ANSWER_HEAD:]
+        waiter: Any = self._requests.pop(int.from_bytes(packet[1:_ANSWER_HEAD], "big"), None)
         if waiter is None:
-            self._break("an answer to nothing")
+            self._break(_broken("an answer to nothing"))
         elif not waiter.done():
-            waiter.set_result((kind, packet))
+            waiter.set_result((kind, rest if kind == wire.FXP_DATA else SSHPacket(bytes(rest))))
 
-    def _break(self, what: str) -> None:
-        error = FileException(f"the node's SFTP sends {what}", code=Trouble.BROKEN)
+    def _break(self, error: FileException) -> None:
         self.end(error)
         self._broken(error)
 
@@ -191,10 +188,11 @@ class Sftp(SFTPClientHandler):
         """Ask for a block."""
         return self.begin(wire.FXP_READ, String(handle), UInt64(offset), UInt32(size))
 
-    def begin_write(self, handle: bytes, offset: int, data: bytes) -> Answer:
+    def begin_write(self, handle: bytes, offset: int, data: Bytes) -> Answer:
         """Send a block."""
         head = String(handle) + UInt64(offset) + UInt32(len(data))
-        return self.begin(wire.FXP_WRITE, head, data)
+        written: Any = data
+        return self.begin(wire.FXP_WRITE, head, written)
 
     def begin_close(self, handle: bytes) -> Answer:
         """Close a file or directory."""
@@ -217,18 +215,18 @@ class Sftp(SFTPClientHandler):
         kind, packet = await answer
         self._expect(kind, packet, wire.FXP_STATUS)
 
-    async def data(self, answer: Answer, most: int) -> bytes:
-        """Return the bytes that were read, "" behind the end of the file."""
-        kind, packet = await answer
+    async def data(self, answer: Answer, most: int) -> memoryview:
+        """Return the bytes that were read, none behind the end of the file."""
+        kind, rest = await answer
         if kind == wire.FXP_STATUS:
             try:
-                self._expect(kind, packet, wire.FXP_DATA)
+                self._expect(kind, rest, wire.FXP_DATA)
             except _EndException:
-                return b""
-        if kind != wire.FXP_DATA:
+                return memoryview(b"")
+        if kind != wire.FXP_DATA or int.from_bytes(rest[:_HEAD], "big") != len(rest) - _HEAD:
             self._unexpected()
-        data = _decoded(packet.get_string)
-        if not 0 < len(data) <= most or packet:
+        data: memoryview = rest[_HEAD:]
+        if not 0 < len(data) <= most:
             self._unexpected()
         return data
 
@@ -237,7 +235,7 @@ class Sftp(SFTPClientHandler):
         kind, packet = await answer
         if kind != wire.FXP_EXTENDED_REPLY:
             self._expect(kind, packet, wire.FXP_EXTENDED_REPLY)
-        hashed, digest = _decoded(packet.get_uint64), _decoded(packet.get_string)
+        hashed, digest = _decoded(packet.get_uint64), bytes(_decoded(packet.get_string))
         if hashed != length:
             raise FileException("it has become shorter meanwhile", code=Trouble.CHANGED)
         if len(digest) != _DIGEST_SIZE or packet:
@@ -335,7 +333,7 @@ class Sftp(SFTPClientHandler):
         kind, packet = await answer
         if kind != wire.FXP_HANDLE:
             self._expect(kind, packet, wire.FXP_HANDLE)
-        handle = _decoded(packet.get_string)
+        handle = bytes(_decoded(packet.get_string))
         if len(handle) > LONGEST_HANDLE or packet:
             self._unexpected()
         return handle
@@ -376,8 +374,9 @@ class Sftp(SFTPClientHandler):
             raise _exception_of(error)
 
     def _unexpected(self) -> NoReturn:
-        self._break("an answer to something else")
-        raise FileException("the node's SFTP sends an answer to something else", code=Trouble.BROKEN)
+        error = _broken("an answer to something else")
+        self._break(error)
+        raise error
 
 
 class _EndException(FileException):
@@ -407,8 +406,12 @@ def _exception_of(error: SFTPError) -> FileException:
     return FileException(reason or code.replace("_", " "), code=code)
 
 
+def _broken(what: str) -> FileException:
+    return FileException(f"the node's SFTP sends {what}", code=Trouble.BROKEN)
+
+
 def _decoded(get: Callable[[], T]) -> T:
     try:
         return get()
     except PacketDecodeError as exc:
-        raise FileException("the node's SFTP sends an answer that is cut off", code=Trouble.BROKEN) from exc
+        raise _broken("an answer that is cut off") from exc

@@ -59,9 +59,8 @@ def test_openssh_copies_files(tmp_path: Path) -> None:
     os.utime(tmp_path / "a file", (1_000_000_000, 1_000_000_000))
     (tmp_path / "tree/deep").mkdir(parents=True)
     (tmp_path / "tree/deep/x").write_bytes(b"x")
-    (tmp_path / "serve.sh").write_text('exec "$1" -I -S "$2"\n')
-    # Its words are split at blanks, so that the text of the program stands in a file.
-    (tmp_path / "start.py").write_text(program(is_of_others=False)[-1])
+    # Its words are split at blanks, of which there may be some on the way to where it lies.
+    shutil.copy(program(is_of_others=False)[-1], tmp_path / "start.py")
     (tmp_path / "batch").write_text(
         'put -p "a file" there\nget -p there back\nput -R tree copied\nrename there moved\nget -R copied returned\n'
         "mkdir new\nrmdir new\nln moved other\nchmod 600 other\nls -la\ndf\nrm other\nput tree/deep/x moved.part\n"

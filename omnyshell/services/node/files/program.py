@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from omnyshell.services.node.files import child, start
-from omnyshell.services.node.pythons import for_everybody, own
+from omnyshell.services.node.pythons import for_everybody, is_for_everybody, own
 
 CHILD = str(Path(child.__file__).parent)
 """The directory of what is run."""
@@ -14,8 +14,10 @@ CHILD = str(Path(child.__file__).parent)
 @cache
 def program(*, is_of_others: bool) -> tuple[str, ...]:
     """Return what is run in place of a command, by the node's user or by others."""
-    python = for_everybody() if is_of_others else own()
-    return (str(python), "-I", "-S", "-c", Path(start.__file__).read_text(encoding="utf-8"))
+    python, file = for_everybody() if is_of_others else own(), Path(start.__file__)
+    can_read = not is_of_others or is_for_everybody(file)
+    script = (str(file),) if can_read else ("-c", file.read_text(encoding="utf-8"))
+    return (str(python), "-I", "-S", *script)
 
 
 @cache

@@ -1,6 +1,7 @@
 """Starts what serves files, for a user of the machine who may read no file of OmnyShell's.
 
-The interpreter is given this as a text, and so it can say what is missing. It imports nothing of the package by name.
+Such a one's interpreter is given this as a text, and so it can say what is missing. It imports nothing of the package
+by name.
 """
 
 import json

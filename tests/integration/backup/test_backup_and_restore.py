@@ -1,6 +1,7 @@
 """A hub is backed up while it works, and restored in another place, where its peers come back."""
 
 import asyncio
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -44,7 +45,7 @@ def test_a_wrong_passphrase_is_told(made: Path, tmp_path: Path) -> None:
     refused(made / "backup", tmp_path, "the passphrase is wrong", QuickPassphrase(b"wrong"))
 
 
-HOSTILE_NAMES = ("../evil", "state/../../evil", "/etc/evil", "state/evil", "config/../evil", "state/hub.sqlite3\0", "")
+HOSTILE_NAMES = ("../evil", "state/../../evil", "/etc/evil", "state/evil", "state/cluster/evil", "state/cluster/../evil", "config/../evil", "state/hub.sqlite3\0", "")
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
@@ -224,5 +225,6 @@ def test_no_option_takes_a_passphrase_and_every_file_of_a_hub_has_a_plain_name()
 
     secret = [option.name for option in (*BACKUP_OPTIONS, *RESTORE_OPTIONS) if "passphrase" in option.name]
     assert set(secret) == {"--passphrase-file"}
-    assert all(name.count("/") == 1 and ".." not in name for name in NAMES)
+    plain = re.compile(r"(state/(cluster/)?|config/)[a-z][a-z0-9_.-]*")
+    assert all(plain.fullmatch(name) and ".." not in name for name in NAMES)
     assert {option.key for option in OPTIONS if option.kind == "file"} == set(SETTINGS)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.backups import back_up, restore
 from support.commands import run_text
 from support.deadline import DEADLINE
 from support.engine import Engine
@@ -151,6 +152,29 @@ async def test_a_hub_leaves_with_what_it_knows_and_does_not_start_alone_before(
     assert {"early"} <= await hubs.principals("b")
     with closing(StateFile(state / STATE_FILE)) as file:
         assert file.run("SELECT hub FROM members") == []
+
+
+async def test_a_hub_that_is_restored_is_a_member_again_and_learns_what_it_missed(
+    certificates: Certificates, hubs: Hubs, tmp_path: Path
+) -> None:
+    await hubs.running["b"].stop()
+    for hub in ("a", "b"):
+        state = hubs.state(hub) / "cluster"
+        manifest = back_up(certificates, hubs.state(hub), tmp_path / f"{hub}.backup")
+        held = {each.name for each in manifest.files if each.name.startswith("state/cluster/")}
+        assert held == {f"state/cluster/{path.name}" for path in state.iterdir()}
+    async with logged_in(certificates, hubs.running["a"].port, "client", "admin", ADMIN) as admin:
+        assert (await ask(admin, "admin.principal.add", principal="late", roles=["dev"]))["ok"]
+    restore(tmp_path / "b.backup", hubs.state("b"), replace=True)
+    files = {path.name: path for path in (hubs.state("b") / "cluster").iterdir()}
+    assert {path.stat().st_mode & 0o777 for path in files.values()} == {0o600}
+    assert (hubs.state("b") / "cluster").stat().st_mode & 0o777 == 0o700
+    await hubs.start("b")
+
+    async def is_known() -> bool:
+        return "late" in await hubs.principals("b")
+
+    await _until(is_known)
 
 
 async def test_who_is_no_member_or_has_principals_already_does_not_join(hubs: Hubs, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from omnyshell.security.cert_generator import (
 from omnyshell.security.length_prefix import length_prefixed
 from omnyshell.security.sealed_stream import PIECE, SealedFile, SealingStream
 from omnyshell.services.hub.backup.maker import Maker
-from omnyshell.services.hub.ground.state_names import DATABASES, STATE_NAMES
+from omnyshell.services.hub.ground.state_names import CLUSTER_NAMES, DATABASES, STATE_NAMES
 
 SETTINGS = {
     "config": "hub.toml",
@@ -49,7 +49,7 @@ AUTHORITIES = (CA_CERT_FILE, CA_KEY_FILE, TUNNEL_CA_CERT_FILE, TUNNEL_CA_KEY_FIL
 
 STATE, CONFIG = "state/", "config/"
 NAMES = frozenset(
-    {*(STATE + name for name in STATE_NAMES), *(CONFIG + name for name in (*SETTINGS.values(), *AUTHORITIES))}
+    {*(STATE + name for name in (*STATE_NAMES, *CLUSTER_NAMES)), *(CONFIG + name for name in (*SETTINGS.values(), *AUTHORITIES))}
 )
 
 FORMAT = 1

@@ -30,7 +30,7 @@ from omnyshell.services.hub.backup.free_space import check_room
 from omnyshell.services.hub.backup.maker import BackupSigner
 from omnyshell.services.hub.ground.database import LOCKED_WAIT, open_database
 from omnyshell.services.hub.ground.state_file import STATE_FILE
-from omnyshell.services.hub.ground.state_names import AUDIT_FILE, DATABASES, STATE_NAMES
+from omnyshell.services.hub.ground.state_names import AUDIT_FILE, CLUSTER_NAMES, DATABASES, STATE_NAMES
 from omnyshell.services.hub.ground.swap import SWAP_FILE
 from omnyshell.services.hub.ground.unfinished import BACKUPS, remove_unfinished, under_way
 from omnyshell.version import __version__
@@ -103,7 +103,8 @@ def _sources(directory: Path, settings: Mapping[str, Path]) -> dict[str, Path]:
         if not (directory / name).is_file():
             text = f"{directory / name} is missing: is that the state directory of a hub, which has run?"
             raise ConfigException(text)
-    sources = {STATE + name: directory / name for name in STATE_NAMES if (directory / name).exists()}
+    names = (*STATE_NAMES, *CLUSTER_NAMES)
+    sources = {STATE + name: directory / name for name in names if (directory / name).exists()}
     sources |= {CONFIG + SETTINGS[key]: path for key, path in settings.items()}
     for path in {settings[key].parent for key in ("cert", "tunnel_cert") if key in settings}:
         sources |= {CONFIG + name: path / name for name in AUTHORITIES if (path / name).exists()}
@@ -111,15 +112,20 @@ def _sources(directory: Path, settings: Mapping[str, Path]) -> dict[str, Path]:
 
 
 def _copied(directory: Path, sources: Mapping[str, Path], staging: Path) -> dict[str, Path]:
-    """Copy all files; return the copies, by their names in a backup."""
-    _copy_databases(directory, staging)
-    copies = {STATE + name: staging / name for name in DATABASES}
+    """Copy all files; return the copies, by their names in a backup.
+
+    The databases come last: a hub that ends founding meanwhile has yet to do so in the copy, which does no harm, where
+    the other way round it would take the beginning of the hubs' log for changes of what it holds already.
+    """
+    databases = {STATE + name: staging / name for name in DATABASES}
+    copies = {}
     for number, (name, path) in enumerate(sources.items()):
-        if name in copies:
+        if name in databases:
             continue
         copies[name] = staging / str(number)
         write_private(copies[name], read_file(path))
-    return copies
+    _copy_databases(directory, staging)
+    return databases | copies
 
 
 def _copy_databases(directory: Path, staging: Path) -> None:

@@ -11,11 +11,12 @@ import msgspec
 from omnyshell.clock import Clock
 from omnyshell.errors import ConfigException, Remedy
 from omnyshell.model.schema import write_timestamp
-from omnyshell.security.files import write_private
+from omnyshell.security.files import make_private_directory, sync_directory, write_private
 from omnyshell.security.sealed_stream import SealedFile, Unlock
 from omnyshell.services.hub.backup.archive import CONFIG, STATE, Manifest, read_archive
 from omnyshell.services.hub.backup.free_space import check_room
 from omnyshell.services.hub.ground.restored import RESTORED_FILE, Restored
+from omnyshell.services.hub.ground.state_names import CLUSTER_DIRECTORY
 from omnyshell.services.hub.ground.state_lock import LOCK_FILE, StateLock
 from omnyshell.services.hub.ground.swap import Place, place_for_old, swapping
 from omnyshell.services.hub.ground.unfinished import BACKUPS
@@ -107,7 +108,8 @@ def _restore(sealed: SealedFile, manifest: Manifest, target: Target, told: Resto
     if before:
         kept = place_for_old(state, state.with_name(f"{state.name}.{stamp}"), kept)
     staging = state / f".restore-{mark}"
-    new = (*_names(manifest, STATE), RESTORED_FILE)
+    # What is in a directory of the state directory comes with it, as one name.
+    new = (*dict.fromkeys(name.partition("/")[0] for name in _names(manifest, STATE)), RESTORED_FILE)
     places = {STATE: Place(str(state), str(staging), str(kept), tuple(before), new)}
     if config is not None:
         new = tuple(_names(manifest, CONFIG))
@@ -115,6 +117,8 @@ def _restore(sealed: SealedFile, manifest: Manifest, target: Target, told: Resto
         places[CONFIG] = Place(str(config), str(config / staging.name), str(config / stamp), old, new)
     with swapping(tuple(places.values())):
         read_archive(sealed, _placing(places))
+        if (others := staging / CLUSTER_DIRECTORY).exists():
+            sync_directory(others)
         write_private(staging / RESTORED_FILE, msgspec.json.encode(told))
     return tuple(place.kept for place in places.values() if place.old)
 
@@ -130,9 +134,13 @@ def _check_room(manifest: Manifest, state: Path, config: Path | None) -> None:
 
 def _placing(places: dict[str, Place]) -> Callable[[str], Path | None]:
     def place(name: str) -> Path | None:
-        kind, _, rest = name.rpartition("/")
+        kind, _, rest = name.partition("/")
         found = places.get(f"{kind}/")
-        return Path(found.staging, rest) if found is not None else None
+        if found is None:
+            return None
+        path = Path(found.staging, rest)
+        make_private_directory(path.parent)
+        return path
 
     return place
 

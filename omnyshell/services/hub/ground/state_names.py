@@ -8,5 +8,13 @@ UID_FILE = "uid-hub.json"
 CLUSTER_DIRECTORY, CLUSTER_FILE = "cluster", "cluster.json"
 """Where a hub that is one of several has who it is; a hub alone has none of it."""
 
+ENGINE_KEYS = ("engine-operator.key", "engine-account.key", "engine-system.key")
+"""What credentials for the hubs' engine come from, at the hub that founded."""
+
+CLUSTER_NAMES = tuple(
+    f"{CLUSTER_DIRECTORY}/{name}"
+    for name in (CLUSTER_FILE, "hub.key", "engine.key", "engine.jwt", "engine.conf", *ENGINE_KEYS)
+)
+
 DATABASES = (STATE_FILE, AUDIT_FILE)
 STATE_NAMES = (*DATABASES, AUDIT_KEY_FILE, SESSIONS_KEY_FILE, UID_FILE)

@@ -12,11 +12,10 @@ from omnyshell.paths import read_file
 from omnyshell.security.files import make_private_directory, write_private
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 from omnyshell.services.hub.cluster.members.engine_access import EngineKeys
-from omnyshell.services.hub.ground.state_names import CLUSTER_DIRECTORY, CLUSTER_FILE
+from omnyshell.services.hub.ground.state_names import CLUSTER_DIRECTORY, CLUSTER_FILE, ENGINE_KEYS
 
 HUB_KEY, ENGINE_KEY, ENGINE_TOKEN = "hub.key", "engine.key", "engine.jwt"
 ENGINE_CONFIG = "engine.conf"
-_KEYS_OF_ENGINE = tuple(f"engine-{name}.key" for name in EngineKeys._fields)
 
 
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,7 +96,7 @@ class ClusterFiles:
     def write_engine_keys(self, keys: EngineKeys, config: str) -> None:
         """Write the keys from which credentials come, and what the engine's servers need of them."""
         make_private_directory(self.directory)
-        for name, key in zip(_KEYS_OF_ENGINE, keys, strict=True):
+        for name, key in zip(ENGINE_KEYS, keys, strict=True):
             key.save(self.directory / name)
         write_private(self.directory / ENGINE_CONFIG, config.encode())
 
@@ -112,6 +111,6 @@ class ClusterFiles:
 
     def read_engine_keys(self) -> EngineKeys:
         """Return those keys, which only the founder has."""
-        if not (self.directory / _KEYS_OF_ENGINE[0]).exists():
+        if not (self.directory / ENGINE_KEYS[0]).exists():
             raise ConfigException("this hub cannot invite others: the hub that founded the cluster does")
-        return EngineKeys(*(Ed25519PrivateKey.load(self.directory / name) for name in _KEYS_OF_ENGINE))
+        return EngineKeys(*(Ed25519PrivateKey.load(self.directory / name) for name in ENGINE_KEYS))

@@ -139,9 +139,9 @@ class HubHandshake(_Handshake):
         """The method is not one we know."""
         return self._fail(ErrorCodes.AUTH_FAILED, "Unknown authentication method")
 
-    def refuse_for_now(self, why: str) -> Violation:
-        """The credential is right, but a limit is reached; `why` says which."""
-        return self._fail(ErrorCodes.CAPACITY_EXCEEDED, why)
+    def refuse_for_now(self, why: str, code: ErrorCodes = ErrorCodes.CAPACITY_EXCEEDED) -> Violation:
+        """The credential is right, but a limit is reached, or the hub takes no logins now; `why` says which."""
+        return self._fail(code, why)
 
     def _take_hello(self, hello: Hello) -> Violation | None:
         if not is_protocol_compatible(hello.protocol_version, hello.min_version):

@@ -128,6 +128,7 @@ class HubServices:
             metrics=self._metrics,
             clock=clock,
             why_no_more=self._connections.problem,
+            why_nobody=self._places.why_no_logins if self._places is not None else lambda: "",
         )
 
     def _make_limits(self, admission: AuditAdmission) -> None:

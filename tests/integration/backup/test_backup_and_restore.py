@@ -45,7 +45,17 @@ def test_a_wrong_passphrase_is_told(made: Path, tmp_path: Path) -> None:
     refused(made / "backup", tmp_path, "the passphrase is wrong", QuickPassphrase(b"wrong"))
 
 
-HOSTILE_NAMES = ("../evil", "state/../../evil", "/etc/evil", "state/evil", "state/cluster/evil", "state/cluster/../evil", "config/../evil", "state/hub.sqlite3\0", "")
+HOSTILE_NAMES = (
+    "../evil",
+    "state/../../evil",
+    "/etc/evil",
+    "state/evil",
+    "state/cluster/evil",
+    "state/cluster/../evil",
+    "config/../evil",
+    "state/hub.sqlite3\0",
+    "",
+)
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)

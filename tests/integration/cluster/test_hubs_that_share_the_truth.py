@@ -21,6 +21,7 @@ from omnyshell.protocol.handshake import HELD_OFF
 from omnyshell.services.hub.cluster.inviting import change_members
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import accept, found, invite
+from omnyshell.services.hub.cluster.shared.places import boot_clock
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
 
@@ -134,6 +135,15 @@ async def test_a_hub_is_started_anew_without_the_engine_and_says_what_it_cannot_
     async with logged_in(certificates, b.port, "client", "admin", ADMIN) as admin:
         refused = await ask(admin, "admin.principal.add", principal="late", roles=["dev"])
         assert (refused["ok"], refused["code"]) == (False, "engine_away")
+        monkeypatch.setattr("omnyshell.services.hub.cluster.shared.places.boot_clock", lambda: boot_clock() + 301)
+        async with stranger(certificates, b.port) as late:
+            await late.greet("client")
+            await late.say("auth.request", {"method": "token", "principal": "admin", "token": "admin-token"})
+            told = (await late.hear("error"))["d"]
+            assert (told["code"], told["fatal"]) == ("engine_away", True)
+            assert "out of touch" in told["message"]
+        # Who is logged in already stays.
+        assert (await ask(admin, "admin.locks.request", "admin.locks.response"))["locks"] == []
 
 
 async def test_a_hub_leaves_with_what_it_knows_and_does_not_start_alone_before(

@@ -49,7 +49,10 @@ AUTHORITIES = (CA_CERT_FILE, CA_KEY_FILE, TUNNEL_CA_CERT_FILE, TUNNEL_CA_KEY_FIL
 
 STATE, CONFIG = "state/", "config/"
 NAMES = frozenset(
-    {*(STATE + name for name in (*STATE_NAMES, *CLUSTER_NAMES)), *(CONFIG + name for name in (*SETTINGS.values(), *AUTHORITIES))}
+    (
+        *(STATE + name for name in (*STATE_NAMES, *CLUSTER_NAMES)),
+        *(CONFIG + name for name in (*SETTINGS.values(), *AUTHORITIES)),
+    )
 )
 
 FORMAT = 1

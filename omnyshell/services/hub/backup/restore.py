@@ -16,8 +16,8 @@ from omnyshell.security.sealed_stream import SealedFile, Unlock
 from omnyshell.services.hub.backup.archive import CONFIG, STATE, Manifest, read_archive
 from omnyshell.services.hub.backup.free_space import check_room
 from omnyshell.services.hub.ground.restored import RESTORED_FILE, Restored
-from omnyshell.services.hub.ground.state_names import CLUSTER_DIRECTORY
 from omnyshell.services.hub.ground.state_lock import LOCK_FILE, StateLock
+from omnyshell.services.hub.ground.state_names import CLUSTER_DIRECTORY
 from omnyshell.services.hub.ground.swap import Place, place_for_old, swapping
 from omnyshell.services.hub.ground.unfinished import BACKUPS
 

@@ -30,6 +30,9 @@ class Places(Protocol):
     def is_serving(self) -> bool:
         """Whether this hub may open anything now."""
 
+    def why_no_logins(self) -> str:
+        """Return why this hub cannot know any more who may still log in; "" if it does."""
+
 
 class ServedNodes:
     """The nodes of a hub that is one of several: there are none while the hub may not open anything."""

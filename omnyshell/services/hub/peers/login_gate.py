@@ -75,10 +75,11 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class NoRoom:
-    """The credential is right, but the principal has too many connections."""
+class NotNow:
+    """The credential is right, but the principal has too many connections, or the hub takes no logins now."""
 
     why: str
+    code: ErrorCodes = ErrorCodes.CAPACITY_EXCEEDED
 
 
 class LoginGate:
@@ -96,8 +97,12 @@ class LoginGate:
         metrics: HubMetrics,
         clock: Clock,
         why_no_more: Callable[[Principal], str],
+        why_nobody: Callable[[], str] = lambda: "",
     ) -> None:
-        """`why_no_more` returns why a principal gets no further connection; "" if it does."""
+        """`why_no_more` returns why a principal gets no further connection; "" if it does.
+
+        `why_nobody` returns why the hub cannot know any more whose credentials are good; "" if it does.
+        """
         self._clock = clock
         self._authenticator = authenticator
         self._locks = locks
@@ -111,6 +116,7 @@ class LoginGate:
         self._audit = audit
         self._metrics = metrics
         self._why_no_more = why_no_more
+        self._why_nobody = why_nobody
         self._locked_out: Sums[_Login, _Login] = Sums(SUMMARY_PERIOD, MOST_LOCKED_OUT)
 
     def follow(self, config: HubConfig) -> None:
@@ -119,7 +125,7 @@ class LoginGate:
         if config.login_limit != self._limit:
             self._limit, self._limiter = config.login_limit, LoginLimiter(config.login_limit, self._clock)
 
-    def judge(self, request: AuthRequest, context: LoginContext, address: str) -> Accepted | LoginRefusal | NoRoom:
+    def judge(self, request: AuthRequest, context: LoginContext, address: str) -> Accepted | LoginRefusal | NotNow:
         """Return who logged in, or how to refuse the login.
 
         From an address with too many failed logins, only credentials that cannot be guessed are checked. A token chosen
@@ -139,16 +145,10 @@ class LoginGate:
             return self.failed(request.principal, address, problem)
         if self._locks.of_login(principal) is not None:
             return self._refuse_locked(principal, address)
+        if why := self._why_nobody():
+            return self._not_now(principal, address, NotNow(why, ErrorCodes.ENGINE_AWAY))
         if why := self._why_no_more(principal):
-            self._audit.record(
-                "auth.limited",
-                "denied",
-                principal=principal.id,
-                address=address,
-                reason=ErrorCodes.CAPACITY_EXCEEDED,
-                detail=why,
-            )
-            return NoRoom(why)
+            return self._not_now(principal, address, NotNow(why))
         self._proofs.taken(credential)
         self._metrics.logins += 1
         # An unknown role is arbitrary text of the peer's, so it is not audited.
@@ -195,6 +195,17 @@ class LoginGate:
             self._audit.record(
                 "auth.fail", "denied", reason="limited", detail=f"{sum_.count} more attempts", **{field: sum_.key}
             )
+
+    def _not_now(self, principal: Principal, address: str, refusal: NotNow) -> NotNow:
+        self._audit.record(
+            "auth.limited",
+            "denied",
+            principal=principal.id,
+            address=address,
+            reason=refusal.code,
+            detail=refusal.why,
+        )
+        return refusal
 
     def _look_at_counter(self, credential: SecurityKeyCredential, address: str) -> None:
         """Tell where the counter of a hardware token went back: then there is another one with its key."""

@@ -24,7 +24,7 @@ from omnyshell.security.authenticators import Evidence
 from omnyshell.security.credentials import LoginContext
 from omnyshell.services.hub.ground.certificate import HubCertificate
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.peers.login_gate import Accepted, LoginGate, LoginRefusal, NoRoom
+from omnyshell.services.hub.peers.login_gate import Accepted, LoginGate, LoginRefusal, NotNow
 from omnyshell.steps import step
 
 logger = logging.getLogger("omnyshell.hub")
@@ -147,12 +147,12 @@ class Reception:
         elif self.handshake.state is not HandshakeState.FAILED:
             self._shake_hands(message)
 
-    def refuse(self, verdict: LoginRefusal | NoRoom) -> None:
+    def refuse(self, verdict: LoginRefusal | NotNow) -> None:
         """Answer a login, or a join, that is refused, and close."""
-        why = verdict.why if isinstance(verdict, NoRoom) else verdict.name.lower()
+        why = verdict.why if isinstance(verdict, NotNow) else verdict.name.lower()
         step(logger, "login refused", peer=self._peer.id, role=self.role, address=self.address, reason=why)
-        if isinstance(verdict, NoRoom):
-            self._violated(self.handshake.refuse_for_now(verdict.why))
+        if isinstance(verdict, NotNow):
+            self._violated(self.handshake.refuse_for_now(verdict.why, verdict.code))
         elif verdict is LoginRefusal.UNKNOWN_METHOD:
             self._violated(self.handshake.refuse_method())
         elif verdict is LoginRefusal.WRONG:

@@ -36,6 +36,10 @@ AGAIN = 0.5
 MOST_AT_ONCE = 64
 """Claims that are on their way to the engine."""
 
+STALE = (
+    "This hub has been out of touch with the others for {seconds:.0f} s, and cannot know who may still log in: "
+    "log in at another one, or try again"
+)
 NO_LEASE = "this hub is not in touch with the others: try another one, or again"
 
 logger = logging.getLogger("omnyshell.cluster")
@@ -66,6 +70,7 @@ class SharedPlaces:
         self._created = ""
         self._is_read = False
         self._next_beat = 0.0
+        self._in_touch_at = boot_clock()
         self._standing = Standing.LAPSED
         self._went_on = asyncio.Event()
         self._held = asyncio.Event()
@@ -109,6 +114,15 @@ class SharedPlaces:
     def is_serving(self) -> bool:
         """See `Places`."""
         return self._places.own.standing(boot_clock()) is not Standing.LAPSED
+
+    def in_touch(self) -> None:
+        """Note that the engine, or another hub, was heard of now."""
+        self._in_touch_at = boot_clock()
+
+    def why_no_logins(self) -> str:
+        """See `Places`."""
+        passed = boot_clock() - self._in_touch_at
+        return STALE.format(seconds=passed) if passed > self._stale_after else ""
 
     def claim(self, node_id: str, process: str) -> Answer[int]:
         """See `Places`."""
@@ -155,6 +169,7 @@ class SharedPlaces:
         else:
             self._places.skip(stored.seq, boot)
         self._went_on.set()
+        self.in_touch()
         self._notice(boot)
 
     def at_end(self) -> None:
@@ -227,6 +242,7 @@ class SharedPlaces:
             logger.debug("a beat was not acknowledged: %s", exc)
             self._next_beat = boot_clock() + TICK
         else:
+            self.in_touch()
             places.own.acknowledged(number, seq, places.read_up_to, boot_clock())
             self._notice(boot_clock())
 

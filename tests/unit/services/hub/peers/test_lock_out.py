@@ -1,13 +1,14 @@
 """What a login is worth at an address at which others keep failing."""
 
 import itertools
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 
 import pytest
 from support.clock import FakeClock
 from support.enrolments import Enrolments
 
+from omnyshell.errors import ErrorCodes
 from omnyshell.ids import PrincipalId, new_typed_token
 from omnyshell.model.admin import CredentialKind
 from omnyshell.protocol.messages import AuthRequest
@@ -29,7 +30,7 @@ from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.peers.key_counters import KeyCounters
-from omnyshell.services.hub.peers.login_gate import Accepted, LoginGate, LoginRefusal
+from omnyshell.services.hub.peers.login_gate import Accepted, LoginGate, LoginRefusal, NotNow
 from omnyshell.services.hub.peers.proofs import BoundKeys, ProofRules
 from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPrincipal
 
@@ -50,7 +51,7 @@ def enrolments(clock: FakeClock) -> EnrolledAuthenticator:
     return EnrolledAuthenticator(store, clock)
 
 
-def gate_of(audit: AuditLog) -> LoginGate:
+def gate_of(audit: AuditLog, why_nobody: Callable[[], str] = lambda: "") -> LoginGate:
     clock = FakeClock()
     keys = AuthorizedKeysStore([AuthorizedKey(PrincipalId("ann"), KEY.public_key, frozenset())])
     granted = [
@@ -72,6 +73,7 @@ def gate_of(audit: AuditLog) -> LoginGate:
         metrics=HubMetrics(),
         clock=clock,
         why_no_more=lambda _who: "",
+        why_nobody=why_nobody,
     )
 
 
@@ -98,6 +100,14 @@ def test_logins_are_told_apart_by_credential_and_by_no_words_of_the_peers() -> N
     assert len(told) == 12
     # The roles that are none are one.
     assert len(set(told)) == 9
+
+
+def test_where_nobody_may_log_in_now_a_right_login_is_told_why_and_a_wrong_one_nothing() -> None:
+    audit = AuditLog(FakeClock())
+    gate = gate_of(audit, lambda: "out of touch")
+    assert gate.judge(token("eve", ENROLLED), CONTEXT, HERE) == NotNow("out of touch", ErrorCodes.ENGINE_AWAY)
+    assert gate.judge(token("eve", "wrong"), CONTEXT, HERE) is LoginRefusal.WRONG
+    assert next((record.action, record.reason) for record in audit) == ("auth.limited", "engine_away")
 
 
 RIGHT_AND_NOT_GUESSED = {

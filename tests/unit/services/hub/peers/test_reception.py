@@ -14,7 +14,7 @@ from omnyshell.protocol.messages import AuthFail, AuthOk, AuthRequest, ControlMe
 from omnyshell.protocol.messages.admin import JoinAccepted, JoinRefused, JoinRequest
 from omnyshell.protocol.version import PROTOCOL_VERSION
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.peers.login_gate import Accepted, LoginRefusal, NoRoom
+from omnyshell.services.hub.peers.login_gate import Accepted, LoginRefusal, NotNow
 from omnyshell.services.hub.peers.reception import Reception
 
 ANN = Principal(PrincipalId("ann"))
@@ -76,7 +76,7 @@ async def test_a_login_is_handed_on_with_its_answer() -> None:
         (LoginRefusal.WRONG, [AuthFail, 4401]),
         (LoginRefusal.LIMITED, [1013]),
         (LoginRefusal.UNKNOWN_METHOD, [ProtocolError, 4400]),
-        (NoRoom("too many"), [ProtocolError, 4400]),
+        (NotNow("too many"), [ProtocolError, 4400]),
     ],
     ids=str,
 )

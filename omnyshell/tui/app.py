@@ -29,6 +29,7 @@ from omnyshell.tui.colours.looks import Looks
 from omnyshell.tui.colours.reduction import Reduction, keep_colours
 from omnyshell.tui.colours.shipped import VARIABLES
 from omnyshell.tui.dialogs.session import SessionDialog
+from omnyshell.tui.files.work import FileWork
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.hub_places import Place, local_place
 from omnyshell.tui.inside import own_driver
@@ -56,8 +57,11 @@ REVIVE_PERIOD = 1.0
 SCREENS = ("overview", "terminals", "wall")
 """Between which one goes to and fro."""
 
-NODE_PAGE = "node-page"
-"""The id of a node's page."""
+NODE_PAGE, FILES_PAGE = "node-page", "files-page"
+"""The ids of a node's page, and of its files."""
+
+PAGES = {NODE_PAGE: Context.NODE, FILES_PAGE: Context.FILES}
+"""What lies above the overview, with its keys."""
 
 LEAVE_TIMEOUT = 5.0
 """Seconds that detaching and closing may take before the console ends anyway."""
@@ -108,6 +112,7 @@ class ConsoleApp(AdministeringApp):
         self._wanted = wanted or {}
         self._client_only = client_only
         self._needs_passphrase = needs_passphrase
+        self.file_work = FileWork(self.hub)
         self._came_from = self.DEFAULT_MODE
         self._keys = KeyOrder(self, super().on_event, self._stays, self.terminals.arrive)
         self.looks = Looks(self, depth)
@@ -237,8 +242,8 @@ class ConsoleApp(AdministeringApp):
         own_node = self.place.own_node if self.place is not None else ""
         from omnyshell.tui.fan_out.asking import running_in
 
-        running = running_in(self.screen_stack)
-        ends = leaving.what_leaving_ends(own_node, self.hub.state, self.terminals.live_terminals, running)
+        running, copies = running_in(self.screen_stack), len(self.file_work.unfinished)
+        ends = leaving.what_leaving_ends(own_node, self.hub.state, self.terminals.live_terminals, running, copies)
 
         def leave(is_meant: bool | None) -> None:
             if is_meant:
@@ -309,14 +314,10 @@ class ConsoleApp(AdministeringApp):
 
         start_task(self, do_line(self, line), "The command")
 
-    @property
-    def _has_node_page(self) -> bool:
-        return self.current_mode == "overview" and self.screen.id == NODE_PAGE
-
     def action_show_overview(self) -> None:
         """Go to the overview."""
         self.switch_mode("overview")
-        if self._has_node_page:
+        while self.screen.id in PAGES:
             self.pop_screen()
 
     def action_show_terminals(self) -> None:
@@ -336,8 +337,8 @@ class ConsoleApp(AdministeringApp):
     @property
     def _keys_here(self) -> Context:
         """The keys that are nearest."""
-        if self._has_node_page:
-            return Context.NODE
+        if self.current_mode == "overview" and self.screen.id in PAGES:
+            return PAGES[self.screen.id]
         if self.current_mode == "wall":
             return Context.WALL
         if self.current_mode == "terminals":
@@ -397,6 +398,10 @@ class ConsoleApp(AdministeringApp):
 
         own = self.settings.own
         self.push_screen(NodeScreen(message.node_id, self.hub, self.overview, self.clock, own, id=NODE_PAGE))
+
+    def on_open_files(self, message: messages.OpenFiles) -> None:
+        """Show a node's files."""
+        self.file_work.open(self, message, FILES_PAGE)
 
     def on_go_to(self, message: messages.GoTo) -> None:
         """Go where a record leads that was shown elsewhere than in the overview."""

@@ -54,6 +54,7 @@ DECLARED: Final = (
     Command("node", "Go to a node", "NODE", (Takes.NODE,), 1),
     Command("shell", "Open a shell on a node, as the user that is named", "[[USER@]NODE]", (Takes.PLACE,), 1),
     Command("exec", "Run a command in a terminal on a node", "[USER@]NODE COMMAND", (Takes.PLACE, Takes.TEXT), 2),
+    Command("files", "Files of a node beside this machine's, as the user that is named", "[[USER@]NODE]", (Takes.PLACE,), 1),
     Command(
         "run",
         "Run a command on the selected nodes, or else on those that the filter shows, or on the one under the cursor",

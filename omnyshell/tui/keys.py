@@ -22,6 +22,8 @@ class Context(StrEnum):
     TUNNELS = "Tunnels"
     AUDIT = "Audit"
     PROCESSES = "Processes"
+    FILES = "Files"
+    VIEWER = "A file that is viewed"
     TERMINAL = f"Terminals: after {USUAL_LEADER}"
     PANES = f"Panes of a tab: after {USUAL_LEADER}"
     COPY = "Copy mode"
@@ -81,6 +83,8 @@ _MOVES = ("cursor", "go", "move", "page", "turn")
 
 _NAMES = {
     "slash": "/",
+    "full_stop": ".",
+    "X": "shift+x",
     "colon": ":",
     "question_mark": "?",
     "right_square_bracket": "]",
@@ -176,11 +180,13 @@ KEYS: tuple[Key, ...] = (
         footer=False,
     ),
     Key(Context.NODES, "t", "open_tunnel", "Tunnel", "Open a tunnel to something beside the node", footer=False),
+    Key(Context.NODES, "f", "files", "Files", "This machine's files beside the node's: copy, view, edit", footer=False),
     Key(Context.MACHINE, "enter", "shell", "Shell", "Open a shell on the node"),
     Key(Context.NODE, "o,enter", "shell", "Shell", "Open a shell on the node", shown="o", footer=False),
     Key(Context.NODE, "c", "command", "Command", "Open a session: command, directory, environment, terminal or not"),
     Key(Context.NODE, "x", "fan_out", "Run", "Run a command on the node"),
     Key(Context.NODE, "t", "open_tunnel", "Tunnel", "Open a tunnel to something beside the node"),
+    Key(Context.NODE, "f", "files", "Files", "This machine's files beside the node's: copy, view, edit"),
     Key(Context.NODE, "l", "labels", "Labels", "Set the hub's labels of the node", footer=False),
     Key(Context.NODE, "L", "lock", "Lock", "Lock the node: nobody may do anything there", footer=False),
     Key(Context.NODE, "R", "revoke", "Revoke", "Revoke what the node logs in with, after asking", footer=False),
@@ -195,6 +201,34 @@ KEYS: tuple[Key, ...] = (
     Key(Context.NODE, "d", "toggle_details", "Details", "All that is known of the row", footer=False),
     Key(Context.NODE, "escape,q", "close", "Back", "Back to where it was opened"),
     Key(Context.PROCESSES, "enter", "open", "Attach", "Attach the session that the process belongs to"),
+    Key(Context.FILES, "enter,right", "open", "Open", "Go into the directory, or view the file", shown="enter"),
+    Key(Context.FILES, "backspace,left,h", "above", "Up", "Go to the directory above", shown="←"),
+    Key(Context.FILES, "tab", "other_pane", "Other side", "Go to the other machine's pane"),
+    Key(Context.FILES, "c", "copy_over", "Copy", "Copy what is selected into the directory of the other pane"),
+    Key(Context.FILES, "v", "view", "View", "View the beginning of the file", footer=False),
+    Key(
+        Context.FILES,
+        "e",
+        "edit",
+        "Edit",
+        "Edit the file here, in $VISUAL or $EDITOR; it is put back if it is unchanged there",
+    ),
+    Key(Context.FILES, "r", "rename", "Rename", "Give it another name"),
+    Key(Context.FILES, "x", "delete", "Delete", "Delete what is selected, after asking"),
+    Key(Context.FILES, "n", "make_folder", "New directory", "Make a directory"),
+    Key(Context.FILES, "g", "go_to", "Go to", "Go to a directory by its path", footer=False),
+    Key(Context.FILES, "full_stop", "hidden", "Hidden", "Show names that begin with a dot, or hide them", footer=False),
+    Key(Context.FILES, "f5,ctrl+r", "reload", "Reload", "Read the directory again", footer=False),
+    Key(
+        Context.FILES,
+        "X",
+        "stop",
+        "Stop copying",
+        "Stop what is copied and what waits; when it is copied again it goes on from there",
+        footer=False,
+    ),
+    Key(Context.FILES, "q", "close", "Close", "Back; what is copied goes on"),
+    Key(Context.VIEWER, "escape,q", "close", "Close"),
     Key(Context.SESSIONS, "enter", "open", "Attach", "Attach; one attached elsewhere is taken over"),
     Key(Context.SESSIONS, "w", "watch", "Watch", "Look on without attaching"),
     Key(

@@ -89,6 +89,15 @@ class FanOut(Message):
         self.command = command
 
 
+class OpenFiles(Message):
+    """Show the files of a node beside this machine's; as a user of its machine if one is named."""
+
+    def __init__(self, node_id: str, user: str = "") -> None:
+        super().__init__()
+        self.node_id = node_id
+        self.user = user
+
+
 class AskForTunnel(Message):
     """Ask for a target, and open a tunnel to it; `node_id` is what the form begins with."""
 

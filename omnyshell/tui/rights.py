@@ -22,6 +22,7 @@ _DONE: Mapping[str, str] = {
     "watch": "look at sessions",
     "kill": "end sessions",
     "expose": "open public ports",
+    "files": "copy files",
     OTHERS: "reach other people's sessions",
 }
 
@@ -42,6 +43,7 @@ class Need(Enum):
     WATCH = auto()
     KILL = auto()
     EXPOSE = auto()
+    FILES = auto()
     EXPOSE_ANYWHERE = auto()
     """`expose` on any node, or at home."""
 
@@ -202,6 +204,7 @@ _JUDGES: Mapping[Need, _Judge] = {
     Need.WATCH: _needs("watch"),
     Need.KILL: _needs_kill,
     Need.EXPOSE: _needs("expose"),
+    Need.FILES: _needs("files"),
     Need.EXPOSE_ANYWHERE: _needs_expose,
     Need.END: _needs_end,
     Need.OWNER: _needs_owner,

@@ -14,6 +14,9 @@ class WhatEnds:
     commands: int = 0
     """Commands of whoever leaves, which cannot be detached."""
 
+    copies: int = 0
+    """Files that whoever leaves has copied, as transfers that run or wait."""
+
     sessions: int = 0
     attached: int = 0
     """How many of the sessions somebody is attached to."""
@@ -43,13 +46,15 @@ class WhatEnds:
     @property
     def is_nothing(self) -> bool:
         """Whether nobody loses anything; nodes that wait for a hub are no loss."""
-        return not (self.commands or self.sessions or self.cut_off or self.tunnels)
+        return not (self.commands or self.copies or self.sessions or self.cut_off or self.tunnels)
 
     def lines(self) -> list[str]:
         """Return a line about each, as the end of it is named to the user."""
         said = []
         if self.commands:
             said.append(f"{_count(self.commands, 'command')} that cannot be detached")
+        if self.copies:
+            said.append(f"{_count(self.copies, 'copy', 'copies')} of files; the same copy again goes on from there")
         if self.sessions:
             said.append(f"{_count(self.sessions, 'session')} on this machine's node{self._how_many_are_attached()}")
         if self.tunnels:
@@ -66,8 +71,8 @@ class WhatEnds:
         return ", attached" if self.attached == self.sessions else f", {self.attached} of them attached"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str, nouns: str = "") -> str:
+    return f"{number} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def _them(number: int) -> str:

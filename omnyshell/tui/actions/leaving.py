@@ -16,10 +16,12 @@ class LeavingQuestion(Question):
     """Asks whether to leave, where somebody loses something by it."""
 
 
-def what_leaving_ends(own_node: str, state: HubState, terminals: Iterable[TerminalPane], running: int) -> WhatEnds:
+def what_leaving_ends(
+    own_node: str, state: HubState, terminals: Iterable[TerminalPane], running: int, copies: int = 0
+) -> WhatEnds:
     """Count what ends with the console: `own_node` is this machine's where its hub ends too, else "".
 
-    `running` are the commands that it runs on many nodes.
+    `running` are the commands that it runs on many nodes, `copies` the transfers of files.
     """
     live = list(terminals)
     own = {
@@ -27,7 +29,7 @@ def what_leaving_ends(own_node: str, state: HubState, terminals: Iterable[Termin
     }
     commands = sum(pane.attachment.is_plain for pane in live) + running
     ends = WhatEnds.with_hub(state, own_node, own, and_node=False) if own_node else WhatEnds()
-    return replace(ends, commands=commands)
+    return replace(ends, commands=commands, copies=copies)
 
 
 def nodes_that_wait(own_node: str, state: HubState) -> list[str]:

@@ -204,6 +204,11 @@ class Doing:
         user, node_id = self._placed(rest)
         return self._asking(messages.OpenShell(node_id, user))
 
+    def do_files(self, rest: str) -> Prepared:
+        """Show files."""
+        user, node_id = self._placed(rest)
+        return self._asking(messages.OpenFiles(node_id, user))
+
     def do_exec(self, rest: str) -> Prepared:
         """Run a command in a terminal."""
         name, _, command = rest.partition(" ")

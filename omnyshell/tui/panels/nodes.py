@@ -328,6 +328,16 @@ class NodesPanel(Panel[LiveNode]):
         """Run a command on all selected nodes."""
         self.post_message(messages.FanOut(tuple(node.node_id for node in self.allowed("fan_out"))))
 
+    def action_files(self) -> None:
+        """Show the node's files."""
+        item = self.rows.current
+        if item is None:
+            return
+        if not item.is_online:
+            self.notify(offline(item.node_id), severity="warning", markup=False)
+            return
+        self.post_message(messages.OpenFiles(item.node_id))
+
     def action_open_tunnel(self) -> None:
         """Open a tunnel to a target reachable from the node."""
         if self.rows.current is not None:

@@ -340,6 +340,13 @@ class NodeScreen(Judged, Screen[None]):
         """Run a command on the node."""
         self.post_message(messages.FanOut((self.node_id,)))
 
+    def action_files(self) -> None:
+        """Show the node's files."""
+        if self._node.is_online:
+            self.post_message(messages.OpenFiles(self.node_id))
+        else:
+            self.notify(offline(self.node_id), severity="warning", markup=False)
+
     def action_open_tunnel(self) -> None:
         """Open a tunnel to a target reachable from the node."""
         self.post_message(messages.AskForTunnel(self.node_id))

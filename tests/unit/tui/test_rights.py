@@ -16,7 +16,7 @@ from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.needs import NEEDS, need_of
 from omnyshell.tui.rights import Need, why_none, why_not, why_nowhere
 
-RIGHTS = ("shell", "exec", "watch", "kill", "forward", "expose", "others")
+RIGHTS = ("shell", "exec", "watch", "kill", "forward", "files", "expose", "others")
 ROLES: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "admin": ((ADMIN_ROLE,), set(RIGHTS)),
     "operator": (("ops",), set(RIGHTS) - {"expose", "others"}),
@@ -33,6 +33,7 @@ OWN_RIGHTS: dict[Need, set[str]] = {
     Need.SESSION: {"shell", "exec"},
     Need.WATCH: {"watch"},
     Need.KILL: {"kill"},
+    Need.FILES: {"files"},
     Need.EXPOSE: {"expose"},
     Need.EXPOSE_ANYWHERE: {"expose"},
 }

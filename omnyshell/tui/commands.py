@@ -54,7 +54,7 @@ DECLARED: Final = (
     Command("node", "Go to a node", "NODE", (Takes.NODE,), 1),
     Command("shell", "Open a shell on a node, as the user that is named", "[[USER@]NODE]", (Takes.PLACE,), 1),
     Command("exec", "Run a command in a terminal on a node", "[USER@]NODE COMMAND", (Takes.PLACE, Takes.TEXT), 2),
-    Command("files", "Files of a node beside this machine's, as the user that is named", "[[USER@]NODE]", (Takes.PLACE,), 1),
+    Command("files", "Files of a node beside those here, as the user named", "[[USER@]NODE]", (Takes.PLACE,), 1),
     Command(
         "run",
         "Run a command on the selected nodes, or else on those that the filter shows, or on the one under the cursor",
@@ -108,6 +108,7 @@ _PLACES: Final = {
     Context.TERMINAL: "terminals",
     Context.PANES: "terminals",
     Context.WALL: "the wall",
+    Context.FILES: "files",
     Context.ACCESS: "the list of users",
 }
 """Where keys do what a command is worth having for."""

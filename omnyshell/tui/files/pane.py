@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.binding import BindingType
 from textual.message import Message
 
@@ -14,7 +15,7 @@ from omnyshell.printable import printable, sentence
 from omnyshell.services.client.files.ports import Entry, Kind
 from omnyshell.services.client.files.problems import shown
 from omnyshell.services.client.live.state import HubState
-from omnyshell.tui.formats import ELLIPSIS, Cell, Tone, elapsed, size
+from omnyshell.tui.formats import ELLIPSIS, Cell, Tone, elapsed, fitted, size
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.details import Details
@@ -23,6 +24,9 @@ from omnyshell.tui.panels.panel import Panel
 
 MOST_ENTRIES = 20_000
 """What is shown of a directory."""
+
+_FRAME, _LEAST_PATH = 6, 8
+"""Cells beside a title, and those that its path gets at least: the end of it says the most."""
 
 _BITS = "rwxrwxrwx"
 _MARKS = {Kind.FOLDER: "/", Kind.LINK: "@", Kind.OTHER: "?", Kind.FILE: ""}
@@ -126,10 +130,11 @@ class FilePane(Panel[Entry]):
             self.pane = pane
             self.action = action
 
-    def __init__(self, state: HubState, clock: Clock, machine: str) -> None:
-        """`machine` is how its machine is called."""
+    def __init__(self, state: HubState, clock: Clock, machine: str, short: str = "") -> None:
+        """`machine` is how its machine is called, `short` how it is where there is little room."""
         super().__init__(state, clock)
         self.machine = machine
+        self._short = printable(short or machine)
         self.path = b""
         self._found: Sequence[Entry] = ()
         self._is_cut = False
@@ -192,14 +197,15 @@ class FilePane(Panel[Entry]):
 
     def _title(self) -> str:
         shown_rows, total = len(self.rows.shown), self.rows.total
-        words = [f"{printable(self.machine)}:{shown(self.path)}"]
-        if self.rows.terms:
-            words.append("/ " + printable(" ".join(map(str, self.rows.terms))))
+        words = ["/ " + printable(" ".join(map(str, self.rows.terms)))] if self.rows.terms else []
         if shown_rows != total:
             words.append(f"{shown_rows} of {total}")
         if self.rows.selected:
             words.append(f"✓ {len(self.rows.selected)} selected")
-        return " · ".join(words + self.extra())
+        rest = "".join(f" · {word}" for word in words + self.extra())
+        room = max(_LEAST_PATH, self.size.width - _FRAME - cell_len(self._short + rest))
+        path = shown(self.path)
+        return f"{self._short}:{path if cell_len(path) <= room else fitted(path, room, keep_end=True)}{rest}"
 
     def extra(self) -> list[str]:
         """What is not shown, and what is waited for."""

@@ -71,7 +71,7 @@ class FilesScreen(Screen[None]):
     ) -> None:
         super().__init__(id=id)
         clock = SystemClock()
-        self.here = FilePane(state, clock, "this machine")
+        self.here = FilePane(state, clock, "this machine", "here")
         self.there = FilePane(state, clock, place)
         self._place = place
         self._machines = machines

@@ -241,11 +241,11 @@ class Panel(JudgedRows[T], Vertical):
         shown, total = len(self.rows.shown), self.rows.total
         empty = "" if shown else self.why_empty()
         foot = " · ".join(filter(None, (self._position(), self._knowledge())))
-        said = (shown, total, self.rows.terms, len(self.rows.selected), foot, empty, self.extra())
+        said = (title := self._title(), shown, total, foot, empty)
         if said == self._said:
             return
         self._said = said
-        self.border_title = Content(self._title())
+        self.border_title = Content(title)
         self.border_subtitle = Content(foot)
         self.set_class(not shown, "-empty")
         self.set_class(bool(shown or total) and self.state.link is not Link.UP, "-stale")

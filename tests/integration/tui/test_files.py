@@ -1,5 +1,6 @@
 """Two panes of files in the console, over a real hub and node."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,13 +14,12 @@ from textual.widgets import Log
 
 from omnyshell.security.authorizer import Action
 from omnyshell.security.grants import Grant
-from omnyshell.services.client.files.ports import MOST_IN_FLIGHT
 from omnyshell.tui.actions.leaving import LeavingQuestion
 from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.files.dialogs import NameDialog, PathDialog
 from omnyshell.tui.files.pane import FilePane
-from omnyshell.tui.files.queue import CopyState
+from omnyshell.tui.files.queue import Copy, CopyQueue, CopyState
 from omnyshell.tui.files.screen import FilesScreen
 from omnyshell.tui.files.viewing import FileView
 
@@ -194,21 +194,27 @@ async def test_an_edited_file_is_put_back_unless_it_was_changed_there(
 async def test_copies_go_on_behind_other_screens_and_leaving_the_console_asks(
     certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    may_go_on, copied = asyncio.Event(), CopyQueue._copied
+
+    async def held(queue: CopyQueue, copy: Copy) -> CopyState:
+        await may_go_on.wait()
+        return await copied(queue, copy)
+
+    monkeypatch.setattr(CopyQueue, "_copied", held)
     async with panes(certificates, tmp_path, monkeypatch) as (app, pilot, screen, here, there):
-        size = 8 * MOST_IN_FLIGHT
-        (here / "large").write_bytes(os.urandom(size))
+        (here / "large").write_bytes(os.urandom(1024) * 1024)
         await reload(pilot, screen.here, "large")
         await pilot.press("c")
         await until(lambda: app.file_work.unfinished)
         await pilot.press("escape")
         await until(lambda: app.screen is app.overview)
         await pilot.press("ctrl+q")
-        await until(lambda: isinstance(app.screen, LeavingQuestion) or (there / "large").exists())
-        if isinstance(app.screen, LeavingQuestion):
-            await pilot.press("escape")
-        await until(lambda: (there / "large").exists() and not app.file_work.unfinished)
-        assert (there / "large").stat().st_size == size
+        await until(lambda: isinstance(app.screen, LeavingQuestion))
+        await pilot.press("escape")
+        may_go_on.set()
         await until(lambda: "large is at" in toasts(app))
+        assert (there / "large").read_bytes() == (here / "large").read_bytes()
+        assert not app.file_work.unfinished
         await until(lambda: not app.hub.state.sessions)
 
 
@@ -216,7 +222,7 @@ async def test_a_copy_that_is_stopped_leaves_what_can_be_gone_on_with(
     certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with panes(certificates, tmp_path, monkeypatch) as (_, pilot, screen, here, there):
-        content = os.urandom(1024) * 64 * 1024
+        content = os.urandom(1024) * 32 * 1024
         (here / "large").write_bytes(content)
         await reload(pilot, screen.here, "large")
         await pilot.press("c")

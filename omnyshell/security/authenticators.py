@@ -9,7 +9,7 @@ from typing import Protocol, Self
 from omnyshell.errors import AuthException, ConfigException
 from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import Principal
-from omnyshell.security.authorized_keys import AuthorizedKeysStore, split_roles
+from omnyshell.security.authorized_keys import AuthorizedKey, AuthorizedKeysStore, split_roles
 from omnyshell.security.credentials import (
     PUBLIC_KEY_METHOD,
     TOKEN_METHOD,
@@ -259,6 +259,11 @@ class PublicKeyAuthenticator:
         if entry is None or (entry.must_verify and evidence.proof is not Proof.VERIFIED):
             return None
         return entry.as_principal()
+
+    @property
+    def entries(self) -> tuple[AuthorizedKey, ...]:
+        """The keys, with whose they are."""
+        return self._store.entries
 
     def principals(self) -> Iterator[Principal]:
         """Yield the principals of all keys."""

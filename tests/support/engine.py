@@ -38,6 +38,9 @@ class Engine:
         self._ports = free_ports(2 * servers)
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self.count, self._tls = servers, tls
+        self.sync = "always"
+        """How often the servers write what they acknowledge to disk, from the next start on."""
+
         self.access = ""
         """Whom the servers believe, in place of this one's own keys, from the next start on."""
 
@@ -56,7 +59,7 @@ class Engine:
         cluster = f"cluster {{ name: tests, listen: 127.0.0.1:{self._ports[self.count + number]}, routes: [{routes}] }}"
         path.write_text(
             f"server_name: s{number}\nlisten: 127.0.0.1:{self._ports[number]}\n"
-            f'jetstream {{ store_dir: "{self.directory / f"store{number}"}", sync_interval: always }}\n'
+            f'jetstream {{ store_dir: "{self.directory / f"store{number}"}", sync_interval: {self.sync} }}\n'
             + (cluster if self.count > 1 else "")
             + (f'\ntls {{ cert_file: "{tls.cert}", key_file: "{tls.key}" }}' if tls is not None else "")
             + "\n"

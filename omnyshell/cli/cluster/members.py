@@ -15,7 +15,7 @@ from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, Clust
 from omnyshell.services.hub.cluster.members.invitation import accept, found, invite
 from omnyshell.services.hub.cluster.members.members import Members
 from omnyshell.services.hub.cluster.shared.end_of_log import forget_ends
-from omnyshell.services.hub.cluster.status import Status, status
+from omnyshell.services.hub.cluster.status import HubSays, Status, status
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings, flaw_of_engine
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
 from omnyshell.services.hub.ground.state_lock import StateLock
@@ -97,7 +97,7 @@ def show_status(options: argparse.Namespace) -> int:
     """Print how a hub stands among others."""
     directory = _state_dir(options)
     with closing(StateFile(directory / STATE_FILE)) as file:
-        found_status = asyncio.run(status(directory, file, _settings(options)))
+        found_status = asyncio.run(status(directory, file, _settings(options), SystemClock().now()))
     if options.json:
         say_json(_plain(found_status))
     else:
@@ -115,6 +115,9 @@ def _plain(told: Status) -> dict[str, object]:
         "members": list(told.members),
         "applied": told.applied,
         "engine": engine._asdict() if engine is not None else None,
+        "hubs": [hub._asdict() for hub in told.hubs],
+        "servers": [server._asdict() for server in told.servers],
+        "unlike": told.unlike(),
     }
 
 
@@ -128,7 +131,21 @@ def _show(told: Status) -> None:
         say("engine     does not answer: changes are refused, all else goes on")
     else:
         say(f"engine     leader {engine.leader or 'none'}, {engine.copies} copies, {engine.current} of them current")
-    say_table(("MEMBER",), [(hub,) for hub in told.members])
+    for server in told.servers:
+        if not server.is_synced:
+            say(f"warning    server {server.name} acknowledges what is not on its disk yet: set sync_interval: always")
+    for name, groups in told.unlike().items():
+        say(f"warning    {name} differ: {' / '.join(', '.join(hubs) for hubs in groups.values())}")
+    if engine is None:
+        say_table(("MEMBER",), [(hub,) for hub in told.members])
+    else:
+        say_table(("MEMBER", "LAST BEAT", "APPLIED"), [_row(hub) for hub in told.hubs])
+
+
+def _row(hub: HubSays) -> tuple[str, ...]:
+    if hub.age is None:
+        return hub.hub, "never", ""
+    return hub.hub, f"{hub.age:.0f} s ago{', as it stopped' if hub.has_stopped else ''}", str(hub.applied)
 
 
 def _settings(options: argparse.Namespace) -> ClusterSettings:

@@ -8,6 +8,7 @@ from omnyshell.protocol.messages.base import Role
 from omnyshell.services.hub.access.audit_sums import AuditAdmission, AuditSums
 from omnyshell.services.hub.access.connections import ConnectionAdmission
 from omnyshell.services.hub.access.locks import Locks
+from omnyshell.services.hub.access.own_files import digests
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.access_ends import AccessEnds
@@ -91,6 +92,7 @@ class HubServices:
         `admission` is what `audit` asks; `not_ready` returns why the hub cannot serve, or "".
         """
         self._config, self._clock = config, config.clock
+        self._present = config
         self._certificate, self._locks, self._policy = certificate, locks, policy
         self._peers, self._nodes, self._sessions, self._tunnels = peers, nodes, sessions, tunnels
         self._audit, self._metrics, self._bus = audit, metrics, bus
@@ -371,6 +373,10 @@ class HubServices:
             clock=self._clock,
         )
 
+    def digests_of_files(self) -> dict[str, str]:
+        """Return digests of what the hub reads of files of its own, as they are now."""
+        return digests(self._present, self._authenticator.configured)
+
     def reloading(self, endpoint: WsServerEndpoint, introductions: Introductions) -> HubReloading:
         """Return the part that applies changes of settings."""
         return HubReloading(
@@ -393,8 +399,12 @@ class HubServices:
             audit=self._audit,
         )
 
+    def _follow(self, config: HubConfig) -> None:
+        self._present = config
+
     def _followers(self) -> tuple[Follow, ...]:
         return (
+            self._follow,
             self._authenticator.follow,
             self.gate.follow,
             self.proofs.follow,

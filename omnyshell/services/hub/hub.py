@@ -245,6 +245,7 @@ class OmnyShellHub:
                 moved=services.node_service.moved,
                 deny=services.deny,
                 lift=services.lift,
+                own_files=services.digests_of_files,
             )
         return services
 

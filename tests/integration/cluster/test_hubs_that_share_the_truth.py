@@ -1,10 +1,12 @@
 """Whole hubs, founded and invited as the command line does it, over one server of the engine."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.backups import back_up, restore
@@ -18,6 +20,8 @@ from support.stack import Certificates, hub_config
 from omnyshell import OmnyShellHub
 from omnyshell.errors import ConfigException
 from omnyshell.protocol.handshake import HELD_OFF
+from omnyshell.security.authorizer import Action
+from omnyshell.security.grants import Grant
 from omnyshell.services.hub.cluster.inviting import change_members
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import accept, found, invite
@@ -34,13 +38,16 @@ class Hubs:
     def __init__(self, certificates: Certificates, directory: Path, engine: Engine) -> None:
         self._certificates, self._directory, self._engine = certificates, directory, engine
         self.running: dict[str, OmnyShellHub] = {}
+        self.changed: dict[str, dict[str, Any]] = {}
+        """Settings that a hub has from its next start on."""
+
         self._closing = AsyncExitStack()
 
     def state(self, hub: str) -> Path:
         return self._directory / hub
 
     async def start(self, hub: str) -> OmnyShellHub:
-        config = hub_config(self._certificates, state_dir=self.state(hub))
+        config = hub_config(self._certificates, state_dir=self.state(hub), **self.changed.get(hub, {}))
         self.running[hub] = await self._closing.enter_async_context(OmnyShellHub(config))
         return self.running[hub]
 
@@ -185,6 +192,42 @@ async def test_a_hub_that_is_restored_is_a_member_again_and_learns_what_it_misse
         return "late" in await hubs.principals("b")
 
     await _until(is_known)
+
+
+async def test_the_status_tells_what_hubs_have_applied_where_their_files_differ_and_how_servers_store(
+    certificates: Certificates, hubs: Hubs, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A second and more: a server and a hub are started anew."""
+    words = ("cluster", "status", "--state-dir", str(hubs.state("a")))
+
+    async def told() -> dict:
+        return json.loads((await asyncio.to_thread(run_text, *words, "--json")).stdout)
+
+    found = await told()
+    assert [(hub["hub"], hub["has_stopped"]) for hub in found["hubs"]] == [("a", False), ("b", False)]
+    assert all(hub["age"] < DEADLINE and hub["files"] for hub in found["hubs"])
+    assert found["unlike"] == {}
+    assert [(each["name"], each["is_synced"]) for each in found["servers"]] == [("s0", True)]
+    engine.kill(0)
+    engine.sync = '"2m"'
+    engine.start(0)
+    hubs.changed["b"] = {"grants": (Grant(frozenset({Action.EXEC}), roles=frozenset({"dev"}), nodes=("*",)),)}
+    await hubs.restart("b")
+
+    async def is_seen() -> bool:
+        found = await told()
+        return found["unlike"] and not found["servers"][0]["is_synced"] and found["hubs"][1]["applied"] > 0
+
+    await _until(is_seen)
+    assert list((await told())["unlike"]) == ["grants"]
+    shown = (await asyncio.to_thread(run_text, *words)).stdout
+    assert "grants differ: a / b" in shown
+    assert "s0 acknowledges what is not on its disk yet" in shown
+
+    async def is_warned() -> bool:
+        return "s0 acknowledges what is not on its disk" in caplog.text
+
+    await _until(is_warned)
 
 
 async def test_who_is_no_member_or_has_principals_already_does_not_join(hubs: Hubs, tmp_path: Path) -> None:

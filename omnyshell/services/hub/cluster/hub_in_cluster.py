@@ -8,9 +8,11 @@ from pathlib import Path
 
 import msgspec
 
-from omnyshell.errors import ConfigException
+from omnyshell.errors import ConfigException, OmnyShellException
+from omnyshell.services.hub.cluster.inviting import watching
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles
 from omnyshell.services.hub.cluster.nats.connection import Credential, EngineConnection
+from omnyshell.services.hub.cluster.nats.servers import servers_of
 from omnyshell.services.hub.cluster.nats.stream import NatsOrder
 from omnyshell.services.hub.cluster.nats.streams import Client, make_streams, places_stream, truth_stream
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, MisplacedException, Place
@@ -31,6 +33,11 @@ MOST_COPIES = 3
 _AGAIN = 1.0
 """Seconds after which a record of the beginning is published again."""
 
+UNSYNCED = (
+    "the engine's server %s acknowledges what is not on its disk yet, and may lose it with its power: "
+    "set sync_interval: always (docs/cluster.md)"
+)
+
 Refused = Callable[[str, str], None]
 
 logger = logging.getLogger("omnyshell.cluster")
@@ -48,6 +55,8 @@ class HubInCluster:
         self._standing = self._files.read()
         self._told = refused
         self._stale_after = settings.stale_after
+        self._settings = settings
+        self._looking: asyncio.Task[None] | None = None
         self._log: SharedLog | None = None
         self._places: SharedPlaces | None = None
         self._records: tuple[bytes, ...] = ()
@@ -80,13 +89,17 @@ class HubInCluster:
         moved: Callable[[str, str, str], None],
         deny: Deny,
         lift: Deny,
+        own_files: Callable[[], dict[str, str]],
     ) -> None:
         """Say which nodes are connected, with their processes, and what ends one that is elsewhere now.
 
-        `deny` has locks hold that are not in the tables, and `lift` ends them.
+        `deny` has locks hold that are not in the tables, and `lift` ends them. `own_files` returns digests of what this
+        hub reads of files of its own.
         """
+        log = self._begun()
         self._where().serve(connected, moved)
-        self._begun().denials.begin(deny, lift)
+        self._where().tell(lambda: log.applied_seq, own_files)
+        log.denials.begin(deny, lift)
 
     def is_serving(self) -> bool:
         """Whether this hub may open anything now."""
@@ -106,6 +119,7 @@ class HubInCluster:
         self._connection.start()
         log.start(order)
         places.start(where)
+        self._looking = asyncio.create_task(self._look_at_storage())
         try:
             async with asyncio.timeout(START_TIMEOUT):
                 await log.catch_up()
@@ -122,11 +136,26 @@ class HubInCluster:
 
     async def aclose(self) -> None:
         """Let go of all, and close all. Idempotent."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
         if self._places is not None:
             await self._places.aclose()
         if self._log is not None:
             await self._log.aclose()
         await self._connection.aclose()
+
+    async def _look_at_storage(self) -> None:
+        """Warn of servers that acknowledge what is not on their disk yet."""
+        try:
+            async with asyncio.timeout(START_TIMEOUT), watching(self._standing, self._settings) as client:
+                servers = await servers_of(client)
+        except (TimeoutError, OmnyShellException) as exc:
+            logger.info("the engine's servers do not say how they store: %s", exc or type(exc).__name__)
+            return
+        for server in servers:
+            if not server.is_synced:
+                logger.warning(UNSYNCED, server.name)
 
     def _where(self) -> SharedPlaces:
         if self._places is None:

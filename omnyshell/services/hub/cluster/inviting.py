@@ -19,9 +19,16 @@ TIMEOUT = 15.0
 
 
 @asynccontextmanager
-async def connected(standing: Standing, settings: ClusterSettings) -> AsyncIterator[Client]:
-    """Yield a connection with the engine, as this hub."""
-    async with _connection(standing, settings) as (_, client):
+async def connected(standing: Standing, settings: ClusterSettings) -> AsyncIterator[tuple[EngineConnection, Client]]:
+    """Yield a connection with the engine, as this hub, and the library's client below it."""
+    async with _connection(standing, settings) as both:
+        yield both
+
+
+@asynccontextmanager
+async def watching(standing: Standing, settings: ClusterSettings) -> AsyncIterator[Client]:
+    """Yield a connection with the engine on which nothing but its servers' storage can be asked."""
+    async with _connection(standing, settings, standing.watch_token) as (_, client):
         yield client
 
 
@@ -44,8 +51,10 @@ async def change_members(state_dir: Path, settings: ClusterSettings, change: Add
 
 
 @asynccontextmanager
-async def _connection(standing: Standing, settings: ClusterSettings) -> AsyncIterator[tuple[EngineConnection, Client]]:
-    credential = Credential(standing.engine_token, standing.engine_key)
+async def _connection(
+    standing: Standing, settings: ClusterSettings, token: str = ""
+) -> AsyncIterator[tuple[EngineConnection, Client]]:
+    credential = Credential(token or standing.engine_token, standing.engine_key)
     own = standing.identity
     connection = EngineConnection(settings.engine or own.engine, credential, own.hub, settings.engine_ca)
     got: asyncio.Future[Client] = asyncio.get_running_loop().create_future()

@@ -1,17 +1,43 @@
 """How a hub stands among others, as its files and the engine say."""
 
 import asyncio
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from omnyshell.services.hub.cluster.inviting import connected
-from omnyshell.services.hub.cluster.members.identity import ClusterFiles, Identity
+from omnyshell.services.hub.cluster.inviting import connected, watching
+from omnyshell.services.hub.cluster.members.identity import ClusterFiles, Identity, Standing
 from omnyshell.services.hub.cluster.members.members import Members
-from omnyshell.services.hub.cluster.nats.streams import Copies, copies_of, truth_stream
-from omnyshell.services.hub.cluster.order.order import EngineAwayException
+from omnyshell.services.hub.cluster.nats.connection import EngineConnection
+from omnyshell.services.hub.cluster.nats.servers import ServerSays, servers_of
+from omnyshell.services.hub.cluster.nats.streams import Copies, copies_of, places_stream, truth_stream
+from omnyshell.services.hub.cluster.order.order import EngineAwayException, NotPermittedException
+from omnyshell.services.hub.cluster.places.records import Beat, decode
+from omnyshell.services.hub.cluster.shared.places import subject_of_beat
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.truth.log import SqliteLog
+
+TIMEOUT = 5.0
+"""Seconds in which the engine answers all."""
+
+
+class HubSays(NamedTuple):
+    """What a member's last beat says."""
+
+    hub: str
+    age: float | None
+    """Seconds since its last beat, by the clocks of this machine and of the engine; None if there is none."""
+
+    has_stopped: bool = False
+    """Whether it said that it stops."""
+
+    applied: int = 0
+    """The number of the last change that it had applied."""
+
+    files: Mapping[str, str] = {}  # a mapping, which nobody changes
+    """Digests of what it reads of files of its own."""
 
 
 class Status(NamedTuple):
@@ -25,14 +51,52 @@ class Status(NamedTuple):
     engine: Copies | None
     """Of the log; None where the engine does not answer."""
 
+    hubs: tuple[HubSays, ...] = ()
+    """The members, as the engine has heard of them."""
 
-async def status(state_dir: Path, file: StateFile, settings: ClusterSettings) -> Status:
+    servers: tuple[ServerSays, ...] = ()
+    """The engine's servers; none where they do not say."""
+
+    def unlike(self) -> dict[str, dict[str, list[str]]]:
+        """Return which files are not the same at all hubs, and which hubs have the same of each, by its digest."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for hub in self.hubs:
+            for name, digest in hub.files.items():
+                found.setdefault(name, {}).setdefault(digest, []).append(hub.hub)
+        return {name: groups for name, groups in sorted(found.items()) if len(groups) > 1}
+
+
+async def status(state_dir: Path, file: StateFile, settings: ClusterSettings, now: datetime) -> Status:
     """Ask the engine, and look into the state file of a hub, which may run. Raises `ConfigException`."""
     standing = ClusterFiles(state_dir).read()
     own = standing.identity
-    members, applied = Members(file, standing.founder).hubs(), SqliteLog(file, own.generation).applied_seq
+    found = Status(own, Members(file, standing.founder).hubs(), SqliteLog(file, own.generation).applied_seq, None)
     try:
-        async with asyncio.timeout(5), connected(standing, settings) as client:
-            return Status(own, members, applied, await copies_of(client, truth_stream(own.generation)))
-    except (TimeoutError, EngineAwayException):
-        return Status(own, members, applied, None)
+        async with asyncio.timeout(TIMEOUT), connected(standing, settings) as (connection, client):
+            engine = await copies_of(client, truth_stream(own.generation))
+            hubs = [await _of_hub(connection, own.generation, hub, now) for hub in found.members]
+            servers = await _servers(standing, settings)
+    except (TimeoutError, EngineAwayException, NotPermittedException):
+        return found
+    return found._replace(engine=engine, hubs=tuple(hubs), servers=servers)
+
+
+async def _of_hub(connection: EngineConnection, generation: str, hub: str, now: datetime) -> HubSays:
+    stored = await connection.last_of(places_stream(generation), subject_of_beat(generation, hub))
+    if stored is None:
+        return HubSays(hub, None)
+    raw, at = stored
+    try:
+        beat = decode(raw)
+    except ValueError:
+        return HubSays(hub, None)
+    age = max(0.0, (now - at).total_seconds())
+    return HubSays(hub, age, beat.is_last, beat.applied, beat.files) if isinstance(beat, Beat) else HubSays(hub, None)
+
+
+async def _servers(standing: Standing, settings: ClusterSettings) -> tuple[ServerSays, ...]:
+    try:
+        async with watching(standing, settings) as client:
+            return await servers_of(client, len(settings.engine or standing.identity.engine))
+    except EngineAwayException:
+        return ()

@@ -13,7 +13,7 @@ ENGINE_KEYS = ("engine-operator.key", "engine-account.key", "engine-system.key")
 
 CLUSTER_NAMES = tuple(
     f"{CLUSTER_DIRECTORY}/{name}"
-    for name in (CLUSTER_FILE, "hub.key", "engine.key", "engine.jwt", "engine.conf", *ENGINE_KEYS)
+    for name in (CLUSTER_FILE, "hub.key", "engine.key", "engine.jwt", "engine-watch.jwt", "engine.conf", *ENGINE_KEYS)
 )
 
 DATABASES = (STATE_FILE, AUDIT_FILE)

@@ -15,6 +15,9 @@ import msgspec
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 
 UNLIMITED = -1
+HOW_SERVERS_STORE = "$SYS.REQ.SERVER.PING.JSZ"
+"""What all servers answer, each for itself, whom the account of servers asks."""
+
 _CONSUMERS = 4
 
 
@@ -32,7 +35,7 @@ class EngineKeys(NamedTuple):
     operator: Ed25519PrivateKey
     account: Ed25519PrivateKey
     system: Ed25519PrivateKey
-    """Of the account for the servers themselves, which JetStream needs; nobody has a user in it."""
+    """Of the account for the servers themselves, which JetStream needs; hubs may ask one thing in it."""
 
     @classmethod
     def generate(cls) -> "EngineKeys":
@@ -77,16 +80,25 @@ def hub_access(keys: EngineKeys, hub: str, key: Ed25519PublicKey, now: datetime,
     It may write under its own name alone, of any generation, and read all that hubs write.
     """
     may_write = [f"omnyshell.*.truth.{hub}", f"omnyshell.*.places.{hub}.>"]
-    asks = ["STREAM.INFO.*", *(f"CONSUMER.CREATE.*.{name}" for name in consumers_of(hub))]
+    asks = ["STREAM.INFO.*", "STREAM.MSG.GET.*", *(f"CONSUMER.CREATE.*.{name}" for name in consumers_of(hub))]
     if founds:
         asks.append("STREAM.CREATE.*")
-    permissions = {
-        "pub": {"allow": [*may_write, *(f"$JS.API.{each}" for each in asks)]},
-        "sub": {"allow": [f"_INBOX_{hub}.>"]},
-    }
+    may_publish = [*may_write, *(f"$JS.API.{each}" for each in asks)]
+    return _user((Kind.ACCOUNT, keys.account), hub, key, may_publish, now)
+
+
+def watch_access(keys: EngineKeys, hub: str, key: Ed25519PublicKey, now: datetime) -> str:
+    """Return the credential by which a hub asks servers how they store, with the same key; it may do nothing else."""
+    return _user((Kind.ACCOUNT, keys.system), hub, key, [HOW_SERVERS_STORE], now)
+
+
+def _user(
+    by: tuple[Kind, Ed25519PrivateKey], hub: str, key: Ed25519PublicKey, may_publish: list[str], now: datetime
+) -> str:
+    permissions = {"pub": {"allow": may_publish}, "sub": {"allow": [f"_INBOX_{hub}.>"]}}
     limits = dict.fromkeys(("subs", "data", "payload"), UNLIMITED)
     own = {"type": "user", "version": 2, **limits, **permissions}
-    return _token((Kind.ACCOUNT, keys.account), key_text(Kind.USER, key), hub, own, now)
+    return _token(by, key_text(Kind.USER, key), hub, own, now)
 
 
 def _token(by: tuple[Kind, Ed25519PrivateKey], subject: str, name: str, own: dict[str, Any], now: datetime) -> str:

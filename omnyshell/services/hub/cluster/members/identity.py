@@ -14,7 +14,7 @@ from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 from omnyshell.services.hub.cluster.members.engine_access import EngineKeys
 from omnyshell.services.hub.ground.state_names import CLUSTER_DIRECTORY, CLUSTER_FILE, ENGINE_KEYS
 
-HUB_KEY, ENGINE_KEY, ENGINE_TOKEN = "hub.key", "engine.key", "engine.jwt"
+HUB_KEY, ENGINE_KEY, ENGINE_TOKEN, WATCH_TOKEN = "hub.key", "engine.key", "engine.jwt", "engine-watch.jwt"
 ENGINE_CONFIG = "engine.conf"
 
 
@@ -52,6 +52,8 @@ class Standing:
     """Logs in at the engine, and signs nothing else: its servers choose what it signs."""
 
     engine_token: str
+    watch_token: str
+    """Asks the engine's servers how they store, with the same key."""
 
     @property
     def founder(self) -> tuple[str, Ed25519PublicKey]:
@@ -74,11 +76,11 @@ class ClusterFiles:
         path = self.directory / CLUSTER_FILE
         try:
             identity = msgspec.json.decode(read_file(path), type=Identity)
-            token = read_file(self.directory / ENGINE_TOKEN).decode().strip()
+            tokens = [read_file(self.directory / name).decode().strip() for name in (ENGINE_TOKEN, WATCH_TOKEN)]
         except (OSError, ValueError, msgspec.MsgspecError) as exc:
             raise ConfigException(f"cannot read who this hub is among others, in {self.directory}: {exc}") from exc
         key, engine_key = (Ed25519PrivateKey.load(self.directory / name) for name in (HUB_KEY, ENGINE_KEY))
-        return Standing(identity, key, engine_key, token)
+        return Standing(identity, key, engine_key, *tokens)
 
     def write(self, standing: Standing) -> None:
         """Write who the hub is; what says that it is one of several comes last."""
@@ -86,6 +88,7 @@ class ClusterFiles:
         standing.key.save(self.directory / HUB_KEY, overwrite=True)
         standing.engine_key.save(self.directory / ENGINE_KEY, overwrite=True)
         write_private(self.directory / ENGINE_TOKEN, standing.engine_token.encode() + b"\n")
+        write_private(self.directory / WATCH_TOKEN, standing.watch_token.encode() + b"\n")
         self.write_identity(standing.identity)
 
     def write_identity(self, identity: Identity) -> None:

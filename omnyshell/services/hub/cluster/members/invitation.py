@@ -11,7 +11,7 @@ import msgspec
 from omnyshell.errors import ConfigException
 from omnyshell.ids import is_hub_id
 from omnyshell.security.keys import Ed25519PrivateKey
-from omnyshell.services.hub.cluster.members.engine_access import EngineKeys, hub_access, server_access
+from omnyshell.services.hub.cluster.members.engine_access import EngineKeys, hub_access, server_access, watch_access
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles, Identity, Standing
 from omnyshell.services.hub.truth.changes import AddMember
 
@@ -24,6 +24,7 @@ class _Invitation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: bytes
     engine_key: bytes
     engine_token: str
+    watch_token: str
 
 
 def found(files: ClusterFiles, hub: str, engine: tuple[str, ...], now: datetime) -> None:
@@ -44,7 +45,7 @@ def found(files: ClusterFiles, hub: str, engine: tuple[str, ...], now: datetime)
     )
     files.write_engine_keys(keys, server_access(keys, now))
     token = hub_access(keys, hub, engine_key.public_key, now, founds=True)
-    files.write(Standing(identity, key, engine_key, token))
+    files.write(Standing(identity, key, engine_key, token, watch_access(keys, hub, engine_key.public_key, now)))
 
 
 def invite(files: ClusterFiles, hub: str, now: datetime) -> tuple[str, AddMember]:
@@ -60,6 +61,7 @@ def invite(files: ClusterFiles, hub: str, now: datetime) -> tuple[str, AddMember
         key=key.seed,
         engine_key=engine_key.seed,
         engine_token=hub_access(keys, hub, engine_key.public_key, now),
+        watch_token=watch_access(keys, hub, engine_key.public_key, now),
     )
     packed = zlib.compress(msgspec.json.encode(invitation), 9)
     line = PREFIX + base64.urlsafe_b64encode(packed).decode().rstrip("=")
@@ -72,7 +74,7 @@ def accept(files: ClusterFiles, line: str) -> Identity:
         raise ConfigException(f"this hub is one of several already: {files.directory}")
     invitation = _read(line.strip())
     key, engine_key = map(Ed25519PrivateKey.from_seed, (invitation.key, invitation.engine_key))
-    files.write(Standing(invitation.identity, key, engine_key, invitation.engine_token))
+    files.write(Standing(invitation.identity, key, engine_key, invitation.engine_token, invitation.watch_token))
     return invitation.identity
 
 

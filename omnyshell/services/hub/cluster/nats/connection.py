@@ -11,8 +11,11 @@ import re
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.extras import needs
@@ -39,6 +42,7 @@ LEAST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
 PING_INTERVAL = 5
 _CANCEL_AGAIN = 0.2
+_NOT_FOUND = 404
 WRONG_LAST = (10071, 10164)
 """JetStream's codes for a record that is not at its place."""
 
@@ -57,6 +61,11 @@ class Credential:
     def signature(self, nonce: str) -> bytes:
         """Return the signature over a server's nonce, as the protocol has it."""
         return base64.b64encode(self.key.sign(nonce.encode()))
+
+
+class _Found(msgspec.Struct):
+    time: datetime
+    data: bytes = b""
 
 
 class EngineConnection:
@@ -105,6 +114,23 @@ class EngineConnection:
                 raise MisplacedException(str(problem.get("description")))
             raise EngineAwayException(f"the engine refused a record: {problem.get('description')}")
         return int(answer["seq"])
+
+    async def last_of(self, stream: str, subject: str) -> tuple[bytes, datetime] | None:
+        """Return the last record of a subject, and when the engine took it; None if there is none.
+
+        Raises `EngineAwayException` and `NotPermittedException`.
+        """
+        asked = msgspec.json.encode({"last_by_subj": subject})
+        answer = await self.ask(f"$JS.API.STREAM.MSG.GET.{stream}", asked)
+        if (problem := answer.get("error")) is not None:
+            if problem.get("code") == _NOT_FOUND:
+                return None
+            raise EngineAwayException(f"the engine does not say what it has: {problem.get('description')}")
+        try:
+            found = msgspec.convert(answer.get("message"), _Found)
+        except msgspec.ValidationError as exc:
+            raise EngineAwayException(f"the engine answered what cannot be read: {exc}") from exc
+        return found.data, found.time
 
     async def ask(self, subject: str, data: bytes = b"", headers: dict[str, str] | None = None) -> dict[str, Any]:
         """Send a request, and return its answer. Raises `EngineAwayException` and `NotPermittedException`."""
@@ -237,8 +263,6 @@ def _headers(place: Place) -> dict[str, str] | None:
 
 
 def _decoded(data: bytes) -> dict[str, Any]:
-    import msgspec
-
     try:
         return msgspec.json.decode(data, type=dict[str, Any])
     except msgspec.MsgspecError as exc:

@@ -118,7 +118,7 @@ class HubPlaces:
             self.own.end()
         else:
             self.own.sent(self._beats, boot)
-        return self._beats, Beat(self.run, self._process, self._read, is_last)
+        return self._beats, Beat(self.run, self._process, self._read, is_last=is_last)
 
     # Claims
 

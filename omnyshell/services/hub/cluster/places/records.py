@@ -10,6 +10,10 @@ MOST_EPOCHS = 2**53
 _Count = Annotated[int, msgspec.Meta(ge=0, lt=MOST_EPOCHS)]
 
 
+_Short = Annotated[str, msgspec.Meta(max_length=64)]
+_Digests = Annotated[dict[_Short, _Short], msgspec.Meta(max_length=16)]
+
+
 class Beat(msgspec.Struct, frozen=True, tag="beat", forbid_unknown_fields=True):
     """A hub says that it is there; `run` grows by one each time that it is started."""
 
@@ -19,6 +23,12 @@ class Beat(msgspec.Struct, frozen=True, tag="beat", forbid_unknown_fields=True):
 
     read: _Count
     """The number of the last record that it had read: it knows what has moved away from it until then."""
+
+    applied: _Count = 0
+    """The number of the last change of what is true that it has applied."""
+
+    files: _Digests = msgspec.field(default_factory=dict)
+    """Digests of what it reads of files of its own, by the name of each: they may differ between hubs."""
 
     is_last: bool = False
     """Whether it serves nothing any more, as it stops."""

@@ -9,6 +9,8 @@ from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from omnyshell.errors import OmnyShellException
 from omnyshell.services.hub.cluster.members.members import Members
 from omnyshell.services.hub.cluster.order.order import (
@@ -33,6 +35,9 @@ TICK = 1.0
 AGAIN = 0.5
 """Seconds before a claim is looked at again that another process stands in the way of."""
 
+FILES_PERIOD = 60.0
+"""Seconds after which a beat has the digests of the hub's files anew."""
+
 MOST_AT_ONCE = 64
 """Claims that are on their way to the engine."""
 
@@ -50,6 +55,11 @@ def boot_clock() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
+def subject_of_beat(generation: str, hub: str) -> str:
+    """Return where a hub's beats are."""
+    return f"omnyshell.{generation}.places.{hub}.beat"
+
+
 class SharedPlaces:
     """The `Places` of a hub that is one of several. It reads its `Order`; `start` it, and `aclose` it."""
 
@@ -62,6 +72,7 @@ class SharedPlaces:
     ) -> None:
         """`stale_after` is how many seconds this hub goes on while the engine is away."""
         self._hub, self._stale_after = hub, stale_after
+        self._beats = subject_of_beat(generation, hub)
         self._subjects = f"omnyshell.{generation}.places."
         self._members = members
         self._connected: Callable[[], Iterable[tuple[str, str]]] = lambda: ()
@@ -70,6 +81,9 @@ class SharedPlaces:
         self._created = ""
         self._is_read = False
         self._next_beat = 0.0
+        self._applied: Callable[[], int] = lambda: 0
+        self._own_files: Callable[[], dict[str, str]] = dict
+        self._files: tuple[float, dict[str, str]] = (float("-inf"), {})
         self._in_touch_at = boot_clock()
         self._standing = Standing.LAPSED
         self._went_on = asyncio.Event()
@@ -87,6 +101,10 @@ class SharedPlaces:
         """
         self._connected, self._told_moved = connected, moved
 
+    def tell(self, applied: Callable[[], int], own_files: Callable[[], dict[str, str]]) -> None:
+        """Say in each beat how many changes of what is true are `applied`, and digests of this hub's `own_files`."""
+        self._applied, self._own_files = applied, own_files
+
     def start(self, order: Order) -> None:
         """Publish by this order from now on, and beat."""
         self._order = order
@@ -103,7 +121,7 @@ class SharedPlaces:
             _, last = self._places.beat(boot_clock(), is_last=True)
             try:
                 place = Place(last_of_subject=self._places.own_beat_seq)
-                await order.publish(f"{self._subjects}{self._hub}.beat", encode(last), place)
+                await order.publish(self._beats, encode(last), place)
             except OmnyShellException as exc:
                 logger.info("the other hubs find by themselves that this one stops: %s", exc)
         tasks = tuple(self._tasks)
@@ -229,11 +247,12 @@ class SharedPlaces:
     async def _beat(self) -> None:
         order, places = self._order, self._places
         number, beat = places.beat(boot_clock())
+        beat = replace(beat, applied=self._applied(), files=self._files_now())
         if order is None:
             return
         place = Place(last_of_subject=places.own_beat_seq)
         try:
-            seq = await order.publish(f"{self._subjects}{self._hub}.beat", encode(beat), place)
+            seq = await order.publish(self._beats, encode(beat), place)
         except MisplacedException:
             # An earlier beat of this hub is there, and its answer was lost; or another process beats.
             places.own.refused(number)
@@ -245,6 +264,12 @@ class SharedPlaces:
             self.in_touch()
             places.own.acknowledged(number, seq, places.read_up_to, boot_clock())
             self._notice(boot_clock())
+
+    def _files_now(self) -> dict[str, str]:
+        at, files = self._files
+        if (boot := boot_clock()) - at >= FILES_PERIOD:
+            at, files = self._files = boot, self._own_files()
+        return files
 
     def _reconcile(self) -> None:
         """Let go of nodes that have left, and claim those that are here, where a write was lost."""

@@ -83,6 +83,7 @@ def test_a_credential_of_the_engine_lets_a_hub_write_under_its_own_name_alone() 
         "omnyshell.*.truth.b",
         "omnyshell.*.places.b.>",
         "$JS.API.STREAM.INFO.*",
+        "$JS.API.STREAM.MSG.GET.*",
         *(f"$JS.API.CONSUMER.CREATE.*.b_{number}" for number in range(4)),
     ]
     assert claims["nats"]["sub"]["allow"] == ["_INBOX_b.>"]

@@ -54,6 +54,16 @@ class Engine:
         return Credential(hub_access(self.keys, hub, key.public_key, SystemClock().now(), founds=founds), key)
 
     def start(self, number: int) -> None:
+        path = self._configure(number)
+        log = self.directory / f"{number}.log"
+        self._processes[number] = subprocess.Popen([str(PROGRAM), "-c", str(path), "-l", str(log)])
+
+    def reload(self, number: int) -> None:
+        """Have a server read its configuration again."""
+        self._configure(number)
+        self.signal(number, signal.SIGHUP)
+
+    def _configure(self, number: int) -> Path:
         path, tls = self.directory / f"{number}.conf", self._tls
         routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in self._ports[self.count :])
         cluster = f"cluster {{ name: tests, listen: 127.0.0.1:{self._ports[self.count + number]}, routes: [{routes}] }}"
@@ -65,8 +75,7 @@ class Engine:
             + "\n"
             + (self.access or server_access(self.keys, SystemClock().now()))
         )
-        log = self.directory / f"{number}.log"
-        self._processes[number] = subprocess.Popen([str(PROGRAM), "-c", str(path), "-l", str(log)])
+        return path
 
     def signal(self, number: int, what: int) -> None:
         os.kill(self._processes[number].pid, what)

@@ -12,7 +12,7 @@ from omnyshell.errors import ConfigException
 from omnyshell.paths import user_path
 from omnyshell.services.hub.cluster.inviting import change_members
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
-from omnyshell.services.hub.cluster.members.invitation import accept, found, invite
+from omnyshell.services.hub.cluster.members.invitation import accept, bar, found, invite
 from omnyshell.services.hub.cluster.members.members import Members
 from omnyshell.services.hub.cluster.shared.end_of_log import forget_ends
 from omnyshell.services.hub.cluster.status import HubSays, Status, status
@@ -53,17 +53,27 @@ def invite_hub(options: argparse.Namespace) -> int:
 
 
 def remove(options: argparse.Namespace) -> int:
-    """Have another hub be no member any more."""
+    """Have another hub be no member any more, and the engine's servers refuse it."""
     directory = _state_dir(options)
-    own = ClusterFiles(directory).read().identity
+    files = ClusterFiles(directory)
+    standing = files.read()
+    own = standing.identity
     with closing(StateFile(directory / STATE_FILE)) as file:
-        members = Members(file, ClusterFiles(directory).read().founder).hubs()
-    if options.hub not in members:
-        raise ConfigException(f"'{options.hub}' is no member: {', '.join(members)} are")
+        members = Members(file, standing.founder).hubs()
     if options.hub == own.hub:
         raise ConfigException(f"this hub is '{own.hub}' itself: stop it, and have another one remove it")
-    asyncio.run(change_members(directory, _settings(options), RemoveMember(options.hub)))
+    is_member = options.hub in members
+    if is_member:
+        asyncio.run(change_members(directory, _settings(options), RemoveMember(options.hub)))
+    is_barred = files.has_founded and bar(files, options.hub, SystemClock().now())
+    if not is_member and not is_barred:
+        raise ConfigException(f"'{options.hub}' is no member: {', '.join(members)} are")
     complain(f"hub '{options.hub}' is no member any more: what it says changes nothing, and its nodes are free")
+    if is_barred:
+        complain(f"{files.directory / ENGINE_CONFIG} bars it from the engine. Give it to each server, and have")
+        complain("that read it, which ends what that hub has there: nats-server --signal reload")
+    else:
+        complain(f"the engine still lets it in: run this at hub '{own.founder}' too, which makes engine.conf anew")
     return 0
 
 

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import nats.errors
 import pytest
+from nats.aio.client import Client
 from support.backups import back_up, restore
 from support.commands import run_text
 from support.deadline import DEADLINE
@@ -22,9 +24,11 @@ from omnyshell.errors import ConfigException
 from omnyshell.protocol.handshake import HELD_OFF
 from omnyshell.security.authorizer import Action
 from omnyshell.security.grants import Grant
+from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.hub.cluster.inviting import change_members
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import accept, found, invite
+from omnyshell.services.hub.cluster.nats.connection import Credential
 from omnyshell.services.hub.cluster.shared.places import boot_clock
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
@@ -333,11 +337,14 @@ async def test_who_is_revoked_while_the_engine_is_away_is_out_at_once_and_everyw
     await _until(is_lifted)
 
 
-async def test_a_hub_that_was_removed_changes_nothing_and_opens_nothing(certificates: Certificates, hubs: Hubs) -> None:
-    b = hubs.running["b"]
+async def test_a_hub_that_was_removed_changes_nothing_opens_nothing_and_is_barred_from_the_engine(
+    certificates: Certificates, hubs: Hubs, engine: Engine
+) -> None:
+    b, a_s_files = hubs.running["b"], ClusterFiles(hubs.state("a"))
     assert "no member: a, b are" in run_text("cluster", "remove", "x", "--state-dir", str(hubs.state("a"))).stderr
     assert "itself" in run_text("cluster", "remove", "a", "--state-dir", str(hubs.state("a"))).stderr
-    assert run_text("cluster", "remove", "b", "--state-dir", str(hubs.state("a"))).returncode == 0
+    ran = run_text("cluster", "remove", "b", "--state-dir", str(hubs.state("a")))
+    assert (ran.returncode, "nats-server --signal reload" in ran.stderr) == (0, True)
 
     async def is_over() -> bool:
         return b._cluster is not None and not b._cluster.is_serving()
@@ -346,3 +353,42 @@ async def test_a_hub_that_was_removed_changes_nothing_and_opens_nothing(certific
     async with logged_in(certificates, b.port, "client", "admin", ADMIN) as admin:
         assert not (await ask(admin, "admin.principal.add", principal="late", roles=["dev"]))["ok"]
     assert await hubs.principals("a") == await hubs.principals("b")
+    standing = ClusterFiles(hubs.state("b")).read()
+    tokens = (standing.engine_token, standing.watch_token)
+    assert [await _is_let_in(engine, token, standing.engine_key) for token in tokens] == [True, True]
+    engine.access = (a_s_files.directory / ENGINE_CONFIG).read_text()
+    engine.reload(0)
+
+    async def is_barred() -> bool:
+        return not any([await _is_let_in(engine, token, standing.engine_key) for token in tokens])
+
+    await _until(is_barred)
+    await _until(lambda: _is_lost(b))
+    async with logged_in(certificates, hubs.running["a"].port, "client", "admin", ADMIN) as admin:
+        assert (await ask(admin, "admin.principal.add", principal="late", roles=["dev"]))["ok"]
+    assert "is no member" in run_text("cluster", "remove", "b", "--state-dir", str(hubs.state("a"))).stderr
+
+
+async def _is_lost(hub: OmnyShellHub) -> bool:
+    return hub._cluster is not None and not hub._cluster._connection.is_connected
+
+
+async def _is_let_in(engine: Engine, token: str, key: Ed25519PrivateKey) -> bool:
+    client, credential = Client(), Credential(token, key)
+    try:
+        await client.connect(
+            engine.urls[0],
+            user_jwt_cb=lambda: bytearray(token.encode()),
+            signature_cb=credential.signature,
+            allow_reconnect=False,
+            error_cb=_ignored,
+        )
+    except nats.errors.Error:
+        return False
+    finally:
+        await client.close()
+    return True
+
+
+async def _ignored(_problem: Exception) -> None:
+    """What the library would print."""

@@ -11,10 +11,8 @@ CLUSTER_DIRECTORY, CLUSTER_FILE = "cluster", "cluster.json"
 ENGINE_KEYS = ("engine-operator.key", "engine-account.key", "engine-system.key")
 """What credentials for the hubs' engine come from, at the hub that founded."""
 
-CLUSTER_NAMES = tuple(
-    f"{CLUSTER_DIRECTORY}/{name}"
-    for name in (CLUSTER_FILE, "hub.key", "engine.key", "engine.jwt", "engine-watch.jwt", "engine.conf", *ENGINE_KEYS)
-)
+_OF_ENGINE = ("engine.key", "engine.jwt", "engine-watch.jwt", "engine.conf", "engine-users.json", *ENGINE_KEYS)
+CLUSTER_NAMES = tuple(f"{CLUSTER_DIRECTORY}/{name}" for name in (CLUSTER_FILE, "hub.key", *_OF_ENGINE))
 
 DATABASES = (STATE_FILE, AUDIT_FILE)
 STATE_NAMES = (*DATABASES, AUDIT_KEY_FILE, SESSIONS_KEY_FILE, UID_FILE)

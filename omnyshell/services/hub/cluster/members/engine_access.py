@@ -6,6 +6,7 @@ account stand in the servers' configuration; a hub's user does not, so that noth
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
@@ -49,14 +50,19 @@ def key_text(kind: Kind, key: Ed25519PublicKey) -> str:
     return base64.b32encode(raw + _crc16(raw).to_bytes(2, "little")).decode().rstrip("=")
 
 
-def server_access(keys: EngineKeys, now: datetime) -> str:
-    """Return the part of a server's configuration that says whom it believes."""
+def server_access(keys: EngineKeys, now: datetime, barred: Mapping[str, int] | None = None) -> str:
+    """Return the part of a server's configuration that says whom it believes.
+
+    `barred` are public keys of users, in NATS' text form, whose credentials of up to that Unix time count no more.
+    """
     account, system = (key_text(Kind.ACCOUNT, key.public_key) for key in (keys.account, keys.system))
     operator = key_text(Kind.OPERATOR, keys.operator.public_key)
     own: dict[str, Any] = {"type": "operator", "version": 2, "system_account": system}
     limits = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "conn", "leaf"), UNLIMITED)
     stores = dict.fromkeys(("mem_storage", "disk_storage", "streams", "consumer"), UNLIMITED)
     given: dict[str, Any] = {"type": "account", "version": 2, "limits": {**limits, "wildcards": True}}
+    if barred:
+        given["revocations"] = dict(barred)
     hubs = {**given, "limits": {**given["limits"], **stores}}
     by = (Kind.OPERATOR, keys.operator)
     return f"""operator: {_token(by, operator, "omnyshell", own, now)}

@@ -12,10 +12,11 @@ from omnyshell.paths import read_file
 from omnyshell.security.files import make_private_directory, write_private
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 from omnyshell.services.hub.cluster.members.engine_access import EngineKeys
+from omnyshell.services.hub.cluster.members.engine_users import EngineUsers
 from omnyshell.services.hub.ground.state_names import CLUSTER_DIRECTORY, CLUSTER_FILE, ENGINE_KEYS
 
 HUB_KEY, ENGINE_KEY, ENGINE_TOKEN, WATCH_TOKEN = "hub.key", "engine.key", "engine.jwt", "engine-watch.jwt"
-ENGINE_CONFIG = "engine.conf"
+ENGINE_CONFIG, ENGINE_USERS = "engine.conf", "engine-users.json"
 
 
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,12 +97,32 @@ class ClusterFiles:
         shown = msgspec.json.format(msgspec.json.encode(identity), indent=2)
         write_private(self.directory / CLUSTER_FILE, shown + b"\n")
 
-    def write_engine_keys(self, keys: EngineKeys, config: str) -> None:
-        """Write the keys from which credentials come, and what the engine's servers need of them."""
+    def write_engine_keys(self, keys: EngineKeys) -> None:
+        """Write the keys from which credentials come."""
         make_private_directory(self.directory)
         for name, key in zip(ENGINE_KEYS, keys, strict=True):
             key.save(self.directory / name)
+
+    def write_engine_config(self, config: str) -> None:
+        """Write what the engine's servers need to know hubs."""
         write_private(self.directory / ENGINE_CONFIG, config.encode())
+
+    def read_engine_users(self) -> EngineUsers:
+        """Return whose credentials there are; call it at the founder."""
+        path = self.directory / ENGINE_USERS
+        try:
+            return msgspec.json.decode(read_file(path), type=EngineUsers)
+        except (OSError, msgspec.MsgspecError) as exc:
+            raise ConfigException(f"cannot read {path}: {exc}") from exc
+
+    def write_engine_users(self, users: EngineUsers) -> None:
+        """Write whose credentials there are."""
+        write_private(self.directory / ENGINE_USERS, msgspec.json.format(msgspec.json.encode(users), indent=2) + b"\n")
+
+    @property
+    def has_founded(self) -> bool:
+        """Whether the keys from which credentials come are here."""
+        return (self.directory / ENGINE_KEYS[0]).exists()
 
     def remove(self) -> None:
         """Forget who the hub is among others, what says that it is one of several first. Idempotent."""
@@ -114,6 +135,6 @@ class ClusterFiles:
 
     def read_engine_keys(self) -> EngineKeys:
         """Return those keys, which only the founder has."""
-        if not (self.directory / ENGINE_KEYS[0]).exists():
+        if not self.has_founded:
             raise ConfigException("this hub cannot invite others: the hub that founded the cluster does")
         return EngineKeys(*(Ed25519PrivateKey.load(self.directory / name) for name in ENGINE_KEYS))

@@ -12,6 +12,7 @@ from omnyshell.errors import ConfigException
 from omnyshell.ids import is_hub_id
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.hub.cluster.members.engine_access import EngineKeys, hub_access, server_access, watch_access
+from omnyshell.services.hub.cluster.members.engine_users import EngineUsers
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles, Identity, Standing
 from omnyshell.services.hub.truth.changes import AddMember
 
@@ -43,7 +44,9 @@ def found(files: ClusterFiles, hub: str, engine: tuple[str, ...], now: datetime)
         founded_at=now,
         is_founding=True,
     )
-    files.write_engine_keys(keys, server_access(keys, now))
+    files.write_engine_keys(keys)
+    files.write_engine_config(server_access(keys, now))
+    files.write_engine_users(EngineUsers())
     token = hub_access(keys, hub, engine_key.public_key, now, founds=True)
     files.write(Standing(identity, key, engine_key, token, watch_access(keys, hub, engine_key.public_key, now)))
 
@@ -63,9 +66,27 @@ def invite(files: ClusterFiles, hub: str, now: datetime) -> tuple[str, AddMember
         engine_token=hub_access(keys, hub, engine_key.public_key, now),
         watch_token=watch_access(keys, hub, engine_key.public_key, now),
     )
+    users = files.read_engine_users()
+    users.admit(hub, engine_key.public_key)
+    files.write_engine_users(users)
     packed = zlib.compress(msgspec.json.encode(invitation), 9)
     line = PREFIX + base64.urlsafe_b64encode(packed).decode().rstrip("=")
     return line, AddMember(hub, key.public_key.raw, now)
+
+
+def bar(files: ClusterFiles, hub: str, now: datetime) -> bool:
+    """Have the engine's servers know a hub's credentials no more, once they have the new `engine.conf`.
+
+    Return whether there were any. Call it at the founder. Raises `ConfigException`.
+    """
+    keys, users = files.read_engine_keys(), files.read_engine_users()
+    if not users.bar(hub, now):
+        return False
+    # Servers take no other operator while they run, so that its text has to be what it was when they were started. The
+    # configuration comes first: what is interrupted is done by the next attempt.
+    files.write_engine_config(server_access(keys, files.read().identity.founded_at, users.barred))
+    files.write_engine_users(users)
+    return True
 
 
 def accept(files: ClusterFiles, line: str) -> Identity:

@@ -1,0 +1,26 @@
+"""Whose credentials for the engine there are, as the hub that founded notes: what bars a hub that was removed."""
+
+from datetime import datetime
+
+import msgspec
+
+from omnyshell.security.keys import Ed25519PublicKey
+from omnyshell.services.hub.cluster.members.engine_access import Kind, key_text
+
+
+class EngineUsers(msgspec.Struct, forbid_unknown_fields=True):
+    """The users that were made for hubs, by the public keys that the engine knows them by."""
+
+    of_hubs: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    barred: dict[str, int] = msgspec.field(default_factory=dict)
+    """Those whose credentials of up to a Unix time count no more."""
+
+    def admit(self, hub: str, key: Ed25519PublicKey) -> None:
+        """Note that a credential for a key is made for a hub."""
+        self.of_hubs.setdefault(hub, []).append(key_text(Kind.USER, key))
+
+    def bar(self, hub: str, now: datetime) -> bool:
+        """Have no credential of a hub count any more; return whether there were any."""
+        users = self.of_hubs.pop(hub, [])
+        self.barred.update(dict.fromkeys(users, int(now.timestamp())))
+        return bool(users)

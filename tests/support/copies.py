@@ -52,7 +52,8 @@ class End(asyncio.Protocol):
 
     async def close(self) -> None:
         self.sftp.end(LinkLostException("it is closed"))
-        self._transport.close()
+        # Aborted: what still waits to be sent would wait for a server that waits for its answers to be read.
+        self._transport.abort()
 
     def _send(self, data: bytes) -> None:
         self.carried += len(data)

@@ -293,8 +293,7 @@ class FilesScreen(Screen[None]):
 
         async def delete() -> None:
             try:
-                for entry in chosen:
-                    await remove_all(self._files[pane], joined(folder, entry.name), entry)
+                await remove_all(self._files[pane], folder, chosen)
             finally:
                 await self._show(pane, pane.path)
 

@@ -37,8 +37,10 @@ from support.copies import (
     u32,
 )  # fmt: skip
 
-from omnyshell.services.client.files import pairs
+from omnyshell.services.client.files import pairs, remote
+from omnyshell.services.client.files.ports import Entry, Kind
 from omnyshell.services.client.files.problems import FileException, Trouble
+from omnyshell.services.client.files.removing import remove_all
 from omnyshell.services.client.files.sftp import MOST_BYTES
 from omnyshell.services.client.files.transfer import MOST_DEPTH, Became
 
@@ -119,6 +121,19 @@ async def test_a_directory_in_itself_is_entered_so_often(tmp_path: Path) -> None
         _, reports = await copied(liar, [b"/there/deep"], HERE, tmp_path)
     (refused,) = [report for report in reports if report.became is Became.FAILED]
     assert str(MOST_DEPTH) in str(refused.error)
+
+
+@pytest.mark.parametrize("name", [b"good", b".."])
+async def test_names_without_end_are_read_by_nobody(monkeypatch: pytest.MonkeyPatch, name: bytes) -> None:
+    monkeypatch.setattr(remote, "MOST_NAMES", FEW)
+    says: dict[int, Said] = {
+        READDIR: lambda _: names(*[(name, attributes(FILE))] * 30),
+        LSTAT: lambda _: (ATTRS, attributes(FOLDER)),
+    }
+    async with false_files(says) as liar:
+        with pytest.raises(FileException) as refused:
+            await remove_all(liar, b"/there", [Entry(b"wide", Kind.FOLDER)])
+    assert refused.value.code == Trouble.REFUSED
 
 
 SIZES = {

@@ -185,7 +185,14 @@ class FileCopy:
             if left.kind is not Kind.FILE:
                 text = "something else stands where its partial copy would"
                 raise FileException(text, code=Trouble.REFUSED) from exc
-        return await folder.partial(name, mode, is_exact=is_exact, is_there=True)
+        try:
+            return await folder.partial(name, mode, is_exact=is_exact, is_there=True)
+        except FileException as exc:
+            if exc.code != Trouble.DENIED:
+                raise
+        # Whoever put it there could read along: what is copied goes into a file of one's own.
+        await folder.remove(name)
+        return await folder.partial(name, mode, is_exact=is_exact, is_there=False)
 
     def _mode(self) -> tuple[int, bool]:
         """Return what it is to allow, and whether exactly that, or as masked there."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 from omnyshell.services.client.files.ports import (
     BLOCK,
     PERMISSIONS,
+    USABLE,
     ZEROS,
     Bytes,
     Entry,
@@ -26,7 +27,6 @@ NAMES_AT_ONCE = 512
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _WRITE = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
-_USABLE = 0o600
 
 T = TypeVar("T")
 
@@ -136,6 +136,10 @@ class LocalFolder:
     async def remove(self, name: bytes) -> None:
         """See `Folder.remove`."""
         await self._files.run(lambda: os.unlink(name, dir_fd=self._fd))
+
+    async def remove_folder(self, name: bytes) -> None:
+        """See `Folder.remove_folder`."""
+        await self._files.run(lambda: os.rmdir(name, dir_fd=self._fd))
 
     async def set_attributes(self, name: bytes, entry: Entry, *, keep_times: bool) -> None:
         """See `Folder.set_attributes`."""
@@ -296,15 +300,27 @@ class LocalPartial(_Hashed):
 def _open_partial(folder: int, name: bytes, mode: int, *, is_there: bool) -> tuple[int, Entry]:
     """Open what an earlier copy left, or a new one; return what it is as well."""
     flags = _WRITE if is_there else _WRITE | os.O_CREAT | os.O_EXCL
-    fd = os.open(name, flags, mode | _USABLE, dir_fd=folder)
+    fd = os.open(name, flags, mode | USABLE, dir_fd=folder)
     try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
             raise FileException("something else stands where its partial copy would", code=Trouble.REFUSED)
+        if is_there:
+            _make_own(fd, found, mode | USABLE)
     except BaseException:
         os.close(fd)
         raise
     return fd, _entry_of(name, found)
+
+
+def _make_own(fd: int, found: os.stat_result, mode: int) -> None:
+    """Have what an earlier copy left allow no more than a mode. Raises `FileException` where it is somebody else's."""
+    if found.st_uid != os.geteuid():
+        raise FileException("somebody else's file stands where its partial copy would", code=Trouble.DENIED)
+    if found.st_mode & PERMISSIONS & ~mode:
+        with suppress(PermissionError):
+            # Some file systems keep no permissions.
+            os.fchmod(fd, found.st_mode & mode)
 
 
 async def _entries_of(files: LocalFiles, opened: Callable[[], int]) -> AsyncIterator[Sequence[Entry]]:

@@ -2,11 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from omnyshell.services.client.files.ports import Entry, Files, Folder
+from omnyshell.services.client.files.ports import MOST_NAMES, Entry, Files, Folder
 from omnyshell.services.client.files.problems import FileException, Trouble
-
-MOST_NAMES = 1_000_000
-"""Names in a directory: a hostile server's would never end."""
 
 MOST_KNOWN = 100_000
 """Names of a directory at the target that are kept; in a larger one each is looked for by itself."""

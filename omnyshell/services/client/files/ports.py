@@ -13,10 +13,16 @@ ZEROS = bytes(BLOCK)
 MOST_IN_FLIGHT = 8 * 1024 * 1024
 """Bytes that are under way to or from a node at a time; they are sent again where the node's side is lost."""
 
+MOST_NAMES = 1_000_000
+"""Names in a directory: a hostile server's would never end."""
+
 LONGEST_NAME = 255
 LONGEST_PATH = 4096
 PERMISSIONS = 0o777
 """The bits of a mode that are copied: no file becomes one that runs as its owner."""
+
+USABLE = 0o600
+"""What a partial file's owner may do with it, whatever the whole one will allow: an earlier copy is gone on with."""
 
 Bytes = bytes | memoryview
 
@@ -105,9 +111,10 @@ class Folder(Protocol):
         """Open a regular file, with `follow` also through a link."""
 
     async def partial(self, name: bytes, mode: int, *, is_exact: bool, is_there: bool) -> Partial:
-        """Open a file to write; a new one must not be there yet.
+        """Open a file to write; a new one must not be there yet, and one that is there must be its user's alone.
 
-        `mode` is what it allows in the end: exactly that, or what is left when the system there has masked it.
+        `mode` is what it allows in the end: exactly that, or what is left when the system there has masked it. Until
+        then it allows no more. What is somebody else's raises with the code `Trouble.DENIED`.
         """
 
     async def put_in_place(self, partial: bytes, name: bytes, *, sync: bool) -> None:
@@ -121,6 +128,9 @@ class Folder(Protocol):
 
     async def remove(self, name: bytes) -> None:
         """Remove a file or link."""
+
+    async def remove_folder(self, name: bytes) -> None:
+        """Remove an empty directory."""
 
     async def set_attributes(self, name: bytes, entry: Entry, *, keep_times: bool) -> None:
         """Give a directory the permissions of an entry, and maybe its times."""

@@ -16,6 +16,8 @@ from omnyshell.services.client.files.ports import (
     BLOCK,
     LONGEST_PATH,
     MOST_IN_FLIGHT,
+    MOST_NAMES,
+    USABLE,
     Bytes,
     Entry,
     Folder,
@@ -39,9 +41,6 @@ TIMES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=4.0)
 _MAY_COME_BACK = frozenset(
     (ErrorCodes.UNKNOWN_NODE, ErrorCodes.NODE_OFFLINE, ErrorCodes.TIMEOUT, ErrorCodes.CAPACITY_EXCEEDED, Trouble.LOST)
 )
-
-_USABLE = 0o600
-"""What a partial file's owner may do with it, whatever the whole one will allow: an earlier copy is gone on with."""
 
 _YEAR_2106 = 2**32 - 1
 EMPTY = hashlib.sha256(b"").digest()
@@ -122,10 +121,13 @@ class RemoteFiles:
 
     async def entries(self, path: bytes) -> AsyncIterator[Sequence[Entry]]:
         """See `Files.entries`; what has a name that no file can have is left out."""
-        sftp = self.sftp
+        sftp, count = self.sftp, 0
         handle = await sftp.open_folder(path or b".")
         try:
             while names := await sftp.names(handle):
+                count += len(names)
+                if count > MOST_NAMES:
+                    raise FileException(f"more than {MOST_NAMES} files are in it", code=Trouble.REFUSED)
                 if found := [each for each in names if is_name(each.name)]:
                     yield found
         finally:
@@ -230,13 +232,19 @@ class RemoteFolder:
     async def partial(self, name: bytes, mode: int, *, is_exact: bool, is_there: bool) -> Partial:
         """See `Folder.partial`."""
         path, sftp = self._of(name), self._files.sftp
-        handle = await sftp.open_file(path, WRITE if is_there else NEW, mode | _USABLE)
-        if not is_there and not is_exact and mode & _USABLE == _USABLE:
+        # The node's side opens one that is there only if it is this user's, and through no link.
+        handle = await sftp.open_file(path, WRITE if is_there else NEW, mode | USABLE)
+        if not is_there and not is_exact and mode & USABLE == USABLE:
             return RemotePartial(self._files, sftp, path, handle, None)
         left = await sftp.look_at_handle(handle, name)
         if left.kind is not Kind.FILE:
             _close_handle(sftp, handle)
             raise FileException("something else stands where its partial copy would", code=Trouble.REFUSED)
+        if left.mode & ~(mode | USABLE):
+            left = left._replace(mode=left.mode & (mode | USABLE))
+            with suppress(FileException):
+                # Some file systems keep no permissions.
+                await sftp.done(sftp.begin_attributes(handle, SFTPAttrs(permissions=left.mode)))
         mode = mode if is_exact else mode & left.mode
         return RemotePartial(self._files, sftp, path, handle, mode if mode != left.mode else None, left.size)
 
@@ -255,6 +263,10 @@ class RemoteFolder:
     async def remove(self, name: bytes) -> None:
         """See `Folder.remove`."""
         await self._files.sftp.drop(self._of(name))
+
+    async def remove_folder(self, name: bytes) -> None:
+        """See `Folder.remove_folder`."""
+        await self._files.sftp.drop_folder(self._of(name))
 
     async def set_attributes(self, name: bytes, entry: Entry, *, keep_times: bool) -> None:
         """See `Folder.set_attributes`."""

@@ -15,6 +15,10 @@ _NEW_FILE, _NEW_DIRECTORY = 0o666, 0o777
 _PERMISSIONS = 0o777
 """What may be said of what is made; more than that only of what is there."""
 
+PARTIAL = b".omny-part"
+"""How names of files end that clients have not copied as a whole yet. Anybody can guess such a name in a directory that
+many may write: so what is there is written on by its owner alone, and through no link."""
+
 _NO_LINKS_HERE = (errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS)
 """With these a file system says that it has no hard links, or none for such a file."""
 
@@ -47,11 +51,13 @@ class Tree:
         if writes:
             self._check_writable()
         is_new = flags & os.O_EXCL != 0
-        with self._places.at(path, follow=follow and not is_new, changed=bool(flags & os.O_CREAT)) as place:
+        is_partial = writes and not is_new and path.endswith(PARTIAL)
+        follow = follow and not is_new and not is_partial
+        with self._places.at(path, follow=follow, changed=bool(flags & os.O_CREAT)) as place:
             if not is_new:
                 _check_file(place)
             permissions = (_NEW_FILE if mode is None else mode) & _PERMISSIONS
-            return OpenFile(_opened(place, flags, permissions))
+            return OpenFile(_opened(place, flags, permissions, is_own=is_partial))
 
     def stat(self, path: bytes, *, follow: bool) -> os.stat_result:
         """Return the facts of what is there."""
@@ -193,7 +199,7 @@ def _check_file(place: Place) -> None:
         raise PermissionError(errno.EACCES, _NOT_A_FILE)
 
 
-def _opened(place: Place, flags: int, mode: int) -> int:
+def _opened(place: Place, flags: int, mode: int, *, is_own: bool = False) -> int:
     if not place.follows:
         flags |= os.O_NOFOLLOW
     # What is cut is cut when it is known to be a file.
@@ -201,8 +207,11 @@ def _opened(place: Place, flags: int, mode: int) -> int:
     try:
         if flags & (os.O_DIRECTORY | getattr(os, "O_PATH", 0)):
             return fd
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
             raise PermissionError(errno.EACCES, _NOT_A_FILE)
+        if is_own and (found.st_uid != os.geteuid() or found.st_nlink != 1):
+            raise PermissionError(errno.EACCES, "somebody else's file stands where a partial copy would")
         if flags & os.O_TRUNC:
             os.ftruncate(fd, 0)
     except BaseException:

@@ -23,9 +23,9 @@ from omnyshell.security.files import make_private_directory, write_private
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.dial import HubAccess
-from omnyshell.services.hub.cluster.inviting import change_members
+from omnyshell.services.hub.cluster.joining import join
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
-from omnyshell.services.hub.cluster.members.invitation import accept, found, invite
+from omnyshell.services.hub.cluster.members.invitation import found, invite
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.transport.connection import HubAddress
 
@@ -102,9 +102,8 @@ class Demo:
         self._start_engine(self._state(first) / "cluster" / ENGINE_CONFIG)
         await self._start_hubs(first)
         for hub in others:
-            line, change = invite(ClusterFiles(self._state(first)), hub, SystemClock().now())
-            await change_members(self._state(first), ClusterSettings(), change)
-            accept(ClusterFiles(self._state(hub)), line)
+            line = invite(ClusterFiles(self._state(first)), hub, SystemClock().now())
+            await join(ClusterFiles(self._state(hub)), line, ClusterSettings(), SystemClock())
         await self._start_hubs(*others)
         for node, hub in NODES.items():
             self._start_node(node, hub)

@@ -11,8 +11,9 @@ from omnyshell.clock import SystemClock
 from omnyshell.errors import ConfigException
 from omnyshell.paths import user_path
 from omnyshell.services.hub.cluster.inviting import change_members
+from omnyshell.services.hub.cluster.joining import join as join_by
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
-from omnyshell.services.hub.cluster.members.invitation import accept, bar, found, invite
+from omnyshell.services.hub.cluster.members.invitation import VALID, bar, found, invite
 from omnyshell.services.hub.cluster.members.members import Members
 from omnyshell.services.hub.cluster.shared.end_of_log import forget_ends
 from omnyshell.services.hub.cluster.status import HubSays, Status, status
@@ -45,9 +46,11 @@ def init(options: argparse.Namespace) -> int:
 def invite_hub(options: argparse.Namespace) -> int:
     """Print the line by which another hub joins."""
     directory = _state_dir(options)
-    line, change = invite(ClusterFiles(directory), options.hub, SystemClock().now())
-    asyncio.run(change_members(directory, _settings(options), change))
-    complain(f"hub '{options.hub}' joins with this, on its machine; whoever has the line can be that hub:")
+    line = invite(ClusterFiles(directory), options.hub, SystemClock().now())
+    complain(
+        f"hub '{options.hub}' joins with this, on its machine: once, within {VALID.days} day, while this hub runs;"
+    )
+    complain("whoever uses the line first is that hub:")
     say(f"omnyshell hub join {line}")
     return 0
 
@@ -84,7 +87,7 @@ def join(options: argparse.Namespace) -> int:
         if (directory / STATE_FILE).exists():
             text = f"the hub in {directory} has principals of its own, which nobody else would know"
             raise ConfigException(f"{text}: give the hub that joins a state directory of its own")
-        identity = accept(ClusterFiles(directory), options.line)
+        identity = asyncio.run(join_by(ClusterFiles(directory), options.line, _settings(options), SystemClock()))
     complain(f"this hub is '{identity.hub}' of the cluster that '{identity.founder}' founded; {START}")
     return 0
 

@@ -23,7 +23,7 @@ CLUSTER: tuple[Command, ...] = (
     ),
     Command(
         ("cluster", "invite"),
-        "print the line by which another hub joins; at the first hub, which runs or not",
+        "print the line by which another hub joins, once; at the first hub, which has to run when that joins",
         "cluster.members:invite_hub",
         (Option("hub", "what the other hub is called", "HUB"), *_PLACE),
     ),

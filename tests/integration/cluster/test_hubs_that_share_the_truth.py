@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +19,21 @@ from support.raw_peer import RawPeer, logged_in, stranger
 from support.stack import Certificates, hub_config
 
 from omnyshell import OmnyShellHub
+from omnyshell.clock import SystemClock
 from omnyshell.errors import ConfigException
 from omnyshell.protocol.handshake import HELD_OFF
 from omnyshell.security.authorizer import Action
 from omnyshell.security.grants import Grant
 from omnyshell.security.keys import Ed25519PrivateKey
-from omnyshell.services.hub.cluster.inviting import change_members
+from omnyshell.services.hub.cluster.joining import join
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
-from omnyshell.services.hub.cluster.members.invitation import accept, found, invite
+from omnyshell.services.hub.cluster.members.invitation import NotInvitedException, found, invite
 from omnyshell.services.hub.cluster.nats.connection import Credential
 from omnyshell.services.hub.cluster.shared.places import boot_clock
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
 
-NOW = datetime(2026, 1, 2, tzinfo=UTC)
+CLOCK = SystemClock()
 
 
 class Hubs:
@@ -65,17 +65,18 @@ class Hubs:
             await ask(admin, "admin.principal.add", principal="early", roles=["dev"])
         await alone.stop()
         files = ClusterFiles(self.state("a"))
-        found(files, "a", self._engine.urls, NOW)
+        found(files, "a", self._engine.urls, CLOCK.now())
         self._engine.kill(0)
         self._engine.access = (files.directory / ENGINE_CONFIG).read_text()
         self._engine.start(0)
         await self.start("a")
 
     async def join(self, hub: str) -> None:
-        line, change = invite(ClusterFiles(self.state("a")), hub, NOW)
-        await change_members(self.state("a"), ClusterSettings(), change)
-        accept(ClusterFiles(self.state(hub)), line)
+        await join(ClusterFiles(self.state(hub)), self.invite(hub), ClusterSettings(), CLOCK)
         await self.start(hub)
+
+    def invite(self, hub: str) -> str:
+        return invite(ClusterFiles(self.state("a")), hub, CLOCK.now())
 
     async def principals(self, hub: str) -> set[str]:
         port = self.running[hub].port
@@ -235,7 +236,7 @@ async def test_the_status_tells_what_hubs_have_applied_where_their_files_differ_
 
 
 async def test_who_is_no_member_or_has_principals_already_does_not_join(hubs: Hubs, tmp_path: Path) -> None:
-    line, _ = invite(ClusterFiles(hubs.state("a")), "d", NOW)
+    line = hubs.invite("d")
     ran = run_text("hub", "join", line, "--state-dir", str(hubs.state("a")))
     assert "another hub uses the state directory" in ran.stderr
     await hubs.running["a"].stop()
@@ -245,6 +246,25 @@ async def test_who_is_no_member_or_has_principals_already_does_not_join(hubs: Hu
     assert "no whole invitation" in ran.stderr
     ran = run_text("cluster", "invite", "c", "--state-dir", str(hubs.state("b")))
     assert "the hub that founded the cluster does" in ran.stderr
+
+
+async def test_an_invitation_is_good_once_for_a_while_and_for_keys_that_nobody_else_has_seen(
+    hubs: Hubs, tmp_path: Path
+) -> None:
+    older, line, new = hubs.invite("c"), hubs.invite("c"), ClusterFiles(tmp_path / "new")
+    with pytest.raises(NotInvitedException, match="not the newest"):
+        await join(new, older, ClusterSettings(), CLOCK)
+    assert not new.exist()
+    assert (await join(new, line, ClusterSettings(), CLOCK)).hub == "c"
+    with pytest.raises(NotInvitedException, match="was used: if that was somebody else, remove 'c' now"):
+        await join(ClusterFiles(tmp_path / "thief"), line, ClusterSettings(), CLOCK)
+    with pytest.raises(ConfigException, match="is a hub already: remove it first"):
+        hubs.invite("c")
+    ran = await asyncio.to_thread(run_text, "cluster", "remove", "c", "--state-dir", str(hubs.state("a")))
+    assert ran.returncode == 0, ran.stderr
+    with pytest.raises(NotInvitedException, match="there is no invitation"):
+        await join(ClusterFiles(tmp_path / "thief"), line, ClusterSettings(), CLOCK)
+    assert (await join(ClusterFiles(tmp_path / "again"), hubs.invite("c"), ClusterSettings(), CLOCK)).hub == "c"
 
 
 PLATFORM = {"os": "linux", "arch": "x64"}

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import msgspec
 
+from omnyshell.clock import SystemClock
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.services.hub.cluster.inviting import watching
+from omnyshell.services.hub.cluster.joining import Admitting
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles
 from omnyshell.services.hub.cluster.nats.connection import Credential, EngineConnection
 from omnyshell.services.hub.cluster.nats.servers import servers_of
@@ -116,6 +118,8 @@ class HubInCluster:
         where = NatsOrder(self._connection, places_stream(generation), places)
         if self._records:
             self._connection.on_connected.insert(0, self._found)
+        if self._files.has_founded:
+            self._connection.on_connected.append(Admitting(self._files, log.append, SystemClock()).serve)
         self._connection.start()
         log.start(order)
         places.start(where)

@@ -12,7 +12,7 @@ from omnyshell.services.hub.cluster.nats.streams import Client, copies_of, truth
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, MisplacedException, Place
 from omnyshell.services.hub.cluster.shared.log import Author
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
-from omnyshell.services.hub.truth.changes import AddMember, RemoveMember, together
+from omnyshell.services.hub.truth.changes import RemoveMember, together
 
 TIMEOUT = 15.0
 """Seconds within which it is written, or was not."""
@@ -32,7 +32,7 @@ async def watching(standing: Standing, settings: ClusterSettings) -> AsyncIterat
         yield client
 
 
-async def change_members(state_dir: Path, settings: ClusterSettings, change: AddMember | RemoveMember) -> None:
+async def change_members(state_dir: Path, settings: ClusterSettings, change: RemoveMember) -> None:
     """Write a change of the members as the hub of a state directory. Raises `EngineAwayException`."""
     standing = ClusterFiles(state_dir).read()
     author = Author(standing.identity.generation, standing.identity.hub, standing.key)

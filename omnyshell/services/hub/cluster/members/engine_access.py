@@ -19,6 +19,10 @@ UNLIMITED = -1
 HOW_SERVERS_STORE = "$SYS.REQ.SERVER.PING.JSZ"
 """What all servers answer, each for itself, whom the account of servers asks."""
 
+JOINING = "omnyshell.joining"
+"""What the subjects begin with on which invited hubs ask to be let in."""
+
+_ANSWER_WITHIN = 10 * 10**9
 _CONSUMERS = 4
 
 
@@ -90,32 +94,65 @@ def hub_access(keys: EngineKeys, hub: str, key: Ed25519PublicKey, now: datetime,
     if founds:
         asks.append("STREAM.CREATE.*")
     may_publish = [*may_write, *(f"$JS.API.{each}" for each in asks)]
-    return _user((Kind.ACCOUNT, keys.account), hub, key, may_publish, now)
+    permissions = _permissions(hub, may_publish)
+    if founds:
+        # Who is invited is answered by this hub, to wherever the answer is to go, once a question.
+        permissions["sub"]["allow"].append(f"{JOINING}.*")
+        permissions["resp"] = {"max": 1, "ttl": _ANSWER_WITHIN}
+    return _user((Kind.ACCOUNT, keys.account), hub, key, permissions, now)
+
+
+def joining_name(hub: str) -> str:
+    """Return what a hub's connection is called while it asks to be let in: the id of no hub."""
+    return f"{hub}_joins"
+
+
+def joining_access(keys: EngineKeys, hub: str, key: Ed25519PublicKey, now: datetime, until: datetime) -> str:
+    """Return the credential by which an invited hub asks to be let in, until a time; it may do nothing else."""
+    permissions = _permissions(joining_name(hub), [f"{JOINING}.{hub}"])
+    return _user((Kind.ACCOUNT, keys.account), joining_name(hub), key, permissions, now, until)
 
 
 def watch_access(keys: EngineKeys, hub: str, key: Ed25519PublicKey, now: datetime) -> str:
     """Return the credential by which a hub asks servers how they store, with the same key; it may do nothing else."""
-    return _user((Kind.ACCOUNT, keys.system), hub, key, [HOW_SERVERS_STORE], now)
+    return _user((Kind.ACCOUNT, keys.system), hub, key, _permissions(hub, [HOW_SERVERS_STORE]), now)
+
+
+def _permissions(name: str, may_publish: list[str]) -> dict[str, Any]:
+    return {"pub": {"allow": may_publish}, "sub": {"allow": [f"_INBOX_{name}.>"]}}
 
 
 def _user(
-    by: tuple[Kind, Ed25519PrivateKey], hub: str, key: Ed25519PublicKey, may_publish: list[str], now: datetime
+    by: tuple[Kind, Ed25519PrivateKey],
+    name: str,
+    key: Ed25519PublicKey,
+    permissions: dict[str, Any],
+    now: datetime,
+    until: datetime | None = None,
 ) -> str:
-    permissions = {"pub": {"allow": may_publish}, "sub": {"allow": [f"_INBOX_{hub}.>"]}}
     limits = dict.fromkeys(("subs", "data", "payload"), UNLIMITED)
     own = {"type": "user", "version": 2, **limits, **permissions}
-    return _token(by, key_text(Kind.USER, key), hub, own, now)
+    return _token(by, key_text(Kind.USER, key), name, own, now, until)
 
 
-def _token(by: tuple[Kind, Ed25519PrivateKey], subject: str, name: str, own: dict[str, Any], now: datetime) -> str:
+def _token(
+    by: tuple[Kind, Ed25519PrivateKey],
+    subject: str,
+    name: str,
+    own: dict[str, Any],
+    now: datetime,
+    until: datetime | None = None,
+) -> str:
     kind, key = by
-    claims = {
+    claims: dict[str, Any] = {
         "iat": int(now.timestamp()),
         "iss": key_text(kind, key.public_key),
         "name": name,
         "sub": subject,
         "nats": own,
     }
+    if until is not None:
+        claims["exp"] = int(until.timestamp())
     id_ = base64.b32encode(hashlib.sha256(msgspec.json.encode(claims)).digest()).decode().rstrip("=")
     head = {"typ": "JWT", "alg": "ed25519-nkey"}
     signed = f"{_part(msgspec.json.encode(head))}.{_part(msgspec.json.encode(claims | {'jti': id_}))}"

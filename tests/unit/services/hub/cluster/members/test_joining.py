@@ -3,18 +3,33 @@
 import base64
 import json
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from support.truth_logs import Made
 
 from omnyshell.errors import ConfigException
-from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 from omnyshell.services.hub.access.lock_store import LockStore
 from omnyshell.services.hub.cluster.members.engine_access import EngineKeys, Kind, hub_access, key_text
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
-from omnyshell.services.hub.cluster.members.invitation import accept, found, invite
+from omnyshell.services.hub.cluster.members.invitation import (
+    VALID,
+    Asked,
+    Invitation,
+    NotInvitedException,
+    admit,
+    as_asked,
+    ask,
+    bar,
+    check_admitted,
+    check_invited,
+    found,
+    invite,
+    read_invitation,
+)
 from omnyshell.services.hub.cluster.members.signing import opened, sign
 from omnyshell.services.hub.cluster.shared.genesis import LARGEST, genesis
 from omnyshell.services.hub.enrolment.store import EnrolmentStore
@@ -34,26 +49,88 @@ def held(file: StateFile) -> list[object]:
     return [*(sorted(map(repr, each)) for each in rows), store.node_labels(), file.run("SELECT * FROM node_owners")]
 
 
-def test_a_hub_that_is_invited_is_who_its_founder_says_and_keeps_its_keys_to_itself(tmp_path: Path) -> None:
-    first, second = ClusterFiles(tmp_path / "a"), ClusterFiles(tmp_path / "b")
-    found(first, "a", SERVERS, NOW)
-    line, member = invite(first, "b", NOW)
+class Joining:
+    """A founder's files, and what passes between it and a hub that it invites."""
+
+    def __init__(self, directory: Path) -> None:
+        self.founder = ClusterFiles(directory)
+        found(self.founder, "a", SERVERS, NOW)
+
+    def asks(self, hub: str = "b") -> tuple[Invitation, Asked]:
+        invitation = read_invitation(f" {invite(self.founder, hub, NOW)}\n")
+        return invitation, ask(invitation)[2]
+
+
+def test_a_hub_that_is_invited_makes_its_keys_and_is_who_its_founder_says(tmp_path: Path) -> None:
+    joining = Joining(tmp_path)
+    line = invite(joining.founder, "b", NOW)
     assert len(line) < 4096  # a terminal takes no longer line
-    assert accept(second, f" {line}\n").hub == "b"
-    mine, theirs = first.read(), second.read()
-    assert theirs.identity.founder_key == mine.key.public_key.raw
-    assert (mine.identity.is_founding, theirs.identity.is_founding) == (True, False)
-    assert member == AddMember("b", theirs.key.public_key.raw, NOW)
-    assert theirs.key.public_key != theirs.engine_key.public_key
-    for path in (*first.directory.iterdir(), *second.directory.iterdir()):
+    invitation = read_invitation(line)
+    key, engine_key, asked = ask(invitation)
+    assert key.public_key != engine_key.public_key
+    assert check_invited(joining.founder, "b", asked, NOW) == AddMember("b", key.public_key.raw, NOW)
+    admitted = admit(joining.founder, "b", asked, NOW)
+    check_admitted(invitation, asked, admitted)
+    mine = joining.founder.read()
+    own = invitation.identity
+    assert (own.hub, own.founder_key, own.is_founding) == ("b", mine.key.public_key.raw, False)
+    # An answer that was lost is given again to the same hub, which is told of its credentials as before.
+    assert check_invited(joining.founder, "b", asked, NOW)
+    assert admit(joining.founder, "b", asked, NOW) == admitted
+    for path in joining.founder.directory.iterdir():
         assert path.stat().st_mode & 0o777 == 0o600, path
-    config = (first.directory / ENGINE_CONFIG).read_text()
-    assert "PRIVATE" not in config
-    for again in (lambda: found(first, "a", SERVERS, NOW), lambda: accept(second, line)):
-        with pytest.raises(ConfigException, match="already"):
-            again()
-    with pytest.raises(ConfigException, match="founded"):
-        invite(second, "c", NOW)
+    assert "PRIVATE" not in (joining.founder.directory / ENGINE_CONFIG).read_text()
+    with pytest.raises(ConfigException, match="already"):
+        found(joining.founder, "a", SERVERS, NOW)
+
+
+def test_who_is_not_invited_or_too_late_or_second_or_with_a_false_ticket_is_not_let_in(tmp_path: Path) -> None:
+    joining = Joining(tmp_path)
+    invitation, asked = joining.asks()
+    last = NOW + VALID
+    refused = {
+        "no invitation": ("c", asked, NOW),
+        "good until": ("b", asked, last),
+        "not the newest": ("b", structs.replace(asked, key=b"k" * 32), NOW),
+        "names no keys": ("b", _signed(invitation, structs.replace(asked, key=b"short")), NOW),
+    }
+    for why, (hub, question, now) in refused.items():
+        with pytest.raises(NotInvitedException, match=why):
+            check_invited(joining.founder, hub, question, now)
+    assert check_invited(joining.founder, "b", asked, last - timedelta(seconds=1))
+    admitted = admit(joining.founder, "b", asked, NOW)
+    with pytest.raises(NotInvitedException, match="was used"):
+        check_invited(joining.founder, "b", ask(invitation)[2], NOW)
+    with pytest.raises(NotInvitedException, match="is not hub 'a''s"):
+        check_admitted(invitation, asked, structs.replace(admitted, engine_token="other"))
+    with pytest.raises(NotInvitedException, match="is not hub 'a''s"):
+        check_admitted(invitation, ask(invitation)[2], admitted)
+
+
+def _signed(invitation: Invitation, asked: Asked) -> Asked:
+    ticket, own = Ed25519PrivateKey.from_seed(invitation.ticket), invitation.identity
+    return structs.replace(asked, signature=ticket.sign(as_asked(own, own.hub, asked)))
+
+
+def test_a_hub_that_is_barred_has_no_credential_that_counts_and_the_operator_of_servers_stays(tmp_path: Path) -> None:
+    joining = Joining(tmp_path)
+    _, asked = joining.asks()
+    admit(joining.founder, "b", asked, NOW)
+    config = joining.founder.directory / ENGINE_CONFIG
+    before = config.read_text().splitlines()
+    later = NOW + timedelta(days=3)
+    assert bar(joining.founder, "b", later)
+    assert not bar(joining.founder, "b", later)
+    after = config.read_text().splitlines()
+    # Servers that run take no other operator.
+    assert before[0] == after[0]
+    barred = {key_text(Kind.USER, Ed25519PublicKey(asked.engine_key)): int(later.timestamp())}
+    accounts = [_claims(line.split(": ")[1]) for line in after if ": eyJ" in line][1:]
+    assert [claims["nats"]["revocations"] for claims in accounts] == [barred, barred]
+
+
+def _claims(token: str) -> dict:
+    return json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
 
 
 @pytest.mark.parametrize("hub", ["", "A", "a.b", "a>", "*", "-a", "a" * 33, "a b"])
@@ -63,9 +140,9 @@ def test_an_id_that_could_mean_more_than_one_hub_to_the_engine_is_refused(hub: s
 
 
 @pytest.mark.parametrize("line", ["", "omnyhub-", "omnyhub-%%%", "omnyhub-eJwDAAAAAAE", "x" * 5000])
-def test_what_is_no_invitation_is_refused(line: str, tmp_path: Path) -> None:
+def test_what_is_no_invitation_is_refused(line: str) -> None:
     with pytest.raises(ConfigException, match="no whole invitation"):
-        accept(ClusterFiles(tmp_path), line)
+        read_invitation(line)
 
 
 def test_a_credential_of_the_engine_lets_a_hub_write_under_its_own_name_alone() -> None:

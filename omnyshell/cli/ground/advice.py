@@ -11,6 +11,7 @@ from omnyshell.errors import (
 )
 
 _ALLOW_COMMAND = "its operator says with --allow-command or [[commands]] what may be run there"
+_WHOSE = "its operator says in [users] who becomes whom"
 _CONNECTED = "`omnyshell nodes list` shows who is connected"
 _ADMIN = {
     "not_authorized": "it takes the role admin; `omnyshell whoami` shows your roles",
@@ -102,12 +103,19 @@ def advice(error: OmnyShellException, words: tuple[str, ...], node: str = "") ->
             return found[error.code]
     is_refused = isinstance(error, SessionRejectedException | TunnelRejectedException | AuthorizationException)
     if error.code == ErrorCodes.NOT_AUTHORIZED and is_refused:
-        # Node and hub refuse with the same code: a node's text begins with "This node", a hub's names the node.
-        return _ALLOW_COMMAND if str(error).startswith("This node") else _about_rights(str(error), node)
+        return _about_node(str(error)) if str(error).startswith("This node") else _about_rights(str(error), node)
     step = _ANY.get(error.code, "")
     if step and isinstance(error, AuthException) and error.address:
         return f"{step}; or the hub takes no logins for {error.address}: its operator names addresses by --public-url"
     return step
+
+
+def _about_node(refusal: str) -> str:
+    """Advise who was refused by the node, which uses the hub's code and begins with "This node", as no hub does."""
+    if "[users]" in refusal:
+        # One that runs as root says itself what its operator may write.
+        return _WHOSE if refusal.startswith("This node has no [users]") else ""
+    return _ALLOW_COMMAND
 
 
 def _about_rights(refusal: str, node: str) -> str:

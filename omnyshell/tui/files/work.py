@@ -56,7 +56,7 @@ def _tell_end(app: App[Any], copy: "Copy") -> None:
     from omnyshell.tui.files.screen import FilesScreen
 
     if copy.state is CopyState.DONE:
-        app.notify(printable(f"{copy.what} is at {copy.target}"), title="Copied", markup=False)
+        app.notify(printable(f"{copy.what} to {copy.target}"), title="Copied", markup=False)
     elif copy.state is CopyState.FAILED:
         more = f" and {len(copy.problems) - 1} more" if len(copy.problems) > 1 else ""
         said = f"{copy.problems[0] if copy.problems else copy.what}{more}"

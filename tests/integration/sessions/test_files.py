@@ -78,7 +78,11 @@ async def test_a_transfer_gets_nothing_that_its_client_says_of_it(certificates: 
     ("settings", "why", "code"),
     [
         ({"commands": CommandPolicy(("/usr/bin/id",))}, "nobody copies files", "not_authorized"),
-        ({"files": FilesPolicy(is_offered=False)}, "its operator has said --files-off", "session_rejected"),
+        (
+            {"files": FilesPolicy(is_offered=False)},
+            "copies no files for anybody, as its operator has said",
+            "session_rejected",
+        ),
     ],
 )
 async def test_a_node_may_copy_none(

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 from omnyshell.errors import ConfigException
 from omnyshell.services.client.files.ports import Files, Kind
-from omnyshell.services.client.files.problems import shown
+from omnyshell.services.client.files.problems import shown_at
 
 _WILD = b"*?["
 MOST_MATCHES = 100_000
@@ -32,7 +32,7 @@ async def expanded(files: Files, path: bytes) -> Sequence[bytes]:
         found = [match async for match in _matches(files, found, part, folders_only=True)]
     found = [match async for match in _matches(files, found, last, folders_only=False)]
     if not found:
-        raise ConfigException(f"nothing matches {shown(path)}")
+        raise ConfigException(f"nothing matches {shown_at(files.title, path)}")
     return sorted(found)
 
 

@@ -61,3 +61,8 @@ def of_system(error: OSError) -> FileException:
 def shown(path: bytes) -> str:
     """Return a path as text that is safe to show: what is no text, or would move a cursor, is replaced."""
     return printable(path.decode("utf-8", "replace"))
+
+
+def shown_at(title: str, path: bytes) -> str:
+    """Return a path behind the name of its machine, which is "" for this one."""
+    return f"{title}:{shown(path)}" if title else shown(path)

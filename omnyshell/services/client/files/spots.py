@@ -9,7 +9,7 @@ from omnyshell.ids import is_node_id
 from omnyshell.printable import printable
 from omnyshell.services.client.files.chosen import expanded
 from omnyshell.services.client.files.ports import LONGEST_PATH, Files, Kind
-from omnyshell.services.client.files.problems import shown
+from omnyshell.services.client.files.problems import shown_at
 from omnyshell.services.client.files.transfer import Wanted
 
 
@@ -37,7 +37,7 @@ class Spot(NamedTuple):
 
     def __str__(self) -> str:
         where = f"{self.user}@{self.node}" if self.user else self.node
-        return f"{where}:{shown(self.path)}" if where else shown(self.path)
+        return shown_at(where, self.path)
 
 
 def at_home(path: bytes) -> bytes:
@@ -54,10 +54,10 @@ async def wanted(files: Files, path: bytes) -> Sequence[Wanted]:
     for each in await expanded(files, path):
         entry = await files.stat(each)
         if entry is None:
-            raise ConfigException(f"{_at(files, each)}: there is no such file")
+            raise ConfigException(f"{shown_at(files.title, each)}: there is no such file")
         name = each.rstrip(b"/").rpartition(b"/")[2]
         if entry.kind is not Kind.FOLDER and each.endswith(b"/"):
-            raise ConfigException(f"{_at(files, each)}: it is no directory")
+            raise ConfigException(f"{shown_at(files.title, each)}: it is no directory")
         is_content = name in (b"", b".", b"..")
         found.append(Wanted(files, each, entry._replace(name=name), b"" if is_content else name))
     return found
@@ -76,16 +76,16 @@ async def landing(files: Files, path: bytes, sources: Sequence[Wanted]) -> tuple
         return path, sources
     above, _, name = path.rstrip(b"/").rpartition(b"/")
     if len(sources) != 1 or name in (b"", b".", b".."):
-        raise ConfigException(f"{_at(files, path)}: there is no such directory")
+        raise ConfigException(f"{shown_at(files.title, path)}: there is no such directory")
     (source,) = sources
     if source.entry.kind is Kind.FOLDER and present is not None:
-        raise ConfigException(f"{_at(files, path)}: it is no directory")
+        raise ConfigException(f"{shown_at(files.title, path)}: it is no directory")
     if source.entry.kind is not Kind.FOLDER and path.endswith(b"/"):
-        raise ConfigException(f"{_at(files, path)}: there is no such directory")
+        raise ConfigException(f"{shown_at(files.title, path)}: there is no such directory")
     into = above or (b"/" if path.startswith(b"/") else b".")
     parent = await files.stat(into)
     if parent is None or parent.kind is not Kind.FOLDER:
-        raise ConfigException(f"{_at(files, into)}: there is no such directory")
+        raise ConfigException(f"{shown_at(files.title, into)}: there is no such directory")
     await _check_outside(files, into, sources)
     return into, [source._replace(name=name)]
 
@@ -97,7 +97,7 @@ async def _check_outside(files: Files, into: bytes, sources: Sequence[Wanted]) -
     for source in among:
         path = await files.whole_path(source.path)
         if (whole + b"/").startswith(path.rstrip(b"/") + b"/"):
-            raise ConfigException(f"{_at(files, source.path)}: it would be copied into itself")
+            raise ConfigException(f"{shown_at(files.title, source.path)}: it would be copied into itself")
 
 
 def _check_names(sources: Sequence[Wanted]) -> None:
@@ -105,10 +105,5 @@ def _check_names(sources: Sequence[Wanted]) -> None:
     for source in sources:
         other = names.setdefault(source.name, source)
         if other is not source and source.name:
-            raise ConfigException(
-                f"{_at(other.files, other.path)} and {_at(source.files, source.path)} would become one file"
-            )
-
-
-def _at(files: Files, path: bytes) -> str:
-    return f"{files.title}:{shown(path)}" if files.title else shown(path)
+            both = " and ".join(shown_at(each.files.title, each.path) for each in (other, source))
+            raise ConfigException(f"{both} would become one file")

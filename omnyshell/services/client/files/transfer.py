@@ -11,7 +11,7 @@ from omnyshell.services.client.files.chosen import Choice
 from omnyshell.services.client.files.copying import Done, FileCopy, Manner, Place, check_place, partial_name
 from omnyshell.services.client.files.pairs import Pair
 from omnyshell.services.client.files.ports import Entry, Files, Folder, Kind
-from omnyshell.services.client.files.problems import FileException, LinkLostException, Trouble
+from omnyshell.services.client.files.problems import FileException, LinkLostException, Trouble, shown_at
 from omnyshell.services.client.files.progress import Progress
 
 AT_ONCE = 32
@@ -303,12 +303,15 @@ class Transfer:
                 self._tell(job, Became.FAILED, exc)
                 if exc.code == Trouble.NO_ROOM:
                     # Nor is there for the others.
-                    raise _OverException(exc) from exc
+                    raise _OverException(self._no_room()) from exc
             self._unfinished_files -= 1
             self._file_done.set()
             self.progress.files_done += 1
             await self._finished(job.pair)
             self._files.task_done()
+
+    def _no_room(self) -> FileException:
+        return FileException(f"{shown_at(self._target.title, self._into)}: no room is left", code=Trouble.NO_ROOM)
 
     async def _copy_file(self, job: _Job) -> None:
         pair = job.pair

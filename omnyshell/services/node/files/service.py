@@ -23,7 +23,7 @@ class FileService:
     def variables(self) -> Mapping[str, str]:
         """Return what the process is told. Raises `SessionRejectedException` where there is none."""
         if not self._policy.is_offered:
-            text = "This node copies no files: its operator has said --files-off"
+            text = "This node copies no files for anybody, as its operator has said"
             raise SessionRejectedException(text, code=ErrorCodes.SESSION_REJECTED)
         if not library():
             text = "This node cannot copy files, as it has no asyncssh: pip install 'omnyshell[files]' there"

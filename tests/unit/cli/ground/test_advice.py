@@ -15,6 +15,8 @@ from omnyshell.cli.grammar.parsing import find_command, parse
 from omnyshell.cli.ground.output import describe
 from omnyshell.cli.main import _node_of
 from omnyshell.services.client.admin import AdminRequestException
+from omnyshell.services.node.as_root import REFUSED
+from omnyshell.services.node.environment import why_not_own
 
 RIGHTS = "`omnyshell access web-1` says what you may do"
 
@@ -54,6 +56,16 @@ def test_labels_are_spoken_of_where_a_node_was_asked_for_and_nowhere_else() -> N
     dropped = ProtocolException("An administrator ended this", code="not_authorized")
     assert describe(dropped, ("connect",)) == "An administrator ended this [not_authorized]"
     assert describe(OmnyShellException("x", code="not_found"), ("exec",)) == "x"
+
+
+def test_who_may_not_be_a_user_is_not_told_of_commands() -> None:
+    for text, says in (
+        (REFUSED, f"{REFUSED} [not_authorized]"),
+        (why_not_own("nobody-else", ()), "its operator says in [users] who becomes whom"),
+        ("This node does not allow shells", "its operator says with --allow-command"),
+    ):
+        assert says in describe(SessionRejectedException(text, code="not_authorized"), ("cp",), "web-1"), text
+    assert describe(SessionRejectedException(REFUSED, code="not_authorized"), ("cp",)).endswith(" [not_authorized]")
 
 
 def test_who_signed_an_address_is_told_that_it_may_be_none_of_the_hubs() -> None:

@@ -285,6 +285,7 @@ ADMIN: tuple[Command, ...] = (
             Option("--ttl", "how long it is good; for ever if not given", "SPAN"),
             *ACCESS,
         ),
+        advice='a key of several words stands in quotation marks, as in `keys add NAME "$(cat FILE.pub)"`',
     ),
     Command(
         ("keys", "revoke"),

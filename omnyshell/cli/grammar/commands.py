@@ -227,6 +227,7 @@ COMMANDS: tuple[Command, ...] = (
             Option("--stdio", "connect stdin and stdout to one target instead", "HOST:PORT"),
             *ACCESS,
         ),
+        more="grammar.examples:of_forward",
     ),
     Command(("forwards", "list"), "list your forwards", "forward:list_forwards", (JSON, *ACCESS)),
     Command(
@@ -247,7 +248,7 @@ COMMANDS: tuple[Command, ...] = (
                 "list",
             ),
             AS_USER,
-            Option("-r", "as in cp; directories are copied with all in them in any case", kind="flag"),
+            Option("-r", "says that directories are meant, as for cp; they are copied in any case", kind="flag"),
             Option("-p", "keep permissions and times", kind="flag"),
             Option("--include", "of directories, copy only files that match this; may be repeated", "PATTERN", "list"),
             Option("--exclude", "of directories, leave out what matches this; may be repeated", "PATTERN", "list"),
@@ -256,6 +257,7 @@ COMMANDS: tuple[Command, ...] = (
             Option("--json", "print a line of JSON for each file, and one for all", kind="flag"),
             *ACCESS,
         ),
+        more="grammar.examples:of_cp",
     ),
     Command(
         ("ssh-config",),

@@ -186,7 +186,7 @@ class CredentialAdmin:
         try:
             key = read_sent(ask.public_key, ask.application)
         except AuthException as exc:
-            raise AdminRefusedException("the key is no Ed25519 key in base64") from exc
+            raise AdminRefusedException("the key is no Ed25519 key in base64, nor the line of its .pub file") from exc
         if any(known.secret == kept(key) for known in self._credentials(found.principal)):
             raise AdminRefusedException(f"'{ask.principal}' has this key already")
         ends = end_after(self._clock, "ttlSeconds", ask.ttl_seconds)

@@ -78,7 +78,7 @@ class ColumnsDialog(Boxed[list[str]]):
     def compose(self) -> ComposeResult:
         """The columns, and what keys do."""
         with Vertical(id="box") as box:
-            box.border_title = f"Columns of {self._panel.NAME.lower()}"
+            box.border_title = Content(f"Columns of {self._panel.NAME.lower()}")
             box.border_subtitle = "enter saves, esc leaves"
             yield self._list
             yield Static("space shows or hides   shift+↑↓ moves   a as at first", id="keys", markup=False)

@@ -5,6 +5,7 @@ from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Select, Static
 
@@ -55,7 +56,7 @@ class Dialog(Form[T]):
         """The form, the line for errors, and the buttons."""
         self.set_class(self.IS_DANGEROUS, "-dangerous")
         with VerticalScroll(id="box", can_focus=False) as box:
-            box.border_title = self.TITLE
+            box.border_title = Content(self.TITLE)
             box.border_subtitle = "esc leaves"
             yield from self.form()
             yield Static(id="error", markup=False)

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Log
 
@@ -75,9 +76,9 @@ class FileView(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """The lines."""
         log = Log(auto_scroll=False)
-        log.border_title = printable(self._title)
+        log.border_title = Content(printable(self._title))
         rest = f"the first {size(len(self._data))} of {size(self._of)}; " if len(self._data) < self._of else ""
-        log.border_subtitle = f"{rest}esc closes"
+        log.border_subtitle = Content(f"{rest}esc closes")
         yield log
 
     def on_mount(self) -> None:

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Log
 
@@ -49,7 +50,7 @@ class OutputScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """What the programs write."""
-        self._log.border_title = printable(self._title)
+        self._log.border_title = Content(printable(self._title))
         self._log.border_subtitle = "running; esc ends it"
         yield self._log
 
@@ -61,7 +62,7 @@ class OutputScreen(ModalScreen[None]):
     async def _run(self) -> None:
         ended = [await self._one(name, invocation) for name, invocation in self._runs]
         said = f"exit code {ended[0]}" if len(ended) == 1 else f"{ended.count(0)} of {len(ended)} ended with 0"
-        self._log.border_subtitle = f"{said}; esc closes"
+        self._log.border_subtitle = Content(f"{said}; esc closes")
 
     async def _one(self, name: str, invocation: Invocation) -> int:
         if len(self._runs) > 1:

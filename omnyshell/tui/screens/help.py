@@ -81,7 +81,7 @@ class HelpScreen(Boxed[Entry]):
         with Vertical(id="box") as box:
             search, close = label_of(Context.HELP, "search"), label_of(Context.HELP, "close")
             box.border_title = "Help"
-            box.border_subtitle = f"enter does it   {search} finds   {close} closes"
+            box.border_subtitle = Content(f"enter does it   {search} finds   {close} closes")
             yield _Entries(id="keys", compact=True, markup=False)
             yield Field(placeholder="words of a key or of what it does", id="sought", compact=True)
 

@@ -136,6 +136,19 @@ async def test_names_without_end_are_read_by_nobody(monkeypatch: pytest.MonkeyPa
     assert refused.value.code == Trouble.REFUSED
 
 
+async def test_a_path_that_it_says_is_one() -> None:
+    lies = (b"", b"relative", b"//", b"/a/", b"/a/../b", b"/a/..", b"/.", b"/nul\0", b"/" + b"x" * 256, b"/x" * 2049)
+    for lie in lies:
+        async with false_files({REALPATH: lambda _, said=lie: names((said, attributes(FILE)))}) as liar:
+            for asked in (liar.whole_path(b"file"), liar.open(b"folder")):
+                with pytest.raises(FileException) as refused:
+                    await asked
+                assert refused.value.code == Trouble.BROKEN, lie
+    for whole in (b"/", b"/a", b"/a/b\xff"):
+        async with false_files({REALPATH: lambda _, said=whole: names((said, attributes(FILE)))}) as liar:
+            assert await liar.whole_path(b"file") == whole
+
+
 SIZES = {
     "less than it said": ({READ: once(CONTENT)}, 100),
     "more than was asked": ({READ: lambda _: (DATA, text(bytes(5000)))}, 100),

@@ -181,3 +181,9 @@ def is_hole(data: Bytes) -> bool:
 def is_name(name: bytes) -> bool:
     """Whether a name is one that something in a directory can have."""
     return 0 < len(name) <= LONGEST_NAME and name not in (b".", b"..") and b"/" not in name and b"\0" not in name
+
+
+def is_whole_path(path: bytes) -> bool:
+    """Whether a path is absolute, and leads by nothing but names."""
+    names = path.split(b"/")[1:]
+    return path.startswith(b"/") and len(path) <= LONGEST_PATH and (path == b"/" or all(map(is_name, names)))

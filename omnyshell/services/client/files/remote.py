@@ -26,6 +26,7 @@ from omnyshell.services.client.files.ports import (
     Source,
     is_hole,
     is_name,
+    is_whole_path,
 )
 from omnyshell.services.client.files.problems import FileException, LinkLostException, Trouble
 from omnyshell.services.client.files.sftp import NEW, READ, WRITE, Answer, Sftp
@@ -141,8 +142,11 @@ class RemoteFiles:
         return RemoteFolder(self, whole)
 
     async def whole_path(self, path: bytes) -> bytes:
-        """Return the absolute path of a path."""
-        return await self.sftp.whole_path(path or b".")
+        """See `Files.whole_path`; what a node says is held against what a path is."""
+        whole = await self.sftp.whole_path(path or b".")
+        if not is_whole_path(whole):
+            raise FileException("the node says no path", code=Trouble.BROKEN)
+        return whole
 
     async def rename(self, old: bytes, new: bytes) -> None:
         """See `Files.rename`."""

@@ -36,6 +36,17 @@ class OpenFile:
             left, offset = left[done:], offset + done
         return len(data)
 
+    def copy(self, offset: int, size: int, target: "OpenFile", place: int) -> None:
+        """Copy bytes to a place in another file, or in this one; all up to the end, as it is now, for a size of 0.
+
+        So a file that is copied into itself does not grow for ever.
+        """
+        end = os.fstat(self._fd).st_size
+        end = min(end, offset + size) if size else end
+        while offset < end and (data := self.read(offset, end - offset)):
+            target.write(place, data)
+            offset, place = offset + len(data), place + len(data)
+
     def stat(self) -> os.stat_result:
         """Return its facts."""
         return os.fstat(self._fd)

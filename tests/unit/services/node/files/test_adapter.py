@@ -206,6 +206,27 @@ def test_files_are_written_and_read_and_what_is_asked_for_is_bounded(root: Path)
     assert (root / "new").stat().st_size == (1 << 30) + 4
 
 
+def test_what_is_copied_within_the_node_is_all_of_it_and_no_more(root: Path) -> None:
+    content = os.urandom(4 * MOST_READ + 5)
+    (root / "old").write_bytes(content)
+    old, new = text(u32(0)), text(u32(1))
+    flags = u32(FOR_READING | FOR_WRITING | CREATING)
+    said = answers(
+        root,
+        asked(0, OPEN, text(b"old"), flags, NO_ATTRS),
+        asked(1, OPEN, text(b"new"), flags, NO_ATTRS),
+        asked(2, EXTENDED, text(b"copy-data"), old, u64(0, 0), new, u64(0)),
+        asked(3, EXTENDED, text(b"copy-data"), old, u64(7, MOST_READ + 1), new, u64(len(content))),
+        # Into itself, beyond what it reads: it would never come to its end.
+        asked(4, EXTENDED, text(b"copy-data"), old, u64(0, 0), old, u64(len(content))),
+        asked(5, EXTENDED, text(b"copy-data"), old, u64(0, 0), text(u32(9)), u64(0)),
+        asked(6, EXTENDED, text(b"copy-data"), old, u64(1 << 63, 0), new, u64((1 << 64) - 1)),
+    )
+    assert [each.code for each in said[2:]] == [OK, OK, OK, FAILURE, OK]
+    assert (root / "new").read_bytes() == content + content[7 : MOST_READ + 8]
+    assert (root / "old").read_bytes() == content * 2
+
+
 def test_no_more_is_open_than_may_be(root: Path) -> None:
     count = MOST_HANDLES - 1
     opened = [asked(number, OPENDIR if number % 2 else OPEN, *what(number)) for number in range(count + 3)]

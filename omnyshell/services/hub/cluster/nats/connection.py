@@ -232,9 +232,9 @@ def _context(authorities: Path | None) -> ssl.SSLContext:
         raise ConfigException(f"cannot use {authorities}, which is to say whom to trust: {exc}") from exc
 
 
-def manager(client: Client) -> JetStreamManager:
-    """Return what asks a connection's server about streams."""
-    return client.jsm(timeout=REQUEST_TIMEOUT)
+def manager(client: Client, timeout: float = REQUEST_TIMEOUT) -> JetStreamManager:
+    """Return what asks a connection's server about streams, and waits for so many seconds."""
+    return client.jsm(timeout=timeout)
 
 
 def why(problem: APIError) -> str:

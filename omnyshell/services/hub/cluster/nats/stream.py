@@ -28,8 +28,15 @@ HEARTBEAT = 1.0
 SILENCE = 3.5
 """Seconds without a heartbeat after which the consumer is made anew."""
 
-PAUSE = 1.0
-"""Seconds before reading is tried again, after it failed."""
+LEAST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
+"""Bounds, in seconds, of the pause before reading is tried again, after it failed: while hubs found, soon."""
+
+ASK_TIMEOUT = 1.0
+"""Seconds after which a stream is asked for again: what is asked during an election nobody answers, later either."""
+
+MOST_ASKED = 5
+"""How often it is asked for over one connection before another server is tried: an election takes seconds, and a server
+that is cut off from the others would never answer."""
 
 LEFT_BEHIND = 10.0
 """Seconds after which the engine removes the consumer of a hub that is gone."""
@@ -66,6 +73,7 @@ class NatsOrder:
 
     async def _read_on(self, client: Client) -> None:
         """Read, over consumers that are made anew where one falls silent. Returns where the connection does not do."""
+        asked, pause = 0, LEAST_PAUSE
         while client.is_connected:
             try:
                 await self._read(client)
@@ -78,15 +86,22 @@ class NatsOrder:
                 logger.warning("the engine has no stream %s: %s", self._stream, why(exc))
             except APIError as exc:
                 logger.warning("%s cannot be read: %s", self._stream, why(exc))
+            except nats.errors.TimeoutError:
+                asked = 0 if self._is_read else asked + 1
+                if asked < MOST_ASKED:
+                    continue
+                logger.warning("the engine's server has not answered for %.0f s", MOST_ASKED * ASK_TIMEOUT)
+                return
             except (nats.errors.Error, OSError) as exc:
                 logger.warning("the engine's server does not answer: %s", exc or type(exc).__name__)
                 return
             finally:
                 self._is_read = False
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _read(self, client: Client) -> None:
-        streams = manager(client)
+        streams = manager(client, ASK_TIMEOUT)
         info = await streams.stream_info(self._stream)
         origin = _origin(info)
         begin = self._reader.begin_reading(origin)

@@ -8,7 +8,6 @@ import msgspec
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ConfigException, OmnyShellException
-from omnyshell.extras import needs
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.hub.cluster.members.engine_access import JOINING, joining_name
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles, Identity, Standing
@@ -24,15 +23,12 @@ from omnyshell.services.hub.cluster.members.invitation import (
     read_invitation,
 )
 from omnyshell.services.hub.cluster.nats.connection import Credential, EngineConnection
+from omnyshell.services.hub.cluster.nats.questions import answer_all
+from omnyshell.services.hub.cluster.nats.streams import Client
 from omnyshell.services.hub.cluster.order.order import EngineAwayException
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.services.hub.truth.changes import Transaction, together
-
-with needs("cluster"):
-    import nats.errors
-    from nats.aio.client import Client
-    from nats.aio.msg import Msg
 
 TIMEOUT = 20.0
 """Seconds in which the engine and the hub that founded have to answer."""
@@ -56,28 +52,23 @@ class Admitting:
 
     async def serve(self, client: Client) -> None:
         """Answer whoever asks, one after another, until the connection is lost."""
-        try:
-            questions = await client.subscribe(f"{JOINING}.*")
-            async for question in questions.messages:
-                await self._answer(question)
-        except (nats.errors.Error, OSError) as exc:
-            logger.info("invited hubs are not answered: %s", exc or type(exc).__name__)
+        await answer_all(client, f"{JOINING}.*", self._answer)
 
-    async def _answer(self, question: Msg) -> None:
-        hub = question.subject.removeprefix(f"{JOINING}.")
+    async def _answer(self, subject: str, question: bytes) -> bytes | None:
+        hub = subject.removeprefix(f"{JOINING}.")
         try:
-            asked = msgspec.json.decode(question.data, type=Asked)
+            asked = msgspec.json.decode(question, type=Asked)
             now = self._clock.now()
             await self._append(together(check_invited(self._files, hub, asked, now)))
             answer = _Answer(admitted=admit(self._files, hub, asked, now))
         except msgspec.MsgspecError:
-            return
+            return None
         except OmnyShellException as exc:
             logger.warning("a hub that asked to join as '%s' is refused: %s", hub, exc)
             answer = _Answer(refused=exc.message)
         else:
             logger.info("hub '%s' has joined", hub)
-        await question.respond(msgspec.json.encode(answer))
+        return msgspec.json.encode(answer)
 
 
 async def join(files: ClusterFiles, line: str, settings: ClusterSettings, clock: Clock) -> Identity:

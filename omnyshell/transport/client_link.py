@@ -9,6 +9,7 @@ from websockets.uri import WebSocketURI
 
 from omnyshell.protocol.limits import MAX_MESSAGE_FROM_HUB
 from omnyshell.transport.link import WebSocketLink, quiet_logger
+from omnyshell.transport.tls import shown_certificate
 
 if TYPE_CHECKING:
     from omnyshell.transport.link_handler import LinkHandler
@@ -30,8 +31,7 @@ class ClientLink(WebSocketLink):
     @property
     def peer_certificate(self) -> bytes | None:
         """The certificate that the peer presented in TLS, in DER."""
-        tls = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
-        return tls.getpeercert(binary_form=True) if tls is not None else None
+        return shown_certificate(self._transport)
 
     def begin_handshake(self) -> None:
         """Send the upgrade request."""

@@ -10,6 +10,7 @@ from websockets.server import ServerProtocol
 from omnyshell.transport.link import WebSocketLink, quiet_logger
 from omnyshell.transport.link_handler import LinkHandler
 from omnyshell.transport.plain_http import HttpResponder, is_upgrade, respond
+from omnyshell.transport.tls import shown_certificate
 
 FRAMES_A_TURN = 128
 """The most frames in one turn, about a millisecond's work. A stream's frames, even of 4 KiB, do not reach it in one
@@ -43,6 +44,11 @@ class ServerLink(WebSocketLink):
         """Called with the number of completed frames when input came that `bulk_frames` does not handle itself."""
 
         self._slow_frames = 0
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The certificate that the peer presented in TLS, in DER; None where it was asked for none."""
+        return shown_certificate(self._transport)
 
     def begin_handshake(self) -> None:
         """Start the timeout for the peer's upgrade request."""

@@ -1,5 +1,6 @@
 """TLS as both sides use it: 1.2 or newer, always verified."""
 
+import asyncio
 import re
 import ssl
 from pathlib import Path
@@ -72,6 +73,12 @@ def shown_chain(tls: ssl.SSLObject | ssl.SSLSocket) -> tuple[bytes, ...]:
     # Public from Python 3.13 on; before it, the same method is one level below.
     source: Any = tls if hasattr(tls, "get_unverified_chain") else getattr(tls, "_sslobj")  # noqa: B009
     return tuple(map(_der_of, source.get_unverified_chain() or ()))
+
+
+def shown_certificate(transport: asyncio.BaseTransport | None) -> bytes | None:
+    """Return the certificate that the other side presented, in DER; None where it presented none."""
+    tls = transport.get_extra_info("ssl_object") if transport is not None else None
+    return tls.getpeercert(binary_form=True) if tls is not None else None
 
 
 def _der_of(certificate: Any) -> bytes:

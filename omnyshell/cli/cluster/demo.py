@@ -84,9 +84,11 @@ class Demo:
     def __init__(self, directory: Path, processes: Processes) -> None:
         self._directory = directory
         self._processes = processes
-        ports = processes.free_ports(2 * SERVERS + len(HUBS))
+        ports = processes.free_ports(2 * SERVERS + 2 * len(HUBS))
         self._engine_ports, self._route_ports = ports[:SERVERS], ports[SERVERS : 2 * SERVERS]
-        self._hub_ports = dict(zip(HUBS, ports[2 * SERVERS :], strict=True))
+        for_hubs, for_links = ports[2 * SERVERS : -len(HUBS)], ports[-len(HUBS) :]
+        self._hub_ports = dict(zip(HUBS, for_hubs, strict=True))
+        self._link_ports = dict(zip(HUBS, for_links, strict=True))
         self._tokens = {name: new_secure_token() for name in (PRINCIPAL, *NODES)}
         self._authority = self._certificates(HUBS[0]) / CA_CERT_FILE
 
@@ -195,8 +197,9 @@ include "{access.relative_to(self._directory)}"
 
     async def _start_hubs(self, *hubs: str) -> None:
         for hub in hubs:
-            files = self._certificates(hub)
-            words = ["hub", "start", "--host", HOST, "--port", str(self._hub_ports[hub])]
+            files, settings = self._certificates(hub), self._directory / f"hub-{hub}.toml"
+            write_private(settings, f'[cluster]\nlinks = "{HOST}:{self._link_ports[hub]}"\n'.encode())
+            words = ["hub", "start", "--config", str(settings), "--host", HOST, "--port", str(self._hub_ports[hub])]
             words += ["--cert", str(files / HUB_CERT_FILE), "--key", str(files / HUB_KEY_FILE)]
             words += ["--grant-token-file", str(self._directory / "grants"), "--state-dir", str(self._state(hub))]
             self._processes.start_own(f"hub-{hub}", words)

@@ -126,6 +126,7 @@ def _plain(told: Status) -> dict[str, object]:
         "hub": told.identity.hub,
         "founder": told.identity.founder,
         "members": list(told.members),
+        "links": {hub: since.isoformat() for hub, since in told.links.items()},
         "applied": told.applied,
         "engine": engine._asdict() if engine is not None else None,
         "hubs": [hub._asdict() for hub in told.hubs],
@@ -150,15 +151,22 @@ def _show(told: Status) -> None:
     for name, groups in told.unlike().items():
         say(f"warning    {name} differ: {' / '.join(', '.join(hubs) for hubs in groups.values())}")
     if engine is None:
-        say_table(("MEMBER",), [(hub,) for hub in told.members])
+        say_table(("MEMBER", "LINK"), [(hub, _link(told, hub)) for hub in told.members])
     else:
-        say_table(("MEMBER", "LAST BEAT", "APPLIED"), [_row(hub) for hub in told.hubs])
+        say_table(("MEMBER", "LAST BEAT", "APPLIED", "LINK"), [(*_row(hub), _link(told, hub.hub)) for hub in told.hubs])
 
 
 def _row(hub: HubSays) -> tuple[str, ...]:
     if hub.age is None:
         return hub.hub, "never", ""
     return hub.hub, f"{hub.age:.0f} s ago{', as it stopped' if hub.has_stopped else ''}", str(hub.applied)
+
+
+def _link(told: Status, hub: str) -> str:
+    if hub == told.identity.hub:
+        return "this hub"
+    since = told.links.get(hub)
+    return f"since {since.astimezone():%Y-%m-%d %H:%M:%S}" if since is not None else "none"
 
 
 def _settings(options: argparse.Namespace) -> ClusterSettings:

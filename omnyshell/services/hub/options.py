@@ -6,6 +6,7 @@ from typing import Any
 
 from omnyshell.errors import ConfigException
 from omnyshell.ids import NODE_ID_RULE, is_node_id
+from omnyshell.model.targets import Target
 from omnyshell.model.tunnels import PortRange
 from omnyshell.networks import Network
 from omnyshell.options.option import Check, Option, default_of
@@ -19,7 +20,12 @@ from omnyshell.security.grants import Grant
 from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
 from omnyshell.services.hub.audit.sinks import KINDS, open_sink
 from omnyshell.services.hub.ground.audit_settings import AuditedCommands
-from omnyshell.services.hub.ground.cluster_settings import ClusterSettings, flaw_of_engine
+from omnyshell.services.hub.ground.cluster_settings import (
+    ClusterSettings,
+    flaw_of_engine,
+    flaw_of_links,
+    is_everywhere,
+)
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.limits import Allowance
 from omnyshell.services.hub.peers.proofs import parse_unbound_keys
@@ -73,17 +79,33 @@ def read_cluster(value: Any, file: TomlFile) -> ClusterSettings:
     if not isinstance(value, dict):
         raise file.error(("cluster",), "'cluster' must be a table, as [cluster]")
     with file.at(("cluster",)):
-        table = Table(value, ("engine", "engine-ca", "stale-after"), "the table of a cluster")
-        authorities = table.text("engine-ca")
+        keys = ("engine", "engine-ca", "stale-after", "links", "links-at")
+        table = Table(value, keys, "the table of a cluster")
+        authorities, (links, links_at) = table.text("engine-ca"), _links(table)
         return ClusterSettings(
             engine=table.texts("engine", flaw_of_engine),
-            **_stale_after(table.text("stale-after")),
+            stale_after=_stale_after(table.text("stale-after")),
             engine_ca=user_path(authorities) if authorities else None,
+            links=links,
+            links_at=links_at,
         )
 
 
-def _stale_after(text: str) -> dict[str, float]:
-    return {"stale_after": float(duration(text))} if text else {}
+def _links(table: Table) -> tuple[Target | None, Target | None]:
+    """Read where a hub listens for links, and where others reach it. Raises `ConfigException`."""
+    listen, reached = (table.text(key, flaw_of_links) for key in ("links", "links-at"))
+    if not listen:
+        if reached:
+            raise table.error("links-at", "'links-at' says where others reach 'links', which is missing")
+        return None, None
+    links, links_at = Target.parse(listen), Target.parse(reached or listen)
+    if is_everywhere(links_at):
+        raise table.error("links", f"say by 'links-at' where other hubs reach this one: '{links_at}' is no address")
+    return links, links_at
+
+
+def _stale_after(text: str) -> float:
+    return float(duration(text)) if text else ClusterSettings().stale_after
 
 
 def read_grants(value: Any, file: TomlFile) -> tuple[Grant, ...]:

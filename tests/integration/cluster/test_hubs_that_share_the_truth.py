@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from support.backups import back_up, restore
 from support.commands import run_text
 from support.deadline import DEADLINE
-from support.engine import Engine
+from support.engine import Engine, free_ports
 from support.raw_admin import ADMIN, ask
 from support.raw_peer import RawPeer, logged_in, stranger
 from support.stack import Certificates, hub_config
@@ -21,11 +21,13 @@ from support.stack import Certificates, hub_config
 from omnyshell import OmnyShellHub
 from omnyshell.clock import SystemClock
 from omnyshell.errors import ConfigException
+from omnyshell.model.targets import Target
 from omnyshell.protocol.handshake import HELD_OFF
 from omnyshell.security.authorizer import Action
 from omnyshell.security.grants import Grant
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.hub.cluster.joining import join
+from omnyshell.services.hub.cluster.links.written import FILE as LINKS_FILE, read_links
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import NotInvitedException, found, invite
 from omnyshell.services.hub.cluster.nats.connection import Credential
@@ -184,7 +186,7 @@ async def test_a_hub_that_is_restored_is_a_member_again_and_learns_what_it_misse
         state = hubs.state(hub) / "cluster"
         manifest = back_up(certificates, hubs.state(hub), tmp_path / f"{hub}.backup")
         held = {each.name for each in manifest.files if each.name.startswith("state/cluster/")}
-        assert held == {f"state/cluster/{path.name}" for path in state.iterdir()}
+        assert held == {f"state/cluster/{path.name}" for path in state.iterdir() if path.name != LINKS_FILE}
     async with logged_in(certificates, hubs.running["a"].port, "client", "admin", ADMIN) as admin:
         assert (await ask(admin, "admin.principal.add", principal="late", roles=["dev"]))["ok"]
     restore(tmp_path / "b.backup", hubs.state("b"), replace=True)
@@ -412,3 +414,27 @@ async def _is_let_in(engine: Engine, token: str, key: Ed25519PrivateKey) -> bool
 
 async def _ignored(_problem: Exception) -> None:
     """What the library would print."""
+
+
+async def test_hubs_that_are_told_where_to_listen_have_a_link_and_status_shows_it(hubs: Hubs) -> None:
+    """Two starts over the engine, and a beat that says where one listens."""
+    (port,) = free_ports(1)
+    target = Target("127.0.0.1", port)
+    hubs.changed["b"] = {"cluster": ClusterSettings(links=target, links_at=target)}
+    await hubs.restart("b")
+    files = {hub: ClusterFiles(hubs.state(hub)).directory for hub in "ab"}
+
+    async def is_up() -> bool:
+        return set(read_links(files["a"])) == {"b"} and set(read_links(files["b"])) == {"a"}
+
+    await _until(is_up)
+    ran = await asyncio.to_thread(run_text, "cluster", "status", "--state-dir", str(hubs.state("a")))
+    lines = [line.split() for line in ran.stdout.splitlines()]
+    assert any(line[:1] == ["a"] and line[-2:] == ["this", "hub"] for line in lines), ran.stderr
+    assert any(line[:1] == ["b"] and "since" in line for line in lines), ran.stdout
+    await hubs.running["b"].stop()
+
+    async def is_down() -> bool:
+        return not read_links(files["a"]) and not read_links(files["b"])
+
+    await _until(is_down)

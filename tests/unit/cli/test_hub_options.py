@@ -12,11 +12,13 @@ from omnyshell.cli.grammar.commands import HUB_START
 from omnyshell.cli.grammar.parsing import parse
 from omnyshell.cli.hub.start import config_from
 from omnyshell.errors import ConfigException
+from omnyshell.model.targets import Target
 from omnyshell.options.option import Option
 from omnyshell.options.values import settings
 from omnyshell.security.authenticators import principals_of
 from omnyshell.services.hub.audit.sinks import open_sink
 from omnyshell.services.hub.ground.audit_settings import SinkTls
+from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.options import OPTIONS
 from omnyshell.services.node.config import NodeConfig
@@ -92,3 +94,29 @@ def test_what_an_option_sets_is_a_field_also_of_a_nested_setting(option: Option,
     given = dict.fromkeys(one.key for one in (*OPTIONS, *NODE_OPTIONS))
     said = settings(given | {option.key: option.default}, [option], config)
     assert not second or option.default is None or isinstance(said[first], kinds[first])
+
+
+def test_where_a_hub_listens_for_others_and_is_reached_by_them(certificates: Certificates, tmp_path: Path) -> None:
+    file = tmp_path / "hub.toml"
+    words = ["--config", str(file), "--cert", str(certificates.cert), "--key", str(certificates.key)]
+    words += ["--grant-token", "ann:ann-token:admin"]
+
+    def read(text: str) -> HubConfig:
+        file.write_text(f"[cluster]\n{text}")
+        return config_from(parse(HUB_START, words))
+
+    assert read("").cluster == ClusterSettings()
+    assert read('links = "[::1]:7444"').cluster == ClusterSettings(
+        links=Target("::1", 7444), links_at=Target("::1", 7444)
+    )
+    both = read('links = "0.0.0.0:7444"\nlinks-at = "a.example:443"').cluster
+    assert both == ClusterSettings(links=Target("0.0.0.0", 7444), links_at=Target("a.example", 443))
+    for text, why in (
+        ('links = "/run/links"', "write HOST:PORT"),
+        ('links = "a.example"', "HOST:PORT"),
+        ('links = "0.0.0.0:7444"', "say by 'links-at'"),
+        ('links = "[::]:7444"', "say by 'links-at'"),
+        ('links-at = "a.example:7444"', "'links'"),
+    ):
+        with pytest.raises(ConfigException, match=rf"(?s)hub.toml.*{why}"):
+            read(text)

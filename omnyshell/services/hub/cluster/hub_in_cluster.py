@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,9 @@ from omnyshell.clock import SystemClock
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.services.hub.cluster.inviting import watching
 from omnyshell.services.hub.cluster.joining import Admitting
+from omnyshell.services.hub.cluster.links.hello import Hello
+from omnyshell.services.hub.cluster.links.links import HubLinks
+from omnyshell.services.hub.cluster.links.written import write_links
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles
 from omnyshell.services.hub.cluster.nats.connection import Credential, EngineConnection
 from omnyshell.services.hub.cluster.nats.servers import servers_of
@@ -61,6 +65,8 @@ class HubInCluster:
         self._looking: asyncio.Task[None] | None = None
         self._log: SharedLog | None = None
         self._places: SharedPlaces | None = None
+        self._links: HubLinks | None = None
+        self._listen, self._links_at = settings.links, settings.links_at
         self._records: tuple[bytes, ...] = ()
         own = self._standing.identity
         self._author = Author(own.generation, own.hub, self._standing.key)
@@ -81,7 +87,8 @@ class HubInCluster:
     def make_places(self) -> SharedPlaces:
         """Return what says who is where; call `serve` before the start. Call it once, behind `make_log`."""
         author = self._author
-        self._places = SharedPlaces(author.hub, author.generation, self._stale_after, self._begun().members)
+        members, at = self._begun().members, str(self._links_at or "")
+        self._places = SharedPlaces(author.hub, author.generation, self._stale_after, members, at)
         return self._places
 
     def serve(
@@ -110,7 +117,8 @@ class HubInCluster:
     async def start(self) -> None:
         """Connect, read the log to its end, and be in touch with the other hubs.
 
-        Raises `ConfigException` where that does not come in time and the hub has nothing to go on with.
+        Raises `ConfigException` where that does not come in time and the hub has nothing to go on with, and
+        `TransportException` if the port for links is not available.
         """
         log = self._begun()
         generation, places = self._author.generation, self._where()
@@ -137,9 +145,13 @@ class HubInCluster:
             logger.warning("the engine does not answer: this hub goes on with what it knew, and changes are refused")
         else:
             self._has_founded()
+        self._links = self._make_links(log, places)
+        await self._links.start(self._listen)
 
     async def aclose(self) -> None:
         """Let go of all, and close all. Idempotent."""
+        if self._links is not None:
+            await self._links.aclose()
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
@@ -160,6 +172,17 @@ class HubInCluster:
         for server in servers:
             if not server.is_synced:
                 logger.warning(UNSYNCED, server.name)
+
+    def _make_links(self, log: SharedLog, places: SharedPlaces) -> HubLinks:
+        own = self._standing.identity
+        return HubLinks(
+            Hello(own.cluster, own.generation, own.hub),
+            self._standing.key,
+            log.members,
+            places.links,
+            self._told,
+            partial(write_links, self._files.directory),
+        )
 
     def _where(self) -> SharedPlaces:
         if self._places is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from omnyshell.services.hub.cluster.inviting import connected, watching
+from omnyshell.services.hub.cluster.links.written import read_links
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles, Identity, Standing
 from omnyshell.services.hub.cluster.members.members import Members
 from omnyshell.services.hub.cluster.nats.connection import EngineConnection
@@ -57,6 +58,9 @@ class Status(NamedTuple):
     servers: tuple[ServerSays, ...] = ()
     """The engine's servers; none where they do not say."""
 
+    links: Mapping[str, datetime] = {}  # a mapping, which nobody changes
+    """The hubs with which there are links, as the hub that runs has written, and since when."""
+
     def unlike(self) -> dict[str, dict[str, list[str]]]:
         """Return which files are not the same at all hubs, and which hubs have the same of each, by its digest."""
         found: dict[str, dict[str, list[str]]] = {}
@@ -71,6 +75,7 @@ async def status(state_dir: Path, file: StateFile, settings: ClusterSettings, no
     standing = ClusterFiles(state_dir).read()
     own = standing.identity
     found = Status(own, Members(file, standing.founder).hubs(), SqliteLog(file, own.generation).applied_seq, None)
+    found = found._replace(links=read_links(ClusterFiles(state_dir).directory))
     try:
         async with asyncio.timeout(TIMEOUT), connected(standing, settings) as (connection, client):
             engine = await copies_of(client, truth_stream(own.generation))

@@ -5,6 +5,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from omnyshell.errors import ConfigException
+from omnyshell.model.targets import Target
+
 PLAIN, OVER_TLS = "nats", "tls"
 
 
@@ -21,6 +24,12 @@ class ClusterSettings:
     engine_ca: Path | None = None
     """Certificates that are trusted for `tls://` servers in place of the system's."""
 
+    links: Target | None = None
+    """Where the hub listens for links of other hubs; None if they do not dial it."""
+
+    links_at: Target | None = None
+    """Where other hubs reach that."""
+
 
 def flaw_of_engine(url: str) -> str:
     """Return what is wrong with the URL of a server of the engine; empty if nothing is."""
@@ -34,6 +43,23 @@ def flaw_of_engine(url: str) -> str:
     if parts.scheme == PLAIN and not _is_here(parts.hostname or ""):
         return f"would send all that hubs write in the clear: use {OVER_TLS}://"
     return ""
+
+
+def flaw_of_links(text: str) -> str:
+    """Return what is wrong with where a hub listens for links, or is reached; empty if nothing is."""
+    try:
+        target = Target.parse(text)
+    except ConfigException as exc:
+        return f"is no place of a hub's links: {exc}"
+    return "is a path: write HOST:PORT" if target.is_path else ""
+
+
+def is_everywhere(target: Target) -> bool:
+    """Whether that means all addresses of the machine, so that nobody else knows where it is."""
+    try:
+        return ip_address(target.host).is_unspecified
+    except ValueError:
+        return False
 
 
 def _is_here(host: str) -> bool:

@@ -38,9 +38,17 @@ class HubPlaces:
     """
 
     def __init__(
-        self, hub: str, process: str, stale_after: float, moved: Callable[[Place], None] = lambda _place: None
+        self,
+        hub: str,
+        process: str,
+        stale_after: float,
+        moved: Callable[[Place], None] = lambda _place: None,
+        links: str = "",
     ) -> None:
-        """`process` names this process; `moved` is called with each place of this run that is another hub's now."""
+        """`process` names this process; `moved` is called with each place of this run that is another hub's now.
+
+        `links` is where others reach this hub by a link, as HOST:PORT, if they do.
+        """
         self.hub = hub
         self._process = process
         self.run = 0
@@ -50,6 +58,7 @@ class HubPlaces:
         self.own = OwnLease(stale_after)
         self._table = PlaceTable()
         self._moved = moved
+        self._links = links
         self._leaving: dict[str, int] = {}
         self._read = 0
         self._own_beat = 0
@@ -118,7 +127,7 @@ class HubPlaces:
             self.own.end()
         else:
             self.own.sent(self._beats, boot)
-        return self._beats, Beat(self.run, self._process, self._read, is_last=is_last)
+        return self._beats, Beat(self.run, self._process, self._read, is_last=is_last, links=self._links)
 
     # Claims
 

@@ -31,12 +31,13 @@ class HeardLeases:
         self._runs: dict[str, int] = {}
         self._until: dict[str, float] = {}
         self._read: dict[str, int] = {}
+        self._links: dict[str, str] = {}
 
     def heard(self, hub: str, beat: Beat, now: float) -> None:
         """Note a beat that was read."""
         if beat.run < self._runs.get(hub, 0):
             return
-        self._runs[hub], self._read[hub] = beat.run, beat.read
+        self._runs[hub], self._read[hub], self._links[hub] = beat.run, beat.read, beat.links
         self._until[hub] = now if beat.is_last else now + LEASE
 
     def run_of(self, hub: str) -> int:
@@ -50,6 +51,10 @@ class HeardLeases:
     def is_there(self, hub: str, run: int, now: float) -> bool:
         """Whether that run of a hub may still serve."""
         return run == self._runs.get(hub) and now < self._until[hub]
+
+    def links(self) -> dict[str, str]:
+        """Return where hubs are reached by a link, of those that are, as they last said, their leases ended or not."""
+        return {hub: place for hub, place in self._links.items() if place}
 
     def hubs(self) -> tuple[str, ...]:
         """Return the hubs of which anything was heard."""

@@ -7,6 +7,9 @@ import msgspec
 MOST_EPOCHS = 2**53
 """Epochs are less than this: a hub that counted further could not be overtaken by others."""
 
+_LONGEST_PLACE = 300
+"""More characters than any host has, with its port."""
+
 _Count = Annotated[int, msgspec.Meta(ge=0, lt=MOST_EPOCHS)]
 
 
@@ -32,6 +35,9 @@ class Beat(msgspec.Struct, frozen=True, tag="beat", forbid_unknown_fields=True):
 
     is_last: bool = False
     """Whether it serves nothing any more, as it stops."""
+
+    links: Annotated[str, msgspec.Meta(max_length=_LONGEST_PLACE)] = ""
+    """Where others reach it by a link, as HOST:PORT; empty where they do not."""
 
 
 class Entry(msgspec.Struct, frozen=True, tag="node", forbid_unknown_fields=True):

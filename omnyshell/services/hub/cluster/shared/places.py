@@ -69,12 +69,17 @@ class SharedPlaces:
         generation: str,
         stale_after: float,
         members: Members,
+        links: str = "",
     ) -> None:
-        """`stale_after` is how many seconds this hub goes on while the engine is away."""
+        """`stale_after` is how many seconds this hub goes on while the engine is away.
+
+        `links` is where others reach this hub by a link, as HOST:PORT; empty where they do not.
+        """
         self._hub, self._stale_after = hub, stale_after
         self._beats = subject_of_beat(generation, hub)
         self._subjects = f"omnyshell.{generation}.places."
         self._members = members
+        self._links = links
         self._connected: Callable[[], Iterable[tuple[str, str]]] = lambda: ()
         self._told_moved: Callable[[str, str, str], None] = lambda *_: None
         self._places = self._fresh()
@@ -162,6 +167,10 @@ class SharedPlaces:
         place = self._places.find(node_id, time.monotonic())
         return place.hub if place is not None else ""
 
+    def links(self) -> dict[str, str]:
+        """Return where hubs are reached by a link, this one too, as HOST:PORT."""
+        return self._places.leases.links()
+
     # What the order calls: see `Reader`
 
     def begin_reading(self, origin: Origin) -> int:
@@ -199,7 +208,7 @@ class SharedPlaces:
     # The rest
 
     def _fresh(self) -> HubPlaces:
-        return HubPlaces(self._hub, secrets.token_hex(8), self._stale_after, self._moved)
+        return HubPlaces(self._hub, secrets.token_hex(8), self._stale_after, self._moved, self._links)
 
     def _moved(self, place: NodePlace) -> None:
         self._told_moved(place.entry.node_id, place.entry.instance, self.where(place.entry.node_id))

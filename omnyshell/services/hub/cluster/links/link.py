@@ -1,0 +1,159 @@
+"""One connection with another hub: it is a link once both have shown their certificates and said hello."""
+
+import asyncio
+import logging
+from datetime import datetime
+from enum import Enum
+from typing import Generic, Protocol, TypeVar
+
+from omnyshell.clock import SystemClock
+from omnyshell.ids import CONTROL_CHANNEL
+from omnyshell.printable import printable
+from omnyshell.protocol.handshake import CLOSE_PROTOCOL_FAILURE, CLOSE_UNAUTHORIZED
+from omnyshell.security.keys import Ed25519PublicKey
+from omnyshell.services.hub.cluster.links.certificates import Keys, hub_of
+from omnyshell.services.hub.cluster.links.hello import Hello, decode, encode
+from omnyshell.steps import entered
+from omnyshell.transport.client_link import ClientLink
+from omnyshell.transport.server_link import ServerLink
+
+HELLO_TIMEOUT = 10.0
+"""Seconds from the opened WebSocket within which the other hub says hello."""
+
+logger = logging.getLogger("omnyshell.cluster")
+
+L = TypeVar("L", ServerLink, ClientLink)
+
+
+class Stage(Enum):
+    """How far a link has come."""
+
+    OPENING = "opening"
+    HELLO_SAID = "greeted"
+    UP = "up"
+    ENDED = "ended"
+
+
+_FOLLOWING = {
+    Stage.OPENING: (Stage.HELLO_SAID, Stage.ENDED),
+    Stage.HELLO_SAID: (Stage.UP, Stage.ENDED),
+    Stage.UP: (Stage.ENDED,),
+    Stage.ENDED: (),
+}
+
+
+class Links(Protocol):
+    """Who has the links of a hub."""
+
+    @property
+    def hello(self) -> Hello:
+        """What this hub says of itself."""
+
+    @property
+    def others(self) -> Keys:
+        """The other members, with their keys."""
+
+    def came_up(self, link: "HubLink[ServerLink] | HubLink[ClientLink]") -> None:
+        """The other hub has said hello."""
+
+    def refused(self, hub: str, why: str) -> None:
+        """Somebody is not who they would have to be; `hub` is who they are by their certificate, or empty."""
+
+    def ended(self, link: "HubLink[ServerLink] | HubLink[ClientLink]") -> None:
+        """The connection is gone. Called once, also for one that never came up."""
+
+
+class HubLink(Generic[L]):
+    """A connection with another hub; see `LinkHandler` for what it is told."""
+
+    link: L
+
+    def __init__(self, links: Links, expected: str = "") -> None:
+        """`expected` is the hub that was dialled; empty where another one dialled this hub."""
+        self._links = links
+        self._expected = expected
+        self.hub = ""
+        """The other hub, once its certificate was seen."""
+
+        self.key: Ed25519PublicKey | None = None
+        """The key by which it is that hub."""
+
+        self.settled = asyncio.Event()
+        """Set once it is up, or has ended."""
+
+        self.up_since: datetime | None = None
+        self.stage = Stage.OPENING
+        self._too_late: asyncio.TimerHandle | None = None
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin to close. Idempotent."""
+        self.link.close(code, reason)
+
+    def link_opened(self) -> None:
+        """See whose certificate it is, and say hello."""
+        others = self._links.others
+        try:
+            self.hub = hub_of(self.link.peer_certificate, others)
+        except ValueError as exc:
+            self._refuse(str(exc))
+            return
+        self.key = others[self.hub]
+        if self._expected and self.hub != self._expected:
+            self._refuse(f"hub '{self._expected}' was dialled, and hub '{self.hub}' is there")
+            return
+        self._become(Stage.HELLO_SAID)
+        self._too_late = asyncio.get_running_loop().call_later(HELLO_TIMEOUT, self._is_silent)
+        self.link.send_text(CONTROL_CHANNEL, encode(self._links.hello))
+
+    def text_received(self, data: bytes) -> None:
+        """Take the other hub's hello; what a newer one may say after it is let pass."""
+        if self.stage is not Stage.HELLO_SAID:
+            return
+        try:
+            hello = decode(data)
+            flaw = self._links.hello.flaw_of(hello, self.hub)
+        except ValueError as exc:
+            flaw = str(exc)
+        if flaw:
+            self._refuse(flaw)
+            return
+        self._stop_waiting()
+        self.up_since = SystemClock().now()
+        self._become(Stage.UP)
+        self.settled.set()
+        self._links.came_up(self)
+
+    def binary_received(self, _data: bytes | memoryview) -> None:
+        """Let it pass, as a newer hub's."""
+
+    def channel_flooded(self, _channel: int) -> None:
+        """End the link, whose other side takes nothing."""
+        self.link.abort()
+
+    def link_closed(self, code: int, reason: str) -> None:
+        """Tell who has the link."""
+        self._stop_waiting()
+        self._become(Stage.ENDED)
+        self.settled.set()
+        logger.debug("link with hub %s ended: %d %s", self.hub or self._expected or "?", code, printable(reason))
+        self._links.ended(self)
+
+    def _is_silent(self) -> None:
+        self.close(CLOSE_PROTOCOL_FAILURE, "no hello came")
+
+    def _refuse(self, why: str) -> None:
+        self._links.refused(self.hub, printable(why))
+        self._stop_waiting()
+        # A close frame has room for 123 bytes (RFC 6455 section 5.5).
+        self.close(CLOSE_UNAUTHORIZED, why.encode()[:120].decode(errors="ignore"))
+
+    def _stop_waiting(self) -> None:
+        if self._too_late is not None:
+            self._too_late.cancel()
+            self._too_late = None
+
+    def _become(self, stage: Stage) -> None:
+        self.stage = entered(stage, self.stage, _FOLLOWING, "link between hubs", logger, peer=self.hub)
+
+
+AnyLink = HubLink[ServerLink] | HubLink[ClientLink]

@@ -202,8 +202,8 @@ KEYS: tuple[Key, ...] = (
     Key(Context.NODE, "escape,q", "close", "Back", "Back to where it was opened"),
     Key(Context.PROCESSES, "enter", "open", "Attach", "Attach the session that the process belongs to"),
     Key(Context.FILES, "enter,right", "open", "Open", "Go into the directory, or view the file", shown="enter"),
-    Key(Context.FILES, "backspace,left,h", "above", "Up", "Go to the directory above", shown="←"),
-    Key(Context.FILES, "tab", "other_pane", "Other side", "Go to the other machine's pane"),
+    Key(Context.FILES, "backspace,left,h", "above", "Above", "Go to the directory above", shown="←"),
+    Key(Context.FILES, "tab", "other_pane", "Side", "Go to the other machine's pane"),
     Key(Context.FILES, "c", "copy_over", "Copy", "Copy what is selected into the directory of the other pane"),
     Key(Context.FILES, "v", "view", "View", "View the beginning of the file", footer=False),
     Key(

@@ -14,7 +14,7 @@ from omnyshell.tui.keys import KEYS, character_of, name_of
 
 _FIRST: Final = (
     *("show_help", "command_line", "command_palette", "open", "shell", "attach", "fan_out", "watch", "kill", "filter"),
-    *("open_tunnel", "close_tunnels", "copy_over", "edit", "other_pane", "rename", "delete"),
+    *("open_tunnel", "close_tunnels", "copy_over", "other_pane", "edit", "rename", "delete"),
 )
 """What is needed most, in the order in which it gets room; all else comes behind."""
 _GAP: Final = 2

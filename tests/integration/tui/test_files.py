@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ async def panes(
     here.mkdir()
     there.mkdir()
     monkeypatch.chdir(here)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     async with console(certificates, tmp_path / "node") as (app, pilot, _):
         await pilot.press("f")
         await until(lambda: isinstance(app.screen, FilesScreen))

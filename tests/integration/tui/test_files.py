@@ -95,7 +95,7 @@ async def test_files_are_copied_both_ways_and_what_is_there_is_replaced_once_tha
         await until(lambda: "log" in names(screen.here))
         assert (here / "log").read_bytes() == b"what happened\n"
         assert [copy.state for copy in screen._queue.copies] == [CopyState.DONE, CopyState.DONE]
-        assert "log is at" in toasts(app)
+        assert "log to" in toasts(app)
 
 
 async def test_entries_are_renamed_made_and_deleted_with_what_is_in_them(
@@ -214,7 +214,7 @@ async def test_copies_go_on_behind_other_screens_and_leaving_the_console_asks(
         await until(lambda: isinstance(app.screen, LeavingQuestion))
         await pilot.press("escape")
         may_go_on.set()
-        await until(lambda: "large is at" in toasts(app))
+        await until(lambda: "large to" in toasts(app))
         assert (there / "large").read_bytes() == (here / "large").read_bytes()
         assert not app.file_work.unfinished
         await until(lambda: not app.hub.state.sessions)

@@ -44,7 +44,7 @@ def serve(requests: socket.socket) -> dict[str, Any]:
                 for descriptor in (requests.detach(), told, *forks, *(heard for _, heard in forks.values())):
                     os.close(descriptor)
                 return {**json.loads(data), "streams": streams}
-            os.write(told, NUMBER.pack(pid))
+            _tell(told, pid)
             for stream in streams:
                 os.close(stream)
             watched = os.pidfd_open(pid)
@@ -54,11 +54,15 @@ def serve(requests: socket.socket) -> dict[str, Any]:
 
 def _tell_end(watched: int, pid: int, told: int) -> None:
     status = os.waitpid(pid, 0)[1]
-    with suppress(BrokenPipeError):
-        # It is told whoever still wants to know.
-        os.write(told, NUMBER.pack(status))
+    _tell(told, status)
     os.close(told)
     os.close(watched)
+
+
+def _tell(told: int, number: int) -> None:
+    """Tell whoever still wants to know."""
+    with suppress(BrokenPipeError):
+        os.write(told, NUMBER.pack(number))
 
 
 def become(asked: dict[str, Any]) -> None:

@@ -68,15 +68,14 @@ async def test_it_goes_on_where_the_nodes_process_was_killed(
 ) -> None:
     monkeypatch.setattr(remote_files, "TIMES", QUICK)
     said: list[str] = []
-    async with (
-        stack(certificates, tmp_path / "state") as (_, _, client),
-        RemoteFiles("n1", lambda: open_link(client, "n1"), said.append) as remote,
-    ):
-        transfer = await transfer_of(remote, tmp_path)
-        copying = await underway(transfer)
-        for child in psutil.Process().children(recursive=True):
+    async with stack(certificates, tmp_path / "state") as (_, _, client):
+        others = set(psutil.Process().children(recursive=True))
+        async with RemoteFiles("n1", lambda: open_link(client, "n1"), said.append) as remote:
+            transfer = await transfer_of(remote, tmp_path)
+            copying = await underway(transfer)
+            (child,) = set(psutil.Process().children(recursive=True)) - others
             child.kill()
-        await copying
-        assert (transfer.progress.copied, whole(tmp_path)) == (1, True)
-        assert transfer.progress.moved <= SIZE + MOST_IN_FLIGHT
-        assert said == ["the node's side of the copy has ended; beginning it anew", "the copy goes on"]
+            await copying
+            assert (transfer.progress.copied, whole(tmp_path)) == (1, True)
+            assert transfer.progress.moved <= SIZE + MOST_IN_FLIGHT
+            assert said == ["the node's side of the copy has ended; beginning it anew", "the copy goes on"]

@@ -49,7 +49,7 @@ def test_files_go_there_and_back_and_between(system: System, tmp_path: Path) -> 
         (("n1:a",), "say what is copied to where, as in `omnyshell cp FILE NODE:PATH`"),
         (("no-such-file", "n1:x"), "no-such-file: there is no such file"),
         (("n1:/etc/passwd", "/no/such/folder/"), "/no/such/folder/: there is no such directory"),
-        (("n1:/no-such-*", "."), "nothing matches /no-such-*"),
+        (("n1:/no-such-*", "."), "nothing matches n1:/no-such-*"),
         (("/etc/passwd", "n2:"), "No node 'n2' is connected [unknown_node]"),
         (("no node:a", "."), "'no node' is no node: write ./no node:a for a file of that name"),
     ],

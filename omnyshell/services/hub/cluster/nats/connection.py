@@ -195,7 +195,7 @@ class EngineConnection:
             await self._serve(client)
         finally:
             self._client = None
-            await client.close()
+            await _close(client)
 
     async def _serve(self, client: Client) -> None:
         tasks = [asyncio.ensure_future(each(client)) for each in self.on_connected]
@@ -219,6 +219,18 @@ class EngineConnection:
                     refusal.set_result(None)
         else:
             logger.debug("the engine: %s", problem or type(problem).__name__)
+
+
+async def _close(client: Client) -> None:
+    """Close a connection, also where the library has begun to and failed, on what was still to be sent.
+
+    It takes such a one for closed and does nothing more, which would leave the socket open.
+    """
+    try:
+        await client.close()
+    finally:
+        if client._transport is not None:
+            client._transport.close()  # type: ignore[no-untyped-call]
 
 
 def _is_secure(server: str) -> bool:

@@ -4,14 +4,13 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Log
 
 from omnyshell.printable import printable
 from omnyshell.services.client.files.ports import Entry, Folder
 from omnyshell.tui.formats import size
 from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.widgets.framed_log import FramedLog
 
 SHOWN_BYTES = 255 * 1024
 LONGEST_LINE = 4_096
@@ -51,18 +50,7 @@ class FileView(ModalScreen[None]):
     FileView {
         align: center middle;
         background: $veil;
-        Log {
-            width: 96%;
-            height: 90%;
-            border: round $primary;
-            border-title-color: $primary;
-            border-subtitle-color: $muted;
-            background: $surface;
-            padding: 0 1;
-            overflow: auto;
-            scrollbar-size: 1 1;
-            &:focus { background-tint: transparent; }
-        }
+        FramedLog { width: 96%; height: 90%; }
     }
     """
 
@@ -75,15 +63,12 @@ class FileView(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """The lines."""
-        log = Log(auto_scroll=False)
-        log.border_title = Content(printable(self._title))
         rest = f"the first {size(len(self._data))} of {size(self._of)}; " if len(self._data) < self._of else ""
-        log.border_subtitle = Content(f"{rest}esc closes")
-        yield log
+        yield FramedLog(self._title, f"{rest}esc closes", auto_scroll=False)
 
     def on_mount(self) -> None:
         """Show it from its beginning."""
-        log = self.query_one(Log)
+        log = self.query_one(FramedLog)
         log.write_lines(lines_of(self._data))
         log.focus()
 

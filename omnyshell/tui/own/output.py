@@ -7,7 +7,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Log
 
 from omnyshell.errors import ConfigException
 from omnyshell.printable import printable
@@ -15,6 +14,7 @@ from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.own.running import OUTPUT_LIMIT, run_in_background
 from omnyshell.tui.preferences.command import Invocation
 from omnyshell.tui.tasks import start_task
+from omnyshell.tui.widgets.framed_log import FramedLog
 
 
 class OutputScreen(ModalScreen[None]):
@@ -25,18 +25,7 @@ class OutputScreen(ModalScreen[None]):
     OutputScreen {
         align: center middle;
         background: $veil;
-        Log {
-            width: 90%;
-            height: 80%;
-            border: round $primary;
-            border-title-color: $primary;
-            border-subtitle-color: $muted;
-            background: $surface;
-            padding: 0 1;
-            overflow: auto;
-            scrollbar-size: 1 1;
-            &:focus { background-tint: transparent; }
-        }
+        FramedLog { width: 90%; height: 80%; }
     }
     """
 
@@ -45,13 +34,11 @@ class OutputScreen(ModalScreen[None]):
         super().__init__()
         self._title = title
         self._runs = runs
-        self._log = Log()
+        self._log = FramedLog(title, "running; esc ends it")
         self._rest = b""
 
     def compose(self) -> ComposeResult:
         """What the programs write."""
-        self._log.border_title = Content(printable(self._title))
-        self._log.border_subtitle = "running; esc ends it"
         yield self._log
 
     def on_mount(self) -> None:

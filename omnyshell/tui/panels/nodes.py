@@ -1,7 +1,7 @@
 """The nodes of the hub."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import ClassVar
 
@@ -311,13 +311,7 @@ class NodesPanel(Panel[LiveNode]):
 
     def action_shell(self) -> None:
         """Open a shell."""
-        item = self.rows.current
-        if item is None:
-            return
-        if not item.is_online:
-            self.notify(offline(item.node_id), severity="warning", markup=False)
-            return
-        self.post_message(messages.OpenShell(item.node_id))
+        self._of_online(messages.OpenShell)
 
     def action_command(self) -> None:
         """Ask for a command, and open a session with it."""
@@ -330,13 +324,15 @@ class NodesPanel(Panel[LiveNode]):
 
     def action_files(self) -> None:
         """Show the node's files."""
+        self._of_online(messages.OpenFiles)
+
+    def _of_online(self, message: Callable[[str], messages.OpenShell | messages.OpenFiles]) -> None:
+        """Ask for what the node has to be there for."""
         item = self.rows.current
-        if item is None:
-            return
-        if not item.is_online:
+        if item is not None and item.is_online:
+            self.post_message(message(item.node_id))
+        elif item is not None:
             self.notify(offline(item.node_id), severity="warning", markup=False)
-            return
-        self.post_message(messages.OpenFiles(item.node_id))
 
     def action_open_tunnel(self) -> None:
         """Open a tunnel to a target reachable from the node."""

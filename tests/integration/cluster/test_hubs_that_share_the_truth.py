@@ -30,7 +30,7 @@ from omnyshell.services.hub.cluster.joining import join
 from omnyshell.services.hub.cluster.links.written import FILE as LINKS_FILE, read_links
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import NotInvitedException, found, invite
-from omnyshell.services.hub.cluster.nats.connection import Credential
+from omnyshell.services.hub.cluster.nats.connection import Credential, close
 from omnyshell.services.hub.cluster.shared.places import boot_clock
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
@@ -405,10 +405,11 @@ async def _is_let_in(engine: Engine, token: str, key: Ed25519PrivateKey) -> bool
             allow_reconnect=False,
             error_cb=_ignored,
         )
-    except nats.errors.Error:
+    except (nats.errors.Error, ConnectionError):
+        # Who is not may be cut off before it has said anything.
         return False
     finally:
-        await client.close()
+        await close(client)
     return True
 
 

@@ -195,7 +195,7 @@ class EngineConnection:
             await self._serve(client)
         finally:
             self._client = None
-            await _close(client)
+            await close(client)
 
     async def _serve(self, client: Client) -> None:
         tasks = [asyncio.ensure_future(each(client)) for each in self.on_connected]
@@ -221,7 +221,7 @@ class EngineConnection:
             logger.debug("the engine: %s", problem or type(problem).__name__)
 
 
-async def _close(client: Client) -> None:
+async def close(client: Client) -> None:
     """Close a connection, also where the library has begun to and failed, on what was still to be sent.
 
     It takes such a one for closed and does nothing more, which would leave the socket open.

@@ -14,6 +14,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -252,10 +253,10 @@ class CertGenerator:
         key = ec.generate_private_key(ec.SECP256R1())
         identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
         # The name is unique to this authority, as verifiers look issuers up by name.
-        name = _name(f"{title} {identifier.digest.hex()[:8]}")
+        name = common_name(f"{title} {identifier.digest.hex()[:8]}")
         start = self._start()
         certificate = (
-            _builder(name, name, key.public_key(), start, start + CA_LIFETIME)
+            certificate_builder(name, name, key.public_key(), start, start + CA_LIFETIME)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_key_usage(authority=True), critical=True)
             .add_extension(identifier, critical=False)
@@ -271,7 +272,7 @@ class CertGenerator:
         end = min(start + LEAF_LIFETIME, authority.certificate.not_valid_after_utc)
         issuer = authority.certificate
         return (
-            _builder(_leaf_name(names[0], title), issuer.subject, key.public_key(), start, end)
+            certificate_builder(_leaf_name(names[0], title), issuer.subject, key.public_key(), start, end)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(authority=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -285,9 +286,14 @@ class CertGenerator:
         return self._clock.now().replace(microsecond=0) - BACKDATE
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, start: datetime, end: datetime
+def certificate_builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey | Ed25519PublicKey,
+    start: datetime,
+    end: datetime,
 ) -> x509.CertificateBuilder:
+    """Return the beginning of a certificate, with a serial number of its own."""
     return x509.CertificateBuilder(
         issuer_name=issuer,
         subject_name=subject,
@@ -298,13 +304,14 @@ def _builder(
     )
 
 
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+def common_name(text: str) -> x509.Name:
+    """Return the name that has this alone."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
 def _leaf_name(first: x509.GeneralName, title: str) -> x509.Name:
     text = str(first.value)
-    return _name(text if len(text) <= _LONGEST_COMMON_NAME else title)
+    return common_name(text if len(text) <= _LONGEST_COMMON_NAME else title)
 
 
 def _key_usage(*, authority: bool) -> x509.KeyUsage:

@@ -18,7 +18,6 @@ from omnyshell.services.client.live.state import HubState
 from omnyshell.tui.formats import ELLIPSIS, Cell, Tone, elapsed, fitted, size
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.panels.columns import Column
-from omnyshell.tui.panels.details import Details
 from omnyshell.tui.panels.fields import Number, Quantity, Text, natural
 from omnyshell.tui.panels.panel import Panel
 
@@ -225,10 +224,6 @@ class FilePane(Panel[Entry]):
             return self._waits if self._waits.endswith(ELLIPSIS) else sentence(self._waits)
         hidden = len(self._found)
         return f"All {hidden} are hidden: `.` shows them." if hidden else "The directory is empty."
-
-    def describe(self, item: Entry) -> Details:
-        """All that is known of an entry is in the table."""
-        raise NotImplementedError
 
     def identify(self, item: Entry) -> tuple[str, str]:
         """What one copies first."""

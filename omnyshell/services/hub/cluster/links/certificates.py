@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from omnyshell.security.cert_generator import certificate_builder, common_name
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 
 Keys = Mapping[str, Ed25519PublicKey]
@@ -58,7 +59,7 @@ class LinkCertificates:
         name = _authority_name(hub)
         public = VerifyingKey.from_public_bytes(key.raw)
         certificate = (
-            _builder(name, _name("what a hub knows of others"), public)
+            certificate_builder(name, common_name("what a hub knows of others"), public, *_ALWAYS)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
             .sign(self._own_key, None)
@@ -96,7 +97,7 @@ def hub_of(certificate: bytes | None, members: Keys) -> str:
 def _leaf(hub: str, signing: SigningKey, own: SigningKey) -> bytes:
     """Return a certificate and its key, in PEM."""
     certificate = (
-        _builder(_name(hub), _authority_name(hub), own.public_key())
+        certificate_builder(common_name(hub), _authority_name(hub), own.public_key(), *_ALWAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
@@ -108,21 +109,5 @@ def _leaf(hub: str, signing: SigningKey, own: SigningKey) -> bytes:
     return certificate.public_bytes(Encoding.PEM) + key
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, public: VerifyingKey) -> x509.CertificateBuilder:
-    start, end = _ALWAYS
-    return x509.CertificateBuilder(
-        issuer_name=issuer,
-        subject_name=subject,
-        public_key=public,
-        serial_number=x509.random_serial_number(),
-        not_valid_before=start,
-        not_valid_after=end,
-    )
-
-
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
 def _authority_name(hub: str) -> x509.Name:
-    return _name(_AUTHORITY + hub)
+    return common_name(_AUTHORITY + hub)

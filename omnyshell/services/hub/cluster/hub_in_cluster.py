@@ -122,6 +122,7 @@ class HubInCluster:
         """
         log = self._begun()
         generation, places = self._author.generation, self._where()
+        links = self._links = self._make_links(log, places)
         order = NatsOrder(self._connection, truth_stream(generation), log)
         where = NatsOrder(self._connection, places_stream(generation), places)
         if self._records:
@@ -145,8 +146,7 @@ class HubInCluster:
             logger.warning("the engine does not answer: this hub goes on with what it knew, and changes are refused")
         else:
             self._has_founded()
-        self._links = self._make_links(log, places)
-        await self._links.start(self._listen)
+        await links.start(self._listen)
 
     async def aclose(self) -> None:
         """Let go of all, and close all. Idempotent."""

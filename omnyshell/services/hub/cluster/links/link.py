@@ -11,6 +11,7 @@ from omnyshell.ids import CONTROL_CHANNEL
 from omnyshell.printable import printable
 from omnyshell.protocol.handshake import CLOSE_PROTOCOL_FAILURE, CLOSE_UNAUTHORIZED
 from omnyshell.security.keys import Ed25519PublicKey
+from omnyshell.services.hub.cluster.links import words
 from omnyshell.services.hub.cluster.links.certificates import Keys, hub_of
 from omnyshell.services.hub.cluster.links.hello import Hello, decode, encode
 from omnyshell.steps import entered
@@ -56,6 +57,9 @@ class Links(Protocol):
     def came_up(self, link: "HubLink[ServerLink] | HubLink[ClientLink]") -> None:
         """The other hub has said hello."""
 
+    def said(self, link: "HubLink[ServerLink] | HubLink[ClientLink]", word: words.Word) -> None:
+        """The other hub said a word."""
+
     def refused(self, hub: str, why: str) -> None:
         """Somebody is not who they would have to be; `hub` is who they are by their certificate, or empty."""
 
@@ -89,6 +93,11 @@ class HubLink(Generic[L]):
         """Begin to close. Idempotent."""
         self.link.close(code, reason)
 
+    def say(self, word: words.Word) -> None:
+        """Say a word to the other hub, ahead of all data. It is dropped while the link is not up."""
+        if self.stage is Stage.UP:
+            self.link.send_urgent(words.encode(word))
+
     def link_opened(self) -> None:
         """See whose certificate it is, and say hello."""
         others = self._links.others
@@ -106,9 +115,13 @@ class HubLink(Generic[L]):
         self.link.send_text(CONTROL_CHANNEL, encode(self._links.hello))
 
     def text_received(self, data: bytes) -> None:
-        """Take the other hub's hello; what a newer one may say after it is let pass."""
-        if self.stage is not Stage.HELLO_SAID:
-            return
+        """Take the other hub's hello, and what it says after it."""
+        if self.stage is Stage.HELLO_SAID:
+            self._greeted(data)
+        elif self.stage is Stage.UP:
+            self._heard(data)
+
+    def _greeted(self, data: bytes) -> None:
         try:
             hello = decode(data)
             flaw = self._links.hello.flaw_of(hello, self.hub)
@@ -122,6 +135,15 @@ class HubLink(Generic[L]):
         self._become(Stage.UP)
         self.settled.set()
         self._links.came_up(self)
+
+    def _heard(self, data: bytes) -> None:
+        try:
+            word = words.decode(data)
+        except ValueError as exc:
+            self._refuse(str(exc))
+            return
+        if word is not None:
+            self._links.said(self, word)
 
     def binary_received(self, _data: bytes | memoryview) -> None:
         """Let it pass, as a newer hub's."""

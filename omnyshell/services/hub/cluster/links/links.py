@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 from omnyshell.errors import ConfigException, OmnyShellException, UntrustedHubException
 from omnyshell.model.targets import Target
@@ -14,6 +15,7 @@ from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.hub.cluster.links.certificates import Keys, LinkCertificates
 from omnyshell.services.hub.cluster.links.hello import Hello
 from omnyshell.services.hub.cluster.links.link import AnyLink, HubLink, Stage
+from omnyshell.services.hub.cluster.links.words import Word
 from omnyshell.services.hub.cluster.members.members import Members
 from omnyshell.transport.backoff import Backoff, BackoffTimes
 from omnyshell.transport.client_link import ClientLink
@@ -35,6 +37,9 @@ LIMITS = EndpointLimits(
 )
 TIMES = BackoffTimes(shortest=0.5, first_ceiling=2.0, last_ceiling=15.0, short_outage=45.0, short_outage_ceiling=4.0)
 """Hubs are few, and each is missed by all."""
+
+Hear = Callable[[AnyLink, Any], None]
+"""Takes a word of another hub's, from the link on which it was said."""
 
 logger = logging.getLogger("omnyshell.cluster")
 
@@ -80,6 +85,13 @@ class HubLinks:
         self._up: dict[str, AnyLink] = {}
         self._dialled: dict[str, _Dialling] = {}
         self._refusals: dict[str, str] = {}
+        self._hear: dict[type[Any], list[Hear]] = {}
+        self.on_up: list[Callable[[AnyLink], None]] = []
+        """Called with each link that came up; words can be said on it."""
+
+        self.on_down: list[Callable[[AnyLink], None]] = []
+        """Called with each link that was up, and has ended or been replaced."""
+
         self._is_changed = True
         self._keeper: asyncio.Task[None] | None = None
 
@@ -123,6 +135,19 @@ class HubLinks:
         """Return the hubs to which there are links, and since when."""
         return {hub: link.up_since for hub, link in self._up.items() if link.up_since is not None}
 
+    def on(self, word: type[Any], hear: Hear) -> None:
+        """Have a kind of words heard by `hear` too. It may not raise."""
+        self._hear.setdefault(word, []).append(hear)
+
+    def to(self, hub: str) -> AnyLink | None:
+        """Return the link to a hub; None while there is none."""
+        return self._up.get(hub)
+
+    def tell_all(self, word: Word) -> None:
+        """Say a word to each hub to which there is a link."""
+        for link in list(self._up.values()):
+            link.say(word)
+
     # What links call: see `Links`
 
     def came_up(self, link: AnyLink) -> None:
@@ -130,6 +155,7 @@ class HubLinks:
         before = self._up.get(link.hub)
         self._up[link.hub], self._is_changed = link, True
         if before is not None:
+            self._went_down(before)
             before.close(CLOSE_REPLACED, "there is a newer link")
         if self._endpoint is not None and isinstance(link.link, ServerLink):
             self._endpoint.logged_in(link.link)
@@ -139,6 +165,14 @@ class HubLinks:
             dialling.backoff.reset()
         self._refusals.pop(link.hub, None)
         logger.info("there is a link with hub '%s'", link.hub)
+        for tell in self.on_up:
+            tell(link)
+
+    def said(self, link: AnyLink, word: Word) -> None:
+        """Pass a word on to who hears its kind."""
+        if self._up.get(link.hub) is link:
+            for hear in self._hear.get(type(word), ()):
+                hear(link, word)
 
     def refused(self, hub: str, why: str) -> None:
         """Tell of it, once as long as it stays the same."""
@@ -158,11 +192,16 @@ class HubLinks:
         del self._up[link.hub]
         self._is_changed = True
         logger.info("there is no link with hub '%s' any more", link.hub)
+        self._went_down(link)
         if (dialling := self._dialled.get(link.hub)) is not None:
             dialling.backoff.lost()
             self._rest(dialling)
 
     # The rest
+
+    def _went_down(self, link: AnyLink) -> None:
+        for tell in self.on_down:
+            tell(link)
 
     def _forget(self, link: AnyLink) -> None:
         self._open.discard(link)

@@ -1,0 +1,112 @@
+"""What hubs say to each other on a link beside the messages of channels.
+
+A word is a JSON object with its `type`; messages of channels have a `t` in that place, as on every connection.
+"""
+
+from datetime import datetime
+from typing import Annotated, Union, get_args
+
+import msgspec
+
+from omnyshell.ids import MAX_CHANNEL_ID
+
+LONGEST = 4 * 1024 * 1024
+"""Bytes of a word at most."""
+
+_Name = Annotated[str, msgspec.Meta(max_length=256)]
+_Text = Annotated[str, msgspec.Meta(max_length=4096)]
+
+
+class PeerCame(msgspec.Struct, frozen=True, tag="peer.came"):
+    """A client of this hub is about to use nodes of the other one."""
+
+    peer: _Name
+    """Its connection's id at this hub."""
+
+    principal: _Name
+    roles: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=1024)]
+    """Those of its login; the other hub gives it none beyond those that it knows itself."""
+
+    address: _Name
+    features: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=256)]
+    """The extensions that it and this hub announced."""
+
+    connected_at: datetime
+
+
+class PeerLeft(msgspec.Struct, frozen=True, tag="peer.left"):
+    """A client of this hub has left: what it has at the other hub ends, or is kept, as where it left there."""
+
+    peer: _Name
+
+
+class PeerEnded(msgspec.Struct, frozen=True, tag="peer.ended"):
+    """A client of the other hub may have nothing here any more."""
+
+    peer: _Name
+    text: _Text
+
+
+class Open(msgspec.Struct, frozen=True, tag="open"):
+    """A client of this hub asks for a session at a node of the other one."""
+
+    peer: _Name
+    channel: Annotated[int, msgspec.Meta(gt=0, le=MAX_CHANNEL_ID)]
+    """The session's channel on the link."""
+
+    session: _Name
+    """The session's id, by which both hubs audit it."""
+
+    epoch: int
+    """That by which the other hub has the node."""
+
+    request: msgspec.Raw
+    """The client's `session.open`."""
+
+
+class Ask(msgspec.Struct, frozen=True, tag="ask"):
+    """A client of this hub asks about sessions at a node of the other one."""
+
+    peer: _Name
+    epoch: int
+    request: msgspec.Raw
+    """The client's request, under an id of this hub's."""
+
+
+class Answered(msgspec.Struct, frozen=True, tag="answered"):
+    """What a client of the other hub asked is answered."""
+
+    peer: _Name
+    answer: msgspec.Raw
+    """The answer to the client, with the id of the request."""
+
+
+Word = Union[PeerCame, PeerLeft, PeerEnded, Open, Ask, Answered]  # noqa: UP007  # msgspec wants a type that exists at run time
+
+_TAGS = frozenset(kind.__struct_config__.tag for kind in get_args(Word))
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Word)
+_START = b'{"type":"'
+
+
+def encode(word: Word) -> bytes:
+    """Return a word as bytes."""
+    return _encoder.encode(word)
+
+
+def is_word(raw: bytes) -> bool:
+    """Tell words from the messages of channels."""
+    return raw.startswith(_START)
+
+
+def decode(raw: bytes) -> Word | None:
+    """Decode a word; None for one that only a newer hub knows. Raises `ValueError`."""
+    tag = raw[len(_START) : len(_START) + 64].partition(b'"')[0].decode(errors="replace")
+    if tag not in _TAGS:
+        return None
+    if len(raw) > LONGEST:
+        raise ValueError(f"a word is longer than {LONGEST} bytes")
+    try:
+        return _decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        raise ValueError(f"a word cannot be read: {exc}") from exc

@@ -66,6 +66,12 @@ class ErrorCodes(StrEnum):
     ENGINE_AWAY = "engine_away"
     """The hubs' engine, which orders changes, cannot be reached: try again later."""
 
+    HUB_UNREACHABLE = "hub_unreachable"
+    """The node is at another hub, which the one that was asked cannot reach: ask that hub."""
+
+    OTHER_HUB = "other_hub"
+    """The node is at another hub, which alone does what was asked."""
+
     INTERNAL_ERROR = "internal_error"
     """An internal fault of the peer that answers."""
 

@@ -14,11 +14,11 @@ from omnyshell.ids import CONTROL_CHANNEL
 from omnyshell.protocol.limits import KIB, MIB
 
 TURN_SIZE = 64 * 1024
-MAX_URGENT_MESSAGES = 1000
-MAX_URGENT_BYTES = MIB
 MAX_CHANNEL_TEXT = 256 * KIB
 """Bytes of control messages that may wait on one channel: room for the windows of a full credit of small frames."""
-MAX_ALL_CHANNELS_TEXT = 8 * MIB
+
+PAST_FULL = 2
+"""Where everybody's channels are behind one connection, it is given up at this many times what may wait on all."""
 
 MERGED_SIZE = 16 * KIB
 """Small waiting frames of one stream are merged up to this many bytes: each alone would cost some hundred bytes
@@ -42,6 +42,20 @@ _KIND_SIZE, _SIZE_OFFSET, _HEAD_SIZE = 2, 6, 10
 """In a data frame's header: version and opcode, then the channel, then the length."""
 
 _PACKED_HEAD_SIZE = _KIND_SIZE + _HEAD_SIZE - _SIZE_OFFSET
+
+
+class Bounds(NamedTuple):
+    """How much may wait for one connection beside data, which credit bounds."""
+
+    urgent_messages: int = 1000
+    """How many messages that are on no channel."""
+
+    urgent_bytes: int = MIB
+    all_channels_text: int = 8 * MIB
+    """Bytes of messages on all channels together."""
+
+    is_shared: bool = False
+    """Whether the channels are many peers', so that one with messages that wait pays for too many, not all."""
 
 
 class Outgoing(NamedTuple):
@@ -143,11 +157,12 @@ class ChannelFloodError(Exception):
 class _WaitingText:
     """How many bytes of control messages wait on each channel."""
 
-    __slots__ = ("_by_channel", "_total")
+    __slots__ = ("_by_channel", "_total", "bounds")
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds) -> None:
         self._by_channel: dict[int, int] = {}
         self._total = 0
+        self.bounds = bounds
 
     def add(self, channel: int, size: int) -> None:
         """Count a message, or raise `ChannelFloodError`.
@@ -157,10 +172,17 @@ class _WaitingText:
         waiting = self._by_channel.get(channel, 0)
         if self._total and waiting + size > MAX_CHANNEL_TEXT:
             raise ChannelFloodError
-        if self._total > MAX_ALL_CHANNELS_TEXT:
-            raise OutboxOverflowError
+        if self._total > self.bounds.all_channels_text:
+            self._is_full(waiting)
         self._by_channel[channel] = waiting + size
         self._total += size
+
+    def _is_full(self, waiting: int) -> None:
+        """Raise what ends a channel, or all; the last words of one that has ended pass."""
+        if not self.bounds.is_shared or self._total > PAST_FULL * self.bounds.all_channels_text:
+            raise OutboxOverflowError
+        if waiting:
+            raise ChannelFloodError
 
     def remove(self, channel: int, size: int) -> None:
         """Stop counting a message that was sent or discarded."""
@@ -202,7 +224,7 @@ class Outbox:
         self._urgent: deque[tuple[int, bytes]] = deque()
         self._urgent_messages = 0
         self._urgent_bytes = 0
-        self._channel_text = _WaitingText()
+        self._channel_text = _WaitingText(Bounds())
         self._channels: dict[int, deque[_Waiting]] = {}
         self._turns: deque[int] = deque()
 
@@ -213,6 +235,15 @@ class Outbox:
     def is_over(self) -> bool:
         """Whether the principal's backlog is over its limit, and this outbox holds a relevant part of it."""
         return self._backlog is not None and self._backlog.is_over and self.queued_bytes > ALWAYS_QUEUED
+
+    @property
+    def bounds(self) -> Bounds:
+        """How much may wait."""
+        return self._channel_text.bounds
+
+    @bounds.setter
+    def bounds(self, bounds: Bounds) -> None:
+        self._channel_text.bounds = bounds
 
     def count_in(self, backlog: Backlog | None) -> None:
         """Add the bytes queued here, now and later, to a backlog shared with the principal's other connections."""
@@ -235,7 +266,7 @@ class Outbox:
         """
         if channel:
             self._channel_text.add(channel, len(text))
-        elif self._urgent_messages >= MAX_URGENT_MESSAGES or self._urgent_bytes > MAX_URGENT_BYTES:
+        elif self._urgent_messages >= self.bounds.urgent_messages or self._urgent_bytes > self.bounds.urgent_bytes:
             raise OutboxOverflowError
         else:
             self._urgent_messages += 1

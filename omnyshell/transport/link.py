@@ -19,7 +19,7 @@ from websockets.protocol import CLOSED, OPEN, Event, Protocol as WebSocketProtoc
 from omnyshell.ids import CONTROL_CHANNEL
 from omnyshell.protocol.handshake import CLOSE_MESSAGE_TOO_BIG
 from omnyshell.protocol.limits import KIB, MIB
-from omnyshell.protocol.outbox import Backlog, ChannelFloodError, Outbox, OutboxOverflowError, Outgoing
+from omnyshell.protocol.outbox import Backlog, Bounds, ChannelFloodError, Outbox, OutboxOverflowError, Outgoing
 from omnyshell.steps import entered
 from omnyshell.transport.buffers import SMALL_FRAME, LineBuffers, ReadBuffer
 from omnyshell.transport.bulk_frames import (
@@ -145,6 +145,10 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def count_queued(self, backlog: Backlog) -> None:
         """Add the bytes that wait here to a backlog shared with the principal's other connections."""
         self._outbox.count_in(backlog)
+
+    def bound_queued(self, bounds: Bounds) -> None:
+        """Set how much may wait beside data."""
+        self._outbox.bounds = bounds
 
     def drop_queued(self) -> None:
         """Drop all that waits to be sent."""

@@ -1,6 +1,6 @@
 """Assembles the parts of a hub, and passes each the parts that it uses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from omnyshell.protocol.extensions import OF_HUB
@@ -39,7 +39,7 @@ from omnyshell.services.hub.peers.handlers import MessageTable, ServedRole
 from omnyshell.services.hub.peers.hub_peer import HubPeer
 from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.message_watch import MessageWatch
-from omnyshell.services.hub.peers.peer import Peer, Peers
+from omnyshell.services.hub.peers.peer import ConnectedPeers, Peer, Peers, PeersTogether
 from omnyshell.services.hub.peers.proofs import ProofRules
 from omnyshell.services.hub.peers.reception import Reception
 from omnyshell.services.hub.peers.relay_probe import RelayProbe
@@ -78,6 +78,8 @@ class HubServices:
         peers: Peers[HubPeer],
         nodes: NodeRegistry,
         directory: NodeDirectory,
+        all_nodes: NodeDirectory,
+        visitors: Sequence[ConnectedPeers],
         places: Places | None,
         sessions: SessionRouter,
         tunnels: TunnelBroker,
@@ -87,7 +89,9 @@ class HubServices:
         bus: EventBus,
         not_ready: Callable[[], str],
     ) -> None:
-        """`directory` has the nodes that the hub may serve now; `places` are those of a hub that is one of several.
+        """`directory` has the nodes that the hub may serve now, `all_nodes` those as well that it may not.
+
+        `places` are those of a hub that is one of several, and `visitors` the clients of others that use its nodes.
 
         `admission` is what `audit` asks; `not_ready` returns why the hub cannot serve, or "".
         """
@@ -96,7 +100,8 @@ class HubServices:
         self._certificate, self._locks, self._policy = certificate, locks, policy
         self._peers, self._nodes, self._sessions, self._tunnels = peers, nodes, sessions, tunnels
         self._audit, self._metrics, self._bus = audit, metrics, bus
-        self._directory, self._places = directory, places
+        self._directory, self._all_nodes, self._places = directory, all_nodes, places
+        self._everybody = PeersTogether(peers, *visitors) if visitors else peers
         self.records = records
         self.quota = quota
         self._make_logins()
@@ -169,8 +174,8 @@ class HubServices:
             bus=self._bus,
         )
         self.questions = NodeQuestions(self._clock, self._config.new_id)
-        self._processes = SessionProcesses(
-            nodes=self._nodes, policy=self._policy, questions=self.questions, audit=self._audit, clock=self._clock
+        self.processes = SessionProcesses(
+            nodes=self._directory, policy=self._policy, questions=self.questions, audit=self._audit, clock=self._clock
         )
         self.kept_judge = KeptSessionJudge(
             nodes=self._nodes,
@@ -198,8 +203,8 @@ class HubServices:
             audit=self._audit,
         )
         self._eviction = Eviction(
-            peers=self._peers,
-            nodes=self._nodes,
+            peers=self._everybody,
+            nodes=self._all_nodes,
             broker=self.broker,
             policy=self._policy,
             sessions=self._sessions,
@@ -300,7 +305,7 @@ class HubServices:
         self.pages = self._make_pages(not_ready)
 
     def _make_clients(self) -> None:
-        self._client_service = ClientService(
+        self.client_service = ClientService(
             nodes=self._directory,
             policy=self._policy,
             broker=self.broker,
@@ -308,16 +313,16 @@ class HubServices:
             tunnels=self._tunnels,
             events=self.events,
             clipboards=self._clipboards,
-            processes=self._processes,
+            processes=self.processes,
         )
 
     def _make_table(self) -> MessageTable:
         return message_table(
             node_service=self.node_service,
-            client_service=self._client_service,
+            client_service=self.client_service,
             broker=self.broker,
             relayed=self.requests,
-            processes=self._processes,
+            processes=self.processes,
             forwards=ForwardAnswers(self._sessions, self.broker),
             tunnels=self._tunnels,
             metrics=self._metrics,
@@ -354,7 +359,7 @@ class HubServices:
             quota=self.quota,
             roles={
                 Role.NODE: ServedRole(table[Role.NODE], self.node_service.left),
-                Role.CLIENT: ServedRole(table[Role.CLIENT], self._client_service.left),
+                Role.CLIENT: ServedRole(table[Role.CLIENT], self.client_service.left),
             },
             reception=self._receive,
             on_login=on_login,

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from omnyshell.protocol.handshake import CLOSE_HUB_STOPPING
@@ -42,6 +43,7 @@ from omnyshell.transport.keepalive import Keepalive
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from omnyshell.services.hub.cluster.across.across import Across
     from omnyshell.services.hub.cluster.hub_in_cluster import HubInCluster
 
 STOP_TIMEOUT = 3.0
@@ -79,9 +81,11 @@ class OmnyShellHub:
         """The nodes that are connected."""
 
         self._is_one_of_several = _is_one_of_several(config)
-        self._directory: NodeDirectory = self.nodes
+        self._across = self._make_across()
+        self._all_nodes: NodeDirectory = self.nodes if self._across is None else self._across.nodes
+        self._directory: NodeDirectory = self._all_nodes
         if self._is_one_of_several:
-            self._directory = ServedNodes(self.nodes, lambda: self._cluster is not None and self._cluster.is_serving())
+            self._directory = ServedNodes(self._all_nodes, self._is_serving)
         self.sessions = SessionRouter()
         """The sessions that are open through this hub."""
 
@@ -102,6 +106,17 @@ class OmnyShellHub:
         self._sweeper: asyncio.Task[None] | None = None
         self._peers: Peers[HubPeer] = Peers()
         self._all_gone = asyncio.Event()
+
+    def _make_across(self) -> "Across | None":
+        """Return what goes over two hubs, if the hub is one of several; a hub alone loads nothing of it."""
+        if not self._is_one_of_several:
+            return None
+        from omnyshell.services.hub.cluster.across.across import Across
+
+        return Across(self.nodes, self.metrics)
+
+    def _is_serving(self) -> bool:
+        return self._cluster is not None and self._cluster.is_serving()
 
     def _make_tunnels(self) -> TunnelBroker:
         config = self._config
@@ -230,6 +245,8 @@ class OmnyShellHub:
             peers=self._peers,
             nodes=self.nodes,
             directory=self._directory,
+            all_nodes=self._all_nodes,
+            visitors=(self._across.visitors,) if self._across is not None else (),
             places=others.make_places() if others is not None else None,
             sessions=self.sessions,
             tunnels=self.tunnels,
@@ -239,15 +256,30 @@ class OmnyShellHub:
             bus=self.bus,
             not_ready=self._why_not_ready,
         )
-        if others is not None:
-            others.serve(
-                connected=services.node_service.connected,
-                moved=services.node_service.moved,
-                deny=services.deny,
-                lift=services.lift,
-                own_files=services.digests_of_files,
-            )
+        if others is not None and self._across is not None:
+            self._serve_others(others, self._across, services)
         return services
+
+    def _serve_others(self, others: "HubInCluster", across: "Across", services: HubServices) -> None:
+        from omnyshell.services.hub.across_assembly import assemble_across, describe
+
+        others.serve(
+            connected=services.node_service.connected,
+            moved=services.node_service.moved,
+            described=partial(describe, self.nodes),
+            deny=services.deny,
+            lift=services.lift,
+            own_files=services.digests_of_files,
+        )
+        assemble_across(
+            across,
+            others,
+            services,
+            sessions=self.sessions,
+            audit=self.audit,
+            metrics=self.metrics,
+            bus=self.bus,
+        )
 
     async def _listen(self, services: HubServices, certificate: HubCertificate) -> WsServerEndpoint:
         """Bind the port. Raises as `start` does."""
@@ -381,6 +413,8 @@ class OmnyShellHub:
 
     def _peer_closed(self, peer: HubPeer) -> None:
         self._peers.discard(peer)
+        if self._across is not None:
+            self._across.left(peer)
         if peer.is_logged_in:
             self.bus.publish(PeerEvent(peer.describe(), is_connected=False))
         if not self._peers:

@@ -204,6 +204,11 @@ class NodeService:
             logger.info("node %s is sent away: its place is at %s", node_id, hub or "no hub")
             node.peer.send_away(CLOSE_TRY_AGAIN_LATER, HELD_OFF if hub else LOST_PLACE)
 
+    def process_at(self, node_id: str) -> str | None:
+        """Return the process of a connected node; None if it is not connected."""
+        node = self._registry.find(node_id)
+        return process_of(node.peer, node.registration) if node is not None else None
+
     def connected(self) -> list[tuple[str, str]]:
         """Return the ids of the connected nodes, with their processes."""
         return [(node.node_id, process_of(node.peer, node.registration)) for node in self._registry.connected()]

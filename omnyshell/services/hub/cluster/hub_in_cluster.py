@@ -11,6 +11,9 @@ import msgspec
 
 from omnyshell.clock import SystemClock
 from omnyshell.errors import ConfigException, OmnyShellException
+from omnyshell.services.hub.cluster.across.across import Across
+from omnyshell.services.hub.cluster.across.clients_away import AwayServices
+from omnyshell.services.hub.cluster.across.visitors import HereServices
 from omnyshell.services.hub.cluster.inviting import watching
 from omnyshell.services.hub.cluster.joining import Admitting
 from omnyshell.services.hub.cluster.links.hello import Hello
@@ -96,19 +99,44 @@ class HubInCluster:
         *,
         connected: Callable[[], Iterable[tuple[str, str]]],
         moved: Callable[[str, str, str], None],
+        described: Callable[[str], bytes],
         deny: Deny,
         lift: Deny,
         own_files: Callable[[], dict[str, str]],
     ) -> None:
         """Say which nodes are connected, with their processes, and what ends one that is elsewhere now.
 
+        `described` returns what other hubs are told of a node.
         `deny` has locks hold that are not in the tables, and `lift` ends them. `own_files` returns digests of what this
         hub reads of files of its own.
         """
         log = self._begun()
-        self._where().serve(connected, moved)
+        self._where().serve(connected, moved, described)
         self._where().tell(lambda: log.applied_seq, own_files)
         log.denials.begin(deny, lift)
+
+    @property
+    def hub(self) -> str:
+        """The id of this hub."""
+        return self._author.hub
+
+    @property
+    def places(self) -> SharedPlaces:
+        """Who is where. Raises `RuntimeError` before `make_places`."""
+        return self._where()
+
+    async def knows(self, seq: int) -> None:
+        """Wait until so many changes of what is true are applied here."""
+        await self._begun().reaches(seq)
+
+    def known(self) -> int:
+        """Return how many changes of what is true are applied here."""
+        return self._begun().applied_seq
+
+    def reach(self, across: Across, here: HereServices, away: AwayServices) -> None:
+        """Have sessions go over links, once there are any. Call it behind `make_places`, before the start."""
+        links = self._links = self._make_links(self._begun(), self._where())
+        across.begin(links, self._where(), here, away)
 
     def is_serving(self) -> bool:
         """Whether this hub may open anything now."""
@@ -122,7 +150,6 @@ class HubInCluster:
         """
         log = self._begun()
         generation, places = self._author.generation, self._where()
-        links = self._links = self._make_links(log, places)
         order = NatsOrder(self._connection, truth_stream(generation), log)
         where = NatsOrder(self._connection, places_stream(generation), places)
         if self._records:
@@ -146,7 +173,8 @@ class HubInCluster:
             logger.warning("the engine does not answer: this hub goes on with what it knew, and changes are refused")
         else:
             self._has_founded()
-        await links.start(self._listen)
+        if self._links is not None:
+            await self._links.start(self._listen)
 
     async def aclose(self) -> None:
         """Let go of all, and close all. Idempotent."""

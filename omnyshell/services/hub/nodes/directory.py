@@ -4,8 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor, PlatformInfo
+from omnyshell.protocol.messages import ControlMessage, NodeSessionOpen, SessionOpen
 from omnyshell.security.authorizer import NodeResource
 from omnyshell.services.hub.peers.far_end import FarEnd
+from omnyshell.services.hub.peers.peer import Peer
+
+PLATFORM_FILTER = "platform"
+"""The filter of listings that means a node's operating system."""
 
 
 class ReachableNode(Protocol):
@@ -50,6 +55,15 @@ class ReachableNode(Protocol):
     def describe(self) -> NodeDescriptor:
         """The node as clients see it."""
 
+    def open(self, client: Peer, request: SessionOpen, asked: NodeSessionOpen, channel: int) -> None:
+        """Ask it for a session, which the answer on `channel` opens or rejects.
+
+        `asked` is what a node of this hub is asked; another hub makes that itself, of the client's `request`.
+        """
+
+    def ask(self, client: Peer, request: ControlMessage, asked: ControlMessage) -> None:
+        """Ask it about sessions: a node of this hub `asked`, the hub of another one `request`, with the same id."""
+
 
 class NodeDirectory(Protocol):
     """Looks nodes up, in memory, so that callers need not wait."""
@@ -61,3 +75,10 @@ class NodeDirectory(Protocol):
         self, wanted: dict[str, str], may_know: Callable[[ReachableNode], bool] = lambda _: True
     ) -> Sequence[ReachableNode]:
         """Return the nodes with these labels for which `may_know` is true, sorted by id."""
+
+
+def has_labels(node: ReachableNode, wanted: dict[str, str]) -> bool:
+    """Tell whether a node has all these labels; the key `platform` means its operating system."""
+    return all(
+        (node.platform.os if key == PLATFORM_FILTER else node.labels.get(key)) == value for key, value in wanted.items()
+    )

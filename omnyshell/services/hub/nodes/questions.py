@@ -12,7 +12,7 @@ from omnyshell.errors import ErrorCodes, OmnyShellException, OmnyShellTimeoutExc
 from omnyshell.ids import IdFactory
 from omnyshell.protocol.limits import RELAYED_REQUEST_TIMEOUT
 from omnyshell.protocol.messages import ControlMessage
-from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.peers.far_end import FarEnd
 
 ANSWER_TIMEOUT = RELAYED_REQUEST_TIMEOUT
 """Seconds for an answer: the same as for clients' requests."""
@@ -26,7 +26,7 @@ AnswerT = TypeVar("AnswerT", bound=ControlMessage)
 class _Question(NamedTuple):
     """A request that a node has not answered."""
 
-    node: Peer
+    node: FarEnd
     answered_by: type[ControlMessage]
     deadline: float
     take: Callable[[Any], None]
@@ -44,7 +44,7 @@ class NodeQuestions:
         self._clock = clock
         self._new_id = new_id
         self._pending: dict[str, _Question] = {}
-        self._of_node: dict[Peer, dict[str, None]] = {}
+        self._of_node: dict[FarEnd, dict[str, None]] = {}
         """The ids of what each node has been asked; thousands of nodes may leave at once."""
 
     def __len__(self) -> int:
@@ -52,17 +52,18 @@ class NodeQuestions:
 
     def ask(
         self,
-        node: Peer,
+        node: FarEnd,
         question: Callable[[str], ControlMessage],
         answered_by: type[AnswerT],
         take: Callable[[AnswerT], None],
         fail: Callable[[OmnyShellException], None] = _ignore,
+        send: Callable[[ControlMessage], None] | None = None,
     ) -> None:
         """Send a node the request that `question` makes for a request id. `take` gets the answer, or `fail` an error.
 
         The error is a `TransportException` if the node's connection has ended, also before this call, and an
         `OmnyShellTimeoutException` if it took too long, or too many others were asked since. Neither function may
-        raise.
+        raise. `send` sends it, if it is not just sent to the node.
         """
         if not node.is_open:
             fail(_gone())
@@ -73,9 +74,9 @@ class NodeQuestions:
         deadline = self._clock.monotonic() + ANSWER_TIMEOUT
         self._pending[request_id] = _Question(node, answered_by, deadline, take, fail)
         self._of_node.setdefault(node, {})[request_id] = None
-        node.send(question(request_id))
+        (send or node.send)(question(request_id))
 
-    def answered(self, node: Peer, answer: ControlMessage) -> bool:
+    def answered(self, node: FarEnd, answer: ControlMessage) -> bool:
         """Deliver an answer; return whether it answers a request of the hub's own to that node."""
         request_id = getattr(answer, "request_id", "")
         known = self._pending.get(request_id)
@@ -85,7 +86,12 @@ class NodeQuestions:
         known.take(answer)
         return True
 
-    def node_gone(self, node: Peer) -> None:
+    def answered_by_hub(self, hub: str, answer: ControlMessage) -> bool:
+        """Deliver another hub's answer; return whether it answers a request to a node of that hub."""
+        known = self._pending.get(getattr(answer, "request_id", ""))
+        return known is not None and known.node.hub == hub and self.answered(known.node, answer)
+
+    def node_gone(self, node: FarEnd) -> None:
         """Fail the requests to a node whose connection ended. Idempotent."""
         for request_id in tuple(self._of_node.get(node, ())):
             self._end(request_id, _gone())

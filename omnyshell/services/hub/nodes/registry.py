@@ -13,17 +13,22 @@ from omnyshell.model.principals import NODE_PREFIX, Principal
 from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.handshake import CLOSE_TRY_AGAIN_LATER
 from omnyshell.protocol.limits import KIB
-from omnyshell.protocol.messages import NodeCapabilitiesMessage, NodeRegister
+from omnyshell.protocol.messages import (
+    ControlMessage,
+    NodeCapabilitiesMessage,
+    NodeRegister,
+    NodeSessionOpen,
+    SessionOpen,
+)
 from omnyshell.security.authorizer import NodeResource
 from omnyshell.services.hub.ground.event_bus import EventBus, NodeEvent
-from omnyshell.services.hub.nodes.directory import ReachableNode
+from omnyshell.services.hub.nodes.directory import ReachableNode, has_labels
 from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.truth.answer import Answer
 
 logger = logging.getLogger("omnyshell.hub")
 
-PLATFORM_FILTER = "platform"
 RELEASED = "the node id was released"
 
 MAX_SELF_DESCRIPTION = 16 * KIB
@@ -75,12 +80,13 @@ class RegisteredNode:
         self.last_channel += 1
         return self.last_channel
 
-    def matches(self, wanted: dict[str, str]) -> bool:
-        """Tell whether the node has all these labels; the key `platform` means its operating system."""
-        return all(
-            (self.platform.os if key == PLATFORM_FILTER else self.labels.get(key)) == value
-            for key, value in wanted.items()
-        )
+    def open(self, _client: Peer, _request: SessionOpen, asked: NodeSessionOpen, channel: int) -> None:
+        """See `ReachableNode`."""
+        self.peer.send(asked, channel)
+
+    def ask(self, _client: Peer, _request: ControlMessage, asked: ControlMessage) -> None:
+        """See `ReachableNode`."""
+        self.peer.send(asked)
 
     def describe(self) -> NodeDescriptor:
         """The node as clients see it."""
@@ -204,7 +210,7 @@ class NodeRegistry:
         self, wanted: dict[str, str], may_know: Callable[[ReachableNode], bool] = lambda _: True
     ) -> tuple[RegisteredNode, ...]:
         """Return the connected nodes with these labels for which `may_know` is true, sorted by id."""
-        found = (node for _, node in sorted(self._by_id.items()) if node.matches(wanted))
+        found = (node for _, node in sorted(self._by_id.items()) if has_labels(node, wanted))
         return tuple(node for node in found if may_know(node))
 
     def remove(self, peer: Peer) -> RegisteredNode | None:

@@ -21,6 +21,10 @@ class FarEnd(Protocol):
         """Its id in logs and for admins."""
 
     @property
+    def hub(self) -> str:
+        """The other hub to whose link it belongs; "" for a connection of this hub."""
+
+    @property
     def channels(self) -> dict[int, ChannelOwner]:
         """The owners of its channels, by channel id."""
 

@@ -49,6 +49,8 @@ class HubPeer:
     """A connection to the hub. After the login, the table of messages decides by role which messages it may send."""
 
     link: ServerLink
+    hub = ""
+    most_roles: frozenset[str] | None = None
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Generic, Protocol, TypeVar
 
 from omnyshell.errors import ErrorCodes
@@ -25,6 +26,10 @@ class Peer(FarEnd, Protocol):
     @property
     def evidence(self) -> Evidence | None:
         """The evidence for which the login was accepted, if known."""
+
+    @property
+    def most_roles(self) -> frozenset[str] | None:
+        """The roles of its login at another hub, beyond which it has none here; None for a connection of this hub."""
 
     @property
     def role(self) -> str:
@@ -91,6 +96,25 @@ class ConnectedPeers(Protocol):
 
     def of(self, principal: str) -> tuple[Peer, ...]:
         """Return the logged-in connections of a principal."""
+
+
+class PeersTogether:
+    """Several kinds of connections as one."""
+
+    def __init__(self, *kinds: ConnectedPeers) -> None:
+        self._kinds = kinds
+
+    def __iter__(self) -> Iterator[Peer]:
+        return chain.from_iterable(self._kinds)
+
+    def authenticated(self) -> list[Peer]:
+        """Return the connections that have logged in, oldest first."""
+        found = (peer for kind in self._kinds for peer in kind.authenticated())
+        return sorted(found, key=lambda peer: peer.connected_at)
+
+    def of(self, principal: str) -> tuple[Peer, ...]:
+        """Return the logged-in connections of a principal."""
+        return tuple(peer for kind in self._kinds for peer in kind.of(principal))
 
 
 PeerT = TypeVar("PeerT", bound=Peer)

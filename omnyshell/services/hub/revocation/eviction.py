@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.ids import PrincipalId
@@ -195,6 +196,9 @@ class Eviction:
         """The present principal of a connection, or None. For an unknown kind of credential, only locks are checked."""
         if peer.evidence is not None:
             return standing(peer.principal, peer.evidence)
+        if peer.most_roles is not None:
+            now = standing(peer.principal, None)
+            return replace(now, roles=now.roles & peer.most_roles) if now is not None else None
         return peer.principal if self._locks.of_login(peer.principal) is None else None
 
     def _why(self, peer: Peer, now: Principal | None, standing: AsNow) -> str:

@@ -63,6 +63,9 @@ class SessionAdmission:
         if node is None:
             text = f"No node '{request.node_id[:SHOWN_NAME_LENGTH]}' is connected"
             raise SessionRejectedException(text, code=ErrorCodes.UNKNOWN_NODE)
+        if node.peer.hub and not node.peer.is_open:
+            text = f"Node '{request.node_id}' is at hub '{node.peer.hub}', which this hub cannot reach now"
+            raise SessionRejectedException(text, code=ErrorCodes.HUB_UNREACHABLE)
         if not node.peer.is_open:
             raise SessionRejectedException(f"Node '{request.node_id}' is offline", code=ErrorCodes.NODE_OFFLINE)
         right = self._check_right(client, node, request)

@@ -92,8 +92,13 @@ class HubBroker:
 
     def open(self, client: Peer, request: SessionOpen, channel: int) -> None:
         """Open a session, or reject it with the first reason that applies."""
+        self.open_as(client, request, channel, self._new_id())
+
+    def open_as(self, client: Peer, request: SessionOpen, channel: int, id_: str) -> None:
+        """Open a session of that id, or reject it: another hub has chosen the id, which may be in use here."""
         request.node_id = request.node_id.strip()
         try:
+            self._check_id(id_)
             node, right, logins, instead_of = self._admission.check(client, channel, request)
         except SessionRejectedException as exc:
             asked = request.node_id[:SHOWN_NAME_LENGTH]
@@ -102,7 +107,6 @@ class HubBroker:
             command = self._command_of(request) or (request.target or "")[:SHOWN_NAME_LENGTH]
             self._reject(client, channel, request.node_id, exc, command, whose)
             return
-        id_ = self._new_id()
         route = SessionRoute(
             right=right,
             logins=logins,
@@ -131,10 +135,11 @@ class HubBroker:
         if permission is not None:
             permission.connect(route)
         self._router.add(ClientEnd(route, self._relay, self), NodeEnd(route, self._relay, self))
-        self._kept.asked(route)
+        if not route.node.hub:
+            self._kept.asked(route)
         self._tell(route)
         route.step("resume asked of the node" if route.is_resume else "session asked of the node")
-        node.peer.send(node_request(request, route), route.node_channel)
+        node.open(client, request, node_request(request, route), route.node_channel)
 
     def close_from_client(self, route: SessionRoute, message: ChannelClose) -> None:
         """The client closes: tell the node, ahead of data that still waits."""
@@ -160,13 +165,18 @@ class HubBroker:
 
     # From nodes
 
-    def detached(self, route: SessionRoute, message: NodeSessionDetached) -> None:
-        """The node has detached a session: tell the client after the last output, and end its channel."""
+    def detached(self, route: SessionRoute, message: NodeSessionDetached, taken_by: str = "") -> None:
+        """The node has detached a session: tell the client after the last output, and end its channel.
+
+        `taken_by` is who has it now, if another hub says so.
+        """
         # The hub knows which session has the channel. If the node names another, the client must not resume that one.
         id_ = route.session.id
         shortened = message.short_id if matches_ref(id_, message.short_id) else short_id(id_)
         told = SessionDetached(session_id=id_, short_id=shortened, expires_at=message.expires_at)
-        taker = self._other_than_client(route, (*self._router.takers_of(route), *self._acting_on(route.session)))
+        taker = taken_by or self._other_than_client(
+            route, (*self._router.takers_of(route), *self._acting_on(route.session))
+        )
         if OTHERS_SESSIONS in route.client.features:
             told.taken_by = taker
         if not self._told_last(route, told):
@@ -187,7 +197,8 @@ class HubBroker:
         session.id, route.as_user = message.session_id, message.user
         route.becomes(SessionState.OPEN, "session open")
         self._metrics.sessions_opened += 1
-        self._kept.opened(route)
+        if not route.node.hub:
+            self._kept.opened(route)
         self._tell(route)
         if route.is_connection:
             self._audit_connection(route)
@@ -342,6 +353,10 @@ class HubBroker:
         except SessionRejectedException as exc:
             return str(exc)
         return ""
+
+    def _check_id(self, id_: str) -> None:
+        if self._router.carried(id_) is not None:
+            raise SessionRejectedException("A session of this id is there", code=ErrorCodes.BAD_REQUEST)
 
     def _is_anothers(self, session_id: str, session: Session) -> bool:
         """Whether a node named a session that is open at another node, or belongs to another principal."""

@@ -21,8 +21,8 @@ from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.rights import right_taken
 from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.audit.secrets import mask_line
+from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
 from omnyshell.services.hub.nodes.questions import NodeQuestions
-from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.sessions.looks import Looks
@@ -45,7 +45,7 @@ class SessionProcesses:
     """Asks nodes, and answers each client: authorizes and audits it, and hides likely secrets."""
 
     def __init__(
-        self, *, nodes: NodeRegistry, policy: HubPolicy, questions: NodeQuestions, audit: AuditLog, clock: Clock
+        self, *, nodes: NodeDirectory, policy: HubPolicy, questions: NodeQuestions, audit: AuditLog, clock: Clock
     ) -> None:
         self._nodes = nodes
         self._policy = policy
@@ -71,7 +71,7 @@ class SessionProcesses:
         elif self._asked[client] >= MOST_ASKED:
             self._refuse(client, request, TOO_MANY)
         else:
-            self._pass_on(client, request, node.peer)
+            self._pass_on(client, request, node)
 
     def _denial(self, client: Peer, node_id: str) -> str | None:
         """Why the client may not look at sessions there; None if it may."""
@@ -82,11 +82,11 @@ class SessionProcesses:
     def _sees_others(self, client: Peer, node_id: str) -> bool:
         return self._policy.decide(client.principal, Action.OTHERS, self._nodes.find(node_id)).allowed
 
-    def _pass_on(self, client: Peer, request: SessionProcessesRequest, node: Peer) -> None:
+    def _pass_on(self, client: Peer, request: SessionProcessesRequest, node: ReachableNode) -> None:
         self._asked[client] += 1
         whose = "" if self._sees_others(client, request.node_id) else client.principal.id
 
-        def take(answer: NodeSessionProcessesResponse) -> None:
+        def take(answer: NodeSessionProcessesResponse | SessionProcessesResponse) -> None:
             if self._is_answered(client):
                 self._tell(client, request, answer, is_everyones=not whose)
 
@@ -96,8 +96,18 @@ class SessionProcesses:
                     client, request, TIMED_OUT if isinstance(error, OmnyShellTimeoutException) else NODE_OFFLINE
                 )
 
+        if node.peer.hub:
+            self._questions.ask(
+                node.peer,
+                lambda id_: replace(request, request_id=id_),
+                SessionProcessesResponse,
+                take,
+                fail,
+                lambda asked: node.ask(client, asked, asked),
+            )
+            return
         self._questions.ask(
-            node,
+            node.peer,
             lambda id_: NodeSessionProcessesRequest(request_id=id_, principal=whose),
             NodeSessionProcessesResponse,
             take,
@@ -115,7 +125,7 @@ class SessionProcesses:
         self,
         client: Peer,
         request: SessionProcessesRequest,
-        answer: NodeSessionProcessesResponse,
+        answer: NodeSessionProcessesResponse | SessionProcessesResponse,
         *,
         is_everyones: bool,
     ) -> None:

@@ -21,6 +21,7 @@ from omnyshell.protocol.messages import (
     NodeSessionDetached,
     NodeSessionOpened,
     NodeSessionRejected,
+    SessionDetached,
     SessionDetachRequest,
 )
 from omnyshell.protocol.messages.clipboard import SessionClipboard
@@ -201,6 +202,11 @@ class NodeEnd(SessionEnd):
             self._far.send_in_order(message, self._far_channel)
         elif isinstance(message, NodeSessionDetached):
             self._broker.detached(self.route, message)
+        elif isinstance(message, SessionDetached) and self.peer.hub:
+            told = NodeSessionDetached(
+                session_id=message.session_id, short_id=message.short_id, expires_at=message.expires_at
+            )
+            self._broker.detached(self.route, told, message.taken_by or "")
         else:
             self._drop()
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from omnyshell.clock import Clock
 from omnyshell.ids import IdFactory, matches_ref
 from omnyshell.model.grammars import is_principal
@@ -18,15 +20,22 @@ from omnyshell.protocol.extensions import HISTORY, LOGINS, RIGHTS, SCREEN_ETAG, 
 from omnyshell.protocol.limits import RELAYED_REQUEST_TIMEOUT
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
+    ControlMessage,
     DetachedSessionKillRequest,
+    DetachedSessionKillResponse,
     DetachedSessionsRequest,
     DetachedSessionsResponse,
     NodeDetachedSessionKillResponse,
     NodeSessionScreenRequest,
     NodeSessionScreenResponse,
     SessionScreenRequest,
+    SessionScreenResponse,
 )
-from omnyshell.protocol.messages.history import NodeSessionHistoryRequest, NodeSessionHistoryResponse
+from omnyshell.protocol.messages.history import (
+    NodeSessionHistoryRequest,
+    NodeSessionHistoryResponse,
+    SessionHistoryResponse,
+)
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.quota import Pool, Quota
@@ -61,6 +70,14 @@ from omnyshell.steps import step
 logger = logging.getLogger("omnyshell.hub")
 
 T = TypeVar("T")
+
+_SHOWN = (
+    NodeSessionScreenResponse,
+    NodeSessionHistoryResponse,
+    SessionScreenResponse,
+    SessionHistoryResponse,
+)
+"""Answers that show what is in a session."""
 
 MAX_PENDING_OF_CLIENT = 64
 MAX_PENDING_AT_NODE = 512
@@ -159,10 +176,21 @@ class RelayedRequests:
         if pending is None or pending.node is not node or type(message) is not pending.kind.answered_by:
             self._metrics.frames_dropped += 1
             return
+        self._answered(pending, message, lambda said: pending.kind.tell(said, pending))
+
+    def answered_by_hub(self, hub: str, message: Any) -> None:
+        """Relay another hub's answer, which is one to a client already; an unexpected one is dropped and counted."""
+        pending = self._pending.get(getattr(message, "request_id", ""))
+        if pending is None or pending.node.hub != hub or type(message) is not pending.kind.told_as:
+            self._metrics.frames_dropped += 1
+            return
+        self._answered(pending, message, lambda said: replace(said, request_id=pending.id))
+
+    def _answered(self, pending: _Pending, message: Any, tell: Callable[[Any], ControlMessage]) -> None:
         self._forget(message.request_id, pending)
         step(logger, "answer passed on", peer=pending.client.id, node_id=pending.request.node_id, request=pending.id)
         self._note_look(pending, message)
-        if isinstance(message, NodeSessionScreenResponse):
+        if isinstance(message, NodeSessionScreenResponse | SessionScreenResponse):
             if HISTORY not in pending.shared:
                 message.history_end = None
             if SCREEN_ETAG not in pending.shared:
@@ -171,13 +199,13 @@ class RelayedRequests:
             if message.same:
                 message.screen = None
                 # The screen is unchanged, so the audit has a record of this view already.
-                pending.client.send(pending.kind.tell(message, pending))
+                pending.client.send(tell(message))
                 return
         ok = getattr(message, "ok", True)
         if ok and isinstance(pending.request, DetachedSessionKillRequest | ActiveSessionDetachRequest):
             ref = getattr(message, "short_id", None) or pending.request.session_ref
             self._acts.note(pending.request.node_id, pending.owner, ref, pending.client.principal.id)
-        if ok and isinstance(message, NodeDetachedSessionKillResponse):
+        if ok and isinstance(message, NodeDetachedSessionKillResponse | DetachedSessionKillResponse):
             asked = pending.request
             self._bus.publish(KillEvent(asked.node_id, pending.owner, asked.session_ref))
         if not ok:
@@ -185,11 +213,11 @@ class RelayedRequests:
             self._record(pending.kind, pending.client, pending.request, "error", message.message[:MAX_AUDITED_REASON])
         else:
             self._record(pending.kind, pending.client, pending.request, "ok")
-        pending.client.send(pending.kind.tell(message, pending))
+        pending.client.send(tell(message))
 
     def _note_look(self, pending: _Pending, message: Any) -> None:
         """Note that a client is shown what is, or was, on the screen of a session of somebody else."""
-        if isinstance(message, NodeSessionScreenResponse | NodeSessionHistoryResponse) and message.ok:
+        if isinstance(message, _SHOWN) and message.ok:
             asked = pending.request
             if pending.is_others:
                 self._watchers.looked(asked.node_id, pending.owner, asked.session_ref, pending.client.principal.id)
@@ -274,7 +302,7 @@ class RelayedRequests:
         ask = kind.ask(request, id_, owner_of(request, client.principal))
         if isinstance(ask, NodeSessionScreenRequest | NodeSessionHistoryRequest) and LOGINS in node.features:
             ask.asker = asker(client.principal, self._logins(client, request, reachable) or ())
-        node.send(ask)
+        reachable.ask(client, replace(request, request_id=id_), ask)
 
     def _give_up(self, applies: Callable[[_Pending], bool]) -> None:
         for id_, pending in self._where(applies):

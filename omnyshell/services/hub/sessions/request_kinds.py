@@ -92,6 +92,11 @@ class RequestKind(NamedTuple):
     refuse: Callable[[str, str], ControlMessage]
     """Makes the answer to a failed request, from the client's id and a text."""
 
+    @property
+    def told_as(self) -> type[ControlMessage]:
+        """The client's answer."""
+        return type(self.refuse("", ""))
+
     needs: str = ""
     """The extension that a node must have announced, beside those of every node."""
 

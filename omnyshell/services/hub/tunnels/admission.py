@@ -95,6 +95,9 @@ class TunnelAdmission:
         if node_id is not None and (node is None or not node.peer.is_open):
             raise TunnelRejectedException(f"No node '{node_id}' is connected", code=ErrorCodes.NODE_OFFLINE)
         decision = self.may_expose(principal, node)
+        if decision.allowed and node is not None and node.peer.hub:
+            text = f"Node '{node_id}' is at hub '{node.peer.hub}': ask that hub, whose ports lead to its nodes"
+            raise TunnelRejectedException(text, code=ErrorCodes.OTHER_HUB)
         if not decision.allowed:
             text = self._policy.refusal(principal, EXPOSING, node, decision)
             raise TunnelRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)

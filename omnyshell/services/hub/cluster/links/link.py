@@ -7,19 +7,36 @@ from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
 from omnyshell.clock import SystemClock
-from omnyshell.ids import CONTROL_CHANNEL
+from omnyshell.errors import ProtocolException
+from omnyshell.ids import CONTROL_CHANNEL, FIRST_HUB_CHANNEL_AT_CLIENT
 from omnyshell.printable import printable
+from omnyshell.protocol.codec import FrameCodec
+from omnyshell.protocol.frames import HEADER_SIZE, unpack_header
 from omnyshell.protocol.handshake import CLOSE_PROTOCOL_FAILURE, CLOSE_UNAUTHORIZED
+from omnyshell.protocol.limits import MIB
+from omnyshell.protocol.messages import ChannelMessage
+from omnyshell.protocol.messages.extending import extension_messages
+from omnyshell.protocol.outbox import Bounds
 from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.services.hub.cluster.links import words
 from omnyshell.services.hub.cluster.links.certificates import Keys, hub_of
 from omnyshell.services.hub.cluster.links.hello import Hello, decode, encode
+from omnyshell.services.hub.peers.channel_owner import ChannelOwner
 from omnyshell.steps import entered
 from omnyshell.transport.client_link import ClientLink
 from omnyshell.transport.server_link import ServerLink
 
 HELLO_TIMEOUT = 10.0
 """Seconds from the opened WebSocket within which the other hub says hello."""
+
+CHOKED_AT = 64 * MIB
+"""Bytes that wait on one link from which on senders get no more credit."""
+
+BOUNDS = Bounds(urgent_messages=10_000, urgent_bytes=16 * MIB, all_channels_text=64 * MIB, is_shared=True)
+"""All channels of many peers go over one link: none of them may cut off the others."""
+
+MAX_VALUES = 100_000
+"""JSON values in one message, which holds up all others."""
 
 logger = logging.getLogger("omnyshell.cluster")
 
@@ -85,6 +102,11 @@ class HubLink(Generic[L]):
         self.settled = asyncio.Event()
         """Set once it is up, or has ended."""
 
+        self.channels: dict[int, ChannelOwner] = {}
+        """The owners of the channels, by channel id: sessions of this hub's clients there, and of theirs here."""
+
+        self._last_channel = 0 if expected else 1
+        self._codec = FrameCodec(max_values=MAX_VALUES).learn(extension_messages())
         self.up_since: datetime | None = None
         self.stage = Stage.OPENING
         self._too_late: asyncio.TimerHandle | None = None
@@ -93,10 +115,58 @@ class HubLink(Generic[L]):
         """Begin to close. Idempotent."""
         self.link.close(code, reason)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether anything can be sent."""
+        return self.stage is Stage.UP and self.link.is_open
+
+    @property
+    def is_choked(self) -> bool:
+        """Whether so much waits that nobody should get more credit."""
+        return self.link.queued_bytes > CHOKED_AT
+
     def say(self, word: words.Word) -> None:
         """Say a word to the other hub, ahead of all data. It is dropped while the link is not up."""
-        if self.stage is Stage.UP:
+        if self.is_up:
             self.link.send_urgent(words.encode(word))
+
+    # Channels: those that this hub opens have odd numbers if it has dialled, else even ones
+
+    def allocate_channel(self) -> int:
+        """Return the next id for a channel that this hub opens."""
+        channel = self._last_channel
+        while True:
+            channel += 2
+            if channel >= FIRST_HUB_CHANNEL_AT_CLIENT:
+                channel = 1 if self._expected else 2
+            if channel not in self.channels:
+                self._last_channel = channel
+                return channel
+
+    def is_theirs(self, channel: int) -> bool:
+        """Tell whether the other hub opens channels of that number."""
+        return channel % 2 == (0 if self._expected else 1)
+
+    def send(self, message: bytes, channel: int) -> None:
+        """Send a channel's message, or a word about it, ahead of all data."""
+        if self.is_up:
+            self.link.send_urgent(message, channel)
+
+    def send_in_order(self, message: bytes, channel: int) -> None:
+        """Send a message behind what its channel has queued."""
+        if self.is_up:
+            self.link.send_text(channel, message)
+
+    def relay(self, channel: int, head: bytes, data: memoryview) -> None:
+        """Send a data frame in its channel's order."""
+        if self.is_up:
+            self.link.send_binary(channel, head, data)
+
+    def discard(self, channel: int) -> None:
+        """Drop what waits to be sent on a channel."""
+        self.link.discard(channel)
+
+    # What the link calls
 
     def link_opened(self) -> None:
         """See whose certificate it is, and say hello."""
@@ -132,11 +202,26 @@ class HubLink(Generic[L]):
             return
         self._stop_waiting()
         self.up_since = SystemClock().now()
+        self.link.limit_messages(words.LONGEST)
+        self.link.bound_queued(BOUNDS)
         self._become(Stage.UP)
         self.settled.set()
         self._links.came_up(self)
 
     def _heard(self, data: bytes) -> None:
+        if words.is_word(data):
+            self._said(data)
+            return
+        try:
+            frame = self._codec.decode_control(data)
+        except ProtocolException as exc:
+            logger.debug("hub '%s' sends what cannot be read: %s", self.hub, exc)
+            return
+        owner = self.channels.get(frame.channel or CONTROL_CHANNEL)
+        if owner is not None and isinstance(frame.message, ChannelMessage):
+            owner.message(frame.message)
+
+    def _said(self, data: bytes) -> None:
         try:
             word = words.decode(data)
         except ValueError as exc:
@@ -145,12 +230,23 @@ class HubLink(Generic[L]):
         if word is not None:
             self._links.said(self, word)
 
-    def binary_received(self, _data: bytes | memoryview) -> None:
-        """Let it pass, as a newer hub's."""
+    def binary_received(self, data: bytes | memoryview) -> None:
+        """Pass data on to its channel's owner; what belongs to none any more is dropped."""
+        try:
+            opcode, channel = unpack_header(data)
+        except ProtocolException:
+            return
+        owner = self.channels.get(channel)
+        if owner is not None and len(data) > HEADER_SIZE:
+            owner.data(opcode, data)
 
-    def channel_flooded(self, _channel: int) -> None:
-        """End the link, whose other side takes nothing."""
-        self.link.abort()
+    def channel_flooded(self, channel: int) -> None:
+        """End what has too many messages waiting; the link itself, if it is none of its channels."""
+        owner = self.channels.get(channel)
+        if owner is not None:
+            owner.flooded()
+        elif channel == CONTROL_CHANNEL:
+            self.link.abort()
 
     def link_closed(self, code: int, reason: str) -> None:
         """Tell who has the link."""

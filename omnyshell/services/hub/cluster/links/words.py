@@ -9,9 +9,10 @@ from typing import Annotated, Union, get_args
 import msgspec
 
 from omnyshell.ids import MAX_CHANNEL_ID
+from omnyshell.protocol.limits import KIB, MAX_MESSAGE_FROM_HUB
 
-LONGEST = 4 * 1024 * 1024
-"""Bytes of a word at most."""
+LONGEST = MAX_MESSAGE_FROM_HUB + 64 * KIB
+"""Bytes of a word at most: it may hold a whole answer to a client."""
 
 _Name = Annotated[str, msgspec.Meta(max_length=256)]
 _Text = Annotated[str, msgspec.Meta(max_length=4096)]
@@ -32,6 +33,8 @@ class PeerCame(msgspec.Struct, frozen=True, tag="peer.came"):
     """The extensions that it and this hub announced."""
 
     connected_at: datetime
+    applied: int = 0
+    """How many changes of what is true this hub has applied: the other one waits until it knows as much."""
 
 
 class PeerLeft(msgspec.Struct, frozen=True, tag="peer.left"):
@@ -54,7 +57,7 @@ class Open(msgspec.Struct, frozen=True, tag="open"):
     channel: Annotated[int, msgspec.Meta(gt=0, le=MAX_CHANNEL_ID)]
     """The session's channel on the link."""
 
-    session: _Name
+    session: Annotated[str, msgspec.Meta(pattern="^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")]
     """The session's id, by which both hubs audit it."""
 
     epoch: int

@@ -7,6 +7,8 @@ when the hub that has it lets go, or its lease has ended.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from omnyshell.services.hub.cluster.places.leases import HeardLeases, OwnLease, Standing
 from omnyshell.services.hub.cluster.places.records import MOST_EPOCHS, Beat, Entry, Record
 from omnyshell.services.hub.cluster.places.table import Place, PlaceTable
@@ -189,6 +191,26 @@ class HubPlaces:
         if place is None or place.entry.is_gone or place.hub == self.hub:
             return None
         return place if self.leases.is_there(place.hub, place.entry.run, now) else None
+
+    def last_known(self, node_id: str) -> Place | None:
+        """Return where a node was last, at another hub; its lease may have ended. None if it has none."""
+        place = self._table.get(node_id)
+        return place if place is not None and self._is_anothers(place) else None
+
+    def last_known_of(self, hub: str) -> list[Place]:
+        """Return the places that another hub has had last; its lease may have ended."""
+        return [place for place in self._table.of_hub(hub) if self._is_anothers(place)]
+
+    def _is_anothers(self, place: Place) -> bool:
+        is_of_its_run = place.entry.run == self.leases.run_of(place.hub)
+        return is_of_its_run and place.hub != self.hub and not place.entry.is_gone
+
+    def describe(self, node_id: str, about: bytes) -> Claim | None:
+        """Plan to say something else of a node that this hub has; None where it has not, or says that already."""
+        place = self._table.get(node_id)
+        if place is None or not self._is_mine(place) or place.entry.is_gone or node_id in self._leaving:
+            return None
+        return Claim(replace(place.entry, about=about), place.seq) if place.entry.about != about else None
 
     def mine(self) -> list[Place]:
         """Return the places that this run of the hub has."""

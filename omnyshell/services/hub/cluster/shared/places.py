@@ -35,6 +35,9 @@ TICK = 1.0
 AGAIN = 0.5
 """Seconds before a claim is looked at again that another process stands in the way of."""
 
+DESCRIBE_AFTER = 0.05
+"""Seconds before others are told of a change of a node: most come in twos."""
+
 FILES_PERIOD = 60.0
 """Seconds after which a beat has the digests of the hub's files anew."""
 
@@ -82,6 +85,9 @@ class SharedPlaces:
         self._links = links
         self._connected: Callable[[], Iterable[tuple[str, str]]] = lambda: ()
         self._told_moved: Callable[[str, str, str], None] = lambda *_: None
+        self._described: Callable[[str], bytes] = lambda _node_id: b""
+        self._changed: dict[str, None] = {}
+        self._describing: asyncio.Task[None] | None = None
         self._places = self._fresh()
         self._created = ""
         self._is_read = False
@@ -99,12 +105,18 @@ class SharedPlaces:
 
     # What the hub calls
 
-    def serve(self, connected: Callable[[], Iterable[tuple[str, str]]], moved: Callable[[str, str, str], None]) -> None:
+    def serve(
+        self,
+        connected: Callable[[], Iterable[tuple[str, str]]],
+        moved: Callable[[str, str, str], None],
+        described: Callable[[str], bytes],
+    ) -> None:
         """`connected` returns the node ids of this hub, with their processes.
 
         `moved` is told of a node id whose process this hub has no more, the process, and the hub that has it, if any.
+        `described` returns what others are told of a node that is connected; nothing if it is not.
         """
-        self._connected, self._told_moved = connected, moved
+        self._connected, self._told_moved, self._described = connected, moved, described
 
     def tell(self, applied: Callable[[], int], own_files: Callable[[], dict[str, str]]) -> None:
         """Say in each beat how many changes of what is true are `applied`, and digests of this hub's `own_files`."""
@@ -162,6 +174,33 @@ class SharedPlaces:
         if epoch is not None:
             self._let_go(node_id, epoch)
 
+    def last_known(self, node_id: str) -> NodePlace | None:
+        """Return the place of a node at another hub, whose lease may have ended; None if there is none."""
+        return self._places.last_known(node_id)
+
+    def last_known_of(self, hub: str) -> list[NodePlace]:
+        """Return the places that another hub had last."""
+        return self._places.last_known_of(hub)
+
+    def other_hubs(self) -> list[str]:
+        """Return the other hubs of which anything was heard."""
+        return [hub for hub in self._places.leases.hubs() if hub != self._hub]
+
+    def is_there(self, hub: str) -> bool:
+        """Whether the lease of another hub has not ended."""
+        leases = self._places.leases
+        return leases.is_there(hub, leases.run_of(hub), time.monotonic())
+
+    def epoch_here(self, node_id: str, process: str) -> int | None:
+        """Return the epoch by which this hub has a node id for that process, if it may open anything there now."""
+        return self._places.epoch_of(node_id, process) if self.is_serving() else None
+
+    def changed(self, node_id: str) -> None:
+        """Tell the other hubs, in a moment, what is to be said of a node now, if this hub has it."""
+        self._changed[node_id] = None
+        if self._describing is None:
+            self._describing = self._spawn(self._describe_changed())
+
     def where(self, node_id: str) -> str:
         """Return the other hub that has a node; "" if none has."""
         place = self._places.find(node_id, time.monotonic())
@@ -213,10 +252,11 @@ class SharedPlaces:
     def _moved(self, place: NodePlace) -> None:
         self._told_moved(place.entry.node_id, place.entry.instance, self.where(place.entry.node_id))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
@@ -290,7 +330,11 @@ class SharedPlaces:
                 self._let_go(place.entry.node_id, place.entry.epoch)
         for node_id, process in connected.items():
             if self._places.epoch_of(node_id, process) is None:
-                self.claim(node_id, process).then(_taken, partial(self._lost, node_id, process))
+                taken = partial(self._taken_again, node_id)
+                self.claim(node_id, process).then(taken, partial(self._lost, node_id, process))
+
+    def _taken_again(self, node_id: str, _epoch: int) -> None:
+        self.changed(node_id)
 
     def _lost(self, node_id: str, process: str, _problem: OmnyShellException) -> None:
         self._told_moved(node_id, process, self.where(node_id))
@@ -308,6 +352,28 @@ class SharedPlaces:
             await self._publish(plan)
         except OmnyShellException as exc:
             logger.debug("node %s is let go of later: %s", plan.entry.node_id, exc)
+
+    async def _describe_changed(self) -> None:
+        """Publish what is to be said of nodes, as long as any of them wants it."""
+        try:
+            while self._changed:
+                await asyncio.sleep(DESCRIBE_AFTER)
+                changed, self._changed = self._changed, {}
+                await asyncio.gather(*map(self._describe, changed))
+        finally:
+            self._describing = None
+
+    async def _describe(self, node_id: str) -> None:
+        about = self._described(node_id)
+        plan = self._places.describe(node_id, about) if about else None
+        if plan is None:
+            return
+        try:
+            await self._publish(plan)
+        except OmnyShellException as exc:
+            logger.debug("node %s is described later: %s", node_id, exc)
+            await asyncio.sleep(AGAIN)
+            self._changed[node_id] = None
 
     async def _claim(self, node_id: str, process: str, answer: Answer[int]) -> None:
         problem: OmnyShellException = EngineAwayException(NO_LEASE)
@@ -360,10 +426,6 @@ class SharedPlaces:
                     await self._went_on.wait()
         except TimeoutError:
             return
-
-
-def _taken(_epoch: int) -> None:
-    """A place that was lost is there again."""
 
 
 def _token(node_id: str) -> str:

@@ -1,0 +1,88 @@
+"""The part of a hub's assembly that has sessions go over two hubs; a hub alone does not load it."""
+
+from functools import partial
+
+from omnyshell.protocol.extensions import OF_HUB
+from omnyshell.protocol.messages import (
+    ActiveSessionDetachRequest,
+    ControlMessage,
+    DetachedSessionKillRequest,
+    DetachedSessionsRequest,
+    SessionScreenRequest,
+)
+from omnyshell.protocol.messages.history import SessionHistoryRequest
+from omnyshell.protocol.messages.vitals import SessionProcessesRequest
+from omnyshell.services.hub.assembly import HubServices
+from omnyshell.services.hub.audit.log import AuditLog
+from omnyshell.services.hub.cluster.across.about import written
+from omnyshell.services.hub.cluster.across.across import Across
+from omnyshell.services.hub.cluster.across.clients_away import AwayServices
+from omnyshell.services.hub.cluster.across.visitors import HereServices
+from omnyshell.services.hub.cluster.hub_in_cluster import HubInCluster
+from omnyshell.services.hub.ground.event_bus import EventBus, HubEvent, NodeEvent
+from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.message_table import hub_codec
+from omnyshell.services.hub.nodes.registry import NodeRegistry
+from omnyshell.services.hub.peers.handlers import Handler
+from omnyshell.services.hub.sessions.router import SessionRouter
+
+_RELAYED: tuple[type[ControlMessage], ...] = (
+    DetachedSessionsRequest,
+    DetachedSessionKillRequest,
+    ActiveSessionDetachRequest,
+    SessionScreenRequest,
+    SessionHistoryRequest,
+)
+
+
+def assemble_across(
+    across: Across,
+    others: HubInCluster,
+    services: HubServices,
+    *,
+    sessions: SessionRouter,
+    audit: AuditLog,
+    metrics: HubMetrics,
+    bus: EventBus,
+) -> None:
+    """Have sessions go over links."""
+    places = others.places
+
+    def epoch_of(node_id: str) -> int | None:
+        process = services.node_service.process_at(node_id)
+        return places.epoch_here(node_id, process) if process is not None else None
+
+    requests: dict[type[ControlMessage], Handler] = dict.fromkeys(_RELAYED, services.requests.ask)
+    requests[SessionProcessesRequest] = services.processes.ask
+    here = HereServices(
+        hub=others.hub,
+        standing=services.gate.standing,
+        applied=others.knows,
+        epoch_of=epoch_of,
+        open=services.broker.open_as,
+        requests=requests,
+        left=services.client_service.left,
+        audit=audit,
+        metrics=metrics,
+        codec=hub_codec(),
+    )
+    away = AwayServices(
+        broker=services.broker,
+        router=sessions,
+        requests=services.requests,
+        questions=services.questions,
+        applied=others.known,
+    )
+    others.reach(across, here, away)
+    bus.listen(partial(_tell_others, others))
+
+
+def describe(nodes: NodeRegistry, node_id: str) -> bytes:
+    """Return what other hubs are told of a node of this hub; nothing if it is not connected."""
+    node = nodes.find(node_id)
+    return written(node, OF_HUB) if node is not None else b""
+
+
+def _tell_others(others: HubInCluster, event: HubEvent) -> None:
+    if isinstance(event, NodeEvent):
+        others.places.changed(event.node_id)

@@ -1,0 +1,95 @@
+"""What hubs tell each other of a node, beside who has it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from omnyshell.errors import ProtocolException
+from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor
+from omnyshell.protocol.codec import encode_control
+from omnyshell.protocol.messages import NodeCapabilitiesMessage, NodeRegister
+from omnyshell.services.hub.nodes.registry import RegisteredNode
+
+LONGEST = 64 * 1024
+"""Bytes of a description at most: a node's own words have 16 KiB, without the escapes of JSON."""
+
+
+class _Written(msgspec.Struct, frozen=True):
+    principal: str
+    address: str
+    since: datetime
+    features: tuple[str, ...]
+    registration: msgspec.Raw
+    capabilities: msgspec.Raw | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """A node as the hub that has it describes it to the others."""
+
+    principal: str
+    """Whose connection it is."""
+
+    address: str
+    since: datetime
+    """When the connection was made, by the clock of its hub."""
+
+    features: frozenset[str]
+    """The extensions that the node announced, and its hub knows."""
+
+    registration: NodeRegister
+    capabilities: NodeCapabilities | None
+    size: int
+    """Bytes of what the node says of itself."""
+
+    def describe(self) -> NodeDescriptor:
+        """The node as clients see it."""
+        given = self.registration
+        return NodeDescriptor(
+            node_id=given.node_id,
+            uid=given.uid,
+            display_name=given.display_name,
+            platform=given.platform,
+            labels=given.labels,
+            online=True,
+            capabilities=self.capabilities,
+        )
+
+
+def written(node: RegisteredNode, known: frozenset[str]) -> bytes:
+    """Return the description of a node of this hub, which knows these extensions."""
+    capabilities = msgspec.json.encode(node.capabilities.to_wire()) if node.capabilities is not None else None
+    return msgspec.json.encode(
+        _Written(
+            node.peer.principal.id,
+            node.peer.address,
+            node.peer.connected_at,
+            tuple(sorted(node.peer.features & known)),
+            msgspec.Raw(msgspec.json.encode(node.registration.to_wire())),
+            msgspec.Raw(capabilities) if capabilities is not None else None,
+        )
+    )
+
+
+def read(raw: bytes) -> About:
+    """Read another hub's description. Raises `ValueError` for one that cannot be read."""
+    if len(raw) > LONGEST:
+        raise ValueError(f"the description of a node is longer than {LONGEST} bytes")
+    try:
+        found = msgspec.json.decode(raw, type=_Written)
+        registration = NodeRegister.from_wire(msgspec.json.decode(found.registration))
+        said = msgspec.json.decode(found.capabilities) if found.capabilities is not None else None
+        message = NodeCapabilitiesMessage.from_wire(said) if said is not None else None
+    except (msgspec.MsgspecError, UnicodeDecodeError, ProtocolException, RecursionError, AttributeError) as exc:
+        raise ValueError(f"the description of a node cannot be read: {exc}") from exc
+    size = len(encode_control(registration)) + (len(encode_control(message)) if message is not None else 0)
+    return About(
+        found.principal,
+        found.address,
+        found.since,
+        frozenset(found.features),
+        registration,
+        message.capabilities if message is not None else None,
+        size,
+    )

@@ -1,0 +1,215 @@
+"""Clients of other hubs that use nodes of this one: all that they ask is decided here again."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from omnyshell.errors import ErrorCodes, ProtocolException
+from omnyshell.ids import PrincipalId
+from omnyshell.model.principals import Principal
+from omnyshell.protocol.codec import FrameCodec, encode_control
+from omnyshell.protocol.messages import ControlMessage, NodeSessionRejected, SessionOpen
+from omnyshell.services.hub.audit.log import AuditLog
+from omnyshell.services.hub.cluster.across.virtual_peer import VirtualPeer
+from omnyshell.services.hub.cluster.links import words
+from omnyshell.services.hub.cluster.links.link import AnyLink
+from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.peers.handlers import Handler
+from omnyshell.services.hub.peers.login_gate import AsNow
+from omnyshell.services.hub.peers.peer import Peer
+
+MOST_OF_A_HUB = 20_000
+"""Clients of one other hub at a time."""
+
+MOST_HELD = 256
+"""Words about one client that wait until this hub has read what the other one knew of it."""
+
+CATCH_UP = 5.0
+"""Seconds that they wait."""
+
+UNKNOWN = "This login is not known at hub '{hub}', which has the node"
+MOVED = "The node has just left hub '{hub}': try again"
+TOO_MANY = "Hub '{hub}' has too many clients of other hubs"
+
+logger = logging.getLogger("omnyshell.cluster")
+
+Asked = words.Open | words.Ask
+
+
+@dataclass(eq=False, slots=True)
+class _Arrival:
+    """A client that was told of, and what it asks before this hub knows who it is."""
+
+    held: list[Asked] = field(default_factory=list)
+    task: "asyncio.Task[None] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class HereServices:
+    """What visitors use of this hub."""
+
+    hub: str
+    standing: Callable[[], AsNow]
+    applied: Callable[[int], Awaitable[object]]
+    """Waits until so many changes of what is true are applied here."""
+
+    epoch_of: Callable[[str], int | None]
+    """Returns the epoch by which this hub has a node that is connected here; None if it has not."""
+
+    open: Callable[[Peer, SessionOpen, int, str], None]
+    """Opens a session of the id that is given, or rejects it."""
+
+    requests: dict[type[ControlMessage], Handler]
+    """What else may be asked about sessions."""
+
+    left: Callable[[Peer], None]
+    audit: AuditLog
+    metrics: HubMetrics
+    codec: FrameCodec
+
+
+class Visitors:
+    """The virtual peers, by their links: `ConnectedPeers` too, so that revocations reach them."""
+
+    def __init__(self) -> None:
+        """Call `begin` before there are links."""
+        self._begun: HereServices | None = None
+        self._of_link: dict[AnyLink, dict[str, VirtualPeer]] = {}
+        self._arriving: dict[tuple[AnyLink, str], _Arrival] = {}
+
+    def begin(self, here: HereServices) -> None:
+        """Use these services of the hub."""
+        self._begun = here
+
+    @property
+    def _here(self) -> HereServices:
+        if self._begun is None:
+            raise RuntimeError("nobody is served yet")
+        return self._begun
+
+    # As `ConnectedPeers`
+
+    def __iter__(self) -> Iterator[VirtualPeer]:
+        return iter([visitor for theirs in self._of_link.values() for visitor in theirs.values()])
+
+    def authenticated(self) -> list[VirtualPeer]:
+        """Return all, oldest first."""
+        return sorted(self, key=lambda visitor: visitor.connected_at)
+
+    def of(self, principal: str) -> tuple[VirtualPeer, ...]:
+        """Return those of a principal."""
+        return tuple(visitor for visitor in self if visitor.principal.id == principal)
+
+    # What links say
+
+    def came(self, link: AnyLink, word: words.PeerCame) -> None:
+        """A client is told of: admit it once this hub knows as much as the other one did."""
+        key = link, word.peer
+        if key in self._arriving or word.peer in self._of_link.get(link, {}):
+            return
+        arrival = self._arriving[key] = _Arrival()
+        arrival.task = asyncio.create_task(self._arrive(link, word, arrival))
+
+    def left(self, link: AnyLink, word: words.PeerLeft) -> None:
+        """A client has left."""
+        self._forget_arrival(link, word.peer)
+        visitor = self._of_link.get(link, {}).get(word.peer)
+        if visitor is not None:
+            visitor.leave()
+
+    def asked(self, link: AnyLink, word: Asked) -> None:
+        """A client asks for a session, or about sessions."""
+        arrival = self._arriving.get((link, word.peer))
+        if arrival is not None and len(arrival.held) < MOST_HELD:
+            arrival.held.append(word)
+        else:
+            self._answer(link, word)
+
+    def lost(self, link: AnyLink) -> None:
+        """A link is no more, and with it all that came over it."""
+        for of_link, peer in list(self._arriving):
+            if of_link is link:
+                self._forget_arrival(link, peer)
+        for visitor in list(self._of_link.get(link, {}).values()):
+            visitor.leave()
+        self._of_link.pop(link, None)
+
+    # The rest
+
+    def _forget_arrival(self, link: AnyLink, peer: str) -> None:
+        arrival = self._arriving.pop((link, peer), None)
+        if arrival is not None and arrival.task is not None:
+            arrival.task.cancel()
+
+    async def _arrive(self, link: AnyLink, word: words.PeerCame, arrival: _Arrival) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CATCH_UP):
+                await self._here.applied(word.applied)
+        if self._arriving.pop((link, word.peer), None) is None:
+            return
+        self._admit(link, word)
+        for held in arrival.held:
+            self._answer(link, held)
+
+    def _admit(self, link: AnyLink, word: words.PeerCame) -> None:
+        here = self._here
+        claimed = Principal(PrincipalId(word.principal), frozenset(word.roles))
+        known = here.standing()(claimed, None)
+        theirs = self._of_link.setdefault(link, {})
+        why = UNKNOWN if known is None else TOO_MANY if len(theirs) >= MOST_OF_A_HUB else ""
+        here.audit.record(
+            "peer.visit",
+            "denied" if why else "ok",
+            principal=word.principal,
+            address=word.address,
+            reason=why.format(hub=here.hub),
+            detail=f"over hub {link.hub}",
+        )
+        if known is None or why:
+            link.say(words.PeerEnded(word.peer, why.format(hub=here.hub)))
+            return
+        principal = replace(known, roles=known.roles & claimed.roles)
+        theirs[word.peer] = VirtualPeer(link, word, principal, here.metrics, self._has_left)
+
+    def _has_left(self, visitor: VirtualPeer) -> None:
+        theirs = self._of_link.get(visitor.link)
+        if theirs is not None:
+            theirs.pop(visitor.their_id, None)
+        self._here.left(visitor)
+
+    def _answer(self, link: AnyLink, word: Asked) -> None:
+        visitor = self._of_link.get(link, {}).get(word.peer)
+        if visitor is None:
+            self._refuse(link, word, UNKNOWN)
+            return
+        try:
+            message = self._here.codec.decode_control(bytes(word.request)).message
+        except ProtocolException as exc:
+            logger.warning("hub '%s' passes on what cannot be read: %s", link.hub, exc)
+            self._here.metrics.frames_dropped += 1
+            return
+        if isinstance(word, words.Open):
+            self._open(link, visitor, word, message)
+        elif (handler := self._here.requests.get(type(message))) is None:
+            self._here.metrics.frames_dropped += 1
+        elif self._here.epoch_of(getattr(message, "node_id", "")) is not None:
+            # One hop only: what is not here is not asked of a third hub.
+            handler(visitor, message, 0)
+        else:
+            self._refuse(link, word, MOVED)
+
+    def _open(self, link: AnyLink, visitor: VirtualPeer, word: words.Open, message: ControlMessage) -> None:
+        if not isinstance(message, SessionOpen) or not link.is_theirs(word.channel) or word.channel in link.channels:
+            self._here.metrics.frames_dropped += 1
+        elif self._here.epoch_of(message.node_id) != word.epoch:
+            self._refuse(link, word, MOVED)
+        else:
+            self._here.open(visitor, message, word.channel, word.session)
+
+    def _refuse(self, link: AnyLink, word: Asked, text: str) -> None:
+        """Refuse a session; a request is left to the time that its own hub gives it."""
+        if isinstance(word, words.Open):
+            why = NodeSessionRejected(reason=ErrorCodes.NODE_OFFLINE, message=text.format(hub=self._here.hub))
+            link.send_in_order(encode_control(why, word.channel), word.channel)

@@ -23,6 +23,8 @@ class FakePeer:
     round_trip = None
     is_logged_in = has_room = True
     queued_bytes = 0
+    hub = ""
+    most_roles = None
     is_choked = False
 
     def __init__(self, name: str, role: str) -> None:

@@ -10,7 +10,7 @@ from support.fake_peers import no_reception
 from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor, PlatformInfo
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.frames import MAX_DATA_FRAME, DataOpcode, pack_data, unpack_data
-from omnyshell.protocol.messages import ChannelMessage, ControlMessage
+from omnyshell.protocol.messages import ChannelMessage, ControlMessage, NodeSessionOpen, SessionOpen
 from omnyshell.security.authorizer import NodeResource
 from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.ground.histogram import Histogram
@@ -21,6 +21,7 @@ from omnyshell.services.hub.peers.channel_owner import ChannelOwner
 from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.peers.handlers import ServedRole
 from omnyshell.services.hub.peers.hub_peer import HubPeer
+from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.peers.relay_probe import RelayProbe
 from omnyshell.transport.channels import ChannelMultiplexer
 from omnyshell.transport.server_link import ServerLink
@@ -210,6 +211,7 @@ class LinkedEnd:
     def __init__(self, there: FarEnd) -> None:
         self._there = there
         self.id = f"elsewhere-{there.id}"
+        self.hub = ""
         self.channels: dict[int, ChannelOwner] = _Channels(self, there)
 
     @property
@@ -294,6 +296,12 @@ class NodeElsewhere:
 
     def describe(self) -> NodeDescriptor:
         return self.there.describe()
+
+    def open(self, _client: Peer, _request: SessionOpen, asked: NodeSessionOpen, channel: int) -> None:
+        self.peer.send(asked, channel)
+
+    def ask(self, _client: Peer, _request: ControlMessage, asked: ControlMessage) -> None:
+        self.peer.send(asked)
 
 
 class DirectoryElsewhere:

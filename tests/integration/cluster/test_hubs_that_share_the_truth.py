@@ -3,9 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, closing
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import nats.errors
 import pytest
@@ -16,7 +15,8 @@ from support.deadline import DEADLINE
 from support.engine import Engine, free_ports
 from support.raw_admin import ADMIN, ask
 from support.raw_peer import RawPeer, logged_in, stranger
-from support.stack import Certificates, hub_config
+from support.several_hubs import Hubs
+from support.stack import Certificates
 
 from omnyshell import OmnyShellHub
 from omnyshell.clock import SystemClock
@@ -29,65 +29,13 @@ from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.hub.cluster.joining import join
 from omnyshell.services.hub.cluster.links.written import FILE as LINKS_FILE, read_links
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
-from omnyshell.services.hub.cluster.members.invitation import NotInvitedException, found, invite
+from omnyshell.services.hub.cluster.members.invitation import NotInvitedException
 from omnyshell.services.hub.cluster.nats.connection import Credential, close
 from omnyshell.services.hub.cluster.shared.places import boot_clock
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
 
 CLOCK = SystemClock()
-
-
-class Hubs:
-    """Hubs `a`, `b` and further ones, of which the first had principals before it founded."""
-
-    def __init__(self, certificates: Certificates, directory: Path, engine: Engine) -> None:
-        self._certificates, self._directory, self._engine = certificates, directory, engine
-        self.running: dict[str, OmnyShellHub] = {}
-        self.changed: dict[str, dict[str, Any]] = {}
-        """Settings that a hub has from its next start on."""
-
-        self._closing = AsyncExitStack()
-
-    def state(self, hub: str) -> Path:
-        return self._directory / hub
-
-    async def start(self, hub: str) -> OmnyShellHub:
-        config = hub_config(self._certificates, state_dir=self.state(hub), **self.changed.get(hub, {}))
-        self.running[hub] = await self._closing.enter_async_context(OmnyShellHub(config))
-        return self.running[hub]
-
-    async def restart(self, hub: str) -> None:
-        await self.running[hub].stop()
-        await self.start(hub)
-
-    async def found(self) -> None:
-        alone = await self.start("a")
-        async with logged_in(self._certificates, alone.port, "client", "admin", ADMIN) as admin:
-            await ask(admin, "admin.principal.add", principal="early", roles=["dev"])
-        await alone.stop()
-        files = ClusterFiles(self.state("a"))
-        found(files, "a", self._engine.urls, CLOCK.now())
-        self._engine.kill(0)
-        self._engine.access = (files.directory / ENGINE_CONFIG).read_text()
-        self._engine.start(0)
-        await self.start("a")
-
-    async def join(self, hub: str) -> None:
-        await join(ClusterFiles(self.state(hub)), self.invite(hub), ClusterSettings(), CLOCK)
-        await self.start(hub)
-
-    def invite(self, hub: str) -> str:
-        return invite(ClusterFiles(self.state("a")), hub, CLOCK.now())
-
-    async def principals(self, hub: str) -> set[str]:
-        port = self.running[hub].port
-        async with logged_in(self._certificates, port, "client", "admin", ADMIN) as admin:
-            rows = (await ask(admin, "admin.principals.request", "admin.principals.response"))["principals"]
-        return {row["principal"] for row in rows if row.get("source") != "configuration"}
-
-    async def aclose(self) -> None:
-        await self._closing.aclose()
 
 
 @pytest.fixture

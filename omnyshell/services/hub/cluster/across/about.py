@@ -15,13 +15,16 @@ LONGEST = 64 * 1024
 """Bytes of a description at most: a node's own words have 16 KiB, without the escapes of JSON."""
 
 
+_NONE = msgspec.Raw(b"null")
+
+
 class _Written(msgspec.Struct, frozen=True):
     principal: str
     address: str
     since: datetime
     features: tuple[str, ...]
     registration: msgspec.Raw
-    capabilities: msgspec.Raw | None = None
+    capabilities: msgspec.Raw = _NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,8 @@ class About:
 
 def written(node: RegisteredNode, known: frozenset[str]) -> bytes:
     """Return the description of a node of this hub, which knows these extensions."""
-    capabilities = msgspec.json.encode(node.capabilities.to_wire()) if node.capabilities is not None else None
+    said = node.capabilities
+    capabilities = msgspec.Raw(msgspec.json.encode(said.to_wire())) if said is not None else _NONE
     return msgspec.json.encode(
         _Written(
             node.peer.principal.id,
@@ -67,7 +71,7 @@ def written(node: RegisteredNode, known: frozenset[str]) -> bytes:
             node.peer.connected_at,
             tuple(sorted(node.peer.features & known)),
             msgspec.Raw(msgspec.json.encode(node.registration.to_wire())),
-            msgspec.Raw(capabilities) if capabilities is not None else None,
+            capabilities,
         )
     )
 
@@ -79,7 +83,7 @@ def read(raw: bytes) -> About:
     try:
         found = msgspec.json.decode(raw, type=_Written)
         registration = NodeRegister.from_wire(msgspec.json.decode(found.registration))
-        said = msgspec.json.decode(found.capabilities) if found.capabilities is not None else None
+        said = msgspec.json.decode(found.capabilities)
         message = NodeCapabilitiesMessage.from_wire(said) if said is not None else None
     except (msgspec.MsgspecError, UnicodeDecodeError, ProtocolException, RecursionError, AttributeError) as exc:
         raise ValueError(f"the description of a node cannot be read: {exc}") from exc

@@ -7,6 +7,7 @@ from typing import Protocol
 from omnyshell.services.hub.cluster.across.about import About, read
 from omnyshell.services.hub.cluster.across.far_node import FarNode, FarNodeEnd, Introduce
 from omnyshell.services.hub.cluster.links.link import AnyLink
+from omnyshell.services.hub.cluster.places.records import Entry
 from omnyshell.services.hub.cluster.places.table import Place
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.nodes.directory import ReachableNode, has_labels
@@ -42,6 +43,7 @@ class AllNodes:
         self._link: Callable[[str], AnyLink | None] = lambda _hub: None
         self._introduce: Introduce = lambda _link, _client: None
         self._known: dict[str, FarNode] = {}
+        self._unreadable: dict[str, Entry] = {}
 
     def begin(self, places: OthersPlaces, link: Callable[[str], AnyLink | None], introduce: Introduce) -> None:
         """Find nodes at other hubs from now on; `link` returns the link to a hub, if there is one."""
@@ -100,12 +102,13 @@ class AllNodes:
         self._known[place.entry.node_id] = node
         return node
 
-    @staticmethod
-    def _about(place: Place) -> About | None:
-        if not place.entry.about:
+    def _about(self, place: Place) -> About | None:
+        entry = place.entry
+        if not entry.about or self._unreadable.get(entry.node_id) is entry:
             return None
         try:
-            return read(place.entry.about)
+            return read(entry.about)
         except ValueError as exc:
-            logger.warning("hub '%s' on node %s: %s", place.hub, place.entry.node_id, exc)
+            logger.warning("hub '%s' on node %s: %s", place.hub, entry.node_id, exc)
+            self._unreadable[entry.node_id] = entry
             return None

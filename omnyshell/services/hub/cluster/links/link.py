@@ -105,7 +105,7 @@ class HubLink(Generic[L]):
         self.channels: dict[int, ChannelOwner] = {}
         """The owners of the channels, by channel id: sessions of this hub's clients there, and of theirs here."""
 
-        self._last_channel = 0 if expected else 1
+        self._last_channel = -1 if expected else 0
         self._codec = FrameCodec(max_values=MAX_VALUES).learn(extension_messages())
         self.up_since: datetime | None = None
         self.stage = Stage.OPENING

@@ -38,6 +38,7 @@ class RecordingPeer:
     """A connection that remembers what it was sent."""
 
     is_choked = False
+    hub = ""
 
     def __init__(self, name: str, *roles: str) -> None:
         self.principal = Principal(PrincipalId(name), frozenset(roles))

@@ -1,0 +1,91 @@
+"""Whole hubs in one event loop, founded and invited as the command line does it, over one server of the engine."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from support.engine import Engine, free_ports
+from support.raw_admin import ADMIN, ask
+from support.raw_peer import logged_in
+from support.stack import Certificates, hub_config, until
+
+from omnyshell import OmnyShellHub
+from omnyshell.clock import SystemClock
+from omnyshell.model.targets import Target
+from omnyshell.services.hub.cluster.joining import join
+from omnyshell.services.hub.cluster.links.written import read_links
+from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
+from omnyshell.services.hub.cluster.members.invitation import found, invite
+from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
+
+CLOCK = SystemClock()
+
+
+class Hubs:
+    """Hubs `a`, `b` and further ones, of which the first had principals before it founded."""
+
+    def __init__(self, certificates: Certificates, directory: Path, engine: Engine) -> None:
+        self._certificates, self._directory, self._engine = certificates, directory, engine
+        self.running: dict[str, OmnyShellHub] = {}
+        self.changed: dict[str, dict[str, Any]] = {}
+        """Settings that a hub has from its next start on."""
+
+        self._closing = AsyncExitStack()
+
+    def state(self, hub: str) -> Path:
+        return self._directory / hub
+
+    async def start(self, hub: str) -> OmnyShellHub:
+        config = hub_config(self._certificates, state_dir=self.state(hub), **self.changed.get(hub, {}))
+        self.running[hub] = await self._closing.enter_async_context(OmnyShellHub(config))
+        return self.running[hub]
+
+    def has_links(self, *hubs: str) -> None:
+        """Have hubs listen for links from their next start on."""
+        for hub, port in zip(hubs, free_ports(len(hubs)), strict=True):
+            target = Target("127.0.0.1", port)
+            self.changed[hub] = {"cluster": ClusterSettings(links=target, links_at=target)} | self.changed.get(hub, {})
+
+    async def linked(self, *hubs: str) -> None:
+        """Wait until each of these has links to all others of them."""
+
+        def are_up() -> bool:
+            return all(self.links_of(hub) >= set(hubs) - {hub} for hub in hubs)
+
+        await until(are_up)
+
+    def links_of(self, hub: str) -> set[str]:
+        """The hubs to which a hub says that it has links."""
+        return set(read_links(ClusterFiles(self.state(hub)).directory))
+
+    async def restart(self, hub: str) -> None:
+        await self.running[hub].stop()
+        await self.start(hub)
+
+    async def found(self) -> None:
+        alone = await self.start("a")
+        async with logged_in(self._certificates, alone.port, "client", "admin", ADMIN) as admin:
+            await ask(admin, "admin.principal.add", principal="early", roles=["dev"])
+        await alone.stop()
+        files = ClusterFiles(self.state("a"))
+        found(files, "a", self._engine.urls, CLOCK.now())
+        self._engine.kill(0)
+        self._engine.access = (files.directory / ENGINE_CONFIG).read_text()
+        self._engine.start(0)
+        await self.start("a")
+
+    async def join(self, hub: str) -> None:
+        await join(ClusterFiles(self.state(hub)), self.invite(hub), ClusterSettings(), CLOCK)
+        await self.start(hub)
+
+    def invite(self, hub: str) -> str:
+        return invite(ClusterFiles(self.state("a")), hub, CLOCK.now())
+
+    async def principals(self, hub: str) -> set[str]:
+        port = self.running[hub].port
+        async with logged_in(self._certificates, port, "client", "admin", ADMIN) as admin:
+            rows = (await ask(admin, "admin.principals.request", "admin.principals.response"))["principals"]
+        return {row["principal"] for row in rows if row.get("source") != "configuration"}
+
+    async def aclose(self) -> None:
+        await self._closing.aclose()

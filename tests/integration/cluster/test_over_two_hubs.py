@@ -1,16 +1,12 @@
 """Sessions of one hub's clients at nodes of another, over a real link."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from support.engine import Engine
 from support.several_hubs import Hubs
 from support.stack import Certificates, connected_client, running_node, until
-
-from omnyshell import OmnyShellClient
 
 
 @pytest.fixture

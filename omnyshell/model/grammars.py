@@ -180,6 +180,9 @@ COUNT = Grammar("0 or more", _int(0, INT_END))
 OFFSET = Grammar("a place in a stream", _int(0, 2**62))
 """0 to 2^62 - 1."""
 
+EPOCH = Grammar("an epoch: 0 or more, less than 2^53", _int(0, 2**53))
+"""0 to 2^53 - 1."""
+
 CREDIT = Grammar("1 to 2147483647", _int(1, 2**31))
 """1 to 2^31 - 1."""
 

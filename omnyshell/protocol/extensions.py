@@ -48,6 +48,9 @@ WIDE_WINDOW = "wide-window"
 NODE_INSTANCE = "node-instance"
 """A node says which process it is, so that two with one id do not fight for ever."""
 
+EPOCHS = "epochs"
+"""A node that moves between hubs says how new what it has seen is, so that none of them serves it by an older word."""
+
 RIGHTS = "rights"
 """Why something is refused, which rights there are, and listings of bounded length."""
 
@@ -125,6 +128,7 @@ OF_HUB = frozenset(
         WIDE_INPUT,
         WIDE_WINDOW,
         NODE_INSTANCE,
+        EPOCHS,
         RIGHTS,
         LOCKS,
         FLEET_INVITES,
@@ -143,6 +147,7 @@ OF_NODE = frozenset(
         SSH,
         FORWARD,
         BYTE_TEXT,
+        EPOCHS,
         EVENTS,
         HISTORY,
         INTERACTIVE,

@@ -47,6 +47,12 @@ WIDE_GRANT_DELAY = 0.001
 """Seconds without consumption after which credit below that share is granted. It is short because a sender that gives
 way to typing keeps only `INITIAL_CREDIT` under way, and waits for the grant."""
 
+MOST_EPOCHS = 2**53
+"""Epochs of a node are less than this (docs/extensions.md#epochs)."""
+
+MOST_SAID_EPOCH = 2**52
+"""What a peer says of an epoch counts as this much at most: the hubs can always count further."""
+
 HEARTBEAT_INTERVAL = 10.0
 HEARTBEAT_TIMEOUT = 30.0
 SESSION_OPEN_TIMEOUT = 30.0

@@ -83,6 +83,7 @@ _SAMPLES: dict[int, Any] = {
         (grammars.PORT, 8080),
         (grammars.COUNT, 1),
         (grammars.OFFSET, 0),
+        (grammars.EPOCH, 3),
         (grammars.CREDIT, 65_536),
         (grammars.EXIT_CODE, 0),
         (grammars.STATUS, 200),

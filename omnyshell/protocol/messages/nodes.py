@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, ClassVar
 
-from omnyshell.model.grammars import COUNT, ID, NODE_ID
+from omnyshell.model.grammars import COUNT, EPOCH, ID, NODE_ID
 from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor, PlatformInfo
 from omnyshell.model.schema import ANSWERED, FREE, OMIT, STRICT_ITEMS
 from omnyshell.protocol.messages.base import ControlMessage, Way
@@ -33,6 +33,9 @@ class NodeRegister(ControlMessage, kw_only=True):
     instance: Annotated[str | None, OMIT, ID] = None
     """Of `node-instance`: names the process, over all its connections."""
 
+    epoch: Annotated[int | None, OMIT, EPOCH] = None
+    """Of `epochs`: the newest that the process has had; 0 for none."""
+
 
 class NodeRegistered(ControlMessage, kw_only=True):
     """The hub took the registration."""
@@ -45,6 +48,9 @@ class NodeRegistered(ControlMessage, kw_only=True):
 
     assigned_at: datetime
     """Since when, by the hub's clock."""
+
+    epoch: Annotated[int | None, OMIT, EPOCH] = None
+    """Of `epochs`: by which this hub has the node, where it is one of several."""
 
 
 class NodeCapabilitiesMessage(NodeCapabilities, ControlMessage):

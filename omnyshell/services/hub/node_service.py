@@ -5,9 +5,12 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
+from msgspec import structs
+
 from omnyshell.clock import Clock
 from omnyshell.errors import AuthorizationException, ErrorCodes, OmnyShellException, ProtocolException
 from omnyshell.printable import printable
+from omnyshell.protocol.extensions import EPOCHS
 from omnyshell.protocol.handshake import (
     CLOSE_HEARTBEAT_TIMEOUT,
     CLOSE_REPLACED,
@@ -30,7 +33,7 @@ from omnyshell.services.hub.nodes.departed import DepartedNodes
 from omnyshell.services.hub.nodes.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.nodes.held_off import HeldOff
 from omnyshell.services.hub.nodes.pending import PendingRegistrations
-from omnyshell.services.hub.nodes.places import ElsewhereException, Places
+from omnyshell.services.hub.nodes.places import ElsewhereException, Places, Served
 from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.nodes.takeovers import Claimant, Displacement, Takeovers
@@ -160,7 +163,7 @@ class NodeService:
         logger.error("cannot register node %r: %s", node_id, problem)
         peer.fail(ErrorCodes.INTERNAL_ERROR, "The hub cannot keep its records")
 
-    def _claimed(self, peer: Peer, message: NodeRegister) -> None:
+    def _claimed(self, peer: Peer, message: NodeRegister, _number: int) -> None:
         """Register a node whose id belongs to its principal.
 
         The answer may have taken a while, so the present holder is looked up here.
@@ -181,10 +184,11 @@ class NodeService:
             self._registry.remove(holder.peer)
             self._replace(holder.peer, holder, RegisteredNode(peer, message), is_alive=is_alive)
         taken, refused = partial(self._placed, peer, message), partial(self._unplaced, peer, message)
-        self._pending.ask(peer, self._places.claim(message.node_id, process), taken, refused)
+        self._pending.ask(peer, self._places.claim(message.node_id, process, message.epoch or 0), taken, refused)
 
-    def _placed(self, peer: Peer, message: NodeRegister) -> None:
-        """Register a node that has its place among the hubs; the answer may have taken a while."""
+    def _placed(self, peer: Peer, message: NodeRegister, epoch: int) -> None:
+        """Register a node that has its place among the hubs by an epoch; the answer may have taken a while."""
+        message = structs.replace(message, epoch=epoch)
         if not self._lock_keeper.turns_away(peer, message.node_id):
             holder = self._other_holder(peer, message)
             self._enter(peer, message, is_alive=holder is not None and self._is_alive(holder.peer))
@@ -209,9 +213,10 @@ class NodeService:
         node = self._registry.find(node_id)
         return process_of(node.peer, node.registration) if node is not None else None
 
-    def connected(self) -> list[tuple[str, str]]:
-        """Return the ids of the connected nodes, with their processes."""
-        return [(node.node_id, process_of(node.peer, node.registration)) for node in self._registry.connected()]
+    def connected(self) -> list[Served]:
+        """Return the connected nodes, with their processes and the epochs by which this hub took them."""
+        nodes = self._registry.connected()
+        return [Served(each.node_id, process_of(each.peer, each.registration), each.epoch) for each in nodes]
 
     def _enter(self, peer: Peer, message: NodeRegister, *, is_alive: bool) -> None:
         before = self._registry.of_peer(peer)
@@ -228,7 +233,8 @@ class NodeService:
         if before is None or before.registration != node.registration:
             self._record("node.register", peer, node.node_id)
         step(logger, "node registered", peer=peer.id, principal=peer.principal.id, node_id=node.node_id)
-        peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now()))
+        epoch = node.epoch if self._places is not None and EPOCHS in peer.features else None
+        peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now(), epoch=epoch))
 
     def _other_holder(self, peer: Peer, message: NodeRegister) -> RegisteredNode | None:
         """Return the node that holds the id over another connection of the same principal; None if there is none."""

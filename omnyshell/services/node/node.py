@@ -29,6 +29,7 @@ from omnyshell.model.nodes import SERVICES, TUNNEL_SERVICE, PlatformInfo
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import (
     AGENT,
+    EPOCHS,
     LOGINS,
     NODE_INSTANCE,
     OF_NODE,
@@ -61,6 +62,7 @@ from omnyshell.services.exposer.targets import NoTargets
 from omnyshell.services.node.as_root import Mark, Whose, whose
 from omnyshell.services.node.backend import ShellBackend
 from omnyshell.services.node.config import NodeConfig
+from omnyshell.services.node.hubs.epoch import NewestEpoch
 from omnyshell.services.node.keeper.kept_backend import KeptBackend
 from omnyshell.services.node.processes.local_backend import LocalBackend
 from omnyshell.services.node.screens.shell_screens import ShellScreens
@@ -145,6 +147,7 @@ class OmnyShellNode:
         """The name of this process for the hub (`node-instance`), which differs from that of another process with the
         same id."""
 
+        self._epoch = NewestEpoch()
         self._connection: OmnyShellConnection | None = None
         self._runner: asyncio.Task[None] | None = None
         self._lost: asyncio.Future[OmnyShellException] | None = None
@@ -243,7 +246,7 @@ class OmnyShellNode:
         )
         self._hub_decides = NODE_INSTANCE in connection.features
         self._sessions.tells_users = LOGINS in connection.features
-        connection.send(self._registration(self._hub_decides))
+        connection.send(self._registration(connection.features))
         connection.send(self._capabilities())
         return lost
 
@@ -258,7 +261,7 @@ class OmnyShellNode:
             max_sessions=self._config.max_sessions,
         )
 
-    def _registration(self, names_instance: bool) -> NodeRegister:
+    def _registration(self, announced: frozenset[str]) -> NodeRegister:
         facts = MachineFacts.read()
         credentials = self._access.credentials
         key = credentials.private_key.public_key if isinstance(credentials, PublicKeyCredentialProvider) else None
@@ -271,7 +274,8 @@ class OmnyShellNode:
                 os=facts.os, arch=facts.arch, agent_version=__version__, hostname=socket.gethostname()
             ),
             labels=self._config.labels,
-            instance=self._instance if names_instance else None,
+            instance=self._instance if NODE_INSTANCE in announced else None,
+            epoch=self._epoch.value if EPOCHS in announced else None,
         )
 
     async def _send_heartbeats(self) -> None:
@@ -309,6 +313,11 @@ class OmnyShellNode:
     def _registered_as(self, message: NodeRegistered, _channel: int) -> None:
         if message.node_id != self._config.node_id:
             self._connection_lost(ProtocolException(f"the hub registered '{message.node_id}' instead of this node"))
+            return
+        try:
+            self._epoch.take(message.epoch)
+        except ProtocolException as exc:
+            self._connection_lost(exc)
             return
         self._registered_at = self._clock.monotonic()
         self._was_registered = True

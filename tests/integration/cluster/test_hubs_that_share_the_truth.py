@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import nats.errors
 import pytest
@@ -220,8 +221,8 @@ async def test_an_invitation_is_good_once_for_a_while_and_for_keys_that_nobody_e
 PLATFORM = {"os": "linux", "arch": "x64"}
 
 
-async def _register(node: RawPeer, process: str) -> None:
-    await node.say("node.register", {"nodeId": "n1", "platform": PLATFORM, "instance": process})
+async def _register(node: RawPeer, process: str, **extra: Any) -> None:
+    await node.say("node.register", {"nodeId": "n1", "platform": PLATFORM, "instance": process, **extra})
 
 
 async def test_a_node_id_is_one_process_s_at_all_hubs_and_the_process_moves_with_it(
@@ -232,13 +233,14 @@ async def test_a_node_id_is_one_process_s_at_all_hubs_and_the_process_moves_with
     a, b = hubs.running["a"], hubs.running["b"]
     async with logged_in(certificates, a.port, "node", "box") as first:
         await _register(first, "one")
-        await first.hear("node.registered")
+        assert "epoch" not in (await first.hear("node.registered"))["d"]
         async with logged_in(certificates, b.port, "node", "box") as other:
             await _register(other, "two")
             assert await other.hear_close() == (1013, HELD_OFF)
-        async with logged_in(certificates, b.port, "node", "box") as same:
-            await _register(same, "one")
-            await same.hear("node.registered")
+        async with logged_in(certificates, b.port, "node", "box", ("epochs",)) as same:
+            for reported, epoch in ((1, 2), (2, 2), (7, 8)):
+                await _register(same, "one", epoch=reported)
+                assert (await same.hear("node.registered"))["d"]["epoch"] == epoch
             assert (await first.hear_close())[0] == 1013
             assert (list(a.nodes.online()), list(b.nodes.online())) == ([], ["n1"])
 

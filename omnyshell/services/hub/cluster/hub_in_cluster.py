@@ -31,6 +31,7 @@ from omnyshell.services.hub.cluster.shared.log import Author, SharedLog
 from omnyshell.services.hub.cluster.shared.places import SharedPlaces
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import StateFile
+from omnyshell.services.hub.nodes.places import Served
 from omnyshell.services.hub.truth.changes import AddMember
 
 START_TIMEOUT = 20.0
@@ -97,14 +98,14 @@ class HubInCluster:
     def serve(
         self,
         *,
-        connected: Callable[[], Iterable[tuple[str, str]]],
+        connected: Callable[[], Iterable[Served]],
         moved: Callable[[str, str, str], None],
         described: Callable[[str], bytes],
         deny: Deny,
         lift: Deny,
         own_files: Callable[[], dict[str, str]],
     ) -> None:
-        """Say which nodes are connected, with their processes, and what ends one that is elsewhere now.
+        """Say which nodes are connected, and what ends one that is elsewhere now.
 
         `described` returns what other hubs are told of a node.
         `deny` has locks hold that are not in the tables, and `lift` ends them. `own_files` returns digests of what this

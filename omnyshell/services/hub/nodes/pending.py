@@ -48,16 +48,19 @@ class PendingRegistrations:
         self,
         peer: Peer,
         claim: Answer[int],
-        taken: Callable[[], None],
+        taken: Callable[[int], None],
         refused: Callable[[OmnyShellException], None],
     ) -> None:
-        """Call `taken` or `refused` when the answer comes, unless the connection has ended or waited too long."""
+        """Call `taken` with what was given, or `refused`, when the answer comes.
+
+        Neither is called where the connection has ended, or waited too long.
+        """
         if claim.is_there:
-            claim.then(lambda _: taken(), refused)
+            claim.then(taken, refused)
             return
         asked = self._asked[peer] = _Asked(self._clock.monotonic() + ANSWER_TIMEOUT)
         claim.then(
-            lambda _: self._answered(peer, asked, taken, asked.held),
+            lambda given: self._answered(peer, asked, partial(taken, given), asked.held),
             # What followed was said by who took the answer for granted.
             lambda problem: self._answered(peer, asked, partial(refused, problem), []),
         )

@@ -1,7 +1,7 @@
 """The port by which a hub that is one of several takes node ids (docs/architecture.md#a-registration)."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from omnyshell.errors import ErrorCodes, OmnyShellException
 from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
@@ -14,14 +14,24 @@ class ElsewhereException(OmnyShellException):
     default_code = ErrorCodes.CAPACITY_EXCEEDED
 
 
+class Served(NamedTuple):
+    """A node that is connected with this hub."""
+
+    node_id: str
+    process: str
+    epoch: int
+    """By which this hub took it."""
+
+
 class Places(Protocol):
     """Who is where among hubs."""
 
-    def claim(self, node_id: str, process: str) -> Answer[int]:
+    def claim(self, node_id: str, process: str, reported: int) -> Answer[int]:
         """Take a node id for a process that is connected here; the answer is the epoch by which this hub has it.
 
-        Another process that had the id here has it no more, whatever the answer is. Fails with `ElsewhereException`, or
-        with `EngineAwayException`, within seconds.
+        That is no older than `reported`, the newest one that the process has had, up to `MOST_SAID_EPOCH`. Another
+        process that had the id here has it no more, whatever the answer is. Fails with `ElsewhereException`, or with
+        `EngineAwayException`, within seconds.
         """
 
     def left(self, node_id: str, process: str) -> None:

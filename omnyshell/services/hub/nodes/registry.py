@@ -56,6 +56,11 @@ class RegisteredNode:
         return self.registration.node_id
 
     @property
+    def epoch(self) -> int:
+        """The epoch by which this hub has it; 0 where there are no others."""
+        return self.registration.epoch or 0
+
+    @property
     def size(self) -> int:
         """The size of the node's self-description in bytes."""
         return self.registration_size + self.capabilities_size

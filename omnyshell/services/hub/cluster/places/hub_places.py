@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from omnyshell.protocol.limits import MOST_EPOCHS, MOST_SAID_EPOCH
 from omnyshell.services.hub.cluster.places.leases import HeardLeases, OwnLease, Standing
-from omnyshell.services.hub.cluster.places.records import MOST_EPOCHS, Beat, Entry, Record
+from omnyshell.services.hub.cluster.places.records import Beat, Entry, Record
 from omnyshell.services.hub.cluster.places.table import Place, PlaceTable
 
 
@@ -93,9 +94,11 @@ class HubPlaces:
             self._read_entry(seq, hub, record)
         self.own.read(seq, boot)
 
-    def skip(self, seq: int, boot: float) -> None:
-        """Pass over a record that says nothing to this hub."""
+    def skip(self, seq: int, boot: float, node_id: str = "") -> None:
+        """Pass over a record that says nothing to this hub; about a node, if any, for which its number counts."""
         self._read = seq
+        if node_id:
+            self._table.pass_over(node_id, seq)
         self.own.read(seq, boot)
 
     def _read_beat(self, seq: int, hub: str, beat: Beat, now: float) -> None:
@@ -112,6 +115,12 @@ class HubPlaces:
             self._leaving.pop(entry.node_id, None)
         if before is not None and self._is_mine(before) and before.entry.epoch != entry.epoch and hub != self.hub:
             self._moved(before)
+
+    def forget_strangers(self, is_member: Callable[[str], bool], now: float) -> None:
+        """Forget what hubs have said that are no members any more, once their leases have ended."""
+        for hub in self.leases.hubs():
+            if not is_member(hub) and not self.leases.is_there(hub, self.leases.run_of(hub), now):
+                self._table.forget(hub)
 
     # Beats
 
@@ -136,22 +145,26 @@ class HubPlaces:
     def claim(self, node_id: str, instance: str, reported: int, about: bytes, now: float) -> Claim | Held:
         """Plan to take a node id for a process that has come to this hub, and reported its newest epoch; 0 for none.
 
+        What is reported counts up to `MOST_SAID_EPOCH` alone: nobody can say so much that there is nothing newer.
+
         Publish it only while the lease is held. It holds once its record was read: see `serves`. Another process that
         has the id at this hub is served no more from now on, whatever becomes of the claim: once it is written, the new
         one may move on before this hub has read it. End that one's connection.
         """
         place = self._table.get(node_id)
-        epoch = max(place.entry.epoch if place is not None else 0, reported) + 1
+        said = min(reported, MOST_SAID_EPOCH)
+        epoch = max(place.entry.epoch if place is not None else 0, said) + 1
+        last = self._table.last_of(node_id)
         entry = Entry(node_id, self.run, min(epoch, MOST_EPOCHS - 1), instance, about)
         if place is None or place.entry.instance == instance:
-            return Claim(entry, place.seq if place is not None else 0)
+            return Claim(entry, last)
         had = self._had_by(place)
         held = next((hub for hub, run in had if self.leases.is_there(hub, run, now)), None)
         if held is not None:
             return Held(held)
         if self._is_mine(place):
             self._leaving[node_id] = place.entry.epoch
-        return Claim(entry, place.seq, self._read if had else None)
+        return Claim(entry, last, self._read if had else None)
 
     def _had_by(self, place: Place) -> list[tuple[str, int]]:
         """Return the other hubs, with their runs, that may serve a process under that id until their leases end."""
@@ -170,16 +183,21 @@ class HubPlaces:
         if place is None or not self._is_mine(place) or place.entry.epoch != epoch or place.entry.is_gone:
             return None
         self._leaving[node_id] = epoch
-        return Claim(Entry(node_id, self.run, epoch, place.entry.instance, is_gone=True), place.seq)
+        gone = Entry(node_id, self.run, epoch, place.entry.instance, is_gone=True)
+        return Claim(gone, self._table.last_of(node_id))
 
     # What follows
 
-    def epoch_of(self, node_id: str, instance: str) -> int | None:
-        """Return the epoch by which this run has a node id for that process; None if it has not."""
+    def epoch_of(self, node_id: str, instance: str, reported: int = 0) -> int | None:
+        """Return the epoch by which this run has a node id for that process; None if it has not.
+
+        So it has not where the process has reported a newer one: it was at another hub since.
+        """
         place = self._table.get(node_id)
         if place is None or not self._is_mine(place) or place.entry.is_gone or node_id in self._leaving:
             return None
-        return place.entry.epoch if place.entry.instance == instance else None
+        is_known = place.entry.instance == instance and place.entry.epoch >= min(reported, MOST_SAID_EPOCH)
+        return place.entry.epoch if is_known else None
 
     def serves(self, node_id: str, instance: str, boot: float) -> bool:
         """Whether this hub may open something at that process now."""
@@ -210,7 +228,9 @@ class HubPlaces:
         place = self._table.get(node_id)
         if place is None or not self._is_mine(place) or place.entry.is_gone or node_id in self._leaving:
             return None
-        return Claim(replace(place.entry, about=about), place.seq) if place.entry.about != about else None
+        if place.entry.about == about:
+            return None
+        return Claim(replace(place.entry, about=about), self._table.last_of(node_id))
 
     def mine(self) -> list[Place]:
         """Return the places that this run of the hub has."""

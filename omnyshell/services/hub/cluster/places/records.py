@@ -4,8 +4,7 @@ from typing import Annotated, Union
 
 import msgspec
 
-MOST_EPOCHS = 2**53
-"""Epochs are less than this: a hub that counted further could not be overtaken by others."""
+from omnyshell.protocol.limits import MOST_EPOCHS
 
 _LONGEST_PLACE = 300
 """More characters than any host has, with its port."""

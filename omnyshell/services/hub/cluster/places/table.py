@@ -31,6 +31,8 @@ class PlaceTable:
     def __init__(self) -> None:
         self._places: dict[str, Place] = {}
         self._of_hub: dict[str, set[str]] = {}
+        self._passed: dict[str, int] = {}
+        """Later records about node ids that say nothing, as no member wrote them; the next one comes behind them."""
 
     def __len__(self) -> int:
         return len(self._places)
@@ -38,6 +40,21 @@ class PlaceTable:
     def get(self, node_id: str) -> Place | None:
         """Return the newest place of a node id, also one that was let go."""
         return self._places.get(node_id)
+
+    def last_of(self, node_id: str) -> int:
+        """Return the number of the last record about a node id, of whatever hub; 0 for none."""
+        place = self._places.get(node_id)
+        return max(place.seq if place is not None else 0, self._passed.get(node_id, 0))
+
+    def pass_over(self, node_id: str, seq: int) -> None:
+        """Note a record about a node id that says nothing."""
+        self._passed[node_id] = seq
+
+    def forget(self, hub: str) -> None:
+        """Forget the places of which a hub had the last word, with their epochs: nobody has to count on from those."""
+        for node_id in self._of_hub.pop(hub, ()):
+            self._passed[node_id] = self.last_of(node_id)
+            del self._places[node_id]
 
     def of_hub(self, hub: str) -> list[Place]:
         """Return the places of which a hub had the last word."""
@@ -49,8 +66,10 @@ class PlaceTable:
         if before is not None:
             is_update = before.hub == hub and before.entry.run == entry.run and before.entry.epoch == entry.epoch
             if entry.epoch < before.entry.epoch or (entry.epoch == before.entry.epoch and not is_update):
+                self.pass_over(entry.node_id, seq)
                 return None
             self._of_hub[before.hub].discard(entry.node_id)
+        self._passed.pop(entry.node_id, None)
         self._places[entry.node_id] = Place(hub, entry, seq, _former(before, hub, entry, seq))
         self._of_hub.setdefault(hub, set()).add(entry.node_id)
         return before

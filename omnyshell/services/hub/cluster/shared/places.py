@@ -25,7 +25,7 @@ from omnyshell.services.hub.cluster.places.hub_places import Claim, Held, HubPla
 from omnyshell.services.hub.cluster.places.leases import BEAT_PERIOD, Standing
 from omnyshell.services.hub.cluster.places.records import Entry, decode, encode
 from omnyshell.services.hub.cluster.places.table import Place as NodePlace
-from omnyshell.services.hub.nodes.places import ElsewhereException
+from omnyshell.services.hub.nodes.places import ElsewhereException, Served
 from omnyshell.services.hub.truth.answer import Answer
 
 CLAIM_TIMEOUT = 8.0
@@ -83,7 +83,7 @@ class SharedPlaces:
         self._subjects = f"omnyshell.{generation}.places."
         self._members = members
         self._links = links
-        self._connected: Callable[[], Iterable[tuple[str, str]]] = lambda: ()
+        self._connected: Callable[[], Iterable[Served]] = lambda: ()
         self._told_moved: Callable[[str, str, str], None] = lambda *_: None
         self._described: Callable[[str], bytes] = lambda _node_id: b""
         self._changed: dict[str, None] = {}
@@ -107,11 +107,11 @@ class SharedPlaces:
 
     def serve(
         self,
-        connected: Callable[[], Iterable[tuple[str, str]]],
+        connected: Callable[[], Iterable[Served]],
         moved: Callable[[str, str, str], None],
         described: Callable[[str], bytes],
     ) -> None:
-        """`connected` returns the node ids of this hub, with their processes.
+        """`connected` returns the nodes of this hub.
 
         `moved` is told of a node id whose process this hub has no more, the process, and the hub that has it, if any.
         `described` returns what others are told of a node that is connected; nothing if it is not.
@@ -159,13 +159,14 @@ class SharedPlaces:
         passed = boot_clock() - self._in_touch_at
         return STALE.format(seconds=passed) if passed > self._stale_after else ""
 
-    def claim(self, node_id: str, process: str) -> Answer[int]:
+    def claim(self, node_id: str, process: str, reported: int) -> Answer[int]:
         """See `Places`."""
-        epoch = self._places.epoch_of(node_id, process)
+        wanted = Served(node_id, process, reported)
+        epoch = self._places.epoch_of(*wanted)
         if epoch is not None and self.is_serving():
             return Answer.of(epoch)
         answer = Answer[int]()
-        self._spawn(self._claim(node_id, process, answer))
+        self._spawn(self._claim(wanted, answer))
         return answer
 
     def left(self, node_id: str, process: str) -> None:
@@ -228,12 +229,12 @@ class SharedPlaces:
             record = decode(stored.data)
             is_right = name == (f"node.{_token(record.node_id)}" if isinstance(record, Entry) else "beat")
         except ValueError as exc:
-            is_right = False
+            is_right, record = False, None
             logger.warning("record %d of who is where, of hub %s: %s", stored.seq, hub, exc)
-        if is_right and self._members.key_of(hub) is not None:
+        if record is not None and is_right and self._members.key_of(hub) is not None:
             self._places.read(stored.seq, hub, record, now, boot)
         else:
-            self._places.skip(stored.seq, boot)
+            self._places.skip(stored.seq, boot, _node_of(name))
         self._went_on.set()
         self.in_touch()
         self._notice(boot)
@@ -282,6 +283,7 @@ class SharedPlaces:
             boot = boot_clock()
             self._places.own.tick(boot)
             self._notice(boot)
+            self._places.forget_strangers(lambda hub: self._members.key_of(hub) is not None, time.monotonic())
             if self._members.hubs() and self._members.key_of(self._hub) is None:
                 self._places.own.end()
                 self._notice(boot)
@@ -324,14 +326,15 @@ class SharedPlaces:
         """Let go of nodes that have left, and claim those that are here, where a write was lost."""
         if self._places.own.standing(boot_clock()) is not Standing.HELD:
             return
-        connected = dict(self._connected())
+        connected = {each.node_id: each for each in self._connected()}
         for place in self._places.mine():
-            if connected.get(place.entry.node_id) != place.entry.instance:
+            served = connected.get(place.entry.node_id)
+            if served is None or served.process != place.entry.instance:
                 self._let_go(place.entry.node_id, place.entry.epoch)
-        for node_id, process in connected.items():
+        for node_id, process, epoch in connected.values():
             if self._places.epoch_of(node_id, process) is None:
                 taken = partial(self._taken_again, node_id)
-                self.claim(node_id, process).then(taken, partial(self._lost, node_id, process))
+                self.claim(node_id, process, epoch).then(taken, partial(self._lost, node_id, process))
 
     def _taken_again(self, node_id: str, _epoch: int) -> None:
         self.changed(node_id)
@@ -375,23 +378,23 @@ class SharedPlaces:
             await asyncio.sleep(AGAIN)
             self._changed[node_id] = None
 
-    async def _claim(self, node_id: str, process: str, answer: Answer[int]) -> None:
+    async def _claim(self, wanted: Served, answer: Answer[int]) -> None:
         problem: OmnyShellException = EngineAwayException(NO_LEASE)
         try:
             async with asyncio.timeout(CLAIM_TIMEOUT):
-                while (epoch := self._places.epoch_of(node_id, process)) is None:
-                    problem = await self._try_to_claim(node_id, process)
+                while (epoch := self._places.epoch_of(*wanted)) is None:
+                    problem = await self._try_to_claim(wanted)
         except TimeoutError:
             answer.fail(problem)
         else:
             answer.give(epoch)
 
-    async def _try_to_claim(self, node_id: str, process: str) -> OmnyShellException:
+    async def _try_to_claim(self, wanted: Served) -> OmnyShellException:
         """Take a node id, or wait a moment; return why it is not taken, if it is not."""
         if self._places.own.standing(boot_clock()) is not Standing.HELD:
             await asyncio.sleep(AGAIN)
             return EngineAwayException(NO_LEASE)
-        plan = self._places.claim(node_id, process, 0, b"", time.monotonic())
+        plan = self._places.claim(wanted.node_id, wanted.process, wanted.epoch, b"", time.monotonic())
         if isinstance(plan, Held):
             await asyncio.sleep(AGAIN)
             return ElsewhereException(f"another process has this node id, at hub '{plan.hub}'")
@@ -426,6 +429,15 @@ class SharedPlaces:
                     await self._went_on.wait()
         except TimeoutError:
             return
+
+
+def _node_of(name: str) -> str:
+    """Return the node id that a subject's end is about; "" if it is about none."""
+    kind, _, token = name.partition(".")
+    try:
+        return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode() if kind == "node" else ""
+    except ValueError:
+        return ""
 
 
 def _token(node_id: str) -> str:

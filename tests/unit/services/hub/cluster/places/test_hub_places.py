@@ -3,9 +3,10 @@
 import pytest
 from support.places_world import World
 
+from omnyshell.protocol.limits import MOST_EPOCHS, MOST_SAID_EPOCH
 from omnyshell.services.hub.cluster.places.hub_places import Claim, Held, HubPlaces
 from omnyshell.services.hub.cluster.places.leases import BEAT_PERIOD, LEASE, OWN_LEASE, UNANSWERED, Standing
-from omnyshell.services.hub.cluster.places.records import MOST_EPOCHS, Beat, Entry, decode, encode
+from omnyshell.services.hub.cluster.places.records import Beat, Entry, decode, encode
 
 STALE_AFTER = 300.0
 
@@ -63,6 +64,45 @@ def test_a_node_is_found_where_it_is_and_its_epoch_grows() -> None:
     claim = stream.claim(stream.b, "p", reported=7)
     assert isinstance(claim, Claim)
     assert claim.entry.epoch == 8
+
+
+def test_whatever_a_node_says_of_its_epoch_there_is_a_newer_one_for_every_hub() -> None:
+    stream = Stream()
+    for reported in (MOST_EPOCHS - 1, MOST_SAID_EPOCH, 0):
+        for hub in (stream.a, stream.b):
+            claim = stream.claim(hub, "p", reported)
+            assert isinstance(claim, Claim)
+            before = stream.a.epoch_of("n", "p") or stream.b.epoch_of("n", "p") or 0
+            stream.write(hub, claim.entry)
+            assert before < claim.entry.epoch <= MOST_SAID_EPOCH + 6
+            assert hub.epoch_of("n", "p", MOST_EPOCHS - 1) == claim.entry.epoch
+
+
+def test_a_hub_does_not_have_a_process_that_was_elsewhere_since() -> None:
+    stream = Stream()
+    stream.take(stream.a, "p")
+    assert stream.a.epoch_of("n", "p", 1) == 1
+    assert stream.a.epoch_of("n", "p", 2) is None
+    claim = stream.claim(stream.a, "p", 2)
+    assert isinstance(claim, Claim)
+    assert claim.entry.epoch == 3
+
+
+def test_what_hubs_have_written_that_are_no_members_stands_in_nobody_s_way() -> None:
+    stream = Stream()
+    stream.take(stream.b, "p")
+    stream.write(stream.b, Entry("n", 1, MOST_EPOCHS - 1, "p"))
+    stream.a.forget_strangers(lambda hub: hub == "a", stream.time)
+    assert stream.claim(stream.a, "q") == Held("b")  # whose lease holds still
+    stream.time += LEASE
+    stream.a.forget_strangers(lambda hub: hub == "a", stream.time)
+    claim = stream.claim(stream.a, "q")
+    assert isinstance(claim, Claim)
+    assert (claim.entry.epoch, claim.last_of_node) == (1, stream.seq)
+    stream.a.skip(stream.seq + 1, stream.time, "n")
+    claim = stream.claim(stream.a, "q")
+    assert isinstance(claim, Claim)
+    assert claim.last_of_node == stream.seq + 1
 
 
 def test_the_same_process_moves_at_once_and_the_hub_that_had_it_is_told() -> None:

@@ -1,0 +1,1 @@
+"""Which hub a node is at."""

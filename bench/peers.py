@@ -30,6 +30,10 @@ class OpenSsh:
     def jump(self, *words: str) -> list[str]:
         return ["ssh", "-F", str(self.config), "jump", *words]
 
+    def over_two(self, *words: str) -> list[str]:
+        """Through two jump hosts."""
+        return ["ssh", "-F", str(self.config), "over-two", *words]
+
     def shared(self, *words: str) -> list[str]:
         return ["ssh", "-F", str(self.config), "shared", *words]
 
@@ -66,6 +70,7 @@ def open_ssh(directory: Path) -> Iterator[OpenSsh]:
     config = directory / "ssh_config"
     config.write_text(
         f"Host direct\n{common}Host jump\n{common}  ProxyJump direct\n"
+        f"Host second\n{common}Host over-two\n{common}  ProxyJump direct,second\n"
         f"Host shared\n{common}  ControlMaster auto\n  ControlPath {directory}/mux\n  ControlPersist 600\n"
     )
     Path("/run/sshd").mkdir(exist_ok=True)

@@ -8,91 +8,23 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-from omnyshell import HubAccess, HubAddress, OmnyShellClient, OmnyShellException, PrincipalId, TokenCredentialProvider
-from omnyshell.services.client.config import ClientConfig
+from omnyshell import OmnyShellException
+from soak.demo_hubs import DemoHubs, demo_hubs
 from soak.machines import workplace
 from soak.report import Figure, report
 
-COMMAND = "import sys; from omnyshell.cli.main import main; sys.argv[0] = 'omnyshell'; main()"
 STOPPED = 20.0
 """Seconds that a hub is stopped: longer than its lease."""
-
-
-class Hubs:
-    """A demo that runs."""
-
-    def __init__(self, directory: Path) -> None:
-        told = json.loads((directory / "cluster.json").read_text())
-        self.directory, self.told = directory, told
-        self.pids: dict[str, int] = {hub["id"]: hub["pid"] for hub in told["hubs"]}
-        self.servers: list[int] = [server["pid"] for server in told["nats"]]
-        self.node_of = {node["hub"]: node["id"] for node in told["nodes"]}
-        self._restarted: list[subprocess.Popen[bytes]] = []
-
-    def client(self, hub: str) -> OmnyShellClient:
-        address = next(each["url"] for each in self.told["hubs"] if each["id"] == hub)
-        token = Path(self.told["token_file"]).read_text().strip()
-        access = HubAccess(
-            address=HubAddress.parse(address),
-            credentials=TokenCredentialProvider(PrincipalId(self.told["principal"]), token),
-            ca=Path(self.told["ca"]),
-        )
-        return OmnyShellClient(ClientConfig(access=access))
-
-    def omnyshell(self, hub: str, *words: str) -> "subprocess.CompletedProcess[str]":
-        address = next(each["url"] for each in self.told["hubs"] if each["id"] == hub)
-        access = ["--principal", self.told["principal"], "--token-file", self.told["token_file"]]
-        command = [sys.executable, "-P", "-c", COMMAND, *words, "--hub", address, *access, "--ca", self.told["ca"]]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-    def kill_server(self, number: int) -> list[str]:
-        """Kill a server of the engine; return the command that starts it again."""
-        pid = self.servers[number]
-        command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
-        os.kill(pid, signal.SIGKILL)
-        return command
-
-    def start_server(self, number: int, command: list[str]) -> None:
-        log = (self.directory / "logs" / f"engine-{number}.log").open("ab")
-        self._restarted.append(subprocess.Popen(command, stdout=log, stderr=log))
-        self.servers[number] = self._restarted[-1].pid
-
-    def stop(self) -> None:
-        for process in self._restarted:
-            process.kill()
-            process.wait()
-
-
-@asynccontextmanager
-async def running() -> AsyncIterator[Hubs]:
-    with workplace() as (directory, _):
-        command = [sys.executable, "-P", "-c", COMMAND, "cluster", "demo", "--dir", str(directory / "hubs")]
-        demo = await asyncio.to_thread(subprocess.Popen, command, stdout=subprocess.DEVNULL)
-        try:
-            while not (directory / "hubs" / "cluster.json").exists():
-                assert demo.poll() is None
-                await asyncio.sleep(0.1)
-            hubs = Hubs(directory / "hubs")
-            try:
-                yield hubs
-            finally:
-                hubs.stop()
-        finally:
-            demo.terminate()
-            demo.wait(60)
 
 
 class Openings:
     """A command a tenth of a second at each hub's node, over connections that are there."""
 
-    def __init__(self, hubs: Hubs) -> None:
+    def __init__(self, hubs: DemoHubs) -> None:
         self._hubs = hubs
         self.done = self.failed = 0
         self.longest = 0.0
@@ -116,7 +48,7 @@ class Openings:
 
 
 @asynccontextmanager
-async def openings(hubs: Hubs) -> AsyncIterator[Openings]:
+async def openings(hubs: DemoHubs) -> AsyncIterator[Openings]:
     counted = Openings(hubs)
     task = asyncio.create_task(counted.run())
     try:
@@ -126,7 +58,7 @@ async def openings(hubs: Hubs) -> AsyncIterator[Openings]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until_changed(hubs: Hubs, hub: str, *words: str) -> float:
+async def until_changed(hubs: DemoHubs, hub: str, *words: str) -> float:
     """Return how long it took until a change was taken."""
     began = time.monotonic()
     while (await asyncio.to_thread(hubs.omnyshell, hub, *words)).returncode:
@@ -135,7 +67,7 @@ async def until_changed(hubs: Hubs, hub: str, *words: str) -> float:
     return time.monotonic() - began
 
 
-async def one_server_after_another(hubs: Hubs) -> Figure:
+async def one_server_after_another(hubs: DemoHubs) -> Figure:
     """Each server of the engine is killed once, the leader among them, and started again."""
     slowest = 0.0
     async with openings(hubs) as counted:
@@ -155,7 +87,7 @@ async def one_server_after_another(hubs: Hubs) -> Figure:
     )
 
 
-async def all_servers(hubs: Hubs) -> Figure:
+async def all_servers(hubs: DemoHubs) -> Figure:
     """All servers are killed, and come back: nothing that was acknowledged is lost, a lock holds meanwhile."""
     before = await asyncio.to_thread(hubs.omnyshell, "a", "users", "list", "--json")
     async with openings(hubs) as counted:
@@ -182,7 +114,7 @@ async def all_servers(hubs: Hubs) -> Figure:
     )
 
 
-async def a_stopped_hub(hubs: Hubs) -> Figure:
+async def a_stopped_hub(hubs: DemoHubs) -> Figure:
     """A hub is stopped for longer than its lease: nothing before it has read what happened, and then all again."""
     async with hubs.client("b") as client:
         os.kill(hubs.pids["b"], signal.SIGSTOP)
@@ -195,8 +127,7 @@ async def a_stopped_hub(hubs: Hubs) -> Figure:
                     break
             assert time.monotonic() - began < 60
             await asyncio.sleep(0.05)
-    log = (hubs.directory / "logs" / "hub-b.log").read_text()
-    said = "its lease has ended" in log
+    said = "its lease has ended" in hubs.log("b")
     took = time.monotonic() - began
     return Figure(
         f"a hub is stopped for {STOPPED:.0f} s and continued",
@@ -207,7 +138,7 @@ async def a_stopped_hub(hubs: Hubs) -> Figure:
 
 
 async def run() -> list[Figure]:
-    async with running() as hubs:
+    with workplace() as (directory, _), demo_hubs(directory) as hubs:
         return [await each(hubs) for each in (one_server_after_another, all_servers, a_stopped_hub)]
 
 

@@ -17,6 +17,10 @@ def test_a_demo_shows_hubs_that_share_the_truth_and_leaves_nothing_behind(tmp_pa
     demo = start_command("cluster", "demo", "--dir", str(directory), stdout=subprocess.PIPE, text=True)
     try:
         told = _told(demo, directory / "cluster.json")
+        assert told.keys() == {"ca", "principal", "token_file", "hubs", "nodes", "nats"}
+        kinds = {"hubs": {"id", "url", "pid"}, "nodes": {"id", "hub", "pid"}, "nats": {"url", "pid"}}
+        for kind, words in kinds.items():
+            assert all(each.keys() == words for each in told[kind])
         assert [hub["id"] for hub in told["hubs"]] == ["a", "b", "c"]
         assert {node["hub"] for node in told["nodes"]} == {"a", "b", "c"}
         pids = [each["pid"] for kind in ("hubs", "nodes", "nats") for each in told[kind]]
@@ -29,7 +33,8 @@ def test_a_demo_shows_hubs_that_share_the_truth_and_leaves_nothing_behind(tmp_pa
         end = time.monotonic() + DEADLINE
         while "ann" not in (shown := run_text("users", "list", *last)).stdout:
             assert time.monotonic() < end, shown.stderr
-        assert run_text("exec", *last, "n5", "echo", "there").stdout == "there\n"
+        for node in told["nodes"]:
+            assert run_text("exec", *first, node["id"], "echo", "there").stdout == "there\n"
     finally:
         demo.terminate()
         with demo:

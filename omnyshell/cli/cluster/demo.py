@@ -24,6 +24,7 @@ from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.dial import HubAccess
 from omnyshell.services.hub.cluster.joining import join
+from omnyshell.services.hub.cluster.links.written import read_links
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import found, invite
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
@@ -110,7 +111,7 @@ class Demo:
         for node, hub in NODES.items():
             self._start_node(node, hub)
         for hub in HUBS:
-            await self._until_registered(hub)
+            await self._until_all_is_reached(hub)
         self._write_result()
 
     def how_to_use(self) -> list[str]:
@@ -119,9 +120,10 @@ class Demo:
         access = f"--principal {PRINCIPAL} --token-file {self._token_file(PRINCIPAL)} --ca {self._authority}"
         urls = [f"  {hub}  {self._url(hub)}  nodes {', '.join(self._nodes_of(hub))}" for hub in HUBS]
         return [
-            "three hubs share what is true and who is where; each serves the nodes that are connected with it:",
+            "three hubs share what is true and who is where; a node is reached through any of them:",
             *urls,
             f"all of it is in {self._directory / RESULT}; try, with any hub's address:",
+            f"  omnyshell exec --hub {self._url(first)} {access} {self._nodes_of(HUBS[-1])[0]} hostname",
             f"  omnyshell users add ann --role developer --hub {self._url(first)} {access}",
             f"  omnyshell users list --hub {self._url(HUBS[1])} {access}",
             f"  omnyshell cluster status --state-dir {self._state(first)}",
@@ -151,10 +153,7 @@ class Demo:
             "ca": str(self._authority),
             "principal": PRINCIPAL,
             "token_file": str(self._token_file(PRINCIPAL)),
-            "hubs": [
-                {"id": hub, "url": self._url(hub), "pid": pid(f"hub-{hub}"), "state_dir": str(self._state(hub))}
-                for hub in HUBS
-            ],
+            "hubs": [{"id": hub, "url": self._url(hub), "pid": pid(f"hub-{hub}")} for hub in HUBS],
             "nodes": [{"id": node, "hub": hub, "pid": pid(f"node-{node}")} for node, hub in NODES.items()],
             "nats": [{"url": url, "pid": pid(f"engine-{number}")} for number, url in enumerate(self._urls)],
         }
@@ -212,15 +211,18 @@ include "{access.relative_to(self._directory)}"
         words += ["--state-dir", str(self._directory / "nodes" / node), "--run-as-node-user"]
         self._processes.start_own(f"node-{node}", words)
 
-    async def _until_registered(self, hub: str) -> None:
+    async def _until_all_is_reached(self, hub: str) -> None:
+        """Wait until a hub knows all nodes, and has links with the hubs that have them."""
         access = HubAccess(
             address=HubAddress(HOST, self._hub_ports[hub]),
             credentials=TokenCredentialProvider(PrincipalId(PRINCIPAL), self._tokens[PRINCIPAL]),
             ca=self._authority,
         )
-        wanted, end = set(self._nodes_of(hub)), time.monotonic() + READY_TIMEOUT
+        links, end = ClusterFiles(self._state(hub)).directory, time.monotonic() + READY_TIMEOUT
         async with OmnyShellClient(ClientConfig(access=access)) as client:
-            while not wanted <= {node.node_id for node in await client.list_nodes()}:
+            while missing := (set(NODES) - {node.node_id for node in await client.list_nodes()}) | (
+                set(HUBS) - {hub} - set(read_links(links))
+            ):
                 if time.monotonic() > end:
-                    raise OmnyShellException(f"the nodes {', '.join(sorted(wanted))} do not come to hub '{hub}'")
+                    raise OmnyShellException(f"hub '{hub}' does not reach {', '.join(sorted(missing))}")
                 await asyncio.sleep(_PAUSE)

@@ -1,0 +1,117 @@
+"""`omnyshell cluster demo` in a process of its own: three hubs, three servers of their engine and five nodes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from omnyshell import HubAccess, HubAddress, OmnyShellClient, PrincipalId, TokenCredentialProvider
+from omnyshell.services.client.config import ClientConfig
+
+_RUN = "import sys; from omnyshell.cli.main import main; sys.argv[0] = 'omnyshell'; main()"
+COMMAND = [sys.executable, "-P", "-c", _RUN]
+READY = 60.0
+
+
+class DemoHubs:
+    """A demo that runs. Its hubs and servers can be killed, and started again as they were."""
+
+    def __init__(self, directory: Path) -> None:
+        told = json.loads((directory / "cluster.json").read_text())
+        self.directory = directory
+        self.urls: dict[str, str] = {hub["id"]: hub["url"] for hub in told["hubs"]}
+        self.pids: dict[str, int] = {hub["id"]: hub["pid"] for hub in told["hubs"]}
+        self.servers: list[int] = [server["pid"] for server in told["nats"]]
+        self.nodes: dict[str, int] = {node["id"]: node["pid"] for node in told["nodes"]}
+        self.node_of: dict[str, str] = {node["hub"]: node["id"] for node in told["nodes"]}
+        self._principal, self._ca = told["principal"], Path(told["ca"])
+        self._token_file = Path(told["token_file"])
+        self._restarted: list[subprocess.Popen[bytes]] = []
+
+    def state(self, hub: str) -> Path:
+        return self.directory / f"hub-{hub}"
+
+    def log(self, hub: str) -> str:
+        return (self.directory / "logs" / f"hub-{hub}.log").read_text()
+
+    def client(self, hub: str, **options: Any) -> OmnyShellClient:
+        access = HubAccess(
+            address=HubAddress.parse(self.urls[hub]),
+            credentials=TokenCredentialProvider(PrincipalId(self._principal), self._token_file.read_text().strip()),
+            ca=self._ca,
+        )
+        return OmnyShellClient(ClientConfig(access=access, **options))
+
+    def env(self, hub: str) -> dict[str, str]:
+        """Variables by which a command goes to a hub."""
+        return os.environ | {
+            "OMNYSHELL_HUB": self.urls[hub],
+            "OMNYSHELL_PRINCIPAL": self._principal,
+            "OMNYSHELL_TOKEN": self._token_file.read_text().strip(),
+            "OMNYSHELL_CA": str(self._ca),
+            "OMNYSHELL_HOME": str(self.directory / "home"),
+        }
+
+    def omnyshell(self, hub: str, *words: str) -> "subprocess.CompletedProcess[str]":
+        command = [*COMMAND, *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=self.env(hub))
+
+    def kill_hub(self, hub: str) -> list[str]:
+        """Kill a hub; return the command that starts it again."""
+        return _kill(self.pids[hub])
+
+    def start_hub(self, hub: str, command: list[str]) -> None:
+        """Start a hub again; it listens by and by."""
+        self.pids[hub] = self._start(f"hub-{hub}", command)
+
+    def kill_server(self, number: int) -> list[str]:
+        """Kill a server of the engine; return the command that starts it again."""
+        return _kill(self.servers[number])
+
+    def start_server(self, number: int, command: list[str]) -> None:
+        self.servers[number] = self._start(f"engine-{number}", command)
+
+    def _start(self, name: str, command: list[str]) -> int:
+        env = os.environ | {"OMNYSHELL_HOME": str(self.directory / "home")}
+        with (self.directory / "logs" / f"{name}.log").open("ab") as log:
+            self._restarted.append(subprocess.Popen(command, stdout=log, stderr=log, env=env))
+        return self._restarted[-1].pid
+
+    def stop(self) -> None:
+        """End what was started again; the demo ends the rest."""
+        for process in self._restarted:
+            process.kill()
+            process.wait()
+
+
+def _kill(pid: int) -> list[str]:
+    command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
+    os.kill(pid, signal.SIGKILL)
+    return command
+
+
+@contextmanager
+def demo_hubs(place: Path) -> Iterator[DemoHubs]:
+    """A demo that is ready, in a directory of its own beneath `place`; all of it ends."""
+    directory = place / "hubs"
+    demo = subprocess.Popen([*COMMAND, "cluster", "demo", "--dir", str(directory)], stdout=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + READY
+        while not (directory / "cluster.json").exists():
+            assert demo.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        hubs = DemoHubs(directory)
+        try:
+            yield hubs
+        finally:
+            hubs.stop()
+    finally:
+        demo.terminate()
+        demo.wait(60)

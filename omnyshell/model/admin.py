@@ -8,6 +8,7 @@ from omnyshell.model.grammars import (
     ADDRESS,
     BASE64,
     COUNT,
+    HUB_ID_OR_NONE,
     ID,
     NODE_ID,
     NODE_ID_OR_NONE,
@@ -198,6 +199,9 @@ class PeerInfo(WireObject, kw_only=True):
     connected_at: datetime
     """Since when."""
 
+    hub: Annotated[str, OMIT, HUB_ID_OR_NONE] = ""
+    """Of `whole-view`: the hub at which it is; missing where the hub is alone."""
+
 
 class SessionInfo(WireObject, kw_only=True):
     """A session that goes through the hub."""
@@ -229,6 +233,9 @@ class SessionInfo(WireObject, kw_only=True):
     bytes_out: Annotated[int, COUNT] = 0
     """Output that was relayed."""
 
+    hub: Annotated[str, OMIT, HUB_ID_OR_NONE] = ""
+    """Of `whole-view`: the hub at which it is; missing where the hub is alone."""
+
 
 class NodeRecord(WireObject, kw_only=True):
     """A node id: whose it is, whether it is connected, and the labels that the hub sets for it."""
@@ -247,6 +254,9 @@ class NodeRecord(WireObject, kw_only=True):
 
     locked: Annotated[str, OMIT, FREE] = ""
     """Who locked it, and why; empty if it is not locked."""
+
+    hub: Annotated[str, OMIT, HUB_ID_OR_NONE] = ""
+    """Of `whole-view`: the hub at which the node is connected; missing where it is not, or the hub is alone."""
 
 
 class RightInfo(WireObject, kw_only=True):

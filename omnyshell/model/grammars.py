@@ -8,7 +8,7 @@ shown, run, passed on (codes and reasons, unknown ones too) or echoed (request i
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from omnyshell.ids import MAX_NODE_ID, is_node_id, is_uid
+from omnyshell.ids import MAX_NODE_ID, is_hub_id, is_node_id, is_uid
 from omnyshell.model.principals import NODE_PREFIX
 from omnyshell.model.schema import Grammar
 
@@ -109,6 +109,10 @@ NODE_ID_OR_NONE = _optional(NODE_ID)
 EXPOSER_ID = Grammar("a node id or @local", lambda text: text == LOCAL_EXPOSER or is_node_id(text))
 """A node id, or `@local` for a client."""
 
+HUB_ID = Grammar("a hub's id: 1 to 32 lower-case letters, digits and '-'", is_hub_id)
+"""1 to 32 of `a-z 0-9 -`, no `-` at either end."""
+
+HUB_ID_OR_NONE = _optional(HUB_ID)
 UID = Grammar("nod_ or hub_ and URL-safe base64", is_uid)
 """`nod_` or `hub_`, then 1 to 251 of the URL-safe base64 alphabet."""
 

@@ -12,6 +12,8 @@ from omnyshell.model.grammars import (
     EXPOSER_ID,
     HOST,
     HOST_OR_NONE,
+    HUB_ID,
+    HUB_ID_OR_NONE,
     ID,
     LOGIN_OR_NONE,
     NODE_ID,
@@ -44,9 +46,10 @@ class Part(StrEnum):
     PEERS = "peers"
     METRICS = "metrics"
     AUDIT = "audit"
+    HUBS = "hubs"
 
 
-ITEM_PARTS = (Part.NODES, Part.SESSIONS, Part.TUNNELS, Part.PEERS)
+ITEM_PARTS = (Part.NODES, Part.SESSIONS, Part.TUNNELS, Part.PEERS, Part.HUBS)
 """The parts that consist of items with keys."""
 
 
@@ -127,8 +130,15 @@ class LiveNode(WireObject, kw_only=True):
 
     vitals: Annotated[MachineVitals | None, OMIT] = None
     """Of `vitals`: how its machine is, for a subscriber that looks."""
+
     denied: Annotated[tuple[RightInfo, ...], OMIT] = ()
     """Of `rights`: the rights that the subscriber lacks on it, and why."""
+
+    hub: Annotated[str, OMIT, HUB_ID_OR_NONE] = ""
+    """Of `whole-view`: the hub at which it is; missing where the hub is alone."""
+
+    epoch: Annotated[int, OMIT, COUNT] = 0
+    """Of `whole-view`, for admins: grows with each process and each hub that takes the id."""
 
     @property
     def key(self) -> str:
@@ -243,6 +253,9 @@ class LiveSession(WireObject, kw_only=True):
     connections_total: Annotated[int, OMIT, COUNT] = 0
     """Of `forward`: how many it has had."""
 
+    hub: Annotated[str, OMIT, HUB_ID_OR_NONE] = ""
+    """Of `whole-view`: the hub at which it is; missing where the hub is alone."""
+
     @property
     def key(self) -> str:
         """What identifies the item: node and session, as a node chooses its sessions' ids."""
@@ -314,6 +327,9 @@ class LiveTunnel(WireObject, kw_only=True):
     waiting: Annotated[bool, OMIT] = False
     """Of `kept-tunnels`: whether it waits for its node, or for its port."""
 
+    hub: Annotated[str, OMIT, HUB_ID_OR_NONE] = ""
+    """Of `whole-view`: the hub at which it is; missing where the hub is alone."""
+
     @property
     def key(self) -> str:
         """What identifies the item."""
@@ -344,13 +360,83 @@ class LivePeer(WireObject, kw_only=True):
     connected_at: datetime
     """Since when."""
 
+    hub: Annotated[str, OMIT, HUB_ID_OR_NONE] = ""
+    """Of `whole-view`: the hub at which it is; missing where the hub is alone."""
+
     @property
     def key(self) -> str:
         """What identifies the item."""
         return self.peer_id
 
 
-LiveItem = LiveNode | LiveSession | LiveTunnel | LivePeer
+class HubLease(LenientEnum):
+    """What a hub may do by its lease (docs/architecture.md#leases)."""
+
+    __fallback__ = "UNKNOWN"
+
+    UNKNOWN = "unknown"
+    """Nothing was heard of it."""
+
+    HELD = "held"
+    ENGINE_AWAY = "engine-away"
+    """It goes on with the nodes that it has, for a while."""
+
+    LAPSED = "lapsed"
+    """It opens nothing."""
+
+    STOPPED = "stopped"
+    """It has said that it stops."""
+
+
+class LiveHub(WireObject, kw_only=True):
+    """One of several hubs. What only admins may know is empty for others."""
+
+    hub: Annotated[str, HUB_ID]
+    """The hub's id."""
+
+    is_told: bool
+    """Whether its items are told of as they happen."""
+
+    gone: Annotated[bool, OMIT] = False
+    """Whether the item is to be forgotten."""
+
+    own: Annotated[bool, OMIT] = False
+    """Whether it is the hub that says this."""
+
+    known_at: Annotated[datetime | None, OMIT] = None
+    """As of when its items are known, where they are not told of as they happen; missing where nothing is."""
+
+    place: Annotated[str, OMIT, FREE] = ""
+    """For admins: where other hubs reach it by a link."""
+
+    link_since: Annotated[datetime | None, OMIT] = None
+    """For admins: since when there is a link with it."""
+
+    lease: Annotated[HubLease, OMIT] = HubLease.UNKNOWN
+    """For admins: what it may do, as far as this hub knows."""
+
+    heard_at: Annotated[datetime | None, OMIT] = None
+    """For admins: when the engine last told of it; of the hub itself, when the engine was last heard of."""
+
+    applied: Annotated[int, OMIT, COUNT] = 0
+    """For admins: how many changes of what is true it had applied then."""
+
+    nodes: Annotated[int, OMIT, COUNT] = 0
+    """For admins: how many nodes are there."""
+
+    version: Annotated[str, OMIT, FREE] = ""
+    """For admins: the version of its software, where its items are told of."""
+
+    unlike: Annotated[tuple[str, ...], OMIT, FREE] = ()
+    """For admins: which files that hubs read of their own are not those of the hub that says this."""
+
+    @property
+    def key(self) -> str:
+        """What identifies the item."""
+        return self.hub
+
+
+LiveItem = LiveNode | LiveSession | LiveTunnel | LivePeer | LiveHub
 
 
 def session_key(node_id: str, session_id: str) -> str:

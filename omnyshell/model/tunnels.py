@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from omnyshell.errors import ConfigException
-from omnyshell.model.grammars import EXPOSER_ID, HOST, HOST_OR_NONE, PORT, PRINCIPAL_OR_NONE, TUNNEL_ID
+from omnyshell.model.grammars import EXPOSER_ID, HOST, HOST_OR_NONE, HUB_ID_OR_NONE, PORT, PRINCIPAL_OR_NONE, TUNNEL_ID
 from omnyshell.model.schema import OMIT, LenientEnum, WireObject
 
 LOCAL_EXPOSER = "@local"
@@ -72,6 +72,9 @@ class TunnelInfo(WireObject, kw_only=True):
 
     waiting: Annotated[bool, OMIT] = False
     """Of `kept-tunnels`: whether it waits for its node, or for its port."""
+
+    hub: Annotated[str, OMIT, HUB_ID_OR_NONE] = ""
+    """Of `whole-view`: the hub at which it is; missing where the hub is alone."""
 
 
 @dataclass(frozen=True, slots=True)

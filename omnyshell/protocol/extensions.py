@@ -102,6 +102,9 @@ SFTP = "sftp"
 KEPT_TUNNELS = "kept-tunnels"
 """A tunnel to a node comes back with the hub, and with the node."""
 
+WHOLE_VIEW = "whole-view"
+"""Subscribers see what is live at several hubs, at which hub each is, and how old what is known of a hub is."""
+
 OF_HUB = frozenset(
     {
         KEPT_TUNNELS,
@@ -135,6 +138,7 @@ OF_HUB = frozenset(
         VITALS,
         OTHERS_SESSIONS,
         SESSION_USAGE,
+        WHOLE_VIEW,
         WIDTHS,
     }
 )
@@ -191,10 +195,10 @@ OF_CLIENT = frozenset(
 )
 """What a client for sessions and tunnels announces."""
 
-OF_ADMIN = frozenset({ADMIN, ADMIN_ENDS})
+OF_ADMIN = frozenset({ADMIN, ADMIN_ENDS, WHOLE_VIEW})
 """What a client for administration announces."""
 
-OF_LIVE_FEED = frozenset({SESSION_USAGE, EVENTS, LOGINS, OTHERS_SESSIONS, RIGHTS, VITALS})
+OF_LIVE_FEED = frozenset({SESSION_USAGE, EVENTS, LOGINS, OTHERS_SESSIONS, RIGHTS, VITALS, WHOLE_VIEW})
 """What a client announces that follows a hub's live state."""
 
 OF_JOINING = frozenset({ADMIN, AUTH_BIND, AUTH_BIND_2})

@@ -245,6 +245,11 @@ class Outbox:
     def bounds(self, bounds: Bounds) -> None:
         self._channel_text.bounds = bounds
 
+    @property
+    def has_urgent(self) -> bool:
+        """Whether anything waits that goes ahead of data."""
+        return bool(self._urgent)
+
     def count_in(self, backlog: Backlog | None) -> None:
         """Add the bytes queued here, now and later, to a backlog shared with the principal's other connections."""
         waiting = self.queued_bytes

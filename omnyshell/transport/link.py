@@ -124,6 +124,11 @@ class WebSocketLink(asyncio.BufferedProtocol):
         return not self._outbox and not self._paused
 
     @property
+    def has_urgent_room(self) -> bool:
+        """Whether nothing waits that goes ahead of data, however much data waits."""
+        return not self._outbox.has_urgent
+
+    @property
     def queued_bytes(self) -> int:
         """Bytes that wait to be sent, here and in the transport."""
         return self._outbox.queued_bytes + self._unsent

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from omnyshell.model.admin import AuditEntry
 from omnyshell.model.grammars import COUNT
-from omnyshell.model.live import LiveNode, LivePeer, LiveSession, LiveTunnel, OwnRights, Scope
+from omnyshell.model.live import LiveHub, LiveNode, LivePeer, LiveSession, LiveTunnel, OwnRights, Scope
 from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.model.sessions import DetachedSessionInfo
@@ -32,7 +32,7 @@ class EventsSubscribe(ControlMessage, kw_only=True):
     """Names the subscription in all its messages: 1 to 128 characters."""
 
     parts: Annotated[tuple[str, ...], OMIT, ANSWERED] = ()
-    """What is asked for: `nodes`, `sessions`, `tunnels`, `peers`, `metrics`, `audit`; none is all."""
+    """What is asked for: `nodes`, `sessions`, `tunnels`, `peers`, `metrics`, `audit`, `hubs`; none is all."""
 
     audit_since: Annotated[datetime | None, OMIT] = None
     """No audit records from before this are wanted."""
@@ -85,6 +85,9 @@ class EventsUpdate(ControlMessage, kw_only=True):
 
     own: Annotated[OwnRights | None, OMIT] = None
     """Of `rights`: what the subscriber itself may do; in the first piece of a snapshot, and when it has changed."""
+
+    hubs: Annotated[tuple[LiveHub, ...], OMIT] = ()
+    """Of `whole-view`: the hubs, where there are several, as they are now."""
 
 
 class EventsSnapshot(EventsUpdate, kw_only=True):

@@ -280,6 +280,7 @@ class OmnyShellHub:
             metrics=self.metrics,
             bus=self.bus,
         )
+        services.events.join(others.views(self._config.clock))
 
     async def _listen(self, services: HubServices, certificate: HubCertificate) -> WsServerEndpoint:
         """Bind the port. Raises as `start` does."""

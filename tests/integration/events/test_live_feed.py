@@ -227,6 +227,7 @@ async def test_against_a_hub_without_the_extension_what_can_be_asked_is_asked(
             assert sources == {
                 Part.NODES: Source.POLLED, Part.SESSIONS: Source.POLLED, Part.TUNNELS: Source.POLLED,
                 Part.PEERS: Source.UNKNOWN, Part.METRICS: Source.UNKNOWN, Part.AUDIT: Source.UNKNOWN,
+                Part.HUBS: Source.UNKNOWN,
             }  # fmt: skip
             found = only_session(state)
             assert found is not None

@@ -13,6 +13,7 @@ from omnyshell.model.admin import AuditEntry
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
 from omnyshell.model.live import (
     ITEM_PARTS,
+    LiveHub,
     LiveItem,
     LiveNode,
     LivePeer,
@@ -29,7 +30,7 @@ from omnyshell.protocol.messages.events import EventsDelta, EventsSnapshot, Even
 AUDIT_KEPT = 2_000
 """How many of the newest audit records are kept."""
 
-T = TypeVar("T", LiveNode, LiveSession, LiveTunnel, LivePeer)
+T = TypeVar("T", LiveNode, LiveSession, LiveTunnel, LivePeer, LiveHub)
 
 
 class Source(Enum):
@@ -79,6 +80,9 @@ ChangeListener = Callable[[Change], None]
 class HubState:
     """The nodes, sessions, tunnels, connections, figures and audit records of a hub, as last known.
 
+    Where it is one of several, nodes, sessions, tunnels and connections are those of all, each with its `hub`, and
+    `hubs` says how old what is known of each hub is.
+
     Read the mappings whenever they are needed: they are views, keyed by each item's `key`. Items are replaced, never
     changed, so that they can be kept and compared. Items stay when the link to the hub is lost; `link` and `updated_at`
     show that. Not thread-safe.
@@ -90,6 +94,7 @@ class HubState:
         self._sessions: _Table[LiveSession] = _Table(Part.SESSIONS)
         self._tunnels: _Table[LiveTunnel] = _Table(Part.TUNNELS)
         self._peers: _Table[LivePeer] = _Table(Part.PEERS)
+        self._hubs: _Table[LiveHub] = _Table(Part.HUBS)
         self._audit: deque[AuditRecord] = deque(maxlen=AUDIT_KEPT)
         self._metrics: LiveMetrics | None = None
         self._link = Link.CONNECTING
@@ -107,6 +112,7 @@ class HubState:
         self.sessions: Mapping[str, LiveSession] = MappingProxyType(self._sessions.items)
         self.tunnels: Mapping[str, LiveTunnel] = MappingProxyType(self._tunnels.items)
         self.peers: Mapping[str, LivePeer] = MappingProxyType(self._peers.items)
+        self.hubs: Mapping[str, LiveHub] = MappingProxyType(self._hubs.items)
 
     # What is known
 
@@ -215,6 +221,7 @@ class HubState:
         self._put_all(self._sessions, update.sessions, changed)
         self._put_all(self._tunnels, update.tunnels, changed)
         self._put_all(self._peers, update.peers, changed)
+        self._put_all(self._hubs, update.hubs, changed)
         if update.own is not None:
             self._own = update.own
         if update.metrics is not None:
@@ -272,8 +279,8 @@ class HubState:
             if known and part in ITEM_PARTS:
                 self._drop_unseen(cast("_Table[LiveNode]", self._table(part)), changed)
 
-    def _table(self, part: Part) -> "_Table[LiveNode] | _Table[LiveSession] | _Table[LiveTunnel] | _Table[LivePeer]":
-        tables = (self._nodes, self._sessions, self._tunnels, self._peers)
+    def _table(self, part: Part) -> "_AnyTable":
+        tables = (self._nodes, self._sessions, self._tunnels, self._peers, self._hubs)
         return next(table for table in tables if table.part is part)
 
     def _put_all(self, table: "_Table[T]", items: Iterable[T], changed: set[Part]) -> None:
@@ -355,6 +362,8 @@ class _Table(Generic[T]):
             return []
         return [self.items.pop(key) for key in self.items.keys() - seen]
 
+
+_AnyTable = _Table[LiveNode] | _Table[LiveSession] | _Table[LiveTunnel] | _Table[LivePeer] | _Table[LiveHub]
 
 L = TypeVar("L")
 

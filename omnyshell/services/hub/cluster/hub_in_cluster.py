@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from omnyshell.clock import SystemClock
+from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.services.hub.cluster.across.across import Across
 from omnyshell.services.hub.cluster.across.clients_away import AwayServices
@@ -29,6 +29,7 @@ from omnyshell.services.hub.cluster.shared.denials import Deny
 from omnyshell.services.hub.cluster.shared.genesis import genesis
 from omnyshell.services.hub.cluster.shared.log import Author, SharedLog
 from omnyshell.services.hub.cluster.shared.places import SharedPlaces
+from omnyshell.services.hub.cluster.viewing import HubViews
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.nodes.places import Served
@@ -71,6 +72,7 @@ class HubInCluster:
         self._places: SharedPlaces | None = None
         self._links: HubLinks | None = None
         self._listen, self._links_at = settings.links, settings.links_at
+        self._views: HubViews | None = None
         self._records: tuple[bytes, ...] = ()
         own = self._standing.identity
         self._author = Author(own.generation, own.hub, self._standing.key)
@@ -139,6 +141,12 @@ class HubInCluster:
         links = self._links = self._make_links(self._begun(), self._where())
         across.begin(links, self._where(), here, away)
 
+    def views(self, clock: Clock) -> HubViews:
+        """Return what is live at other hubs, and at this one for them; call it before the start."""
+        log = self._begun()
+        self._views = HubViews(self._author.hub, self._where(), lambda: log.applied_seq, clock)
+        return self._views
+
     def is_serving(self) -> bool:
         """Whether this hub may open anything now."""
         return self._places is not None and self._places.is_serving()
@@ -175,6 +183,8 @@ class HubInCluster:
         else:
             self._has_founded()
         if self._links is not None:
+            if self._views is not None:
+                self._views.follow(self._links)
             await self._links.start(self._listen)
 
     async def aclose(self) -> None:

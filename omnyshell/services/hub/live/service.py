@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.live import Part
 from omnyshell.protocol.messages.events import EventsEnded, EventsSubscribe, EventsUnsubscribe
 from omnyshell.protocol.messages.vitals import VitalsLook
-from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.security.authorizer import NodeResource
+from omnyshell.services.hub.access.policy import HubPolicy, JudgedNode
 from omnyshell.services.hub.access.quota import Pool, Quota
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.event_bus import (
@@ -27,7 +29,7 @@ from omnyshell.services.hub.inventory.inventory import Inventory
 from omnyshell.services.hub.live.session_polls import SessionPolls
 from omnyshell.services.hub.live.sessions import LiveSessions
 from omnyshell.services.hub.live.subscribers import Subscriber, Subscribers
-from omnyshell.services.hub.live.subscription import Subscription, Wanted
+from omnyshell.services.hub.live.subscription import LiveSource, Subscription, Wanted
 from omnyshell.services.hub.live.view import LiveView
 from omnyshell.services.hub.live.viewer import Viewer
 from omnyshell.services.hub.live.vitals_polls import VitalsPolls
@@ -36,6 +38,10 @@ from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.sessions.kept_judge import keeps_sessions
 from omnyshell.services.hub.sessions.router import SessionRouter
+
+if TYPE_CHECKING:
+    from omnyshell.services.hub.live.elsewhere.port import OtherHubs
+    from omnyshell.services.hub.live.elsewhere.telling import LiveElsewhere
 
 MAX_OF_PEER = 4
 MAX_SUBSCRIPTIONS = 500
@@ -58,6 +64,13 @@ LINGER = 10.0
 UNSUBSCRIBED = "unsubscribed"
 DUPLICATE = "duplicate"
 """The code for a refused subscription whose id is in use; the existing one goes on."""
+
+
+class Judges(NamedTuple):
+    """How rights on nodes are judged; see `Viewer.of`."""
+
+    find: Callable[[str], JudgedNode | None]
+    judged: Callable[[str], NodeResource | None]
 
 
 class EventsService:
@@ -99,6 +112,9 @@ class EventsService:
             subscribers=lambda: len(self._subscribers),
             vitals=self._vitals.find,
         )
+        self._source: LiveSource = self._view
+        self._judges = Judges(nodes.find, inventory.judged)
+        self._elsewhere: LiveElsewhere | None = None
         self._polls = SessionPolls(self._sessions, nodes, questions, clock, names)
         self._ends: list[Callable[[], None]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -107,6 +123,34 @@ class EventsService:
         self._worst_lag = 0.0
         self._pinged: list[str] = []
         self._deserted_at = 0.0
+
+    def join(self, others: "OtherHubs") -> None:
+        """Show what is live at other hubs too, and show these what is live here. Call it before anybody connects."""
+        # A hub that is alone loads nothing of it.
+        from omnyshell.services.hub.live.elsewhere.telling import LiveElsewhere
+        from omnyshell.services.hub.live.elsewhere.whole import WholeView
+
+        here = self._judges
+        whole = WholeView(
+            self._view,
+            others.own,
+            find_here=here.find,
+            judged_here=here.judged,
+            hub_labels=lambda node_id: self._nodes.hub_labels.get(node_id, {}),
+        )
+        self._view.epoch_of = others.epoch_here
+        self._source = whole
+        self._judges = Judges(whole.find, whole.judged)
+        self._elsewhere = LiveElsewhere(
+            whole,
+            self._view,
+            self._subscribers,
+            others,
+            self._clock,
+            tracks=self._track,
+            due=lambda: self._schedule(0.0),
+            vitals=self._vitals.known,
+        )
 
     def __len__(self) -> int:
         return len(self._subscribers)
@@ -128,7 +172,7 @@ class EventsService:
 
     def subscribe(self, peer: Peer, ask: EventsSubscribe, _channel: int) -> None:
         """Begin a subscription, or refuse it."""
-        viewer = Viewer.of(peer.principal, frozenset(peer.features), self._policy, self._nodes, self._inventory.judged)
+        viewer = Viewer.of(peer.principal, frozenset(peer.features), self._policy, *self._judges)
         parts = frozenset(part for part in Part if not ask.parts or part in ask.parts) & viewer.parts
         problem = self._problem(peer, ask, parts)
         if problem is not None:
@@ -137,11 +181,14 @@ class EventsService:
             peer.send(EventsEnded(subscription_id=ask.subscription_id[:LONGEST_ID], code=code, message=text))
             return
         self._record(peer, "ok", ask, "")
-        if self._timer is None:
-            self._start()
+        self._track()
         wanted = Wanted(parts, ask.audit_since, ask.audit_limit)
-        subscription = Subscription(ask.subscription_id, viewer, wanted, self._view)
-        self._subscribers.add(subscription, peer)
+        subscription = Subscription(ask.subscription_id, viewer, wanted, self._source)
+        if self._elsewhere is not None:
+            self._elsewhere.want()
+            self._subscribers.add(subscription, peer, self._elsewhere.is_awaited)
+        else:
+            self._subscribers.add(subscription, peer)
         self._schedule(0.0)
 
     def _problem(self, peer: Peer, ask: EventsSubscribe, parts: frozenset[Part]) -> tuple[str, str] | None:
@@ -172,14 +219,17 @@ class EventsService:
         """Tell a subscription of nodes' vitals from now on, or no longer."""
         for member in self._subscribers:
             if member.receiver is peer and member.subscription.id == ask.subscription_id:
-                member.subscription.look(self._vitals.known(), looks=ask.looks)
+                known = self._vitals.known() if self._elsewhere is None else self._source.keys(Part.NODES)
+                member.subscription.look(known, looks=ask.looks)
 
     def _remove(self, applies: Callable[[Subscriber], bool]) -> None:
         if self._subscribers.remove(applies):
             self._deserted_at = self._clock.monotonic()
 
-    def _start(self) -> None:
-        """Begin to track state, as the first subscriber came."""
+    def _track(self) -> None:
+        """Begin to track state, as the first subscriber came. Idempotent."""
+        if self._timer is not None:
+            return
         self._view.start()
         self._polls.start()
         self._ends = [self._bus.listen(self._receive), self._audit.add_sink(self._subscribers.add_record)]
@@ -194,6 +244,8 @@ class EventsService:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._elsewhere is not None:
+            self._elsewhere.stop()
         self._polls.stop()
         self._vitals.stop()
         self._view.stop()
@@ -212,11 +264,11 @@ class EventsService:
         elif isinstance(event, PeerEvent):
             self._peer_changed(event)
         elif isinstance(event, RightsEvent):
-            self._subscribers.mark_rights(event.principal, self._view.keys(Part.NODES))
+            self._subscribers.mark_rights(event.principal, self._source.keys(Part.NODES))
             if self._subscribers.has_others(event.principal):
-                nodes = ((key, None) for key in self._view.keys(Part.NODES))
+                nodes = ((key, None) for key in self._source.keys(Part.NODES))
                 self._subscribers.mark_for_others(event.principal, Part.NODES, nodes)
-                self._subscribers.mark_for_others(event.principal, Part.SESSIONS, self._view.owned_sessions())
+                self._subscribers.mark_for_others(event.principal, Part.SESSIONS, self._source.owned_sessions())
         elif event.is_open:
             self._view.add_tunnel(event.tunnel)
             self._subscribers.mark(Part.TUNNELS, event.tunnel.key, event.tunnel.principal)
@@ -226,6 +278,8 @@ class EventsService:
 
     def _node_changed(self, node_id: str) -> None:
         self._subscribers.mark(Part.NODES, node_id, None)
+        if self._elsewhere is not None:
+            self._elsewhere.node_changed(node_id)
         peer = self._inventory.peer_of_node(node_id)
         if peer is None:
             self._polls.left(node_id)
@@ -289,6 +343,8 @@ class EventsService:
         for node_id in self._view.sample_nodes():
             told.mark(Part.NODES, node_id, "")
         self._view.sample_metrics(self._worst_lag, seconds)
+        if self._elsewhere is not None:
+            self._elsewhere.sample()
         self._worst_lag = 0.0
         told.mark_metrics()
         if told.wants(Part.SESSIONS):

@@ -38,9 +38,11 @@ Carried = Callable[[str], RouteCounters | None]
 class SessionEntry:
     """One session. `route_id` is the id of its route; empty while the session is detached."""
 
-    __slots__ = ("_carried", "_connections", "_rates", "end_reason", "item", "route_id", "since", "watchers")
+    __slots__ = ("_carried", "_connections", "_rates", "end_reason", "is_here", "item", "route_id", "since", "watchers")
 
-    def __init__(self, item: LiveSession, since: float, carried: Carried, route_id: str = "") -> None:
+    def __init__(
+        self, item: LiveSession, since: float, carried: Carried, route_id: str = "", *, is_here: bool = True
+    ) -> None:
         self.item = item
         """The session, with its counters as of the last sample."""
 
@@ -50,6 +52,9 @@ class SessionEntry:
 
         self.end_reason = ""
         """The reason to report if its node no longer lists it, as far as the hub knows."""
+
+        self.is_here = is_here
+        """Whether its node is connected with this hub, so that it is known here once nobody has it attached."""
 
         self.watchers: set[tuple[str, str]] = set()
         """Who looks at it, each with the reference by which it does."""
@@ -130,6 +135,9 @@ class LiveSessions:
         self._is_connected = is_connected
         self._away = AwaySessions()
         self._entries: dict[str, SessionEntry] = {}
+        self._at: dict[str, dict[str, None]] = {}
+        """The keys by node; nothing in it is empty."""
+
         self.unsure: set[str] = set()
         """Nodes that have to be asked about a session's fate; the caller that asks them empties it."""
 
@@ -143,6 +151,10 @@ class LiveSessions:
         """Return the entry of that key."""
         return self._entries.get(key)
 
+    def at(self, node_id: str) -> tuple[str, ...]:
+        """Return the keys of the sessions at a node."""
+        return tuple(self._at.get(node_id, ()))
+
     def start(self, carried: Iterable[SessionEvent]) -> None:
         """Begin with the sessions that the hub relays."""
         for event in carried:
@@ -151,6 +163,7 @@ class LiveSessions:
     def clear(self) -> None:
         """Forget everything."""
         self._entries.clear()
+        self._at.clear()
         self._away.clear()
         self.unsure.clear()
 
@@ -225,8 +238,9 @@ class LiveSessions:
 
     def node_gone(self, node_id: str) -> None:
         """Handle the loss of a node: what is detached there is away until the node is back, and lists what it has."""
-        for key, entry in list(self._entries.items()):
-            if entry.node_id == node_id and not entry.route_id:
+        for key in self.at(node_id):
+            entry = self._entries[key]
+            if not entry.route_id:
                 self._left(key, entry)
 
     # The rest
@@ -255,18 +269,24 @@ class LiveSessions:
         item = msgspec.structs.replace(event.session)
         before = self._entries.get(item.key)
         self._away.discard(item.key)
-        self._entries[item.key] = SessionEntry(item, self._clock.monotonic(), self._carried, event.route_id)
+        is_here = self._is_connected(item.node_id)
+        entry = SessionEntry(item, self._clock.monotonic(), self._carried, event.route_id, is_here=is_here)
+        self._put(item.key, entry)
         if before is not None and before.route_id != event.route_id:
             known = before.item
             item.created_at = known.created_at
             item.command, item.cwd = item.command or known.command, known.cwd
         if before is not None:
-            item.watched_by, self._entries[item.key].watchers = before.item.watched_by, before.watchers
+            item.watched_by, entry.watchers = before.item.watched_by, before.watchers
         self._mark(Part.SESSIONS, item.key, item.principal, None)
 
     def _detach(self, event: SessionEvent) -> None:
         entry = self._carried_by(event.session.key, event.route_id)
         if entry is None:
+            return
+        if not entry.is_here:
+            # The hub that has the node tells of it.
+            self._finish(event.session.key, "")
             return
         item = entry.item
         item.bytes_in, item.bytes_out = event.session.bytes_in, event.session.bytes_out
@@ -282,7 +302,7 @@ class LiveSessions:
         entry = self._carried_by(event.session.key, event.route_id)
         if entry is None:
             return
-        was_open = entry.is_shell and entry.item.state is SessionState.OPEN
+        was_open = entry.is_here and entry.is_shell and entry.item.state is SessionState.OPEN
         node_id, reason = entry.node_id, event.reason
         if was_open and reason == CloseReason.CLIENT_DISCONNECTED and self._keeps_sessions(node_id):
             # The node detaches or ends the shell. It is asked which, and until its answer the shell is shown as
@@ -296,6 +316,18 @@ class LiveSessions:
             entry.item.bytes_in, entry.item.bytes_out = event.session.bytes_in, event.session.bytes_out
             self._finish(event.session.key, event.reason)
 
+    def _put(self, key: str, entry: SessionEntry) -> None:
+        self._entries[key] = entry
+        self._at.setdefault(entry.node_id, {})[key] = None
+
+    def _pop(self, key: str) -> SessionEntry:
+        entry = self._entries.pop(key)
+        here = self._at[entry.node_id]
+        del here[key]
+        if not here:
+            del self._at[entry.node_id]
+        return entry
+
     def _end(self, key: str, route_id: str) -> None:
         if self._carried_by(key, route_id) is not None:
             self._finish(key, "")
@@ -306,7 +338,7 @@ class LiveSessions:
 
     def _finish(self, key: str, reason: str) -> None:
         self._away.discard(key)
-        item = self._entries.pop(key).describe()
+        item = self._pop(key).describe()
         item.state, item.gone, item.reason = SessionState.CLOSED, True, clean(reason)
         item.rate_in = item.rate_out = 0
         self._mark(Part.SESSIONS, key, item.principal, item)
@@ -333,7 +365,7 @@ class LiveSessions:
                 user=clean(info.user),
                 **_usage_of(info),
             )
-            self._entries[key] = SessionEntry(item, self._clock.monotonic(), self._carried)
+            self._put(key, SessionEntry(item, self._clock.monotonic(), self._carried))
             self._mark(Part.SESSIONS, key, principal, None)
             return
         self._away.discard(key)

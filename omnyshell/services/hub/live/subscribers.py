@@ -38,11 +38,14 @@ class Receiver(Protocol):
 class Subscriber:
     """A subscription and the destination of its messages."""
 
-    def __init__(self, subscription: Subscription, receiver: Receiver, now: float) -> None:
+    def __init__(self, subscription: Subscription, receiver: Receiver, now: float, holds: Callable[[], bool]) -> None:
         self.subscription = subscription
         self.receiver = receiver
         self.last_room = now
         """When its connection last had room, on the monotonic clock."""
+
+        self.holds = holds
+        """Whether its snapshot waits a moment for what is not there yet."""
 
 
 class Subscribers:
@@ -58,9 +61,9 @@ class Subscribers:
     def __iter__(self) -> Iterator[Subscriber]:
         return iter(tuple(self._members))
 
-    def add(self, subscription: Subscription, receiver: Receiver) -> None:
-        """Add a subscriber."""
-        self._members.append(Subscriber(subscription, receiver, self._clock.monotonic()))
+    def add(self, subscription: Subscription, receiver: Receiver, holds: Callable[[], bool] = lambda: False) -> None:
+        """Add a subscriber; it is sent nothing while `holds` is true."""
+        self._members.append(Subscriber(subscription, receiver, self._clock.monotonic(), holds))
 
     def remove(self, applies: Callable[[Subscriber], bool]) -> int:
         """Remove the subscribers for which `applies` is true; return how many."""
@@ -115,6 +118,10 @@ class Subscribers:
         for member in self._members:
             member.subscription.mark_vitals(node_id)
 
+    def of_clients(self) -> list[Subscription]:
+        """Return the subscriptions that are told of what other hubs tell: all but those of hubs."""
+        return [member.subscription for member in self._members if not member.subscription.is_hubs]
+
     def mark_metrics(self) -> None:
         """Mark the hub's figures as changed."""
         for member in self._members:
@@ -145,7 +152,7 @@ class Subscribers:
         return bool(waiting)
 
     def _is_ready(self, member: Subscriber, now: float) -> bool:
-        if not member.subscription.has_work:
+        if not member.subscription.has_work or member.holds():
             member.last_room = now
             return False
         if member.receiver.has_room:

@@ -6,14 +6,24 @@ pieces, with every item marked as changed; later changes follow in deltas.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from omnyshell.model.admin import AuditEntry
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
-from omnyshell.model.live import ITEM_PARTS, LiveItem, LiveNode, LivePeer, LiveSession, LiveTunnel, OwnRights, Part
+from omnyshell.model.live import (
+    ITEM_PARTS,
+    LiveHub,
+    LiveItem,
+    LiveNode,
+    LivePeer,
+    LiveSession,
+    LiveTunnel,
+    OwnRights,
+    Part,
+)
 from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.model.vitals import MachineVitals, NodeVitals
 from omnyshell.protocol.messages import ControlMessage
@@ -51,6 +61,15 @@ class LiveSource(Protocol):
     def traffic(self, part: Part, key: str, viewer: Viewer) -> SessionTraffic | TunnelTraffic | NodeVitals | None:
         """Return the counters of a session or tunnel, or the vitals of a node, as `describe` does."""
 
+    def holds(self, part: Part, key: str) -> bool:
+        """Whether a session, tunnel or connection that ended in one place is still known from another."""
+
+    def ended(self, item: LiveItem, viewer: Viewer) -> LiveItem:
+        """Return the last state of an item as the viewer may see it, who saw it or may hear of its end."""
+
+    def owned_sessions(self) -> Iterator[tuple[str, str]]:
+        """Yield the key and the owner of each session."""
+
     def metrics(self) -> LiveMetrics:
         """Return the hub's figures."""
 
@@ -73,8 +92,12 @@ class Subscription:
     Report changes by `mark...` and `add_record`; `take` returns the next message, or None.
     """
 
-    def __init__(self, subscription_id: str, viewer: Viewer, wanted: Wanted, source: LiveSource) -> None:
+    def __init__(
+        self, subscription_id: str, viewer: Viewer, wanted: Wanted, source: LiveSource, *, is_hubs: bool = False
+    ) -> None:
+        """`is_hubs` says that another hub subscribes, which hears nothing of what third ones tell."""
         self.id = subscription_id
+        self.is_hubs = is_hubs
         self.viewer = viewer
         self.parts = wanted.parts & viewer.parts
         self.looks = False
@@ -120,6 +143,8 @@ class Subscription:
         """Mark an item as changed; `final` is its final state if it has ended."""
         if self._has_lagged or part not in self.parts or not self._may_see(part, key, owner):
             return
+        if final is not None and self._source.holds(part, key):
+            final = None
         if final is not None and not (self._has_told(part, key) or self.viewer.may_hear_the_end(final)):
             return
         self._changed[part, key] = final
@@ -192,10 +217,8 @@ class Subscription:
         return EventsLagged(subscription_id=self.id, seq=self._next(), missed_records=max(0, missed))
 
     def _begin(self, records: list[AuditRecord]) -> None:
-        keys = [(part, key) for part in ITEM_PARTS if part in self.parts for key in self._source.keys(part)]
-        keys.reverse()
         self._told.clear()
-        self._snapshot = _Snapshot(keys, deque(records if Part.AUDIT in self.parts else ()))
+        self._snapshot = _Snapshot(None, deque(records if Part.AUDIT in self.parts else ()))
 
     def _forget(self) -> None:
         self._changed.clear()
@@ -207,6 +230,10 @@ class Subscription:
 
     def _piece(self, snapshot: "_Snapshot", now: datetime) -> EventsSnapshot:
         content = _Content()
+        if snapshot.keys is None:
+            parts = [part for part in ITEM_PARTS if part in self.parts]
+            snapshot.keys = [(part, key) for part in parts for key in self._source.keys(part)]
+            snapshot.keys.reverse()
         while snapshot.keys and not content.is_full:
             part, key = snapshot.keys.pop()
             item = self._describe(part, key)
@@ -237,6 +264,7 @@ class Subscription:
             sessions=tuple(content.sessions),
             tunnels=tuple(content.tunnels),
             peers=tuple(content.peers),
+            hubs=tuple(content.hubs),
             metrics=self._source.metrics() if is_last and Part.METRICS in self.parts else None,
             records=tuple(content.records),
             own=self._own_rights(),
@@ -261,6 +289,7 @@ class Subscription:
             sessions=tuple(content.sessions),
             tunnels=tuple(content.tunnels),
             peers=tuple(content.peers),
+            hubs=tuple(content.hubs),
             metrics=metrics,
             records=tuple(content.records),
             session_traffic=tuple(content.session_traffic),
@@ -296,7 +325,7 @@ class Subscription:
             final = self._changed.pop(key)
             # The item contains its counters.
             self._counted.pop(key, None)
-            item = self.viewer.shown(final) if final is not None else self._describe(*key)
+            item = self._source.ended(final, self.viewer) if final is not None else self._describe(*key)
             if item is None or (final is None and item.gone and not self._has_told(*key)):
                 content.size += LOOK_SIZE
             else:
@@ -333,7 +362,9 @@ class Subscription:
 class _Snapshot:
     """The rest of a snapshot that was not sent yet; the next keys are at the end."""
 
-    keys: list[tuple[Part, str]]
+    keys: list[tuple[Part, str]] | None
+    """None before the first piece."""
+
     records: deque[AuditRecord]
     is_begun: bool = False
 
@@ -347,6 +378,7 @@ class _Content:
         self.sessions: list[LiveSession] = []
         self.tunnels: list[LiveTunnel] = []
         self.peers: list[LivePeer] = []
+        self.hubs: list[LiveHub] = []
         self.records: list[AuditEntry] = []
         self.session_traffic: list[SessionTraffic] = []
         self.tunnel_traffic: list[TunnelTraffic] = []
@@ -364,6 +396,7 @@ class _Content:
             Part.SESSIONS: self.sessions.append,
             Part.TUNNELS: self.tunnels.append,
             Part.PEERS: self.peers.append,
+            Part.HUBS: self.hubs.append,
         }
         lists[part](item)
         self.size += ITEM_SIZE

@@ -6,15 +6,14 @@ from itertools import islice
 
 import msgspec
 
-from omnyshell.errors import ErrorCodes
 from omnyshell.model.audit import AuditRecord
 from omnyshell.model.live import LiveItem, LiveNode, LivePeer, LiveSession, LiveTunnel, Part
 from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
-from omnyshell.model.sessions import SessionState
 from omnyshell.model.vitals import MachineVitals, NodeVitals
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.inventory.inventory import Inventory, unknown
+from omnyshell.services.hub.live.seen import seen_session
 from omnyshell.services.hub.live.sessions import LiveSessions
 from omnyshell.services.hub.live.text import clean
 from omnyshell.services.hub.live.tunnels import TunnelEntry
@@ -52,6 +51,9 @@ class LiveView:
         self._tunnels: dict[str, TunnelEntry] = {}
         self._figures: dict[str, tuple[int, int | None]] = {}
         self._metrics: LiveMetrics | None = None
+        self.epoch_of: Callable[[str], int] = lambda _node_id: 0
+        """Returns the epoch by which this hub, as one of several, has a node."""
+
         self._describers: Mapping[Part, Callable[[str, Viewer], LiveItem | None]] = {
             Part.NODES: self._node,
             Part.SESSIONS: self._session,
@@ -153,6 +155,25 @@ class LiveView:
         )
         return self._metrics
 
+    def tracked(self, part: Part, key: str) -> LiveSession | LiveTunnel | LivePeer | None:
+        """Return a session, tunnel or connection of this hub as it was last sampled; None if there is none."""
+        if part is Part.SESSIONS:
+            entry = self._sessions.find(key)
+            return entry.item if entry is not None else None
+        if part is Part.TUNNELS:
+            tunnel = self._tunnels.get(key)
+            return tunnel.item if tunnel is not None else None
+        return self._peers.get(key)
+
+    def remembered(self, node_id: str) -> LiveNode | None:
+        """Return a node that was connected here since the hub started, and has left; None if it is not remembered."""
+        item = self._inventory.node(node_id)
+        return item if not item.is_online and item.platform is not None else None
+
+    def sessions_at(self, node_id: str) -> Iterator[tuple[str, str]]:
+        """Yield the key and the owner of each session at a node."""
+        return ((key, entry.principal) for key in self._sessions.at(node_id) if (entry := self._sessions.find(key)))
+
     def owned_sessions(self) -> Iterator[tuple[str, str]]:
         """Yield the key and the owner of each session."""
         return ((key, entry.principal) for key in self._sessions if (entry := self._sessions.find(key)) is not None)
@@ -167,12 +188,13 @@ class LiveView:
             Part.SESSIONS: self._sessions,
             Part.TUNNELS: self._tunnels,
             Part.PEERS: self._peers,
+            Part.HUBS: (),
         }
         return list(known[part])
 
     def describe(self, part: Part, key: str, viewer: Viewer) -> LiveItem | None:
         """Return an item as the viewer may see it; None if there is none, or the viewer may not see it."""
-        return self._describers[part](key, viewer)
+        return self._describers[part](key, viewer) if part in self._describers else None
 
     def traffic(self, part: Part, key: str, viewer: Viewer) -> SessionTraffic | TunnelTraffic | NodeVitals | None:
         """Return the counters of a session or tunnel, or the vitals of a node, as `describe` does."""
@@ -186,6 +208,14 @@ class LiveView:
         if tunnel is None:
             return None
         return TunnelTraffic(**{name: getattr(tunnel, name) for name in TunnelTraffic.__struct_fields__})
+
+    def holds(self, _part: Part, _key: str) -> bool:
+        """See `LiveSource`: what has ended here is nowhere else."""
+        return False
+
+    def ended(self, item: LiveItem, viewer: Viewer) -> LiveItem:
+        """See `LiveSource`."""
+        return viewer.shown(item)
 
     def metrics(self) -> LiveMetrics:
         """Return the hub's figures as of the last sample."""
@@ -202,7 +232,7 @@ class LiveView:
 
     def _node(self, node_id: str, viewer: Viewer) -> LiveNode:
         """Describe a node: for admins with all that the hub remembers, for others only if they could list it."""
-        item = self._admins_node(node_id) if viewer.is_admin else self._anybodys_node(node_id, viewer)
+        item = self._admins_node(node_id, viewer) if viewer.is_admin else self._anybodys_node(node_id, viewer)
         if viewer.hears_rights and item.is_online:
             item.denied = viewer.denied(node_id)
         return item
@@ -210,29 +240,16 @@ class LiveView:
     def _anybodys_node(self, node_id: str, viewer: Viewer) -> LiveNode:
         return self._inventory.described(node_id) if viewer.knows(node_id) else unknown(node_id)
 
-    def _admins_node(self, node_id: str) -> LiveNode:
+    def _admins_node(self, node_id: str, viewer: Viewer) -> LiveNode:
         item = self._inventory.node(node_id)
         if item.is_online:
             item.sessions, item.latency_micros = self._figures.get(node_id, (0, None))
+            item.epoch = self.epoch_of(node_id) if viewer.hears_hubs else 0
         return item
 
     def _session(self, key: str, viewer: Viewer) -> LiveItem | None:
         entry = self._sessions.find(key)
-        if entry is None:
-            return None
-        item = entry.describe()
-        if viewer.sees_session(entry.principal, entry.node_id):
-            return viewer.shown(item)
-        return LiveSession(
-            session_id=item.session_id,
-            node_id=item.node_id,
-            principal=item.principal,
-            mode=item.mode,
-            state=SessionState.CLOSED,
-            created_at=item.created_at,
-            gone=True,
-            reason=ErrorCodes.NOT_AUTHORIZED.value,
-        )
+        return seen_session(entry.describe(), viewer) if entry is not None else None
 
     def _tunnel(self, tunnel_id: str, viewer: Viewer) -> LiveTunnel | None:
         known = self._tunnels.get(tunnel_id)

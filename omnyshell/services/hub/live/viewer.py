@@ -2,19 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from omnyshell.model.admin import RightInfo
-from omnyshell.model.live import LiveItem, LiveNode, LiveSession, OwnRights, Part, Scope
+from omnyshell.model.live import LiveHub, LiveItem, LiveNode, LiveSession, OwnRights, Part, Scope
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import UNKNOWN_USAGE
 from omnyshell.model.tunnels import LOCAL_EXPOSER
-from omnyshell.protocol.extensions import LOGINS, OTHERS_SESSIONS, RIGHTS, SESSION_USAGE
+from omnyshell.protocol.extensions import LOGINS, OTHERS_SESSIONS, RIGHTS, SESSION_USAGE, WHOLE_VIEW
 from omnyshell.security.authorizer import OWN_MACHINE, Action, NodeResource
-from omnyshell.services.hub.access.policy import HubPolicy
-from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
+from omnyshell.services.hub.access.policy import HubPolicy, JudgedNode
+
+T = TypeVar("T", bound=LiveItem)
 
 OfNode = Callable[[str], bool]
 """A test of a node, by its id."""
@@ -61,20 +62,20 @@ class Viewer:
         principal: Principal,
         features: frozenset[str],
         policy: HubPolicy,
-        nodes: NodeDirectory,
+        find: Callable[[str], JudgedNode | None],
         judged: Callable[[str], NodeResource | None],
     ) -> "Viewer":
         """Return the viewer for a principal; its rights are checked anew each time.
 
-        `judged` returns the facts of a node that is connected, or those with which it left; None where they are not
-        known.
+        `find` returns a connected node, `judged` the facts of a node that is connected, or those with which it left;
+        None where they are not known.
         """
 
-        def if_connected(judge: Callable[[ReachableNode], bool]) -> OfNode:
-            return lambda node_id: (node := nodes.find(node_id)) is not None and judge(node)
+        def if_connected(judge: Callable[[JudgedNode], bool]) -> OfNode:
+            return lambda node_id: (node := find(node_id)) is not None and judge(node)
 
         def denied(node_id: str) -> tuple[RightInfo, ...]:
-            node = nodes.find(node_id)
+            node = find(node_id)
             resource = OWN_MACHINE if node_id == LOCAL_EXPOSER else node.resource if node is not None else None
             return policy.denied(principal, resource) if resource is not None else ()
 
@@ -100,6 +101,11 @@ class Viewer:
         """Whether it is told of its rights."""
         return RIGHTS in self.features
 
+    @property
+    def hears_hubs(self) -> bool:
+        """Whether it is told at which of several hubs items are."""
+        return WHOLE_VIEW in self.features
+
     def own(self) -> OwnRights:
         """Return its present rights beside those on nodes."""
         return OwnRights(principal=self.principal, roles=self.roles, denied=self.denied(LOCAL_EXPOSER))
@@ -112,7 +118,8 @@ class Viewer:
     @property
     def parts(self) -> frozenset[Part]:
         """The parts that the viewer may see; figures are for admins, as they cover the whole hub."""
-        return frozenset(Part) if self.is_admin else frozenset(Part) - {Part.METRICS}
+        unseen = {Part.METRICS} if not self.is_admin else set[Part]()
+        return frozenset(Part) - unseen - (set() if self.hears_hubs else {Part.HUBS})
 
     def owns(self, principal: str | None) -> bool:
         """Tell whether items of that principal may be seen; None stands for items without an owner."""
@@ -127,7 +134,7 @@ class Viewer:
             return True
         return self.watches(node_id) if owner == self.principal else self.reaches(node_id)
 
-    def shown(self, item: LiveItem) -> LiveItem:
+    def shown(self, item: T) -> T:
         """Return an item as it may be shown to a viewer that sees it.
 
         Where the client of a session is, is for admins and for that client's own principal, as with `peers`; who took
@@ -151,4 +158,6 @@ class Viewer:
         """Tell whether the end of an item may be sent to a viewer that was not sent the item before."""
         if isinstance(item, LiveNode):
             return self.knows(item.node_id)
+        if isinstance(item, LiveHub):
+            return False
         return not isinstance(item, LiveSession) or self.sees_session(item.principal, item.node_id)

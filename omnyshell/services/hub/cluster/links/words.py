@@ -84,7 +84,31 @@ class Answered(msgspec.Struct, frozen=True, tag="answered"):
     """The answer to the client, with the id of the request."""
 
 
-Word = Union[PeerCame, PeerLeft, PeerEnded, Open, Ask, Answered]  # noqa: UP007  # msgspec wants a type that exists at run time
+class ViewAsked(msgspec.Struct, frozen=True, tag="view.asked"):
+    """The other hub is to tell what is live there, from a snapshot on, in place of what was asked for before.
+
+    With the number 0, what was asked for goes on, and has nodes' vitals from now on or not.
+    """
+
+    number: Annotated[int, msgspec.Meta(ge=0)]
+    """Stands as the id of the subscription in what it is told."""
+
+    vitals: bool = False
+    """Whether it is told of nodes' vitals too."""
+
+
+class ViewLeft(msgspec.Struct, frozen=True, tag="view.left"):
+    """The other hub is to tell nothing any more of what is live there."""
+
+
+class ViewTold(msgspec.Struct, frozen=True, tag="view.told"):
+    """What is live at this hub."""
+
+    message: msgspec.Raw
+    """A message of the extension `events`, as a client would get it that may see everything."""
+
+
+Word = Union[PeerCame, PeerLeft, PeerEnded, Open, Ask, Answered, ViewAsked, ViewLeft, ViewTold]  # noqa: UP007  # msgspec wants a type that exists at run time
 
 _TAGS = frozenset(kind.__struct_config__.tag for kind in get_args(Word))
 _encoder = msgspec.json.Encoder()

@@ -32,11 +32,13 @@ class HeardLeases:
         self._until: dict[str, float] = {}
         self._read: dict[str, int] = {}
         self._links: dict[str, str] = {}
+        self._beats: dict[str, tuple[Beat, float]] = {}
 
     def heard(self, hub: str, beat: Beat, now: float) -> None:
         """Note a beat that was read."""
         if beat.run < self._runs.get(hub, 0):
             return
+        self._beats[hub] = beat, now
         self._runs[hub], self._read[hub], self._links[hub] = beat.run, beat.read, beat.links
         self._until[hub] = now if beat.is_last else now + LEASE
 
@@ -55,6 +57,10 @@ class HeardLeases:
     def links(self) -> dict[str, str]:
         """Return where hubs are reached by a link, of those that are, as they last said, their leases ended or not."""
         return {hub: place for hub, place in self._links.items() if place}
+
+    def last_of(self, hub: str) -> tuple[Beat, float] | None:
+        """Return the last beat of a hub, and when it was read; None if nothing was heard of it."""
+        return self._beats.get(hub)
 
     def hubs(self) -> tuple[str, ...]:
         """Return the hubs of which anything was heard."""

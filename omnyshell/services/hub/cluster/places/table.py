@@ -1,5 +1,6 @@
 """Who has each node id, as the stream says."""
 
+from collections import Counter
 from typing import NamedTuple
 
 from omnyshell.services.hub.cluster.places.records import Entry
@@ -34,6 +35,9 @@ class PlaceTable:
         self._passed: dict[str, int] = {}
         """Later records about node ids that say nothing, as no member wrote them; the next one comes behind them."""
 
+        self._counts: Counter[str] = Counter()
+        """How many nodes each hub has."""
+
     def __len__(self) -> int:
         return len(self._places)
 
@@ -52,6 +56,7 @@ class PlaceTable:
 
     def forget(self, hub: str) -> None:
         """Forget the places of which a hub had the last word, with their epochs: nobody has to count on from those."""
+        del self._counts[hub]
         for node_id in self._of_hub.pop(hub, ()):
             self._passed[node_id] = self.last_of(node_id)
             del self._places[node_id]
@@ -59,6 +64,10 @@ class PlaceTable:
     def of_hub(self, hub: str) -> list[Place]:
         """Return the places of which a hub had the last word."""
         return [self._places[node_id] for node_id in self._of_hub.get(hub, ())]
+
+    def count_at(self, hub: str) -> int:
+        """Return how many nodes a hub has."""
+        return self._counts[hub]
 
     def put(self, hub: str, entry: Entry, seq: int) -> Place | None:
         """Take a record; return the place that it replaces, if it does. A place that is gone stays, for its epoch."""
@@ -69,9 +78,11 @@ class PlaceTable:
                 self.pass_over(entry.node_id, seq)
                 return None
             self._of_hub[before.hub].discard(entry.node_id)
+            self._counts[before.hub] -= not before.entry.is_gone
         self._passed.pop(entry.node_id, None)
         self._places[entry.node_id] = Place(hub, entry, seq, _former(before, hub, entry, seq))
         self._of_hub.setdefault(hub, set()).add(entry.node_id)
+        self._counts[hub] += not entry.is_gone
         return before
 
 

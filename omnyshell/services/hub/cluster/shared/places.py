@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -61,6 +61,33 @@ def boot_clock() -> float:
 def subject_of_beat(generation: str, hub: str) -> str:
     """Return where a hub's beats are."""
     return f"omnyshell.{generation}.places.{hub}.beat"
+
+
+class KnownHub(NamedTuple):
+    """What this hub knows of a member, or of itself."""
+
+    hub: str
+    heard_ago: float | None
+    """Seconds since it was last heard of, of this hub itself since the engine was; None if nothing was."""
+
+    applied: int
+    """How many changes of what is true it had applied then."""
+
+    files: dict[str, str]
+    """Digests of what it reads of files of its own."""
+
+    links: str
+    """Where others reach it by a link; empty where they do not."""
+
+    nodes: int
+    is_there: bool
+    """Whether it may serve."""
+
+    has_stopped: bool
+    """Whether it said that it stops."""
+
+    standing: Standing | None = None
+    """What this hub itself may do; None for others."""
 
 
 class SharedPlaces:
@@ -210,6 +237,28 @@ class SharedPlaces:
     def links(self) -> dict[str, str]:
         """Return where hubs are reached by a link, this one too, as HOST:PORT."""
         return self._places.leases.links()
+
+    def epoch_here(self, node_id: str) -> int:
+        """Return the epoch by which this hub has a node; 0 if it has not."""
+        return self._places.epoch_here(node_id)
+
+    def known_hubs(self) -> list[KnownHub]:
+        """Return what is known of each member, this hub too."""
+        now, boot = time.monotonic(), boot_clock()
+        return [self._known(hub, now, boot) for hub in self._members.hubs()]
+
+    def _known(self, hub: str, now: float, boot: float) -> KnownHub:
+        places = self._places
+        nodes, last = places.count_at(hub), places.leases.last_of(hub)
+        if hub == self._hub:
+            ago, standing = boot - self._in_touch_at, places.own.standing(boot)
+            is_there = standing is not Standing.LAPSED
+            return KnownHub(hub, ago, self._applied(), self._files[1], self._links, nodes, is_there, False, standing)
+        if last is None:
+            return KnownHub(hub, None, 0, {}, "", nodes, False, False)
+        beat, at = last
+        is_there = places.leases.is_there(hub, beat.run, now)
+        return KnownHub(hub, now - at, beat.applied, beat.files, beat.links, nodes, is_there, beat.is_last)
 
     # What the order calls: see `Reader`
 

@@ -8,7 +8,7 @@ import pytest
 from support.interleavings import World
 
 from omnyshell.model.admin import LockInfo, LockKind, NodeRecord, PeerInfo, SessionInfo
-from omnyshell.model.live import ITEM_PARTS, LiveItem, LiveNode, NodePresence, Part, session_key
+from omnyshell.model.live import LiveItem, LiveNode, NodePresence, Part, session_key
 from omnyshell.model.schema import WireObject
 from omnyshell.model.sessions import SessionState
 from omnyshell.model.tunnels import TunnelInfo
@@ -101,7 +101,7 @@ async def test_admins_are_answered_what_subscribers_are_told(seed: int) -> None:
     shared = {Part.PEERS: PeerInfo, Part.SESSIONS: SessionInfo, Part.TUNNELS: TunnelInfo, Part.NODES: NodeRecord}
     # What a resume leads to is another session, which its node tells.
     opening = {one.key for one in told.inventory.sessions() if one.resumed and one.state is SessionState.OPENING}
-    for part in ITEM_PARTS:
+    for part in answers:
         items = told.items(part)
         items |= {one.key: one for one in told.inventory.sessions() if part is Part.SESSIONS and one.key in opening}
         assert answers[part].keys() == items.keys()

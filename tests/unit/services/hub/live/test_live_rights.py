@@ -135,7 +135,7 @@ def test_one_s_own_sessions_on_a_node_that_is_away_are_judged_by_what_it_was(
         Principal(PrincipalId("dev"), frozenset({"developer"})),
         OF_LIVE_FEED,
         services._policy,
-        services._nodes,
+        services._nodes.find,
         services._inventory.judged,
     )
     assert viewer.sees_session("dev", "n1") is ("ops" not in labels.values())

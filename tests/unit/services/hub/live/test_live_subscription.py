@@ -1,6 +1,6 @@
 """What a subscriber is told, whatever happens in whichever order: in the end it knows the truth."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from datetime import UTC, datetime
 from typing import Any
@@ -10,10 +10,21 @@ from hypothesis import example, given, strategies as st
 
 from omnyshell import FrameCodec
 from omnyshell.model.audit import AuditRecord
-from omnyshell.model.live import ITEM_PARTS, LiveItem, LiveNode, LivePeer, LiveSession, LiveTunnel, NodePresence, Part
+from omnyshell.model.live import (
+    ITEM_PARTS,
+    LiveHub,
+    LiveItem,
+    LiveNode,
+    LivePeer,
+    LiveSession,
+    LiveTunnel,
+    NodePresence,
+    Part,
+)
 from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.protocol.codec import encode_control
+from omnyshell.protocol.extensions import WHOLE_VIEW
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.events import EventsDelta, EventsLagged, EventsSnapshot, register
 from omnyshell.services.client.live.reader import Progress, SubscriptionReader
@@ -24,7 +35,8 @@ from omnyshell.services.hub.live.subscription import Subscription, Wanted
 from omnyshell.services.hub.live.viewer import Viewer
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
-ADMIN = Viewer("root", is_admin=True)
+HEARS = frozenset({WHOLE_VIEW})
+ADMIN = Viewer("root", is_admin=True, features=HEARS)
 OWNERS = ("ann", "bob")
 CODEC = register(FrameCodec())
 
@@ -45,11 +57,13 @@ def make(part: Part, name: str, owner: str) -> LiveItem:
         return LiveTunnel(
             tunnel_id=name, node_id="n", principal=owner, target_host="h", target_port=1, public_port=2, created_at=AT
         )
+    if part is Part.HUBS:
+        return LiveHub(hub=name, is_told=True)
     return LivePeer(peer_id=name, role="client", principal=owner, connected_at=AT)
 
 
 def owner_of(item: LiveItem) -> str | None:
-    return None if isinstance(item, LiveNode) else item.principal
+    return None if isinstance(item, LiveNode | LiveHub) else item.principal
 
 
 class Truth:
@@ -137,6 +151,15 @@ class Truth:
             return TunnelTraffic(tunnel_id=item.tunnel_id, bytes_in=item.bytes_in, bytes_out=item.bytes_out)
         return None
 
+    def holds(self, _part: Part, _key: str) -> bool:
+        return False
+
+    def ended(self, item: LiveItem, viewer: Viewer) -> LiveItem:
+        return viewer.shown(item)
+
+    def owned_sessions(self) -> Iterator[tuple[str, str]]:
+        return iter(())
+
     def metrics(self) -> LiveMetrics:
         return LiveMetrics(started_at=AT, logins=len(self.audit))
 
@@ -220,8 +243,10 @@ def test_whoever_follows_snapshots_and_deltas_knows_the_truth(
     module.PIECE_SIZE, module.MAX_CHANGED = piece, bound
     try:
         truth = Truth()
-        few = Viewer("ann", knows=lambda node_id: node_id in truth.known, watches=lambda _: truth.is_watching)
-        viewer = {"admin": ADMIN, "ann": Viewer("ann"), "few rights": few}[who]
+        few = Viewer(
+            "ann", features=HEARS, knows=lambda node_id: node_id in truth.known, watches=lambda _: truth.is_watching
+        )
+        viewer = {"admin": ADMIN, "ann": Viewer("ann", features=HEARS), "few rights": few}[who]
         for name, *arguments in before:
             if hasattr(truth, name):
                 getattr(truth, name)(*arguments)

@@ -237,9 +237,6 @@ class LiveHubOfTests:
         known = sorted([self.own, *self.others])
         return [LiveHub(hub=hub, own=hub == self.own, is_told=hub == self.own) for hub in known]
 
-    def epoch_here(self, node_id: str) -> int:
-        return self.items.epoch_of(node_id)
-
     def ask(self, hub: str, number: int, *, looks: bool) -> None:
         back = self.others[hub].to[self.own]
         told = Told(back, hub)

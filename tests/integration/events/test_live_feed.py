@@ -1,14 +1,11 @@
 """Our own client's view of a hub: what nodes keep, a hub that is lost, hubs and nodes that know no `events`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.deadline import DEADLINE
+from support.following import following, sees
 from support.hub_process import hub_process
 from support.raw_peer import registered
 from support.stack import (
@@ -40,36 +37,6 @@ from omnyshell.services.hub import assembly
 from omnyshell.services.hub.live import session_polls
 
 SIZE = PtySpec(cols=80, rows=24)
-
-
-@asynccontextmanager
-async def following(
-    certificates: Certificates, port: int, principal: str = "admin", **settings: Any
-) -> AsyncIterator[HubState]:
-    """A state that a feed fills."""
-    state = HubState()
-    feed = LiveFeed(settings.pop("access", access(certificates, port, principal)), state, **settings)
-    running = asyncio.create_task(feed.run())
-    try:
-        await asyncio.wait_for(feed.complete.wait(), DEADLINE)
-        yield state
-    finally:
-        await feed.aclose()
-        await asyncio.gather(running, return_exceptions=True)
-
-
-async def sees(state: HubState, condition: Callable[[], Any], seconds: float = DEADLINE) -> Any:
-    """Wait until the state is so."""
-    changed = asyncio.Event()
-    end = state.subscribe(lambda _parts: changed.set())
-    try:
-        async with asyncio.timeout(seconds):
-            while not (found := condition()):
-                changed.clear()
-                await changed.wait()
-            return found
-    finally:
-        end()
 
 
 def only_session(state: HubState) -> LiveSession | None:

@@ -105,10 +105,6 @@ class HubViews:
         mine = next((each.files for each in known if each.hub == self.own), {})
         return [self._described(each, mine) for each in known]
 
-    def epoch_here(self, node_id: str) -> int:
-        """Return the epoch by which this hub has a node; 0 if it has not."""
-        return self._places.epoch_here(node_id)
-
     def ask(self, hub: str, number: int, *, looks: bool) -> None:
         """Ask a hub to tell what is live there, from a snapshot on, with nodes' vitals or without."""
         self._say(hub, ViewAsked(number, vitals=looks))

@@ -142,6 +142,11 @@ class Inventory:
         for node in self._nodes.connected():
             yield NodeFigures(node.node_id, self._sessions.sessions_at(node.peer), node.peer.round_trip)
 
+    def epoch_of(self, node_id: str) -> int:
+        """Return the epoch by which this hub, as one of several, has a node; 0 if it has not."""
+        node = self._nodes.find(node_id)
+        return node.epoch if node is not None else 0
+
     def described(self, node_id: str) -> LiveNode:
         """Return what a connected node says of itself; for another id, an item marked as gone."""
         node = self._nodes.find(node_id)

@@ -138,7 +138,6 @@ class EventsService:
             judged_here=here.judged,
             hub_labels=lambda node_id: self._nodes.hub_labels.get(node_id, {}),
         )
-        self._view.epoch_of = others.epoch_here
         self._source = whole
         self._judges = Judges(whole.find, whole.judged)
         self._elsewhere = LiveElsewhere(

@@ -51,9 +51,6 @@ class LiveView:
         self._tunnels: dict[str, TunnelEntry] = {}
         self._figures: dict[str, tuple[int, int | None]] = {}
         self._metrics: LiveMetrics | None = None
-        self.epoch_of: Callable[[str], int] = lambda _node_id: 0
-        """Returns the epoch by which this hub, as one of several, has a node."""
-
         self._describers: Mapping[Part, Callable[[str, Viewer], LiveItem | None]] = {
             Part.NODES: self._node,
             Part.SESSIONS: self._session,
@@ -165,6 +162,10 @@ class LiveView:
             return tunnel.item if tunnel is not None else None
         return self._peers.get(key)
 
+    def epoch_of(self, node_id: str) -> int:
+        """Return the epoch by which this hub, as one of several, has a node; 0 if it has not."""
+        return self._inventory.epoch_of(node_id)
+
     def remembered(self, node_id: str) -> LiveNode | None:
         """Return a node that was connected here since the hub started, and has left; None if it is not remembered."""
         item = self._inventory.node(node_id)
@@ -244,7 +245,7 @@ class LiveView:
         item = self._inventory.node(node_id)
         if item.is_online:
             item.sessions, item.latency_micros = self._figures.get(node_id, (0, None))
-            item.epoch = self.epoch_of(node_id) if viewer.hears_hubs else 0
+            item.epoch = self._inventory.epoch_of(node_id) if viewer.hears_hubs else 0
         return item
 
     def _session(self, key: str, viewer: Viewer) -> LiveItem | None:

@@ -236,12 +236,6 @@ class HubPlaces:
         """Return the places that this run of the hub has."""
         return [place for place in self._table.of_hub(self.hub) if self._is_mine(place) and not place.entry.is_gone]
 
-    def epoch_here(self, node_id: str) -> int:
-        """Return the epoch by which this run has a node id, for whatever process; 0 if it has not."""
-        place = self._table.get(node_id)
-        is_here = place is not None and self._is_mine(place) and not place.entry.is_gone
-        return place.entry.epoch if place is not None and is_here else 0
-
     def count_at(self, hub: str) -> int:
         """Return how many nodes a hub has, as far as it has said."""
         return self._table.count_at(hub)

@@ -238,10 +238,6 @@ class SharedPlaces:
         """Return where hubs are reached by a link, this one too, as HOST:PORT."""
         return self._places.leases.links()
 
-    def epoch_here(self, node_id: str) -> int:
-        """Return the epoch by which this hub has a node; 0 if it has not."""
-        return self._places.epoch_here(node_id)
-
     def known_hubs(self) -> list[KnownHub]:
         """Return what is known of each member, this hub too."""
         now, boot = time.monotonic(), boot_clock()

@@ -48,9 +48,6 @@ class OtherHubs(Protocol):
     def hubs(self) -> Sequence[LiveHub]:
         """Return what is known of each hub, this one too, beside whether its items are told."""
 
-    def epoch_here(self, node_id: str) -> int:
-        """Return the epoch by which this hub has a node; 0 if it has not."""
-
     def ask(self, hub: str, number: int, *, looks: bool) -> None:
         """Ask a hub to tell what is live there; see `HearsHubs.asked`."""
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from omnyshell.clock import Clock
-from omnyshell.errors import ProtocolException
+from omnyshell.errors import ErrorCodes, ProtocolException
 from omnyshell.model.live import LiveHub, Part
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import EVENTS, LOGINS, OTHERS_SESSIONS, SESSION_USAGE, VITALS, WHOLE_VIEW
@@ -32,9 +32,6 @@ SILENT = 5.0
 
 KEPT = 30.0
 """Seconds without a word behind which what a hub has told is forgotten."""
-
-HUB_UNREACHABLE = "hub_unreachable"
-"""By what sessions are said to have ended that were at a hub which is not heard of any more."""
 
 LINGER = 10.0
 """Seconds for which hubs are still asked behind the last subscriber."""
@@ -240,7 +237,7 @@ class LiveElsewhere:
 
     def _forget(self, hub: str) -> None:
         """Forget what a hub has told; a hub that may answer is heard again."""
-        self._changed(self.whole.parts[hub].forget(HUB_UNREACHABLE))
+        self._changed(self.whole.parts[hub].forget(ErrorCodes.HUB_UNREACHABLE))
         if not self._asked[hub].is_up and hub not in self.whole.rows:
             del self._asked[hub], self.whole.parts[hub]
 

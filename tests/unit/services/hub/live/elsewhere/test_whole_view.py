@@ -6,6 +6,7 @@ from hypothesis import given, strategies as st
 from msgspec.structs import replace
 from support.live_hubs import LiveClient, LiveHubs, key_of, peer, session, tunnel
 
+from omnyshell.errors import ErrorCodes
 from omnyshell.model.live import LiveNode, LiveSession, NodePresence, Part
 from omnyshell.model.sessions import SessionState
 from omnyshell.model.vitals import MachineVitals
@@ -13,7 +14,7 @@ from omnyshell.protocol.extensions import OF_LIVE_FEED, WHOLE_VIEW
 from omnyshell.services.client.live.state import Change
 from omnyshell.services.hub.live import subscription as subscription_module
 from omnyshell.services.hub.live.elsewhere import part as part_module
-from omnyshell.services.hub.live.elsewhere.telling import FIRST_ANSWER, HUB_UNREACHABLE, KEPT, SILENT
+from omnyshell.services.hub.live.elsewhere.telling import FIRST_ANSWER, KEPT, SILENT
 from omnyshell.services.hub.live.viewer import Viewer
 
 ADMIN = Viewer("root", is_admin=True, features=OF_LIVE_FEED)
@@ -207,7 +208,7 @@ def test_what_a_lost_hub_told_stays_a_while_and_says_how_old_it_is() -> None:
     world.passes(KEPT + 1)
     (ended,) = [change.after for change in changes if change.part is Part.SESSIONS]
     assert isinstance(ended, LiveSession)
-    assert (ended.gone, ended.reason, ended.hub) == (True, HUB_UNREACHABLE, "b")
+    assert (ended.gone, ended.reason, ended.hub) == (True, ErrorCodes.HUB_UNREACHABLE, "b")
     assert not client.state.sessions
     assert not client.state.nodes
     assert not client.state.hubs["b"].is_told

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.compare_ssh import best, report, seconds
+from bench.costs import Cost, compare, cost
 from bench.peers import Hub, OpenSsh, hub_with_node, open_ssh
 
 MIB = 1 << 20
@@ -25,22 +25,23 @@ class Copies:
     def __init__(self, hub: Hub, ssh: OpenSsh, scratch: Path) -> None:
         self._hub, self._ssh, self._scratch = hub, ssh, scratch
 
-    def ours(self, source: str, way: str) -> Callable[[], float]:
-        return lambda: self._timed(
-            lambda ends: seconds(self._hub.omnyshell("cp", *ends), self._hub.env), "n1", source, way
-        )
+    def turns(self, source: str, way: str) -> dict[str, Callable[[], Cost]]:
+        return {
+            "omnyshell cp": lambda: self._cost("n1", source, way),
+            "scp -J": lambda: self._cost("jump", source, way),
+        }
 
-    def theirs(self, source: str, way: str) -> Callable[[], float]:
-        scp = ["scp", "-q", "-r", "-F", str(self._ssh.config)]
-        return lambda: self._timed(lambda ends: seconds([*scp, *ends]), "jump", source, way)
-
-    def _timed(self, run: Callable[[list[str]], float], host: str, source: str, way: str) -> float:
+    def _cost(self, host: str, source: str, way: str) -> Cost:
         into = Path(tempfile.mkdtemp(dir=self._scratch))
         here, there = str(self._scratch / source), str(into / source)
-        taken = run([here, f"{host}:{there}"] if way == "up" else [f"{host}:{here}", there])
+        ends = [here, f"{host}:{there}"] if way == "up" else [f"{host}:{here}", there]
+        if host == "n1":
+            copied = cost(self._hub.omnyshell("cp", *ends), self._hub.env, (self._hub.pid, self._hub.node_pid))
+        else:
+            copied = cost(["scp", "-q", "-r", "-F", str(self._ssh.config), *ends], None, (self._ssh.pid,))
         if source == "large":
             shutil.rmtree(into)
-        return taken
+        return copied
 
 
 def main() -> None:
@@ -60,16 +61,11 @@ def main() -> None:
         copies = Copies(hub, jump, places[2])
         print(f"{os.cpu_count()} cores")
         for way in ("up", "down"):
-            contest = {"omnyshell cp": copies.ours("large", way), "scp -J": copies.theirs("large", way)}
-            rates = {name: options.mebibytes / taken for name, taken in best(contest, options.rounds).items()}
-            report(f"{options.mebibytes} MiB {way}, MiB/s", rates, "omnyshell cp", {"scp -J": ">= 1.2"})
-            contest = {"omnyshell cp": copies.ours("small", way), "scp -r -J": copies.theirs("small", way)}
-            rates = {name: options.files / taken for name, taken in best(contest, options.rounds).items()}
+            title = f"{options.mebibytes} MiB {way}, MiB/s"
+            compare(title, copies.turns("large", way), options.rounds, options.mebibytes, 1.2)
             title = f"{options.files} files of {SMALL} bytes {way}, files a second"
-            report(title, rates, "omnyshell cp", {"scp -r -J": ">= 3"})
-            contest = {"omnyshell cp": copies.ours("one", way), "scp -J": copies.theirs("one", way)}
-            taken = {name: 1000 * each for name, each in best(contest, 10).items()}
-            report(f"1 KiB {way}, cold, ms", taken, "omnyshell cp", {"scp -J": "<= 1.2"})
+            compare(title, copies.turns("small", way), options.rounds, options.files, 3)
+            compare(f"1 KiB {way}, cold, copies a second", copies.turns("one", way), 10, 1, 1 / 1.2)
 
 
 def make(directory: Path, mebibytes: int, files: int) -> None:

@@ -23,6 +23,7 @@ class OpenSsh:
     """How to run a command over OpenSSH: directly, through a jump host, or over a connection that is open already."""
 
     config: Path
+    pid: int
 
     def direct(self, *words: str) -> list[str]:
         return ["ssh", "-F", str(self.config), "direct", *words]
@@ -75,7 +76,7 @@ def open_ssh(directory: Path) -> Iterator[OpenSsh]:
     )
     Path("/run/sshd").mkdir(exist_ok=True)
     server = subprocess.Popen([SSHD, "-D", "-f", str(directory / "sshd_config")])
-    ssh = OpenSsh(config)
+    ssh = OpenSsh(config, server.pid)
     try:
         _until_works(ssh.shared("true"), os.environ)
         yield ssh

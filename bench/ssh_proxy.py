@@ -1,7 +1,7 @@
 """OpenSSH's tools through the hub beside those through a jump host.
 
-`python -m bench.ssh_proxy [MEBIBYTES [MILLISECONDS]]`: so much is copied, over so long a round trip between client and
-hub, or client and jump host. Beside the rates it says how much memory hub, node and proxy have had at most.
+`python -m bench.ssh_proxy [MEBIBYTES [MILLISECONDS [ROUNDS]]]`: so much is copied, over so long a round trip between
+client and hub, or client and jump host. Beside the rates it says how much memory hub, node and proxy have had at most.
 """
 
 import subprocess
@@ -10,9 +10,11 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from bench.compare_ssh import best, report, seconds
+from bench.costs import Cost, compare, cost
 from bench.delays import delayed
 from bench.peers import Hub, OpenSsh, hub_with_node, open_ssh
 
@@ -24,6 +26,7 @@ def main() -> None:
     """Measure a cold command, and copies each way."""
     mebibytes = int(sys.argv[1]) if len(sys.argv) > 1 else MEBIBYTES
     round_trip = float(sys.argv[2]) / 1000 if len(sys.argv) > 2 else 0.0
+    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 3
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         for name in ("ssh", "hub"):
             Path(scratch, name).mkdir()
@@ -40,21 +43,42 @@ def main() -> None:
         with data.open("wb") as file:
             for _ in range(mebibytes):
                 file.write(bytes(1 << 20))
-        cold = {
-            "ssh-proxy": lambda: seconds(["ssh", "-F", str(block), HOST, "true"], env) * 1000,
-            "ssh -J": lambda: seconds(["ssh", "-F", str(config), "jump", "true"]) * 1000,
-        }
-        report("a cold command, ms", best(cold, rounds=10), "ssh-proxy", {"ssh -J": "<= 1.1"})
+        ours, theirs = Way(block, HOST, env, (hub.pid, hub.node_pid)), Way(config, "jump", None, (jump.pid,))
+        cold = {"ssh-proxy": lambda: ours.cost("true"), "ssh -J": lambda: theirs.cost("true")}
+        compare("a cold command, in a second", cold, 10, 1, 1 / 1.1)
         with memory(hub):
             for way in ("up", "down"):
-                for tool in ("scp", "rsync"):
-                    contest = {
-                        "ssh-proxy": lambda t=tool, w=way: rate(t, w, block, HOST, data, copy, env, mebibytes),
-                        "ssh -J": lambda t=tool, w=way: rate(t, w, config, "jump", data, copy, None, mebibytes),
+                for tool in ("ssh", "scp", "rsync"):
+                    turns = {
+                        "ssh-proxy": partial(ours.copied, tool, way, data, copy),
+                        "ssh -J": partial(theirs.copied, tool, way, data, copy),
                     }
-                    goal = ">= 0.9" if round_trip else ">= 0.8"
-                    title = f"{tool} of {mebibytes} MiB {way}, MiB/s"
-                    report(title, best(contest, pick=max), "ssh-proxy", {"ssh -J": goal})
+                    goal = 0.9 if round_trip else 0.8
+                    compare(f"{tool} of {mebibytes} MiB {way}, MiB/s", turns, rounds, mebibytes, goal)
+
+
+class Way(NamedTuple):
+    """A way to a host: ssh's configuration, its environment, and the servers that work for it."""
+
+    config: Path
+    host: str
+    env: dict[str, str] | None
+    servers: tuple[int, ...]
+
+    def cost(self, command: str) -> Cost:
+        return cost(["ssh", "-F", str(self.config), self.host, command], self.env, self.servers)
+
+    def copied(self, tool: str, way: str, data: Path, copy: Path) -> Cost:
+        """Copy once, by `ssh` as a stream that nobody keeps."""
+        copy.unlink(missing_ok=True)
+        ssh = f"ssh -F {self.config}"
+        if tool == "ssh":
+            stream = f"{ssh} {self.host} 'cat > /dev/null' < {data}" if way == "up" else f"{ssh} {self.host} cat {data}"
+            words = ["sh", "-c", stream]
+        else:
+            words = ["scp", "-q", "-F", str(self.config)] if tool == "scp" else ["rsync", "-W", "-e", ssh]
+            words += [str(data), f"{self.host}:{copy}"] if way == "up" else [f"{self.host}:{data}", str(copy)]
+        return cost(words, self.env, self.servers)
 
 
 def far_jump(jump: OpenSsh, stack: ExitStack, round_trip: float) -> Path:
@@ -92,23 +116,6 @@ def memory(hub: Hub) -> Iterator[None]:
         has_ended.set()
         watcher.join()
         print("memory at most, MiB:", ", ".join(f"{name} {size}" for name, size in most.items()))
-
-
-def rate(
-    tool: str,
-    way: str,
-    config: Path,
-    host: str,
-    data: Path,
-    copy: Path,
-    env: "dict[str, str] | None",
-    mebibytes: int,
-) -> float:
-    """Copy once, and return how many mebibytes went over in a second."""
-    copy.unlink(missing_ok=True)
-    ends = [str(data), f"{host}:{copy}"] if way == "up" else [f"{host}:{data}", str(copy)]
-    words = ["scp", "-q", "-F", str(config)] if tool == "scp" else ["rsync", "-W", "-e", f"ssh -F {config}"]
-    return mebibytes / seconds([*words, *ends], env)
 
 
 if __name__ == "__main__":

@@ -159,6 +159,9 @@ class FileCopy:
             await partial.finish(entry, keep_times=self._manner.preserve, sync=is_precious)
             # What is one block is not put together of anything: the answer to its only request says that it is there.
             is_right = (start == 0 and entry.size <= BLOCK) or await _is_equal(self._source, partial, entry.size)
+            if is_right:
+                place.in_doubt = True
+                await partial.put_in_place(place.name, sync=is_precious)
         except LinkLostException:
             raise
         except FileException:
@@ -167,10 +170,7 @@ class FileCopy:
             raise
         finally:
             await partial.close()
-        if is_right:
-            place.in_doubt = True
-            await place.folder.put_in_place(place.partial, place.name, sync=is_precious)
-        else:
+        if not is_right:
             await self._throw_away()
         return is_right
 

@@ -91,59 +91,59 @@ class LocalFolder:
     """A directory of this machine, by its descriptor."""
 
     def __init__(self, files: LocalFiles, path: bytes, fd: int) -> None:
-        self._files = files
+        self.files = files
         self.path = path
         self._fd = fd
 
     def entries(self) -> AsyncIterator[Sequence[Entry]]:
         """See `Folder.entries`."""
-        return _entries_of(self._files, lambda: os.open(b".", _FOLDER, dir_fd=self._fd))
+        return _entries_of(self.files, lambda: os.open(b".", _FOLDER, dir_fd=self._fd))
 
     async def look(self, name: bytes) -> Entry | None:
         """See `Folder.look`."""
-        return await self._files.run(lambda: _look(name, name, follow=False, folder=self._fd))
+        return await self.files.run(lambda: _look(name, name, follow=False, folder=self._fd))
 
     async def folder(self, name: bytes) -> Folder:
         """See `Folder.folder`."""
-        fd = await self._files.run(lambda: os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=self._fd))
-        return LocalFolder(self._files, self.path.rstrip(b"/") + b"/" + name, fd)
+        fd = await self.files.run(lambda: os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=self._fd))
+        return LocalFolder(self.files, self.path.rstrip(b"/") + b"/" + name, fd)
 
     async def make_folder(self, name: bytes, mode: int) -> None:
         """See `Folder.make_folder`."""
-        await self._files.run(lambda: os.mkdir(name, mode, dir_fd=self._fd))
+        await self.files.run(lambda: os.mkdir(name, mode, dir_fd=self._fd))
 
     async def source(self, entry: Entry, *, follow: bool = False) -> Source:
         """See `Folder.source`."""
-        return await self._files.run(lambda: LocalSource.opened(self._files, self._fd, entry.name, follow=follow))
+        return await self.files.run(lambda: LocalSource.opened(self.files, self._fd, entry.name, follow=follow))
 
     async def partial(self, name: bytes, mode: int, *, is_exact: bool, is_there: bool) -> Partial:
         """See `Folder.partial`."""
-        fd, left = await self._files.run(lambda: _open_partial(self._fd, name, mode, is_there=is_there))
-        return LocalPartial(self._files, fd, mode if is_exact else mode & left.mode, left.size)
+        fd, left = await self.files.run(lambda: _open_partial(self._fd, name, mode, is_there=is_there))
+        return LocalPartial(self, left, fd, mode if is_exact else mode & left.mode)
 
-    async def put_in_place(self, partial: bytes, name: bytes, *, sync: bool) -> None:
-        """See `Folder.put_in_place`."""
-        await self._files.run(lambda: self._put_in_place(partial, name, sync=sync))
+    async def replace(self, old: bytes, new: bytes) -> None:
+        """See `Folder.replace`."""
+        await self.files.run(lambda: self.put_in_place(old, new, sync=False))
 
     async def read_link(self, name: bytes) -> bytes:
         """See `Folder.read_link`."""
-        return await self._files.run(lambda: os.readlink(name, dir_fd=self._fd))
+        return await self.files.run(lambda: os.readlink(name, dir_fd=self._fd))
 
     async def make_link(self, name: bytes, target: bytes) -> None:
         """See `Folder.make_link`."""
-        await self._files.run(lambda: os.symlink(target, name, dir_fd=self._fd))
+        await self.files.run(lambda: os.symlink(target, name, dir_fd=self._fd))
 
     async def remove(self, name: bytes) -> None:
         """See `Folder.remove`."""
-        await self._files.run(lambda: os.unlink(name, dir_fd=self._fd))
+        await self.files.run(lambda: os.unlink(name, dir_fd=self._fd))
 
     async def remove_folder(self, name: bytes) -> None:
         """See `Folder.remove_folder`."""
-        await self._files.run(lambda: os.rmdir(name, dir_fd=self._fd))
+        await self.files.run(lambda: os.rmdir(name, dir_fd=self._fd))
 
     async def set_attributes(self, name: bytes, entry: Entry, *, keep_times: bool) -> None:
         """See `Folder.set_attributes`."""
-        await self._files.run(lambda: self._set_attributes(name, entry, keep_times=keep_times))
+        await self.files.run(lambda: self._set_attributes(name, entry, keep_times=keep_times))
 
     def close(self) -> None:
         """See `Folder.close`."""
@@ -151,7 +151,8 @@ class LocalFolder:
         if fd >= 0:
             os.close(fd)
 
-    def _put_in_place(self, partial: bytes, name: bytes, *, sync: bool) -> None:
+    def put_in_place(self, partial: bytes, name: bytes, *, sync: bool) -> None:
+        """Rename something, in place of what has the name. Raises `OSError`."""
         os.rename(partial, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         if sync:
             os.fsync(self._fd)
@@ -256,10 +257,12 @@ class LocalSource(_Hashed):
 class LocalPartial(_Hashed):
     """A file of this machine that is being written."""
 
-    def __init__(self, files: LocalFiles, fd: int, mode: int, size: int) -> None:
-        super().__init__(files, fd)
+    def __init__(self, folder: LocalFolder, left: Entry, fd: int, mode: int) -> None:
+        super().__init__(folder.files, fd)
+        self._folder = folder
+        self._name = left.name
         self._mode = mode
-        self.size = size
+        self.size = left.size
 
     async def start_at(self, offset: int) -> None:
         """See `Partial.start_at`."""
@@ -275,6 +278,11 @@ class LocalPartial(_Hashed):
     async def finish(self, entry: Entry, *, keep_times: bool, sync: bool) -> None:
         """See `Partial.finish`."""
         await self._files.run(lambda: self._finish(entry, keep_times=keep_times, sync=sync))
+
+    async def put_in_place(self, name: bytes, *, sync: bool) -> None:
+        """See `Partial.put_in_place`."""
+        await self._files.run(lambda: self._folder.put_in_place(self._name, name, sync=sync))
+        await self.close()
 
     def _write(self, offset: int, data: Bytes) -> None:
         self._passed(offset, data)

@@ -83,6 +83,12 @@ class Partial(Protocol):
     async def finish(self, entry: Entry, *, keep_times: bool, sync: bool) -> None:
         """End it with size, permissions and maybe times of an entry. Raises `FileException`."""
 
+    async def put_in_place(self, name: bytes, *, sync: bool) -> None:
+        """Give it, finished, its name in its directory, in place of what has that, and close it.
+
+        `sync` has that survive a crash of this machine. Raises `FileException`.
+        """
+
     async def close(self) -> None:
         """Close it, wherever it stands. Idempotent; raises nothing."""
 
@@ -117,8 +123,8 @@ class Folder(Protocol):
         then it allows no more. What is somebody else's raises with the code `Trouble.DENIED`.
         """
 
-    async def put_in_place(self, partial: bytes, name: bytes, *, sync: bool) -> None:
-        """Rename a file, in place of what has the name; `sync` has that survive a crash of this machine."""
+    async def replace(self, old: bytes, new: bytes) -> None:
+        """Rename a link, in place of what has the name."""
 
     async def read_link(self, name: bytes) -> bytes:
         """Return what a link leads to."""

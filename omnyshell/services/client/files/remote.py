@@ -252,9 +252,9 @@ class RemoteFolder:
         mode = mode if is_exact else mode & left.mode
         return RemotePartial(self._files, sftp, path, handle, mode if mode != left.mode else None, left.size)
 
-    async def put_in_place(self, partial: bytes, name: bytes, *, sync: bool) -> None:  # noqa: ARG002
-        """See `Folder.put_in_place`."""
-        await self._files.sftp.put_in_place(self._of(partial), self._of(name))
+    async def replace(self, old: bytes, new: bytes) -> None:
+        """See `Folder.replace`."""
+        await self._files.sftp.done(self._files.sftp.begin_replace(self._of(old), self._of(new)))
 
     async def read_link(self, name: bytes) -> bytes:
         """See `Folder.read_link`."""
@@ -391,13 +391,21 @@ class RemotePartial:
             asked.append(sftp.begin_attributes(handle, changed))
         if sync:
             asked.append(sftp.begin_sync(handle))
-        asked.append(sftp.begin_close(handle))
-        self._handle = b""
         while self._sent:
             await self._oldest()
         for answer in asked:
             await sftp.done(answer)
         self._files.has_worked()
+
+    async def put_in_place(self, name: bytes, *, sync: bool) -> None:  # noqa: ARG002
+        """See `Partial.put_in_place`."""
+        folder, slash, _ = self._path.rpartition(b"/")
+        replaced = self._sftp.begin_replace(self._path, folder + slash + name)
+        # Only then, as whoever waits for it may open what has its name.
+        asked = replaced, self._sftp.begin_close(self._handle)
+        self._handle = b""
+        for answer in asked:
+            await self._sftp.done(answer)
 
     async def close(self) -> None:
         """See `Partial.close`."""

@@ -210,6 +210,10 @@ class Sftp(SFTPClientHandler):
         """Ask for the SHA-256 of a file's first bytes."""
         return self.begin(PREFIX_HASH, String(path), UInt64(length))
 
+    def begin_replace(self, old: bytes, new: bytes) -> Answer:
+        """Rename, in place of what has the name."""
+        return self.begin(_POSIX_RENAME, String(old), String(new))
+
     async def done(self, answer: Answer) -> None:
         """Return when a request is carried out."""
         kind, packet = await answer
@@ -298,10 +302,6 @@ class Sftp(SFTPClientHandler):
     async def set_attributes(self, path: bytes, attributes: SFTPAttrs) -> None:
         """Change what is known of a file or directory."""
         await self.done(self.begin(wire.FXP_SETSTAT, String(path), attributes.encode(VERSION)))
-
-    async def put_in_place(self, old: bytes, new: bytes) -> None:
-        """Rename, in place of what has the name."""
-        await self.done(self.begin(_POSIX_RENAME, String(old), String(new)))
 
     async def move(self, old: bytes, new: bytes) -> None:
         """Rename, unless the name is taken."""

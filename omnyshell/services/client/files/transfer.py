@@ -350,7 +350,7 @@ class Transfer:
                 raise
             await place.folder.remove(place.partial)
             await place.folder.make_link(place.partial, leads_to)
-        await place.folder.put_in_place(place.partial, place.name, sync=False)
+        await place.folder.replace(place.partial, place.name)
         return Done.COPIED
 
     # The rest

@@ -184,7 +184,9 @@ class _Handler(SFTPServerHandler):
         packet.check_end()
         file = self._tree.open(path, os.O_RDONLY, None)
         try:
-            return _PrefixHash(*file.prefix_hash(length))
+            # Whoever has it open may have read or written all of it already.
+            known = next(filter(file.is_same, self._file_handles.values()), file)
+            return _PrefixHash(*known.prefix_hash(length, file))
         finally:
             file.close()
 

@@ -4,21 +4,23 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from .prefix_hash import PrefixHash
+
 if TYPE_CHECKING:
     from .tree import Facts
 
 MOST_READ = 255 * 1024
 """Bytes of one answer: a larger one is slower, and more than OpenSSH takes."""
 
-_HASHED_AT_ONCE = 1 << 18
-
 
 class OpenFile:
     """Reads and writes at places. Each method raises `OSError`."""
 
-    def __init__(self, fd: int) -> None:
-        """The descriptor is owned from now on."""
+    def __init__(self, fd: int, *, is_hashed: bool = False) -> None:
+        """The descriptor is owned from now on; `is_hashed` where it is read or written in order."""
         self._fd = fd
+        self._is_hashed = is_hashed
+        self._hash: PrefixHash | None = None
 
     def close(self) -> None:
         """Close it."""
@@ -26,14 +28,21 @@ class OpenFile:
 
     def read(self, offset: int, size: int) -> bytes:
         """Return what is there, at most `MOST_READ` bytes; nothing at the end."""
-        return os.pread(self._fd, min(size, MOST_READ), offset)
+        self._begin_hash(offset, size)
+        data = os.pread(self._fd, min(size, MOST_READ), offset)
+        if self._hash is not None:
+            self._hash.was_read(offset, data)
+        return data
 
     def write(self, offset: int, data: bytes) -> int:
         """Write all of it."""
-        left = memoryview(data)
+        self._begin_hash(offset, len(data))
+        left, place = memoryview(data), offset
         while left:
-            done = os.pwrite(self._fd, left, offset)
-            left, offset = left[done:], offset + done
+            done = os.pwrite(self._fd, left, place)
+            left, place = left[done:], place + done
+        if self._hash is not None:
+            self._hash.was_written(offset, data)
         return len(data)
 
     def copy(self, offset: int, size: int, target: "OpenFile", place: int) -> None:
@@ -61,6 +70,8 @@ class OpenFile:
             os.chmod(self._fd, stat.S_IMODE(facts.mode))
         if facts.times is not None:
             os.utime(self._fd, ns=facts.times)
+        if self._hash is not None:
+            self._hash.was_set()
 
     def seek(self, offset: int, whence: int) -> int:
         """Find where data or a hole begins, by `os.SEEK_DATA` and `os.SEEK_HOLE`."""
@@ -74,17 +85,16 @@ class OpenFile:
         """Return how much there is of its file system."""
         return os.fstatvfs(self._fd)
 
-    def prefix_hash(self, length: int) -> tuple[int, bytes]:
-        """Hash its first bytes, all for 0; return how many there were, and the SHA-256."""
-        # It takes OpenSSL along, which a transfer that needs none does without.
-        from hashlib import sha256
+    def is_same(self, other: "OpenFile") -> bool:
+        """Whether both are open on one file."""
+        return os.path.samestat(self.stat(), other.stat())
 
-        buffer, hashed, done = memoryview(bytearray(_HASHED_AT_ONCE)), sha256(), 0
-        while not length or done < length:
-            wanted = min(_HASHED_AT_ONCE, length - done) if length else _HASHED_AT_ONCE
-            size = os.preadv(self._fd, [buffer[:wanted]], done)
-            if not size:
-                break
-            hashed.update(buffer[:size])
-            done += size
-        return done, hashed.digest()
+    def prefix_hash(self, length: int, reading: "OpenFile") -> tuple[int, bytes]:
+        """Return how many of its first bytes there are, all for 0, and their SHA-256; `reading` can be read."""
+        self._hash = self._hash or PrefixHash(self._fd)
+        return self._hash.of(length, reading._fd)
+
+    def _begin_hash(self, offset: int, size: int) -> None:
+        """Hash what goes by from a whole block at the beginning on: whoever copies several of them asks for it."""
+        if self._is_hashed and not self._hash and not offset and size >= MOST_READ:
+            self._hash = PrefixHash(self._fd)

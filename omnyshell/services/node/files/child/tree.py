@@ -51,13 +51,15 @@ class Tree:
         if writes:
             self._check_writable()
         is_new = flags & os.O_EXCL != 0
-        is_partial = writes and not is_new and path.endswith(PARTIAL)
-        follow = follow and not is_new and not is_partial
+        is_partial = writes and path.endswith(PARTIAL)
+        is_left = is_partial and not is_new
+        follow = follow and not is_new and not is_left
         with self._places.at(path, follow=follow, changed=bool(flags & os.O_CREAT)) as place:
             if not is_new:
                 _check_file(place)
             permissions = (_NEW_FILE if mode is None else mode) & _PERMISSIONS
-            return OpenFile(_opened(place, flags, permissions, is_own=is_partial))
+            fd = _opened(place, flags, permissions, is_own=is_left)
+            return OpenFile(fd, is_hashed=is_partial or not writes)
 
     def stat(self, path: bytes, *, follow: bool) -> os.stat_result:
         """Return the facts of what is there."""

@@ -1,10 +1,12 @@
 """Whole hubs in one event loop, founded and invited as the command line does it, over one server of the engine."""
 
-from contextlib import AsyncExitStack
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from support.engine import Engine, free_ports
+from support.engine import Engine, free_ports, running_engine
 from support.raw_admin import ADMIN, ask
 from support.raw_peer import logged_in
 from support.stack import Certificates, hub_config, until
@@ -54,6 +56,11 @@ class Hubs:
 
         await until(are_up)
 
+    def described_at(self, hub: str) -> set[str]:
+        """The nodes of which a hub knows what they can do."""
+        nodes = self.running[hub]._directory.list({})
+        return {node.node_id for node in nodes if node.capabilities is not None}
+
     def links_of(self, hub: str) -> set[str]:
         """The hubs to which a hub says that it has links."""
         return set(read_links(ClusterFiles(self.state(hub)).directory))
@@ -89,3 +96,19 @@ class Hubs:
 
     async def aclose(self) -> None:
         await self._closing.aclose()
+
+
+@asynccontextmanager
+async def two_linked_hubs(certificates: Certificates, **changes: Any) -> AsyncIterator[Hubs]:
+    """Hubs `a` and `b`, with a link between them; `changes` are settings of both."""
+    with tempfile.TemporaryDirectory() as directory, running_engine(Path(directory) / "engine") as engine:
+        hubs = Hubs(certificates, Path(directory), engine)
+        try:
+            hubs.changed = {hub: dict(changes) for hub in "ab"}
+            hubs.has_links("a", "b")
+            await hubs.found()
+            await hubs.join("b")
+            await hubs.linked("a", "b")
+            yield hubs
+        finally:
+            await hubs.aclose()

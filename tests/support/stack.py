@@ -1,6 +1,7 @@
 """A hub, a node and a client on loopback TLS, in one event loop."""
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -28,6 +29,9 @@ from omnyshell import (
 
 OPEN_TUNNELS: dict[str, Any] = {"open_local_tunnels": True, "open_node_tunnels": True}
 """A hub's settings for those who open public ports without a right of their own, as version 0.1 let them."""
+
+OVER_TWO_HUBS = "OMNYSHELL_TEST_OVER_TWO_HUBS"
+"""While this variable is set, clients and nodes of a `stack` are at two hubs."""
 
 GRANTS = ("admin:admin-token:admin", "box:box-token:node", "dev:dev-token:developer")
 
@@ -103,13 +107,34 @@ async def connected_client(
 async def stack(
     certificates: Certificates, state: Path, **node_changes: Any
 ) -> AsyncIterator[tuple[OmnyShellHub, OmnyShellNode, OmnyShellClient]]:
-    """All three, ready."""
+    """All three, ready; with `OVER_TWO_HUBS` the node is at another hub than the client, which is returned."""
+    if os.environ.get(OVER_TWO_HUBS):
+        async with over_two_hubs(certificates, state, **node_changes) as found:
+            yield found
+        return
     async with (
         OmnyShellHub(hub_config(certificates)) as hub,
         running_node(certificates, hub.port, state, **node_changes) as node,
         connected_client(certificates, hub.port) as client,
     ):
         yield hub, node, client
+
+
+@asynccontextmanager
+async def over_two_hubs(
+    certificates: Certificates, state: Path, **node_changes: Any
+) -> AsyncIterator[tuple[OmnyShellHub, OmnyShellNode, OmnyShellClient]]:
+    """A hub with a client, and a node that another hub has; a link is between them."""
+    from support.several_hubs import two_linked_hubs
+
+    async with (
+        two_linked_hubs(certificates) as hubs,
+        running_node(certificates, hubs.running["b"].port, state, **node_changes) as node,
+    ):
+        node_id = node_changes.get("node_id", "n1")
+        await until(lambda: node_id in hubs.described_at("a"))
+        async with connected_client(certificates, hubs.running["a"].port) as client:
+            yield hubs.running["a"], node, client
 
 
 async def within(awaitable: Awaitable[Any], seconds: float = DEADLINE) -> Any:

@@ -1,33 +1,246 @@
-"""Sessions of one hub's clients at nodes of another, over a real link."""
+"""Sessions of one hub's clients at nodes of another, over a real link; `make test-two-hubs` runs far more so."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support.engine import Engine
-from support.several_hubs import Hubs
-from support.stack import Certificates, connected_client, running_node, until
+from support.deadline import DEADLINE
+from support.raw_admin import ADMIN, ask
+from support.raw_peer import RawPeer, logged_in, registered
+from support.several_hubs import Hubs, two_linked_hubs
+from support.stack import GRANTS, Certificates, connected_client, running_node, until
+
+from omnyshell import PtySpec, SessionMode, TokenAuthenticator, TokenGrant
+from omnyshell.protocol.extensions import SESSION_USAGE
+from omnyshell.security.authorizer import Action
+from omnyshell.security.grants import Grant
+
+SIZE = PtySpec(cols=80, rows=24)
+LABELS = {"allow-roles": "developer"}
 
 
 @pytest.fixture
-async def hubs(certificates: Certificates, tmp_path: Path, engine: Engine) -> AsyncIterator[Hubs]:
-    made = Hubs(certificates, tmp_path, engine)
-    try:
-        made.has_links("a", "b")
-        await made.found()
-        await made.join("b")
-        await made.linked("a", "b")
+async def hubs(certificates: Certificates) -> AsyncIterator[Hubs]:
+    async with two_linked_hubs(certificates) as made:
         yield made
-    finally:
-        await made.aclose()
 
 
-async def test_a_command_runs_at_a_node_of_another_hub(certificates: Certificates, hubs: Hubs, tmp_path: Path) -> None:
+class Ends:
+    """A raw client of `a`, and a raw node that `b` has."""
+
+    def __init__(self, certificates: Certificates, hubs: Hubs) -> None:
+        self._certificates, self.hubs = certificates, hubs
+        self._closing = AsyncExitStack()
+
+    async def client(self, principal: str = "dev", hub: str = "a", features: tuple[str, ...] = ()) -> RawPeer:
+        port = self.hubs.running[hub].port
+        return await self._closing.enter_async_context(
+            logged_in(self._certificates, port, "client", principal, features)
+        )
+
+    async def node(self, hub: str = "b", node_id: str = "n1") -> RawPeer:
+        port = self.hubs.running[hub].port
+        node = await self._closing.enter_async_context(
+            registered(self._certificates, port, node_id, labels=LABELS, instance=f"process-{node_id}")
+        )
+        await node.say("node.capabilities", {"shells": ["sh"], "features": ["exec", "shell"]})
+        if hub != "a":
+            await until(lambda: node_id in self.hubs.described_at("a"))
+        return node
+
+    def audited(self, hub: str, action: str) -> list[tuple[str, str, str, str]]:
+        records = self.hubs.running[hub].audit.records
+        return [(str(r.principal), r.outcome, r.session_id, r.reason) for r in records if r.action == action]
+
+    async def aclose(self) -> None:
+        await self._closing.aclose()
+
+
+@pytest.fixture
+async def ends(certificates: Certificates, hubs: Hubs) -> AsyncIterator[Ends]:
+    made = Ends(certificates, hubs)
+    yield made
+    await made.aclose()
+
+
+async def opened(client: RawPeer, node: RawPeer, **request: Any) -> tuple[str, int]:
+    """Open a session; return its id, and its channel at the node."""
+    await client.say("session.open", {"nodeId": "n1", **request}, 1)
+    asked = await node.hear("node.session.open")
+    id_ = asked["d"]["sessionId"]
+    await node.say("node.session.opened", {"sessionId": id_}, asked["c"])
+    assert (await client.hear("session.opened"))["d"]["sessionId"] == id_
+    return id_, int(asked["c"])
+
+
+async def test_both_hubs_audit_a_session_by_one_id_and_relay_it_in_both_directions(ends: Ends) -> None:
+    client, node = await ends.client(), await ends.node()
+    id_, channel = await opened(client, node)
+    await client.send_data(1, 1, b"typed")
+    assert (await node.hear())[10:] == b"typed"
+    await node.send_data(2, channel, b"shown")
+    assert (await client.hear())[10:] == b"shown"
+    await node.say("channel.window", {"stream": "stdin", "credit": 5}, channel)
+    assert (await client.hear("channel.window"))["d"] == {"stream": "stdin", "credit": 5}
+    await client.say("channel.resize", {"cols": 90, "rows": 30}, 1)
+    assert (await node.hear("channel.resize"))["d"] == {"cols": 90, "rows": 30}
+    await client.say("channel.signal", {"signal": "SIGINT"}, 1)
+    assert (await node.hear("channel.signal"))["d"] == {"signal": "SIGINT"}
+    await client.say("channel.eof", {}, 1)
+    await node.hear("channel.eof")
+    await node.say("channel.exit", {"exitCode": 3}, channel)
+    assert (await client.hear("channel.exit"))["d"]["exitCode"] == 3
+    await node.say("channel.close", {"reason": "node_closed"}, channel)
+    await client.hear("channel.close")
+    for hub in "ab":
+        assert ends.audited(hub, "session.open") == [("dev", "ok", id_, "")]
+        assert ends.audited(hub, "session.close") == [("dev", "ok", id_, "node_closed")]
+    assert ends.audited("b", "peer.visit") == [("dev", "ok", "", "")]
+
+
+async def test_the_node_is_listed_as_its_hub_describes_it(ends: Ends) -> None:
+    client, _ = await ends.client(), await ends.node()
+    await client.say("node.list.request")
+    (node,) = (await client.hear("node.list.response"))["d"]["nodes"]
+    assert (node["nodeId"], node["online"], node["labels"]) == ("n1", True, LABELS)
+    assert node["capabilities"]["features"] == ["exec", "shell"]
+
+
+async def test_what_is_asked_about_sessions_goes_to_the_nodes_hub_and_back(ends: Ends) -> None:
+    client, node = await ends.client(features=(SESSION_USAGE,)), await ends.node()
+    await client.say("session.detached.list.request", {"requestId": "mine", "nodeId": "n1"})
+    asked = await node.hear("node.session.detached.list.request")
+    assert asked["d"]["principal"] == "dev"
+    assert asked["d"]["requestId"] != "mine"
+    await node.say("node.session.detached.list.response", {"requestId": asked["d"]["requestId"], "sessions": []})
+    answer = await client.hear("session.detached.list.response")
+    assert (answer["d"]["requestId"], answer["d"]["sessions"]) == ("mine", [])
+
+
+async def test_a_client_that_leaves_leaves_there_too(ends: Ends) -> None:
+    client, node = await ends.client(), await ends.node()
+    await opened(client, node)
+    await client.ws.close()
+    assert (await node.hear("channel.close"))["d"]["reason"] == "client_disconnected"
+    await until(lambda: not list(ends.hubs.running["b"]._across.visitors))
+
+
+async def test_a_node_that_leaves_its_hub_ends_the_session_of_the_other_ones_client(ends: Ends) -> None:
+    client, node = await ends.client(), await ends.node()
+    await opened(client, node)
+    await node.ws.close()
+    assert (await client.hear("channel.close"))["d"]["reason"] == "node_closed"
+
+
+async def test_a_link_that_is_lost_ends_what_went_over_it_and_nothing_else(ends: Ends) -> None:
+    client, node, mine = await ends.client(), await ends.node(), await ends.node("a", "n2")
+    await opened(client, node)
+    await client.say("session.open", {"nodeId": "n2"}, 2)
+    asked = await mine.hear("node.session.open")
+    await mine.say("node.session.opened", {"sessionId": asked["d"]["sessionId"]}, asked["c"])
+    await client.hear("session.opened")
+    link = ends.hubs.running["a"]._cluster._links.to("b")
+    assert link is not None
+    link.link.abort()
+    lost = await client.hear("channel.close")
+    assert (lost["c"], lost["d"]["reason"]) == (1, "node_closed")
+    assert (await node.hear("channel.close"))["d"]["reason"] == "client_disconnected"
+    await client.send_data(1, 2, b"on")
+    assert (await mine.hear())[10:] == b"on"
+
+
+async def test_a_node_whose_hub_cannot_be_reached_is_refused_with_that(ends: Ends) -> None:
+    client, _ = await ends.client(), await ends.node()
+    links = ends.hubs.running["a"]._cluster._links
+    links.others = {}
+    links._whom_to_dial = dict
+    link = links.to("b")
+    assert link is not None
+    await ends.hubs.running["b"]._cluster._links.aclose()
+    await until(lambda: links.to("b") is None)
+    await client.say("session.open", {"nodeId": "n1"}, 1)
+    refused = await client.hear("session.rejected")
+    assert refused["d"]["reason"] == "hub_unreachable"
+    assert "hub 'b'" in refused["d"]["message"]
+    await client.say("session.detached.list.request", {"requestId": "r", "nodeId": "n1"})
+    assert (await client.hear("session.detached.list.response"))["d"]["sessions"] == []
+
+
+async def test_the_nodes_hub_decides_again_by_its_own_grants(certificates: Certificates) -> None:
+    denied = (Grant(roles=frozenset({"developer"}), nodes=("n1",), rights=frozenset({Action.EXEC}), deny=True),)
+    async with two_linked_hubs(certificates) as hubs:
+        hubs.changed["b"]["grants"] = denied
+        await hubs.restart("b")
+        await hubs.linked("a", "b")
+        ends = Ends(certificates, hubs)
+        try:
+            client, _ = await ends.client(), await ends.node()
+            await client.say("session.open", {"nodeId": "n1"}, 1)
+            assert (await client.hear("session.rejected"))["d"]["reason"] == "not_authorized"
+            ((who, outcome, _, reason),) = ends.audited("b", "session.rejected")
+            assert (who, outcome, reason) == ("dev", "denied", "not_authorized")
+        finally:
+            await ends.aclose()
+
+
+async def test_who_is_known_to_one_hub_alone_opens_nothing_at_the_other(certificates: Certificates) -> None:
+    async with two_linked_hubs(certificates) as hubs:
+        known = TokenAuthenticator([TokenGrant.parse(grant) for grant in GRANTS if not grant.startswith("dev:")])
+        hubs.changed["b"]["authenticator"] = known
+        await hubs.restart("b")
+        await hubs.linked("a", "b")
+        ends = Ends(certificates, hubs)
+        try:
+            client, _ = await ends.client(), await ends.node()
+            await client.say("session.open", {"nodeId": "n1"}, 1)
+            refused = await client.hear("session.rejected")
+            assert "hub 'b'" in refused["d"]["message"]
+            assert ends.audited("b", "peer.visit")[0][:2] == ("dev", "denied")
+        finally:
+            await ends.aclose()
+
+
+async def test_a_lock_at_one_hub_ends_what_is_open_over_two(ends: Ends) -> None:
+    client, node, admin = await ends.client(), await ends.node(), await ends.client(ADMIN, "b")
+    await opened(client, node)
+    assert (await ask(admin, "admin.lock.add", kind="principal", name="dev"))["ok"]
+    assert (await node.hear("channel.close"))["d"]["reason"] in ("client_closed", "client_disconnected")
+    async with asyncio.timeout(DEADLINE):
+        while (said := await client.hear_whenever())["t"] != "error":
+            assert said["t"] == "channel.close"
+    assert said["d"]["fatal"]
+
+
+async def test_a_public_port_is_opened_at_the_hub_that_has_the_node(ends: Ends) -> None:
+    admin, _ = await ends.client(ADMIN), await ends.node()
+    await admin.say(
+        "tunnel.open.request", {"requestId": "r", "nodeId": "n1", "targetHost": "localhost", "targetPort": 1}
+    )
+    while (said := await admin.hear())["t"] not in ("tunnel.rejected", "tunnel.opened"):
+        pass
+    assert said["t"] == "tunnel.rejected"
+
+
+async def test_a_shell_goes_on_over_a_link_that_was_lost(
+    certificates: Certificates, hubs: Hubs, tmp_path: Path
+) -> None:
     a, b = hubs.running["a"], hubs.running["b"]
-    async with (
-        running_node(certificates, b.port, tmp_path / "node"),
-        connected_client(certificates, a.port) as client,
-    ):
-        await until(lambda: a._directory.find("n1") is not None)
-        done = await client.execute("n1", "echo over; exit 3")
-        assert (done.stdout, done.status.code) == (b"over\n", 3)
+    count = "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo line $i; [ $((i%100)) = 0 ] && sleep 0.02; done; exit 3"
+    async with running_node(certificates, b.port, tmp_path / "node"):
+        await until(lambda: "n1" in hubs.described_at("a"))
+        async with connected_client(certificates, a.port) as client:
+            session = await client.open_session("n1", mode=SessionMode.SHELL, command=count, pty=SIZE)
+            output = b""
+            cut = False
+            async for chunk in session:
+                output += chunk.data
+                if not cut and b"line 500" in output:
+                    cut = True
+                    link = a._cluster._links.to("b")
+                    assert link is not None
+                    link.link.abort()
+            assert output == b"".join(b"line %d\r\n" % number for number in range(1, 3001))
+            assert (await session.wait()).code == 3

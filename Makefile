@@ -13,11 +13,13 @@ CLUSTER_DIR ?= build/cluster
 # Where Python may not keep what it compiles (PYTHONDONTWRITEBYTECODE), every start would compile it again: 0.1 s of a command.
 COMPILE := $(BIN)/python -m compileall -q omnyshell
 
+OVER_TWO_HUBS := $(addprefix tests/integration/,sessions forwards files kept restriction)
+
 PICTURED := tests/integration/tui
 
 DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE docs examples snapshots
 
-.PHONY: docs docs-tables run cluster test coverage test-lowest test-installs test-deb dist deb snapshots lint lock bench soak conformance clean
+.PHONY: docs docs-tables run cluster test coverage test-lowest test-two-hubs test-installs test-deb dist deb snapshots lint lock bench soak conformance clean
 
 run: $(STAMP)
 	@$(BIN)/omnyshell-console
@@ -114,6 +116,10 @@ lock: $(STAMP)
 # Runs the suite on the oldest releases that pyproject.toml allows.
 test-lowest: $(LOWEST)/.installed
 	$(LOWEST)/bin/python -W error -m pytest -n 4 $(PYTEST_ARGS)
+
+# Runs the tests of sessions, forwards and copies with clients at one hub and nodes at another.
+test-two-hubs: $(STAMP)
+	OMNYSHELL_TEST_OVER_TWO_HUBS=1 $(BIN)/python -W error -m pytest -n 4 $(OVER_TWO_HUBS) $(PYTEST_ARGS)
 
 $(LOWEST)/.installed: pyproject.toml
 	@$(PYTHON) -m venv --clear $(LOWEST)

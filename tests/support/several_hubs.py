@@ -99,12 +99,12 @@ class Hubs:
 
 
 @asynccontextmanager
-async def two_linked_hubs(certificates: Certificates, **changes: Any) -> AsyncIterator[Hubs]:
-    """Hubs `a` and `b`, with a link between them; `changes` are settings of both."""
+async def two_linked_hubs(certificates: Certificates, of_b: dict[str, Any] | None = None) -> AsyncIterator[Hubs]:
+    """Hubs `a` and `b`, with a link between them; `of_b` are settings of the latter."""
     with tempfile.TemporaryDirectory() as directory, running_engine(Path(directory) / "engine") as engine:
         hubs = Hubs(certificates, Path(directory), engine)
         try:
-            hubs.changed = {hub: dict(changes) for hub in "ab"}
+            hubs.changed["b"] = of_b or {}
             hubs.has_links("a", "b")
             await hubs.found()
             await hubs.join("b")

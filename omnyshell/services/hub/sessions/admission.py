@@ -65,7 +65,7 @@ class SessionAdmission:
             raise SessionRejectedException(text, code=ErrorCodes.UNKNOWN_NODE)
         if node.peer.hub and not node.peer.is_open:
             text = f"Node '{request.node_id}' is at hub '{node.peer.hub}', which this hub cannot reach now"
-            raise SessionRejectedException(text, code=ErrorCodes.HUB_UNREACHABLE)
+            raise SessionRejectedException(text, code=_unreachable(client))
         if not node.peer.is_open:
             raise SessionRejectedException(f"Node '{request.node_id}' is offline", code=ErrorCodes.NODE_OFFLINE)
         right = self._check_right(client, node, request)
@@ -209,3 +209,8 @@ def _check_age(node: ReachableNode, request: SessionOpen) -> None:
 def has_offsets(client: Peer, node: ReachableNode, request: SessionOpen) -> bool:
     """Tell whether client, node and request use `resume-offset`, so that a resume continues at an exact byte."""
     return request.offsets and RESUME_OFFSET in client.features and RESUME_OFFSET in node.peer.features
+
+
+def _unreachable(client: Peer) -> ErrorCodes:
+    """Return the code for a node whose hub cannot be reached: one that knows of hubs asks that one itself."""
+    return ErrorCodes.HUB_UNREACHABLE if "hubs" in client.features else ErrorCodes.NODE_OFFLINE

@@ -15,7 +15,6 @@ from omnyshell import OmnyShellHub
 from omnyshell.clock import SystemClock
 from omnyshell.model.targets import Target
 from omnyshell.services.hub.cluster.joining import join
-from omnyshell.services.hub.cluster.links.written import read_links
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import found, invite
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
@@ -62,8 +61,10 @@ class Hubs:
         return {node.node_id for node in nodes if node.capabilities is not None}
 
     def links_of(self, hub: str) -> set[str]:
-        """The hubs to which a hub says that it has links."""
-        return set(read_links(ClusterFiles(self.state(hub)).directory))
+        """The hubs to which a hub has links that can be used."""
+        cluster = self.running[hub]._cluster
+        links = cluster._links if cluster is not None else None
+        return {other for other in links.up() if links.to(other).is_up} if links is not None else set()
 
     async def restart(self, hub: str) -> None:
         await self.running[hub].stop()

@@ -1,5 +1,6 @@
 """`omnyshell cluster demo` in a process of its own: three hubs, three servers of their engine and five nodes."""
 
+import asyncio
 import json
 import os
 import signal
@@ -13,6 +14,8 @@ from typing import Any
 
 from omnyshell import HubAccess, HubAddress, OmnyShellClient, PrincipalId, TokenCredentialProvider
 from omnyshell.services.client.config import ClientConfig
+from omnyshell.services.hub.cluster.links.written import read_links
+from omnyshell.services.hub.cluster.members.identity import ClusterFiles
 
 _RUN = "import sys; from omnyshell.cli.main import main; sys.argv[0] = 'omnyshell'; main()"
 COMMAND = [sys.executable, "-P", "-c", _RUN]
@@ -61,6 +64,17 @@ class DemoHubs:
     def omnyshell(self, hub: str, *words: str) -> "subprocess.CompletedProcess[str]":
         command = [*COMMAND, *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=self.env(hub))
+
+    async def until_whole(self) -> None:
+        """Wait until each hub reaches all nodes, and has links with all others."""
+        for hub in self.pids:
+            async with self.client(hub) as client:
+                while len(await client.list_nodes()) < len(self.nodes) or len(self.links_of(hub)) < len(self.pids) - 1:
+                    await asyncio.sleep(0.1)
+
+    def links_of(self, hub: str) -> set[str]:
+        """The hubs to which a hub says that it has links."""
+        return set(read_links(ClusterFiles(self.state(hub)).directory))
 
     def kill_hub(self, hub: str) -> list[str]:
         """Kill a hub; return the command that starts it again."""

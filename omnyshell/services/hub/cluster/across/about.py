@@ -7,7 +7,6 @@ import msgspec
 
 from omnyshell.errors import ProtocolException
 from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor
-from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.messages import NodeCapabilitiesMessage, NodeRegister
 from omnyshell.services.hub.nodes.registry import RegisteredNode
 
@@ -87,7 +86,7 @@ def read(raw: bytes) -> About:
         message = NodeCapabilitiesMessage.from_wire(said) if said is not None else None
     except (msgspec.MsgspecError, UnicodeDecodeError, ProtocolException, RecursionError, AttributeError) as exc:
         raise ValueError(f"the description of a node cannot be read: {exc}") from exc
-    size = len(encode_control(registration)) + (len(encode_control(message)) if message is not None else 0)
+    size = len(found.registration) + (len(found.capabilities) if message is not None else 0)
     return About(
         found.principal,
         found.address,

@@ -90,10 +90,13 @@ def hub_access(keys: EngineKeys, hub: str, key: Ed25519PublicKey, now: datetime,
     It may write under its own name alone, of any generation, and read all that hubs write.
     """
     may_write = [f"omnyshell.*.truth.{hub}", f"omnyshell.*.places.{hub}.>"]
-    asks = ["STREAM.INFO.*", "STREAM.MSG.GET.*", *(f"CONSUMER.CREATE.*.{name}" for name in consumers_of(hub))]
+    consumers = consumers_of(hub)
+    asks = ["STREAM.INFO.*", "STREAM.MSG.GET.*", *(f"CONSUMER.CREATE.*.{name}" for name in consumers)]
     if founds:
         asks.append("STREAM.CREATE.*")
-    may_publish = [*may_write, *(f"$JS.API.{each}" for each in asks)]
+    # What a hub has read it says by itself, or the engine would cut off one to which it has more to send than it takes.
+    has_read = (f"$JS.FC.*.{name}.>" for name in consumers)
+    may_publish = [*may_write, *(f"$JS.API.{each}" for each in asks), *has_read]
     permissions = _permissions(hub, may_publish)
     if founds:
         # Who is invited is answered by this hub, to wherever the answer is to go, once a question.

@@ -41,7 +41,9 @@ that is cut off from the others would never answer."""
 LEFT_BEHIND = 10.0
 """Seconds after which the engine removes the consumer of a hub that is gone."""
 
-_HEARTBEAT, _LAST_DELIVERED = "100", "Nats-Last-Consumer"
+_HEARTBEAT, _LAST_DELIVERED, _STALLED = "100", "Nats-Last-Consumer", "Nats-Consumer-Stalled"
+_IS_THERE = (10012, 10013)
+"""JetStream's codes for a consumer of that name that reads from elsewhere, as before this hub was started."""
 
 logger = logging.getLogger("omnyshell.cluster")
 
@@ -109,29 +111,26 @@ class NatsOrder:
         subscription = await client.subscribe(inbox, pending_msgs_limit=1_000_000, pending_bytes_limit=64 * 2**20)
         try:
             await self._make_consumer(streams, inbox, begin)
-            await self._take_all(subscription, origin.last, begin)
+            await self._take_all(client, subscription, origin.last, begin)
         finally:
             await subscription.unsubscribe()
 
     async def _make_consumer(self, streams: Any, inbox: str, begin: int) -> None:
-        # The one before is not deleted, as its server may be dead, which takes the engine a while: it goes by itself.
-        name = self._consumer = next(self._names)
-        await streams.add_consumer(
-            self._stream,
-            ConsumerConfig(
-                name=name,
-                deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
-                opt_start_seq=begin,
-                ack_policy=AckPolicy.NONE,
-                idle_heartbeat=HEARTBEAT,
-                deliver_subject=inbox,
-                inactive_threshold=LEFT_BEHIND,
-                mem_storage=True,
-                num_replicas=1,
-            ),
-        )
+        """Make one by the next name that is free.
 
-    async def _take_all(self, subscription: Any, last: int, begin: int) -> None:
+        The one before is not deleted, as its server may be dead, which takes the engine a while: it goes by itself.
+        """
+        for left in reversed(range(len(consumers_of(self._connection.name)))):
+            name = self._consumer = next(self._names)
+            try:
+                await streams.add_consumer(self._stream, _consumer(name, inbox, begin))
+            except APIError as exc:
+                if exc.err_code not in _IS_THERE or not left:
+                    raise
+            else:
+                return
+
+    async def _take_all(self, client: Client, subscription: Any, last: int, begin: int) -> None:
         delivered, seq, is_behind = 0, begin - 1, True
         while True:
             if is_behind and seq >= last:
@@ -145,6 +144,7 @@ class NatsOrder:
             if headers.get("Status") == _HEARTBEAT:
                 if int(headers.get(_LAST_DELIVERED, delivered)) != delivered:
                     raise _ReadAgainException("records are missing")
+                await self._let_it_go_on(client, message.reply or headers.get(_STALLED, ""))
                 continue
             numbers = self._numbers(message)
             if numbers is None:
@@ -154,6 +154,11 @@ class NatsOrder:
             if number != delivered:
                 raise _ReadAgainException("records are missing")
             self._reader.take(Stored(seq, message.subject, message.data))
+
+    async def _let_it_go_on(self, client: Client, subject: str) -> None:
+        """Tell the engine that all before this was taken, where it asks; anybody else may ask for another subject."""
+        if subject.startswith(f"$JS.FC.{self._stream}.{self._consumer}."):
+            await client.publish(subject)
 
     def _numbers(self, message: Msg) -> tuple[int, int] | None:
         """Return a record's number in the stream, and in what this hub's consumer was given.
@@ -166,6 +171,22 @@ class NatsOrder:
         if words[:2] != [self._stream, self._consumer]:
             return None
         return int(words[3]), int(words[4])
+
+
+def _consumer(name: str, inbox: str, begin: int) -> ConsumerConfig:
+    return ConsumerConfig(
+        name=name,
+        deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+        opt_start_seq=begin,
+        ack_policy=AckPolicy.NONE,
+        idle_heartbeat=HEARTBEAT,
+        # Else the engine sends all at once, and cuts off who does not take 64 MiB in time.
+        flow_control=True,
+        deliver_subject=inbox,
+        inactive_threshold=LEFT_BEHIND,
+        mem_storage=True,
+        num_replicas=1,
+    )
 
 
 def _origin(info: StreamInfo) -> Origin:

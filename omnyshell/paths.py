@@ -43,6 +43,11 @@ def bound_hubs_file() -> Path:
     return config_dir() / "bound-hubs"
 
 
+def known_hubs_file() -> Path:
+    """The file of hubs of which a client was told by others."""
+    return config_dir() / "known-hubs.json"
+
+
 def user_path(text: str) -> Path:
     """Return a path as a user wrote it, with `~` taken for home. Raises `ConfigException` where there is no home."""
     try:

@@ -175,8 +175,14 @@ SETTINGS = Grammar("labels of printable characters, with names that have no '='"
 FACT = Grammar(f"up to {MAX_FACT} printable characters", is_fact)
 """Up to 128 printable characters."""
 
+HUB_URL = Grammar("the URL of a hub, wss://HOST:PORT, of visible characters", _text("wss://[!-~]{1,300}"))
+"""`wss://`, and up to 300 visible characters of ASCII."""
+
 PORT = Grammar(f"a port, 1 to {MAX_PORT}", _int(1, MAX_PORT + 1))
 """1 to 65535."""
+
+WEIGHT = Grammar("a weight, 0 to 1000", _int(0, 1001))
+"""0 to 1000."""
 
 COUNT = Grammar("0 or more", _int(0, INT_END))
 """0 and more."""

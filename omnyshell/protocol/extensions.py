@@ -51,6 +51,9 @@ NODE_INSTANCE = "node-instance"
 EPOCHS = "epochs"
 """A node that moves between hubs says how new what it has seen is, so that none of them serves it by an older word."""
 
+HUBS = "hubs"
+"""Peers learn which other hubs there are, and go to one of them when theirs ends, or has them go."""
+
 RIGHTS = "rights"
 """Why something is refused, which rights there are, and listings of bounded length."""
 
@@ -114,6 +117,7 @@ OF_HUB = frozenset(
         AGENT,
         BYTE_TEXT,
         HISTORY,
+        HUBS,
         LEADER_ONLY,
         LOGINS,
         INTERACTIVE,
@@ -154,6 +158,7 @@ OF_NODE = frozenset(
         EPOCHS,
         EVENTS,
         HISTORY,
+        HUBS,
         INTERACTIVE,
         KEPT_COMMANDS,
         LEADER_ONLY,
@@ -179,6 +184,7 @@ OF_CLIENT = frozenset(
         SSH,
         FORWARD,
         HISTORY,
+        HUBS,
         INTERACTIVE,
         LOGINS,
         OTHERS_SESSIONS,
@@ -195,10 +201,10 @@ OF_CLIENT = frozenset(
 )
 """What a client for sessions and tunnels announces."""
 
-OF_ADMIN = frozenset({ADMIN, ADMIN_ENDS, WHOLE_VIEW})
+OF_ADMIN = frozenset({ADMIN, ADMIN_ENDS, HUBS, WHOLE_VIEW})
 """What a client for administration announces."""
 
-OF_LIVE_FEED = frozenset({SESSION_USAGE, EVENTS, LOGINS, OTHERS_SESSIONS, RIGHTS, VITALS, WHOLE_VIEW})
+OF_LIVE_FEED = frozenset({SESSION_USAGE, EVENTS, HUBS, LOGINS, OTHERS_SESSIONS, RIGHTS, VITALS, WHOLE_VIEW})
 """What a client announces that follows a hub's live state."""
 
 OF_JOINING = frozenset({ADMIN, AUTH_BIND, AUTH_BIND_2})

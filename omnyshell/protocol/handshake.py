@@ -8,7 +8,9 @@ import msgspec
 
 from omnyshell.errors import AuthException, ErrorCodes, OmnyShellException, ProtocolException
 from omnyshell.ids import is_uid
+from omnyshell.model.hubs import OtherHub
 from omnyshell.model.principals import Principal
+from omnyshell.protocol.extensions import HUBS
 from omnyshell.protocol.messages import AuthFail, AuthOk, AuthRequest, ControlMessage, Hello, ProtocolError
 from omnyshell.protocol.version import MIN_PROTOCOL_VERSION, PROTOCOL_VERSION, is_protocol_compatible
 from omnyshell.steps import entered
@@ -120,14 +122,15 @@ class HubHandshake(_Handshake):
         """Finish without an answer to the credential: no more messages are accepted."""
         self._become(HandshakeState.FAILED)
 
-    def accept(self, principal: Principal, session_token: str) -> AuthOk:
-        """The credential was right: returns the answer to send."""
+    def accept(self, principal: Principal, session_token: str, others: tuple[OtherHub, ...] = ()) -> AuthOk:
+        """The credential was right: returns the answer to send, which names the other hubs to who can hear of them."""
         self._become(HandshakeState.DONE)
         return AuthOk(
             principal=principal.id,
             display_name=principal.display_name or principal.id,
             roles=tuple(sorted(principal.roles)),
             session_token=session_token,
+            hubs=others if HUBS in self.peer_features else (),
         )
 
     def refuse(self) -> AuthFail:

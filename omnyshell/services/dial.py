@@ -26,6 +26,7 @@ from omnyshell.security.credentials import (
     TokenCredentialProvider,
 )
 from omnyshell.services.binding import Binding
+from omnyshell.services.known_hubs import KnownHubs
 from omnyshell.steps import step
 from omnyshell.transport.connection import HubAddress, OmnyShellConnection
 from omnyshell.transport.keepalive import KeepaliveTimes
@@ -69,6 +70,9 @@ class HubAccess:
 
     binding: Binding = field(default_factory=Binding)
     """How a key's logins are bound to this hub."""
+
+    known: KnownHubs = field(default_factory=KnownHubs)
+    """Remembers the other hubs of which this one has told."""
 
     waiting: LoginWait = field(default_factory=LoginWait)
     """Says what a login by these credentials waits for."""

@@ -326,6 +326,10 @@ class ChannelMultiplexer:
         channel = self._channels.get(channel_id)
         return channel.handler if channel is not None else None
 
+    def handlers(self) -> "list[ChannelHandler]":
+        """Return the handlers of all channels."""
+        return [channel.handler for channel in self._channels.values()]
+
     def receive_data(self, channel_id: int, opcode: DataOpcode, payload: bytes | memoryview) -> bool:
         """Pass data to its channel; return False if there is none, or its stream does not go this way."""
         channel = self._channels.get(channel_id)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 from contextlib import suppress
@@ -35,6 +36,7 @@ def test_a_demo_shows_hubs_that_share_the_truth_and_leaves_nothing_behind(tmp_pa
             assert time.monotonic() < end, shown.stderr
         for node in told["nodes"]:
             assert run_text("exec", *first, node["id"], "echo", "there").stdout == "there\n"
+        _kill_a_hub_under_a_command(told["hubs"][0]["pid"], first)
     finally:
         demo.terminate()
         with demo:
@@ -43,6 +45,26 @@ def test_a_demo_shows_hubs_that_share_the_truth_and_leaves_nothing_behind(tmp_pa
         with suppress(ProcessLookupError):
             os.kill(pid, 0)
             raise AssertionError(f"process {pid} was left behind")
+
+
+COUNTING = "i=0; while [ $i -lt 5000 ]; do i=$((i+1)); echo $i; done; read line; echo $line; exit 7"
+
+
+def _kill_a_hub_under_a_command(pid: int, access: list[str]) -> None:
+    """The node and the client of it go on at other hubs, and so does who comes anew and names the one that is dead."""
+    pipe = subprocess.PIPE
+    with start_command("exec", *access, "n1", COUNTING, stdin=pipe, stdout=pipe, stderr=pipe) as command:
+        said = command.stdout.readline()
+        os.kill(pid, signal.SIGKILL)
+        command.stdin.write(b"typed\n")
+        command.stdin.close()
+        said, complained = said + command.stdout.read(), command.stderr.read()
+        command.wait(DEADLINE)
+    expected = b"".join(b"%d\n" % number for number in range(1, 5001)) + b"typed\n"
+    assert (said == expected, command.returncode) == (True, 7), complained
+    assert b"the command goes on" in complained
+    cold = run_text("exec", *access, "n1", "echo", "cold")
+    assert cold.stdout == "cold\n", cold.stderr
 
 
 def _told(demo: "subprocess.Popen[str]", path: Path) -> dict:

@@ -84,6 +84,8 @@ _SAMPLES: dict[int, Any] = {
         (grammars.COUNT, 1),
         (grammars.OFFSET, 0),
         (grammars.EPOCH, 3),
+        (grammars.HUB_URL, "wss://127.0.0.1:1"),
+        (grammars.WEIGHT, 100),
         (grammars.CREDIT, 65_536),
         (grammars.EXIT_CODE, 0),
         (grammars.STATUS, 200),

@@ -201,6 +201,7 @@ include "{access.relative_to(self._directory)}"
             words = ["hub", "start", "--config", str(settings), "--host", HOST, "--port", str(self._hub_ports[hub])]
             words += ["--cert", str(files / HUB_CERT_FILE), "--key", str(files / HUB_KEY_FILE)]
             words += ["--grant-token-file", str(self._directory / "grants"), "--state-dir", str(self._state(hub))]
+            words += ["--public-url", self._url(hub)]
             self._processes.start_own(f"hub-{hub}", words)
         for hub in hubs:
             await self._processes.until_listening(f"hub-{hub}", self._hub_ports[hub], READY_TIMEOUT)

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.grammars import COUNT, NONCE, PRINCIPAL, ROLES, SECRET_OR_NONE
+from omnyshell.model.hubs import OtherHub
 from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.protocol.messages.base import ControlMessage, Way
 
@@ -95,6 +96,9 @@ class AuthOk(ControlMessage, kw_only=True):
 
     session_token: Annotated[str, SECRET_OR_NONE]
     """A random text, which is not used."""
+
+    hubs: Annotated[tuple[OtherHub, ...], OMIT] = ()
+    """Of `hubs`: all others."""
 
 
 class AuthFail(ControlMessage, kw_only=True):

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, ClassVar
 
 from omnyshell.model.grammars import COUNT, EPOCH, ID, NODE_ID
+from omnyshell.model.hubs import OtherHub
 from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor, PlatformInfo
 from omnyshell.model.schema import ANSWERED, FREE, OMIT, STRICT_ITEMS
 from omnyshell.protocol.messages.base import ControlMessage, Way
@@ -51,6 +52,9 @@ class NodeRegistered(ControlMessage, kw_only=True):
 
     epoch: Annotated[int | None, OMIT, EPOCH] = None
     """Of `epochs`: by which this hub has the node, where it is one of several."""
+
+    hubs: Annotated[tuple[OtherHub, ...], OMIT] = ()
+    """Of `hubs`: all others, as of now."""
 
 
 class NodeCapabilitiesMessage(NodeCapabilities, ControlMessage):

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from omnyshell.errors import ConfigException, Remedy
 from omnyshell.ids import PrincipalId
-from omnyshell.paths import bound_hubs_file, logins_file, read_file, user_path
+from omnyshell.paths import bound_hubs_file, known_hubs_file, logins_file, read_file, user_path
 from omnyshell.security.credentials import CredentialProvider, PublicKeyCredentialProvider, TokenCredentialProvider
 from omnyshell.security.strict_modes import StrictModes
 from omnyshell.services.access_options import ACCESS, KEY, is_of_agent
@@ -25,6 +25,7 @@ from omnyshell.services.client.passphrases import (
     open_key,
 )
 from omnyshell.services.dial import HubAccess, LoginWait
+from omnyshell.services.known_hubs import KnownHubs
 from omnyshell.services.service_options import STRICT_MODES
 from omnyshell.transport.connection import HubAddress
 
@@ -80,6 +81,7 @@ def hub_access(given: Mapping[str, str], ask: AskPassphrase | None = None) -> Hu
         credentials=credentials_from(given, ask, waiting),
         ca=_path(given, "ca"),
         binding=binding_from(given),
+        known=KnownHubs(known_hubs_file()),
         waiting=waiting,
     )
 

@@ -21,7 +21,8 @@ from omnyshell.protocol.messages.admin import AdminRequest, AdminResult, LocksRe
 from omnyshell.protocol.messages.base import Role
 from omnyshell.services.client.asked import check_kind
 from omnyshell.services.client.futures import fail_future
-from omnyshell.services.dial import HubAccess, dial
+from omnyshell.services.dial import HubAccess
+from omnyshell.services.failover import HubDialler
 from omnyshell.transport.connection import OmnyShellConnection
 
 T = TypeVar("T", bound=AdminRequest)
@@ -43,8 +44,7 @@ class AdminClient:
 
     async def __aenter__(self) -> Self:
         """Connect. Raises what `dial` raises, and `ProtocolException` where the hub has no administration."""
-        connection = self._connection = await dial(
-            self.access,
+        connection = self._connection = await HubDialler(self.access).dial(
             role=Role.CLIENT,
             features=OF_ADMIN,
             incoming="stdout",

@@ -10,7 +10,6 @@ from omnyshell.errors import (
     AuthException,
     ImproperValueException,
     OmnyShellException,
-    OmnyShellTimeoutException,
     TransportException,
 )
 from omnyshell.ids import new_id
@@ -18,7 +17,6 @@ from omnyshell.model.nodes import NodeDescriptor
 from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, PtySpec, SessionMode, ShellFamily
 from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo, TunnelProtocol
 from omnyshell.protocol.extensions import (
-    CLIPBOARD_AUDIT,
     KEPT_TUNNELS,
     LEADER_ONLY,
     LOGINS,
@@ -39,11 +37,11 @@ from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.detached import ClientRequest
 from omnyshell.services.client.asked import check_kind, check_nodes
 from omnyshell.services.client.config import ClientConfig
+from omnyshell.services.client.hubs import ClientHubs
 from omnyshell.services.client.openings import SessionOpenings
 from omnyshell.services.client.requests import PendingRequests
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.client.states import StateListener, ignore_state
-from omnyshell.services.dial import dial
 from omnyshell.transport.connection import OmnyShellConnection
 
 if TYPE_CHECKING:
@@ -73,6 +71,7 @@ class OmnyShellClient:
         self._clock = clock or SystemClock()
         self._connection: OmnyShellConnection | None = None
         self._requests = PendingRequests(config.request_timeout)
+        self._hubs = ClientHubs(config.access, self._requests, lambda: self._tunnels)
         self._openings = SessionOpenings(config.open_timeout, self._link, self._take_up_later)
         self._lost: OmnyShellException | None = None
         self.on_state: StateListener = ignore_state
@@ -111,6 +110,7 @@ class OmnyShellClient:
         """
         if self._resumer is not None:
             await self._resumer.close()
+        self._hubs.close()
         connection, self._connection = self._connection, None
         if self._tunnels is not None:
             await self._tunnels.close()
@@ -219,9 +219,8 @@ class OmnyShellClient:
 
         Raises as `open_session` does.
         """
-        session = self.ask_to_open(request, *extensions)
-        await self.until_open(session)
-        return session
+        openings = self._openings
+        return await openings.somewhere(lambda: openings.open(request, *extensions), self._elsewhere)
 
     def ask_to_open(self, request: SessionOpen, *extensions: str) -> RemoteSession:
         """Ask for a session as `open_as_asked` does, and return it before it is open: `until_open` tells.
@@ -244,7 +243,8 @@ class OmnyShellClient:
         `owner` is the principal whose it is, if that is another one. Raises as `open_session` does, with the reason
         `not_found` or `ambiguous` if the reference does not name exactly one session.
         """
-        return await self._openings.resume(node_id, session_ref, pty, self._other(owner))
+        other, openings = self._other(owner), self._openings
+        return await openings.somewhere(lambda: openings.resume(node_id, session_ref, pty, other), self._elsewhere)
 
     async def list_sessions(self, node_id: str, *, usage: bool = False) -> tuple[DetachedSessionInfo, ...]:
         """Return this principal's shells on a node, attached or not; empty if the node is not connected.
@@ -324,15 +324,10 @@ class OmnyShellClient:
         the command ended by itself and all its output arrived.
         """
         # Imported by those that use it: a cold `omnyshell exec` does not need it.
-        from omnyshell.services.client.whole_commands import collect
+        from omnyshell.services.client.whole_commands import whole
 
-        try:
-            async with asyncio.timeout(timeout):
-                opening = self.open_session(node_id, command=command, args=args, env=env, cwd=cwd, user=user)
-                async with await opening as session:
-                    return await collect(session, stdin)
-        except TimeoutError as exc:
-            raise OmnyShellTimeoutException(f"the command did not end within {timeout:g} s") from exc
+        opening = self.open_session(node_id, command=command, args=args, env=env, cwd=cwd, user=user)
+        return await whole(opening, stdin, timeout)
 
     async def open_tunnel(
         self,
@@ -380,13 +375,10 @@ class OmnyShellClient:
         `refused` is the reason if it was not allowed to. Does nothing without a connection, or at a hub without
         `clipboard-audit`.
         """
-        connection = self._open_connection()
-        if connection is None or CLIPBOARD_AUDIT not in connection.features or session.channel.is_closed:
-            return
         # Imported where a program copies: a cold `exec` does not need it.
-        from omnyshell.protocol.messages.clipboard import SessionClipboard
+        from omnyshell.services.client.clipboards import tell
 
-        session.channel.send_ahead(SessionClipboard(size=size, refused=refused or None))
+        tell(self._open_connection(), session, size, refused)
 
     def sessions_of(self, node_id: str, owner: str = "") -> "NodeSessionRequests":
         """Return requests about another principal's sessions on a node, or this one's.
@@ -431,6 +423,7 @@ class OmnyShellClient:
                 node_timeout=self._config.node_timeout,
                 dial=self._dial,
                 connection=self._open_connection,
+                leave=self._hubs.leave,
                 on_state=lambda state: self.on_state(state),
             )
         return self._resumer
@@ -439,10 +432,17 @@ class OmnyShellClient:
         """Register a session to be resumed that lost its channel; return False if it will not be, as after `close`."""
         return self._connection is not None and self._ensure_resumer().add(session)
 
+    async def _elsewhere(self) -> bool:
+        """Leave the hub for another one, where nothing ends by that; False where it is not left."""
+        try:
+            return await self._hubs.elsewhere(self._dial)
+        except OmnyShellException:
+            self._ensure_resumer().start()
+            raise
+
     async def _dial(self) -> OmnyShellConnection:
         self._lost_event.clear()
-        self._connection = await dial(
-            self._config.access,
+        self._connection = await self._hubs.dial(
             role=Role.CLIENT,
             features=OF_CLIENT,
             incoming="stdout",
@@ -492,7 +492,7 @@ class OmnyShellClient:
     def _connection_lost(self, error: OmnyShellException) -> None:
         self._lost = error if isinstance(error, TransportException) else TransportException(str(error))
         self._requests.fail(self._lost)
-        if self._connection is not None and not isinstance(error, AuthException):
+        if self._connection is not None and not self._hubs.is_going and not isinstance(error, AuthException):
             self._ensure_resumer().start()
         self._lost_event.set()
         if self._tunnels is not None:

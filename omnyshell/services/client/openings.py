@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from omnyshell.errors import OmnyShellTimeoutException
+from omnyshell.errors import ErrorCodes, OmnyShellException, OmnyShellTimeoutException, SessionRejectedException
 from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode
 from omnyshell.protocol.byte_text import carry_bytes
 from omnyshell.protocol.extensions import BYTE_TEXT
@@ -13,6 +13,9 @@ from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.client.session_requests import fit
 from omnyshell.steps import step
 from omnyshell.transport.connection import OmnyShellConnection
+
+MOST_ELSEWHERE = 4
+"""Hubs at which a session is asked for, one after another."""
 
 logger = logging.getLogger("omnyshell.client")
 
@@ -49,6 +52,35 @@ class SessionOpenings:
             shown=request.command if request.mode is SessionMode.FORWARD else None,
         )
         return self._asked(session, request, connection)
+
+    async def open(self, request: SessionOpen, *extensions: str) -> RemoteSession:
+        """Ask for a session, and return it when it is open."""
+        session = self.ask(request, *extensions)
+        await self.until_open(session, CloseReason.CLIENT_CLOSED)
+        return session
+
+    @staticmethod
+    async def somewhere(
+        opening: Callable[[], Awaitable[RemoteSession]], elsewhere: Callable[[], Awaitable[bool]]
+    ) -> RemoteSession:
+        """Open a session at this hub, or at others where this one cannot reach that of the node.
+
+        `elsewhere` goes to another hub, if it can. Raises what the first hub said.
+        """
+        refused: SessionRejectedException | None = None
+        for _ in range(MOST_ELSEWHERE):
+            try:
+                return await opening()
+            except SessionRejectedException as exc:
+                if exc.code != ErrorCodes.HUB_UNREACHABLE:
+                    raise
+                refused = refused or exc
+            try:
+                if not await elsewhere():
+                    break
+            except OmnyShellException as exc:
+                raise refused from exc
+        raise refused or SessionRejectedException("no hub reaches the node", code=ErrorCodes.HUB_UNREACHABLE)
 
     async def resume(self, node_id: str, session_ref: str, pty: PtySpec, owner: str) -> RemoteSession:
         """Resume the session of that reference; `owner` is its principal, "" for the client's own."""

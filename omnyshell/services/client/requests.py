@@ -20,6 +20,9 @@ class PendingRequests:
         self._waiting: dict[str, asyncio.Future[Any]] = {}
         self._lists: deque[asyncio.Future[Any]] = deque()
 
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._lists)
+
     def begin(self, request_id: str = "") -> tuple[str, asyncio.Future[Any]]:
         """Return a request id, fresh if none is given, and a future for its answer. The caller must call `end`."""
         request_id = request_id or new_id()

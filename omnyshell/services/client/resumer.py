@@ -48,7 +48,10 @@ ATTEMPT_TIMEOUT = 10.0
 SOON = 1.0
 """Seconds after which the sessions of a node are asked for though the first of them is not answered."""
 
-_NO_NODE = frozenset((ErrorCodes.UNKNOWN_NODE, ErrorCodes.NODE_OFFLINE))
+ELSEWHERE_AFTER = 2.0
+"""Seconds after which a hub is left that cannot reach the hub of a node; it may be one that the node comes back to."""
+
+_NO_NODE = frozenset((ErrorCodes.UNKNOWN_NODE, ErrorCodes.NODE_OFFLINE, ErrorCodes.HUB_UNREACHABLE))
 _LATER = _NO_NODE | {ErrorCodes.TIMEOUT, ErrorCodes.CAPACITY_EXCEEDED}
 """Rejections that may not last: the node may have to reconnect too."""
 
@@ -63,7 +66,8 @@ class Resumer:
     """Runs a task until the hub is connected and every suspended session is resumed or given up.
 
     `timeout` is for how many seconds it tries, `node_timeout` for how many if only a session's node is missing. `dial`
-    connects and returns the connection; `connection` returns the present one, or None.
+    connects and returns the connection; `connection` returns the present one, or None. `leave` drops that for another
+    hub, where it can.
     """
 
     def __init__(
@@ -73,13 +77,16 @@ class Resumer:
         node_timeout: float,
         dial: Dial,
         connection: Callable[[], OmnyShellConnection | None],
+        leave: Callable[[], bool],
         on_state: Callable[[LinkState], None],
     ) -> None:
         self._timeout = timeout
         self._node_timeout = min(timeout, node_timeout)
         self._dial = dial
         self._connection = connection
+        self._leave = leave
         self._on_state = on_state
+        self._unreached_since: float | None = None
         self._suspended: dict[RemoteSession, float] = {}
         """Each with the time until which to wait for its node, while the hub is connected."""
 
@@ -198,6 +205,13 @@ class Resumer:
             for sessions in by_node.values():
                 tasks.create_task(self._resume_at_node(sessions))
         self._forget_resumed()
+        self._leave_where_unreached()
+
+    def _leave_where_unreached(self) -> None:
+        """Go to another hub where this one has not reached the hub of a node for a while."""
+        since = self._unreached_since
+        if since is not None and self._now() - since >= ELSEWHERE_AFTER and self._leave():
+            self._unreached_since = None
 
     async def _resume_at_node(self, sessions: list[RemoteSession]) -> None:
         """Try to resume the sessions of a node: the others unless the first one hears soon that it is not there."""
@@ -222,9 +236,14 @@ class Resumer:
         try:
             await Resumption(session, connection).run()
             self._back_since = self._now()
+            self._unreached_since = None
             step(logger, "session taken up", **which)
         except SessionRejectedException as exc:
             step(logger, "resume rejected", reason=exc.code, **which)
+            if exc.code != ErrorCodes.HUB_UNREACHABLE:
+                self._unreached_since = None
+            elif self._unreached_since is None:
+                self._unreached_since = self._now()
             if exc.code not in _LATER:
                 session.give_up(_reason(session, exc))
             return exc.code not in _NO_NODE

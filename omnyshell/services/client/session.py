@@ -166,6 +166,11 @@ class RemoteSession:
         """Whether the session waits to be resumed."""
         return self._stage is Stage.SUSPENDED
 
+    @property
+    def can_go_on(self) -> bool:
+        """Whether it could be resumed if the connection were lost now."""
+        return self._stage is Stage.OPEN and (self._counts_offsets or self.mode is SessionMode.SHELL)
+
     def refuse(self, error: ImproperValueException) -> None:
         """Handle an improper value on the session's channel.
 
@@ -392,8 +397,7 @@ class RemoteSession:
     def _suspend(self, error: OmnyShellException) -> None:
         """Wait to be resumed, if that is possible; else end with the error."""
         self.lost_by = error
-        resumable = self._counts_offsets or self.mode is SessionMode.SHELL
-        if self._stage is Stage.OPEN and resumable:
+        if self.can_go_on:
             self._become(Stage.SUSPENDED)
         self.channel.end()
         self._painted = 0

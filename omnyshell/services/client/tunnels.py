@@ -43,6 +43,9 @@ class OwnTunnels:
     def __init__(self) -> None:
         self._targets: dict[str, tuple[str, int]] = {}
 
+    def __len__(self) -> int:
+        return len(self._targets)
+
     def allows(self, tunnel_id: str, host: str, port: int) -> bool:
         """Tell whether this is the target that the tunnel was opened for."""
         return self._targets.get(tunnel_id) == (host, port)
@@ -70,6 +73,11 @@ class ClientTunnels:
         self._opening: dict[str, TunnelOpenRequest] = {}
         self._own = OwnTunnels()
         self._exposer = TunnelExposer(self._own)
+
+    @property
+    def has_own(self) -> bool:
+        """Whether there are tunnels to this machine, which end with the connection."""
+        return len(self._own) > 0
 
     async def open(self, connection: OmnyShellConnection, request: TunnelOpenRequest) -> TunnelInfo:
         """Ask for a tunnel. Raises `TunnelRejectedException` with the hub's reason in `code`."""

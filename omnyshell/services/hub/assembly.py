@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from omnyshell.model.hubs import OtherHub
 from omnyshell.protocol.extensions import OF_HUB
 from omnyshell.protocol.messages.base import Role
 from omnyshell.services.hub.access.audit_sums import AuditAdmission, AuditSums
@@ -18,6 +19,7 @@ from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.client_service import ClientService
 from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator, HubAuthenticator
 from omnyshell.services.hub.ground.certificate import HubCertificate
+from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.event_bus import EventBus
 from omnyshell.services.hub.ground.metrics import HubMetrics
@@ -35,6 +37,7 @@ from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.pages.metrics_text import CONTENT_TYPE, HubCollector, metrics_text
 from omnyshell.services.hub.pages.pages import HubPages
 from omnyshell.services.hub.peers.addresses import HubAddresses
+from omnyshell.services.hub.peers.hand_over import HandOver
 from omnyshell.services.hub.peers.handlers import MessageTable, ServedRole
 from omnyshell.services.hub.peers.hub_peer import HubPeer
 from omnyshell.services.hub.peers.login_gate import LoginGate
@@ -104,6 +107,7 @@ class HubServices:
         self._everybody = PeersTogether(peers, *visitors) if visitors else peers
         self.records = records
         self.quota = quota
+        self._make_hand_over()
         self._make_logins()
         self._make_limits(admission)
         self._make_sessions()
@@ -116,6 +120,19 @@ class HubServices:
         self._table = self._make_table()
 
     # The rooms, each on those before it
+
+    def _make_hand_over(self) -> None:
+        places = self._places
+        self._others: Callable[[], tuple[OtherHub, ...]] = places.others if places is not None else tuple
+        is_any_there = places.is_any_there if places is not None else lambda: False
+        self.hand_over = HandOver(self._peers, self._others, is_any_there, self._announce)
+        self._announce(False)
+
+    def _announce(self, is_going: bool) -> None:  # a listener
+        """Tell the other hubs where peers reach this one, and how many are to come."""
+        if self._places is not None:
+            urls, settings = self._present.public_urls, self._config.cluster or ClusterSettings()
+            self._places.tell_peers(str(urls[0]) if urls else "", 0 if is_going else settings.weight)
 
     def _make_logins(self) -> None:
         config, clock = self._config, self._clock
@@ -234,6 +251,8 @@ class HubServices:
             kept_judge=self.kept_judge,
             lock_keeper=self.lock_keeper,
             places=self._places,
+            others=self._others,
+            hands_over=lambda: self.hand_over.is_under_way,
             departed=self._departed,
             takeovers=self._takeovers,
             audit=self._audit,
@@ -374,6 +393,7 @@ class HubServices:
             certificate=self._certificate,
             features=OF_HUB,
             join=self.admin.join,
+            others=self._others,
             metrics=self._metrics,
             clock=self._clock,
         )
@@ -406,6 +426,7 @@ class HubServices:
 
     def _follow(self, config: HubConfig) -> None:
         self._present = config
+        self._announce(self.hand_over.is_under_way)
 
     def _followers(self) -> tuple[Follow, ...]:
         return (

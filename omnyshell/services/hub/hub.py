@@ -106,6 +106,7 @@ class OmnyShellHub:
         self._sweeper: asyncio.Task[None] | None = None
         self._peers: Peers[HubPeer] = Peers()
         self._all_gone = asyncio.Event()
+        self._is_stopping = False
 
     def _make_across(self) -> "Across | None":
         """Return what goes over two hubs, if the hub is one of several; a hub alone loads nothing of it."""
@@ -338,7 +339,14 @@ class OmnyShellHub:
         self.audit.record("hub.listen", detail=where)
 
     async def stop(self) -> None:
-        """Tell every peer, close every connection, and end every task, within 5 s. Idempotent."""
+        """Tell every peer, close every connection, and end every task, within 5 s. Idempotent.
+
+        Where other hubs are there, peers are handed over to those before, which takes as long again at most; a second
+        call ends that.
+        """
+        if self._assembled is not None and not self._is_stopping:
+            self._is_stopping = True
+            await self._assembled.hand_over.hand_all_over(self._config.clock.monotonic())
         endpoint, self._endpoint = self._endpoint, None
         if endpoint is None:
             return
@@ -444,6 +452,7 @@ class OmnyShellHub:
     async def _sweep(self, services: HubServices, reloading: HubReloading) -> None:
         clock = self._config.clock
         steps: tuple[Callable[[float], None], ...] = (
+            services.hand_over.tick,
             services.node_service.drop_silent,
             services.broker.expire,
             services.requests.expire,

@@ -9,8 +9,9 @@ from msgspec import structs
 
 from omnyshell.clock import Clock
 from omnyshell.errors import AuthorizationException, ErrorCodes, OmnyShellException, ProtocolException
+from omnyshell.model.hubs import OtherHub
 from omnyshell.printable import printable
-from omnyshell.protocol.extensions import EPOCHS
+from omnyshell.protocol.extensions import EPOCHS, HUBS
 from omnyshell.protocol.handshake import (
     CLOSE_HEARTBEAT_TIMEOUT,
     CLOSE_REPLACED,
@@ -46,6 +47,7 @@ from omnyshell.services.hub.truth.change import ChangeRefusedException
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.steps import step
 
+GOING = "this hub hands its nodes over to other hubs"
 LOST_PLACE = "the hub lost this node's place among the hubs"
 
 logger = logging.getLogger("omnyshell.hub")
@@ -71,15 +73,19 @@ class NodeService:
         metrics: HubMetrics,
         clock: Clock,
         places: Places | None = None,
+        others: Callable[[], tuple[OtherHub, ...]] = tuple,
+        hands_over: Callable[[], bool] = lambda: False,
         on_other_labels: Callable[[str], None] = lambda _node_id: None,
     ) -> None:
         """`places` are those of a hub that is one of several; a hub alone asks nobody.
 
+        `others` returns the other hubs, and `hands_over` whether nodes are handed over to those.
         `on_other_labels` is called to check again what is open at a node whose labels changed.
         """
         self._on_other_labels = on_other_labels
         self._registry = registry
         self._places = places
+        self._others, self._hands_over = others, hands_over
         self._pending = PendingRegistrations(clock)
         self._heartbeats = heartbeats
         self._broker = broker
@@ -131,6 +137,9 @@ class NodeService:
         """Register a node, also again; a connection that may not have the id gets an error, or loses the id."""
         if self._pending.is_asked(peer):
             self._pending.hold(peer, partial(self.register, peer, message, channel))
+            return
+        if self._hands_over() and self._registry.of_peer(peer) is None:
+            peer.close(CLOSE_TRY_AGAIN_LATER, GOING)
             return
         asked = message.node_id[:LONGEST_NAME]
         step(logger, "registration asked for", peer=peer.id, principal=peer.principal.id, node_id=asked)
@@ -234,7 +243,8 @@ class NodeService:
             self._record("node.register", peer, node.node_id)
         step(logger, "node registered", peer=peer.id, principal=peer.principal.id, node_id=node.node_id)
         epoch = node.epoch if self._places is not None and EPOCHS in peer.features else None
-        peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now(), epoch=epoch))
+        others = self._others() if HUBS in peer.features else ()
+        peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now(), epoch=epoch, hubs=others))
 
     def _other_holder(self, peer: Peer, message: NodeRegister) -> RegisteredNode | None:
         """Return the node that holds the id over another connection of the same principal; None if there is none."""

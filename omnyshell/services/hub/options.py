@@ -6,6 +6,7 @@ from typing import Any
 
 from omnyshell.errors import ConfigException
 from omnyshell.ids import NODE_ID_RULE, is_node_id
+from omnyshell.model.hubs import MOST_WEIGHT, USUAL_WEIGHT
 from omnyshell.model.targets import Target
 from omnyshell.model.tunnels import PortRange
 from omnyshell.networks import Network
@@ -79,12 +80,13 @@ def read_cluster(value: Any, file: TomlFile) -> ClusterSettings:
     if not isinstance(value, dict):
         raise file.error(("cluster",), "'cluster' must be a table, as [cluster]")
     with file.at(("cluster",)):
-        keys = ("engine", "engine-ca", "stale-after", "links", "links-at")
+        keys = ("engine", "engine-ca", "stale-after", "weight", "links", "links-at")
         table = Table(value, keys, "the table of a cluster")
         authorities, (links, links_at) = table.text("engine-ca"), _links(table)
         return ClusterSettings(
             engine=table.texts("engine", flaw_of_engine),
             stale_after=_stale_after(table.text("stale-after")),
+            weight=_weight(table) if "weight" in value else USUAL_WEIGHT,
             engine_ca=user_path(authorities) if authorities else None,
             links=links,
             links_at=links_at,
@@ -102,6 +104,13 @@ def _links(table: Table) -> tuple[Target | None, Target | None]:
     if is_everywhere(links_at):
         raise table.error("links", f"say by 'links-at' where other hubs reach this one: '{links_at}' is no address")
     return links, links_at
+
+
+def _weight(table: Table) -> int:
+    weight = table.whole_number("weight", 0)
+    if weight > MOST_WEIGHT:
+        raise table.error("weight", f"'weight' must be {MOST_WEIGHT} at most")
+    return weight
 
 
 def _stale_after(text: str) -> float:

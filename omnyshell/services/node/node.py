@@ -56,9 +56,11 @@ from omnyshell.security.machine import MachineFacts
 from omnyshell.security.proof_choice import NotSignedException
 from omnyshell.security.uid_store import UidStore
 from omnyshell.services.bound_hubs import BoundHubs
-from omnyshell.services.dial import HubAccess, dial
+from omnyshell.services.dial import HubAccess
 from omnyshell.services.exposer.exposer import TunnelExposer
 from omnyshell.services.exposer.targets import NoTargets
+from omnyshell.services.failover import HubDialler
+from omnyshell.services.known_hubs import KnownHubs
 from omnyshell.services.node.as_root import Mark, Whose, whose
 from omnyshell.services.node.backend import ShellBackend
 from omnyshell.services.node.config import NodeConfig
@@ -77,7 +79,7 @@ from omnyshell.version import __version__
 
 
 class NodeProofs:
-    """The file of hubs that announced `auth-bind-2`, for one node id.
+    """The files of hubs that announced `auth-bind-2`, and of those of which others told, for one node id.
 
     A state directory that a node used, but without this file, dates from a version without `auth-bind-2`. It counts as
     such until a hub announces the extension.
@@ -85,6 +87,7 @@ class NodeProofs:
 
     def __init__(self, directory: Path, node_id: str) -> None:
         self._path = directory / f"bound-hubs-{node_id}"
+        self._known = directory / f"known-hubs-{node_id}.json"
         self._uid = UidStore.path_for_node(directory, NodeId(node_id))
 
     def begin(self) -> None:
@@ -95,13 +98,16 @@ class NodeProofs:
         if not self._uid.exists():
             BoundHubs(self._path).begin()
 
-    def remembering(self, access: HubAccess) -> HubAccess:
-        """Return the access to the hub, with this file as its memory."""
+    def remembering(self, access: HubAccess, others: KnownHubs | None = None) -> HubAccess:
+        """Return the access to the hub, with these files as its memory; `others` is the second, if it was read."""
         known = access.binding
         is_old = known.is_old_friend or not self._path.exists()
         binding = structs.replace(known, hubs=BoundHubs(self._path, beside=known.hubs), is_old_friend=is_old)
-        return replace(access, binding=binding)
+        return replace(access, binding=binding, known=others or KnownHubs(self._known))
 
+
+SPREAD = 1.0
+"""Seconds over which nodes spread their attempts at hubs that are left to try."""
 
 REFUSED_RETRY = (300.0, 600.0)
 """Seconds, least and most, between attempts of a service whose credential is refused."""
@@ -152,6 +158,10 @@ class OmnyShellNode:
         self._runner: asyncio.Task[None] | None = None
         self._lost: asyncio.Future[OmnyShellException] | None = None
         self._access = config.access
+        self._hubs: HubDialler | None = None
+        self._is_moving = False
+        """Whether the hub was left because it asked for that."""
+
         self._proofs = NodeProofs(config.state_dir, config.node_id)
         self._dial_now = asyncio.Event()
         self._registered_at: float | None = None
@@ -193,7 +203,7 @@ class OmnyShellNode:
     def dial_now(self, access: HubAccess | None = None) -> None:
         """Retry at once if the node waits for its hub; use `access` from now on, if given."""
         if access is not None:
-            self._access = access
+            self._access, self._hubs = access, None
         self._dial_now.set()
 
     async def _close(self) -> None:
@@ -232,10 +242,11 @@ class OmnyShellNode:
     async def _connect(self) -> asyncio.Future[OmnyShellException]:
         """Dial, log in and register; return a future for the loss of the connection."""
         lost = self._lost = asyncio.get_running_loop().create_future()
-        self._registered_at = None
+        self._registered_at, self._is_moving = None, False
         self._dial_now.clear()
-        connection = self._connection = await dial(
-            self._proofs.remembering(self._access),
+        hubs = self._hubs = self._hubs or HubDialler(self._proofs.remembering(self._access), self._move)
+        hubs.access = self._proofs.remembering(self._access, hubs.access.known)
+        connection = self._connection = await hubs.dial_next(
             role=Role.NODE,
             features=OF_NODE,
             incoming="stdin",
@@ -322,7 +333,13 @@ class OmnyShellNode:
         self._registered_at = self._clock.monotonic()
         self._was_registered = True
         self.registered.set()
-        logger.info("node %s is registered at %s", message.node_id, self._access.address)
+        address = self._hubs.at if self._hubs is not None else self._access.address
+        logger.info("node %s is registered at %s", message.node_id, address)
+
+    def _move(self) -> None:
+        """Go to another hub, as this one asks for."""
+        self._is_moving = True
+        self._connection_lost(TransportException("the hub hands its nodes over to other hubs"))
 
     def _error_received(self, error: ProtocolError, _channel: int) -> None:
         if not error.fatal and not self.registered.is_set():
@@ -343,6 +360,9 @@ class OmnyShellNode:
         A registered node that is refused later was dropped by an admin; whether its login is still valid, the next
         attempt will tell.
         """
+        if self._hubs is not None and not self._hubs.is_at_home:
+            # Of which another one told: what it refuses, others may take.
+            return False
         if error.code == ErrorCodes.NOT_AUTHORIZED:
             return self._registered_at is None
         return isinstance(error, AuthException) or error.code == ErrorCodes.AUTH_FAILED
@@ -371,11 +391,13 @@ class OmnyShellNode:
             text = "ANOTHER PROCESS USES THE NODE ID %s: %s. Give one of the two another id; next try in %.0f s"
             logger.error(text, self._config.node_id, error, delay)
         else:
-            delay = self._usual_delay(held)
+            delay = 0.0 if self._is_moving else self._usual_delay(held)
             logger.warning("%s; next try in %.1f s", error, delay)
         return delay
 
     def _usual_delay(self, held: float | None) -> float:
+        if held is None and self._hubs is not None and not self._hubs.is_round_over:
+            return random.uniform(0, SPREAD)  # noqa: S311
         if held is not None:
             self._backoff.lost()
             if held >= STABLE_AFTER:

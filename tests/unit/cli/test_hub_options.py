@@ -111,7 +111,13 @@ def test_where_a_hub_listens_for_others_and_is_reached_by_them(certificates: Cer
     )
     both = read('links = "0.0.0.0:7444"\nlinks-at = "a.example:443"').cluster
     assert both == ClusterSettings(links=Target("0.0.0.0", 7444), links_at=Target("a.example", 443))
+    assert [read(f"weight = {weight}").cluster for weight in (0, 1000)] == [
+        ClusterSettings(weight=0),
+        ClusterSettings(weight=1000),
+    ]
     for text, why in (
+        ("weight = 1001", "1000 at most"),
+        ("weight = -1", "at least 0"),
         ('links = "/run/links"', "write HOST:PORT"),
         ('links = "a.example"', "HOST:PORT"),
         ('links = "0.0.0.0:7444"', "say by 'links-at'"),

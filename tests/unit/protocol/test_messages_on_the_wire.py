@@ -166,6 +166,8 @@ MINIMAL: list[tuple[str, int | None, dict[str, Any], dict[str, Any]]] = [
         SHORT | {"principal": "p", "sessionRef": "s", "lines": 500},
     ),
     ("node.sessions.history.response", None, SHORT | {"ok": True}, SHORT | {"ok": True}),
+    ("hubs.changed", None, {}, {"hubs": []}),
+    ("hubs.move", None, {}, {}),
     ("vitals.look", None, {"subscriptionId": "s", "looks": True}, {"subscriptionId": "s", "looks": True}),
     ("node.vitals.request", None, SHORT, SHORT),
     ("node.vitals.response", None, SHORT | {"vitals": {}}, SHORT | {"vitals": {}}),

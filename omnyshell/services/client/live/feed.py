@@ -25,7 +25,8 @@ from omnyshell.services.client.futures import fail_future
 from omnyshell.services.client.live.reader import Progress, SubscriptionReader
 from omnyshell.services.client.live.state import HubState, Link
 from omnyshell.services.client.resumer import TIMES
-from omnyshell.services.dial import HubAccess, dial
+from omnyshell.services.dial import HubAccess
+from omnyshell.services.failover import HubDialler
 from omnyshell.transport.backoff import Backoff
 from omnyshell.transport.connection import OmnyShellConnection
 
@@ -59,6 +60,7 @@ class LiveFeed:
         clock: Clock | None = None,
     ) -> None:
         self._access = access
+        self._hubs = HubDialler(access, self._leave)
         self._state = state
         self._parts = frozenset(parts)
         self._poll_period = poll_period
@@ -136,8 +138,7 @@ class LiveFeed:
 
     async def _dial(self) -> OmnyShellConnection:
         self._lost = asyncio.get_running_loop().create_future()
-        self._connection = await dial(
-            self._access,
+        self._connection = await self._hubs.dial(
             role=Role.CLIENT,
             features=OF_LIVE_FEED,
             incoming="stdout",
@@ -147,6 +148,9 @@ class LiveFeed:
             codec=register(FrameCodec()).learn(VITALS_MESSAGES),
         )
         return self._connection
+
+    def _leave(self) -> None:
+        self._hubs.leave()
 
     async def _hang_up(self) -> None:
         connection, self._connection = self._connection, None

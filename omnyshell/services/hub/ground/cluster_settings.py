@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from omnyshell.errors import ConfigException
+from omnyshell.model.hubs import USUAL_WEIGHT
 from omnyshell.model.targets import Target
 
 PLAIN, OVER_TLS = "nats", "tls"
@@ -23,6 +24,9 @@ class ClusterSettings:
 
     engine_ca: Path | None = None
     """Certificates that are trusted for `tls://` servers in place of the system's."""
+
+    weight: int = USUAL_WEIGHT
+    """How many nodes and clients come to this hub when another one ends, beside the weights of others."""
 
     links: Target | None = None
     """Where the hub listens for links of other hubs; None if they do not dial it."""

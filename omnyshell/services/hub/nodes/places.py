@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from omnyshell.errors import ErrorCodes, OmnyShellException
+from omnyshell.model.hubs import OtherHub
 from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
 from omnyshell.services.hub.truth.answer import Answer
 
@@ -36,6 +37,15 @@ class Places(Protocol):
 
     def left(self, node_id: str, process: str) -> None:
         """Say that a process is not connected here any more."""
+
+    def others(self) -> tuple[OtherHub, ...]:
+        """Return where peers reach the other hubs."""
+
+    def is_any_there(self) -> bool:
+        """Whether peers may go to another hub, which was heard of lately."""
+
+    def tell_peers(self, url: str, weight: int) -> None:
+        """Say to the other hubs where peers reach this one, "" for unknown, and its weight."""
 
     def is_serving(self) -> bool:
         """Whether this hub may open anything now."""

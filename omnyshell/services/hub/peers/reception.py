@@ -8,6 +8,7 @@ from typing import Protocol
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes
 from omnyshell.ids import new_secure_token
+from omnyshell.model.hubs import OtherHub
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.handshake import (
     CLOSE_PROTOCOL_FAILURE,
@@ -73,6 +74,7 @@ class Reception:
         "_join",
         "_metrics",
         "_opened_at",
+        "_others",
         "_peer",
         "_timer",
         "handshake",
@@ -86,18 +88,20 @@ class Reception:
         certificate: HubCertificate,
         features: frozenset[str],
         join: "Callable[[Reception, JoinRequest, LoginContext], None]",
+        others: Callable[[], tuple[OtherHub, ...]],
         metrics: HubMetrics,
         clock: Clock,
     ) -> None:
         """`features` are the extensions that the hub announces.
 
-        `join` takes a request to join, and answers through `answer_join` or `refuse`.
+        `join` takes a request to join, and answers through `answer_join` or `refuse`. `others` returns the other hubs.
         """
         self._peer = peer
         self._gate = gate
         # The one that this connection is about to see, whatever is renewed meanwhile.
         self._certificate = certificate.current
         self._join = join
+        self._others = others
         self._metrics = metrics
         self._clock = clock
         self._opened_at = 0.0
@@ -189,7 +193,7 @@ class Reception:
     def _welcome(self, login: Accepted) -> None:
         self.end()
         self._metrics.login_seconds.observe(self._clock.monotonic() - self._opened_at)
-        answer = self.handshake.accept(login.principal, new_secure_token())
+        answer = self.handshake.accept(login.principal, new_secure_token(), self._others())
         self._peer.logged_in(login.principal, login.evidence, answer)
 
     def _login_context(self) -> LoginContext:

@@ -62,6 +62,10 @@ class HeardLeases:
         """Return the last beat of a hub, and when it was read; None if nothing was heard of it."""
         return self._beats.get(hub)
 
+    def reached(self) -> dict[str, tuple[str, int]]:
+        """Return where peers reach hubs, of those that say it, and their weights, as they last said."""
+        return {hub: (beat.url, beat.weight) for hub, (beat, _) in self._beats.items() if beat.url}
+
     def hubs(self) -> tuple[str, ...]:
         """Return the hubs of which anything was heard."""
         return tuple(self._runs)

@@ -4,6 +4,7 @@ from typing import Annotated, Union
 
 import msgspec
 
+from omnyshell.model.hubs import USUAL_WEIGHT
 from omnyshell.protocol.limits import MOST_EPOCHS
 
 _LONGEST_PLACE = 300
@@ -37,6 +38,12 @@ class Beat(msgspec.Struct, frozen=True, tag="beat", forbid_unknown_fields=True):
 
     links: Annotated[str, msgspec.Meta(max_length=_LONGEST_PLACE)] = ""
     """Where others reach it by a link, as HOST:PORT; empty where they do not."""
+
+    url: Annotated[str, msgspec.Meta(max_length=_LONGEST_PLACE)] = ""
+    """Where nodes and clients reach it; empty where it does not know."""
+
+    weight: Annotated[int, msgspec.Meta(ge=0, le=1000)] = USUAL_WEIGHT
+    """How many nodes and clients come to it when another hub ends, beside the weights of others."""
 
 
 class Entry(msgspec.Struct, frozen=True, tag="node", forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from omnyshell.errors import OmnyShellException
+from omnyshell.model.hubs import MOST_HUBS, USUAL_WEIGHT, OtherHub
 from omnyshell.services.hub.cluster.members.members import Members
 from omnyshell.services.hub.cluster.order.order import (
     EngineAwayException,
@@ -121,6 +122,7 @@ class SharedPlaces:
         self._next_beat = 0.0
         self._applied: Callable[[], int] = lambda: 0
         self._own_files: Callable[[], dict[str, str]] = dict
+        self._reached = "", USUAL_WEIGHT
         self._files: tuple[float, dict[str, str]] = (float("-inf"), {})
         self._in_touch_at = boot_clock()
         self._standing = Standing.LAPSED
@@ -144,6 +146,12 @@ class SharedPlaces:
         `described` returns what others are told of a node that is connected; nothing if it is not.
         """
         self._connected, self._told_moved, self._described = connected, moved, described
+
+    def tell_peers(self, url: str, weight: int) -> None:
+        """Say, from the next beat on, where peers reach this hub, "" for unknown, and its weight; that is due now."""
+        if (url, weight) != self._reached:
+            self._reached = url, weight
+            self._next_beat = 0.0
 
     def tell(self, applied: Callable[[], int], own_files: Callable[[], dict[str, str]]) -> None:
         """Say in each beat how many changes of what is true are `applied`, and digests of this hub's `own_files`."""
@@ -233,6 +241,17 @@ class SharedPlaces:
         """Return the other hub that has a node; "" if none has."""
         place = self._places.find(node_id, time.monotonic())
         return place.hub if place is not None else ""
+
+    def others(self) -> tuple[OtherHub, ...]:
+        """See `Places`."""
+        reached = sorted(self._places.leases.reached().items())
+        others = [said for hub, said in reached if hub != self._hub and self._members.key_of(hub) is not None]
+        return tuple(OtherHub(url=url, weight=weight) for url, weight in others[:MOST_HUBS])
+
+    def is_any_there(self) -> bool:
+        """See `Places`."""
+        said = self._places.leases.reached().items()
+        return any(hub != self._hub and weight and self.is_there(hub) for hub, (_, weight) in said)
 
     def links(self) -> dict[str, str]:
         """Return where hubs are reached by a link, this one too, as HOST:PORT."""
@@ -343,7 +362,8 @@ class SharedPlaces:
     async def _beat(self) -> None:
         order, places = self._order, self._places
         number, beat = places.beat(boot_clock())
-        beat = replace(beat, applied=self._applied(), files=self._files_now())
+        url, weight = self._reached
+        beat = replace(beat, applied=self._applied(), files=self._files_now(), url=url, weight=weight)
         if order is None:
             return
         place = Place(last_of_subject=places.own_beat_seq)

@@ -37,6 +37,7 @@ class Received:
             certificate=cast("Any", certificate),
             features=frozenset(),
             join=lambda reception, _request, _context: self.joins.append(reception),
+            others=tuple,
             metrics=HubMetrics(),
             clock=FakeClock(),
         )

@@ -1,0 +1,173 @@
+"""Connects a node or a client to one of its hubs, and to another one when that ends (docs/architecture.md#failover)."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from msgspec import structs
+
+from omnyshell.errors import AuthException, ConfigException, OmnyShellException, TransportException
+from omnyshell.model.hubs import OtherHub
+from omnyshell.protocol.extensions import HUBS
+from omnyshell.protocol.messages import ControlMessage
+from omnyshell.services.dial import HubAccess, dial
+from omnyshell.services.hub_choice import HubChoice
+from omnyshell.steps import step
+from omnyshell.transport.connection import HubAddress, OmnyShellConnection
+
+SHORT_TIMEOUT = 5.0
+"""Seconds after which an attempt is given up while there are hubs that were not tried."""
+
+SPREAD = 1.0
+"""Seconds over which the clients of a lost hub spread their first attempts at others."""
+
+logger = logging.getLogger("omnyshell.link")
+
+
+class HubDialler:
+    """Dials the hub of an access, and others that it has named.
+
+    Those count only where the access names the certificates to trust (`ca`), and are held against the same. They are
+    remembered in `access.known`.
+    """
+
+    def __init__(
+        self,
+        access: HubAccess,
+        on_move: Callable[[], None] | None = None,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        """`on_move` is called when the present hub has its peers go; `leave` then. Without it that is not heard of."""
+        self.access = access
+        self._on_move = on_move
+        self._draw = draw
+        self._choice = HubChoice(access.address, self._remembered(), draw)
+        self._connection: OmnyShellConnection | None = None
+        self._since: float | None = None
+        self._was_lost = self._is_leaving = False
+
+    @property
+    def at(self) -> HubAddress:
+        """The hub of the present connection, or of the last attempt."""
+        return self._choice.at
+
+    @property
+    def is_at_home(self) -> bool:
+        """Whether that is the hub of the access."""
+        return self._choice.at == self._choice.home
+
+    @property
+    def is_round_over(self) -> bool:
+        """Whether all hubs were tried since the last one was lost: wait longer each time."""
+        return self._choice.is_round_over
+
+    @property
+    def has_others(self) -> bool:
+        """Whether another hub than the present one is known."""
+        return self._choice.has_others
+
+    async def dial(self, **how: Any) -> OmnyShellConnection:
+        """Return a connection with one of the hubs, each of which is tried once; `how` is that of `dial.dial`.
+
+        Raises as `dial.dial` does for the hub of the access, or for the last one if that was lost just now.
+        """
+        problem: OmnyShellException | None = None
+        if self._was_lost and not self.is_round_over:
+            await asyncio.sleep(self._draw() * SPREAD)
+        while True:
+            try:
+                return await self.dial_next(**how)
+            except OmnyShellException as exc:
+                if problem is None or self.is_at_home:
+                    problem = exc
+                if self.is_round_over:
+                    raise problem from problem.__cause__
+
+    async def dial_next(self, **how: Any) -> OmnyShellConnection:
+        """Try one hub. Raises as `dial.dial` does; for one that was named by another, `TransportException` alone."""
+        self._connection, self._was_lost, self._is_leaving = None, False, False
+        address = self._choice.next()
+        on_lost, on_message = how.pop("on_lost"), how.pop("on_message")
+
+        def lost(error: OmnyShellException) -> None:
+            self._lost()
+            on_lost(error)
+
+        def received(message: ControlMessage, channel: int | None) -> None:
+            if message.EXTENSION != HUBS or not self._take(message):
+                on_message(message, channel)
+
+        try:
+            connection = await dial(self._access_at(address), on_lost=lost, on_message=received, **how)
+        except (AuthException, ConfigException) as exc:
+            if self.is_at_home:
+                raise
+            raise TransportException(f"the hub at {address}, of which another one told, is no use: {exc}") from exc
+        self._connection, self._since = connection, asyncio.get_running_loop().time()
+        self._welcomed(connection)
+        return connection
+
+    def leave(self) -> None:
+        """End the connection; the next attempt is made at once, at another hub if there is one."""
+        self._is_leaving = True
+        if self._connection is not None:
+            self._connection.link.abort()
+
+    def told(self, others: tuple[OtherHub, ...]) -> None:
+        """Take what the present hub says of others."""
+        if self._counts:
+            self._choice.told(others)
+            self.access.known.note(str(self._choice.home), self._choice.others)
+
+    # The rest
+
+    @property
+    def _counts(self) -> bool:
+        """Whether other hubs count: what vouches for the first has to vouch for them.
+
+        So it is named, and not everybody whom the system trusts; nor does a proxy end TLS before one.
+        """
+        return self.access.ca is not None and self.access.binding.certificate is None
+
+    def _remembered(self) -> tuple[OtherHub, ...]:
+        return self.access.known.beside(str(self.access.address)) if self._counts else ()
+
+    def _access_at(self, address: HubAddress) -> HubAccess:
+        access = self.access
+        if not self.is_round_over:
+            access = replace(access, connect_timeout=min(access.connect_timeout, SHORT_TIMEOUT))
+        if address == access.address:
+            return access
+        # No weaker proof was allowed for this one.
+        binding = structs.replace(access.binding, allow_unbound=False, is_old_friend=False)
+        return replace(access, address=address, binding=binding)
+
+    def _welcomed(self, connection: OmnyShellConnection) -> None:
+        if HUBS not in connection.features or connection.handshake.welcome is None:
+            return
+        others = connection.handshake.welcome.hubs
+        self.told(others)
+        if others:
+            # Imported where there are several: a cold `exec` does not need it.
+            from omnyshell.protocol.messages.hubs import MESSAGES
+
+            connection.codec.learn(MESSAGES)
+
+    def _take(self, message: ControlMessage) -> bool:
+        from omnyshell.protocol.messages.hubs import HubsChanged, HubsMove
+
+        if isinstance(message, HubsChanged):
+            self.told(message.hubs)
+        elif isinstance(message, HubsMove) and self._on_move is not None and self.has_others:
+            step(logger, "asked to go to another hub", address=str(self.at))
+            self._on_move()
+        return isinstance(message, HubsChanged | HubsMove)
+
+    def _lost(self) -> None:
+        self._was_lost = not self._is_leaving
+        if self._since is not None:
+            self._choice.lost(asyncio.get_running_loop().time() - self._since)
+            self._since = None

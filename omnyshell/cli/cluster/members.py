@@ -15,6 +15,7 @@ from omnyshell.services.hub.cluster.joining import join as join_by
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import VALID, bar, found, invite
 from omnyshell.services.hub.cluster.members.members import Members
+from omnyshell.services.hub.cluster.shared.denials import apply_held
 from omnyshell.services.hub.cluster.shared.end_of_log import forget_ends
 from omnyshell.services.hub.cluster.status import HubSays, Status, status
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings, flaw_of_engine
@@ -101,6 +102,7 @@ def leave(options: argparse.Namespace) -> int:
         files.remove()
         with closing(StateFile(directory / STATE_FILE)) as file:
             become_alone(file)
+            apply_held(file)
             forget_ends(file)
     complain(f"this hub is alone from now on, with all that it knew; {START}")
     return 0

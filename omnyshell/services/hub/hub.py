@@ -271,6 +271,7 @@ class OmnyShellHub:
             deny=services.deny,
             lift=services.lift,
             own_files=services.digests_of_files,
+            audit=self.audit,
         )
         assemble_across(
             across,

@@ -64,7 +64,7 @@ class World:
         def refused(other: str, why: str) -> None:
             self.refused.append((hub, other, why))
 
-        def changed(up: dict[str, datetime]) -> None:
+        def changed(up: dict[str, datetime], _places: dict[str, str]) -> None:
             self.written[hub] = set(up)
 
         own = Hello("cluster", generation, hub)

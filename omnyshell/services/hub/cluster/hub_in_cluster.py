@@ -11,6 +11,7 @@ import msgspec
 
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import ConfigException, OmnyShellException
+from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.cluster.across.across import Across
 from omnyshell.services.hub.cluster.across.clients_away import AwayServices
 from omnyshell.services.hub.cluster.across.visitors import HereServices
@@ -18,7 +19,7 @@ from omnyshell.services.hub.cluster.inviting import watching
 from omnyshell.services.hub.cluster.joining import Admitting
 from omnyshell.services.hub.cluster.links.hello import Hello
 from omnyshell.services.hub.cluster.links.links import HubLinks
-from omnyshell.services.hub.cluster.links.written import write_links
+from omnyshell.services.hub.cluster.links.written import read_places, write_links
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles
 from omnyshell.services.hub.cluster.nats.connection import Credential, EngineConnection
 from omnyshell.services.hub.cluster.nats.servers import servers_of
@@ -29,6 +30,7 @@ from omnyshell.services.hub.cluster.shared.denials import Deny
 from omnyshell.services.hub.cluster.shared.genesis import genesis
 from omnyshell.services.hub.cluster.shared.log import Author, SharedLog
 from omnyshell.services.hub.cluster.shared.places import SharedPlaces
+from omnyshell.services.hub.cluster.telling.denials import DenialsTold
 from omnyshell.services.hub.cluster.viewing import HubViews
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import StateFile
@@ -71,6 +73,7 @@ class HubInCluster:
         self._log: SharedLog | None = None
         self._places: SharedPlaces | None = None
         self._links: HubLinks | None = None
+        self._audit: AuditLog | None = None
         self._listen, self._links_at = settings.links, settings.links_at
         self._views: HubViews | None = None
         self._records: tuple[bytes, ...] = ()
@@ -106,13 +109,15 @@ class HubInCluster:
         deny: Deny,
         lift: Deny,
         own_files: Callable[[], dict[str, str]],
+        audit: AuditLog,
     ) -> None:
         """Say which nodes are connected, and what ends one that is elsewhere now.
 
         `described` returns what other hubs are told of a node.
         `deny` has locks hold that are not in the tables, and `lift` ends them. `own_files` returns digests of what this
-        hub reads of files of its own.
+        hub reads of files of its own, and `audit` notes what other hubs tell.
         """
+        self._audit = audit
         log = self._begun()
         self._where().serve(connected, moved, described)
         self._where().tell(lambda: log.applied_seq, own_files)
@@ -213,15 +218,25 @@ class HubInCluster:
                 logger.warning(UNSYNCED, server.name)
 
     def _make_links(self, log: SharedLog, places: SharedPlaces) -> HubLinks:
-        own = self._standing.identity
-        return HubLinks(
+        own, directory = self._standing.identity, self._files.directory
+        before = read_places(directory)
+
+        def where() -> dict[str, str]:
+            """What the engine says of no hub yet is as it was when this hub ran before."""
+            return before | places.links()
+
+        links = HubLinks(
             Hello(own.cluster, own.generation, own.hub),
             self._standing.key,
             log.members,
-            places.links,
+            where,
             self._told,
-            partial(write_links, self._files.directory),
+            partial(write_links, directory),
         )
+        links.on_heard.append(places.in_touch)
+        if self._audit is not None:
+            DenialsTold(log, links, self._audit)
+        return links
 
     def _where(self) -> SharedPlaces:
         if self._places is None:

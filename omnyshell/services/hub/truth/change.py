@@ -11,7 +11,7 @@ from omnyshell.services.hub.ground.state_file import StateFile, texts
 
 
 class ChangeRefusedException(OmnyShellException):
-    """A change does not fit what is held true by now; `code` says which: `id_taken`, `used`, `changed`."""
+    """A change does not fit what is held true by now; `code` says which: `id_taken`, `used`, `changed`, `done`."""
 
     default_code = "changed"
 

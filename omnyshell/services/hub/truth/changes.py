@@ -16,6 +16,7 @@ from omnyshell.services.hub.truth.change import Change, are_ends, is_json_list, 
 from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPrincipal, Invite
 
 USED = "the invite was used meanwhile"
+DONE = "this was done already"
 
 
 class AddPrincipal(Change, frozen=True):
@@ -375,6 +376,17 @@ class RemoveMember(Change, frozen=True):
         file.run("DELETE FROM members WHERE hub = ?", self.hub)
 
 
+class Once(Change, frozen=True):
+    """Has a transaction count once, whoever appends it; refused where one with this id was applied."""
+
+    id: str
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        added = file.run("INSERT INTO once VALUES (?) ON CONFLICT DO NOTHING RETURNING 1", self.id)
+        require(added, DONE, code="done")
+
+
 AnyChange = (
     AddPrincipal
     | SetPrincipal
@@ -395,6 +407,7 @@ AnyChange = (
     | EndLock
     | AddMember
     | RemoveMember
+    | Once
 )
 
 

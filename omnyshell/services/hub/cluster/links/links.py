@@ -63,12 +63,12 @@ class HubLinks:
         members: Members,
         places: Callable[[], Mapping[str, str]],
         refused: Callable[[str, str], None],
-        changed: Callable[[Mapping[str, datetime]], None],
+        changed: Callable[[Mapping[str, datetime], Mapping[str, str]], None],
     ) -> None:
         """`places` says where hubs listen for links, this one too if it does, as HOST:PORT.
 
         `refused` is told of who is not whom they would have to be, and why. `changed` is called in a thread with the
-        hubs to which there are links, and since when; it may raise `OmnyShellException`.
+        hubs to which there are links, since when, and what `places` says; it may raise `OmnyShellException`.
         """
         self.hello = hello
         self.others: Keys = {}
@@ -92,6 +92,10 @@ class HubLinks:
         self.on_down: list[Callable[[AnyLink], None]] = []
         """Called with each link that was up, and has ended or been replaced."""
 
+        self.on_heard: list[Callable[[], None]] = []
+        """Called about once a second in which another hub was heard, if only by an answer to a ping."""
+
+        self._heard_at = 0.0
         self._is_changed = True
         self._keeper: asyncio.Task[None] | None = None
 
@@ -217,14 +221,22 @@ class HubLinks:
         while True:
             self._follow_members()
             self._dial_who_is_due()
+            self._notice_who_is_heard()
             if self._is_changed:
                 self._is_changed = False
                 await self._tell()
             await asyncio.sleep(TICK)
 
+    def _notice_who_is_heard(self) -> None:
+        heard_at = max((link.link.last_heard for link in self._up.values()), default=0.0)
+        if heard_at > self._heard_at:
+            self._heard_at = heard_at
+            for tell in self.on_heard:
+                tell()
+
     async def _tell(self) -> None:
         try:
-            await asyncio.to_thread(self._tell_changed, self.up())
+            await asyncio.to_thread(self._tell_changed, self.up(), self._places())
         except OmnyShellException as exc:
             logger.warning("which links there are is not written down: %s", exc)
 

@@ -108,7 +108,31 @@ class ViewTold(msgspec.Struct, frozen=True, tag="view.told"):
     """A message of the extension `events`, as a client would get it that may see everything."""
 
 
-Word = Union[PeerCame, PeerLeft, PeerEnded, Open, Ask, Answered, ViewAsked, ViewLeft, ViewTold]  # noqa: UP007  # msgspec wants a type that exists at run time
+class Denied(msgspec.Struct, frozen=True, tag="denied"):
+    """A lock or revocation that is not in the hubs' log yet, as the engine is away."""
+
+    hub: _Name
+    """At which it was made: that of this link, or one whose word this link's passes on."""
+
+    body: bytes
+    """The transaction."""
+
+    signature: bytes
+    """That hub's."""
+
+
+Word = Union[  # noqa: UP007  # msgspec wants a type that exists at run time
+    PeerCame,
+    PeerLeft,
+    PeerEnded,
+    Open,
+    Ask,
+    Answered,
+    ViewAsked,
+    ViewLeft,
+    ViewTold,
+    Denied,
+]
 
 _TAGS = frozenset(kind.__struct_config__.tag for kind in get_args(Word))
 _encoder = msgspec.json.Encoder()

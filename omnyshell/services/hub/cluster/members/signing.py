@@ -6,6 +6,7 @@ from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 from omnyshell.security.length_prefix import length_prefixed
 
 _TAG = b"omnyshell-cluster-record-1"
+_DENIAL_TAG = b"omnyshell-cluster-denial-1"
 
 
 class SignedRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,3 +38,8 @@ def opened(raw: bytes, key: Ed25519PublicKey, generation: str, seq: int, hub: st
 
 def _signed(generation: str, seq: int, hub: str, body: bytes) -> bytes:
     return length_prefixed(_TAG, generation.encode(), str(seq).encode(), hub.encode(), body)
+
+
+def denial_message(generation: str, hub: str, body: bytes) -> bytes:
+    """Return what a hub signs of a lock or revocation that has no place in the stream yet."""
+    return length_prefixed(_DENIAL_TAG, generation.encode(), hub.encode(), body)

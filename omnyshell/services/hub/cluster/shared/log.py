@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,7 @@ from omnyshell.services.hub.cluster.order.order import (
     Place,
     Stored,
 )
-from omnyshell.services.hub.cluster.shared.denials import Denials
+from omnyshell.services.hub.cluster.shared.denials import Denial, Denials
 from omnyshell.services.hub.cluster.shared.end_of_log import EndOfLog, EndsOfLogs, digest
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.truth.answer import Answer
@@ -29,6 +30,12 @@ from omnyshell.services.hub.truth.log import Follower, SqliteLog
 
 ANSWER_TIMEOUT = 5.0
 """Seconds within which a change is done or refused once it is its turn: less than nodes and administrators wait."""
+
+DENY_AFTER = 1.0
+"""Seconds after which a lock or a revocation holds as a denial, if the engine has not ordered it by then."""
+
+OTHERS_AFTER = 5.0
+"""Seconds for which what another hub has denied is left to that hub to append, while the engine is there."""
 
 MOST_WAITING = 1_000
 """Changes that may wait for their turn."""
@@ -96,7 +103,7 @@ class SharedLog:
         """The hubs whose records count."""
 
         self._refused = refused
-        self.denials = Denials(file)
+        self.denials = Denials(file, author.generation, author.hub, author.key)
         """What holds here while the engine is away."""
 
         self._ends = EndsOfLogs(file)
@@ -111,6 +118,10 @@ class SharedLog:
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(MOST_WAITING)
         self._worker: asyncio.Task[None] | None = None
         self._reconciling: asyncio.Task[None] | None = None
+        self._to_reconcile = asyncio.Event()
+        self._heard_at: dict[bytes, float] = {}
+        """When each denial of another hub was heard."""
+
         self._own.follow(self.members.follow)
 
     # What the hub calls
@@ -132,10 +143,13 @@ class SharedLog:
     def append(self, transaction: Transaction) -> Answer[int]:
         """Have a transaction ordered and applied. Fails with `EngineAwayException` where that takes too long."""
         answer = Answer[int]()
+        waiting = _Waiting(self.denials.numbered(transaction), answer)
         try:
-            self._queue.put_nowait(_Waiting(transaction, answer))
+            self._queue.put_nowait(waiting)
         except asyncio.QueueFull:
             answer.fail(EngineAwayException(TOO_MANY))
+        if self.denials.can_be(transaction):
+            asyncio.get_running_loop().call_later(DENY_AFTER, self._deny_late, waiting)
         return answer
 
     def found(self, transactions: list[Transaction]) -> tuple[bytes, ...]:
@@ -161,6 +175,7 @@ class SharedLog:
         """Publish by this order from now on."""
         self._order = order
         self._worker = asyncio.create_task(self._work())
+        self._reconciling = asyncio.create_task(self._reconcile_on())
 
     async def catch_up(self) -> None:
         """Wait until all was read that the stream held when reading began."""
@@ -205,6 +220,8 @@ class SharedLog:
             self._own.apply(stored.seq, transaction, partial(self._ends.note, self._author.generation, end))
         except ChangeRefusedException as exc:
             problem = exc
+        else:
+            self.denials.applied(transaction)
         self._end, self._is_other = end, False
         self._settle(stored, problem)
         self._went_on.set()
@@ -212,8 +229,7 @@ class SharedLog:
     def at_end(self) -> None:
         """All that the stream held when reading began was applied."""
         self._read_all.set()
-        if self._reconciling is None or self._reconciling.done():
-            self._reconciling = asyncio.create_task(self._reconcile())
+        self._to_reconcile.set()
 
     # The rest
 
@@ -259,10 +275,17 @@ class SharedLog:
             except OmnyShellException as exc:
                 waiting.answer.fail(exc)
 
+    def _deny_late(self, waiting: _Waiting) -> None:
+        """Have a lock or revocation hold that the engine is slow to order; it goes on to be ordered meanwhile."""
+        if not waiting.answer.is_there:
+            self._deny_or_fail(waiting, EngineAwayException(LEFT_OPEN))
+
     def _deny_or_fail(self, waiting: _Waiting, problem: EngineAwayException) -> None:
         """Have a transaction that does nothing but deny hold at this hub, as nobody can order it now."""
         if not self.denials.can_be(waiting.transaction) or waiting.is_again:
             waiting.answer.fail(problem)
+            return
+        if waiting.answer.is_there:
             return
         try:
             self._own.check(waiting.transaction)
@@ -271,20 +294,43 @@ class SharedLog:
             waiting.answer.fail(exc)
         else:
             waiting.answer.give(self.applied_seq)
+            self._to_reconcile.set()
 
-    async def _reconcile(self) -> None:
-        """Have what was denied while the engine was away be ordered; what fits no more is true in another way."""
-        for number, transaction in self.denials.waiting():
-            waiting = _Waiting(transaction, Answer(), is_again=True)
-            await self._queue.put(waiting)
-            try:
-                await waiting.answer
-            except ChangeRefusedException as exc:
-                logger.info("what was denied while the engine was away is so already: %s", exc)
-            except OmnyShellException as exc:
-                logger.warning("what was denied while the engine was away waits on: %s", exc)
-                return
-            self.denials.done(number, transaction)
+    def heard(self, denial: Denial, key: Ed25519PublicKey) -> bool:
+        """Have what another hub denies hold here too; see `Denials.hear`."""
+        is_new = self.denials.hear(denial, key)
+        if is_new:
+            self._heard_at[denial.body] = time.monotonic()
+            self._to_reconcile.set()
+        return is_new
+
+    async def _reconcile_on(self) -> None:
+        """Have what was denied be ordered, whenever the engine is there; what fits no more is true in another way."""
+        while True:
+            await self._to_reconcile.wait()
+            self._to_reconcile.clear()
+            for denial in self.denials.held():
+                if self._is_due(denial) and self._order is not None and self._order.is_there:
+                    await self._append_again(denial)
+            if held := self.denials.held():
+                asyncio.get_running_loop().call_later(OTHERS_AFTER, self._to_reconcile.set)
+            self._heard_at = {each.body: self._heard_at[each.body] for each in held if each.body in self._heard_at}
+
+    def _is_due(self, denial: Denial) -> bool:
+        since = self._heard_at.setdefault(denial.body, time.monotonic())
+        return self.denials.is_own(denial) or time.monotonic() - since >= OTHERS_AFTER
+
+    async def _append_again(self, denial: Denial) -> None:
+        transaction = denial.transaction
+        waiting = _Waiting(transaction, Answer(), is_again=True)
+        await self._queue.put(waiting)
+        try:
+            await waiting.answer
+        except ChangeRefusedException as exc:
+            logger.info("what was denied while the engine was away is so already: %s", exc)
+            self.denials.applied(transaction)
+        except OmnyShellException as exc:
+            logger.warning("what was denied while the engine was away waits on: %s", exc)
 
     async def _do(self, waiting: _Waiting) -> None:
         """Publish a transaction until it is at its place, and applied. Raises `OmnyShellException` if it cannot be."""

@@ -10,6 +10,7 @@ from omnyshell.cli.hub.state import hub_options
 from omnyshell.clock import SystemClock
 from omnyshell.errors import ConfigException
 from omnyshell.paths import user_path
+from omnyshell.services.hub.audit.heads import SignedHead
 from omnyshell.services.hub.cluster.inviting import change_members
 from omnyshell.services.hub.cluster.joining import join as join_by
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
@@ -134,6 +135,8 @@ def _plain(told: Status) -> dict[str, object]:
         "hubs": [hub._asdict() for hub in told.hubs],
         "servers": [server._asdict() for server in told.servers],
         "unlike": told.unlike(),
+        "audits": {hub: _head(head) for hub, head in told.heads.items()},
+        "faults": list(told.faults),
     }
 
 
@@ -152,10 +155,13 @@ def _show(told: Status) -> None:
             say(f"warning    server {server.name} acknowledges what is not on its disk yet: set sync_interval: always")
     for name, groups in told.unlike().items():
         say(f"warning    {name} differ: {' / '.join(', '.join(hubs) for hubs in groups.values())}")
+    for fault in told.faults:
+        say(f"WARNING    {fault}: `omnyshell audit acknowledge` if you know why")
     if engine is None:
-        say_table(("MEMBER", "LINK"), [(hub, _link(told, hub)) for hub in told.members])
+        say_table(("MEMBER", "LINK", "AUDIT"), [(hub, *_linked(told, hub)) for hub in told.members])
     else:
-        say_table(("MEMBER", "LAST BEAT", "APPLIED", "LINK"), [(*_row(hub), _link(told, hub.hub)) for hub in told.hubs])
+        titles = ("MEMBER", "LAST BEAT", "APPLIED", "LINK", "AUDIT")
+        say_table(titles, [(*_row(hub), *_linked(told, hub.hub)) for hub in told.hubs])
 
 
 def _row(hub: HubSays) -> tuple[str, ...]:
@@ -164,11 +170,18 @@ def _row(hub: HubSays) -> tuple[str, ...]:
     return hub.hub, f"{hub.age:.0f} s ago{', as it stopped' if hub.has_stopped else ''}", str(hub.applied)
 
 
-def _link(told: Status, hub: str) -> str:
+def _linked(told: Status, hub: str) -> tuple[str, str]:
+    """Return since when there is a link, and where the other's audit trail ended when it told that last."""
     if hub == told.identity.hub:
-        return "this hub"
-    since = told.links.get(hub)
-    return f"since {since.astimezone():%Y-%m-%d %H:%M:%S}" if since is not None else "none"
+        return "this hub", ""
+    since, head = told.links.get(hub), told.heads.get(hub)
+    ends = f"{head.seal.seq} at {head.seal.at[:19]}Z" if head is not None else "not told"
+    return f"since {since.astimezone():%Y-%m-%d %H:%M:%S}" if since is not None else "none", ends
+
+
+def _head(head: SignedHead) -> dict[str, object]:
+    mark = head.seal
+    return {"seq": mark.seq, "hash": mark.hash.hex(), "at": mark.at, "publicKey": head.key.to_base64()}
 
 
 def _settings(options: argparse.Namespace) -> ClusterSettings:

@@ -45,7 +45,7 @@ AUDIT: tuple[Command, ...] = (
         ("audit", "head"),
         "print where the audit trail ends, to be noted elsewhere",
         "hub.audit:head",
-        HUB_PLACE,
+        (Option("--of", "what this other hub has told, for `audit verify --against` there", "HUB"), *HUB_PLACE),
     ),
 )
 

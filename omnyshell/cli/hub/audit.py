@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from omnyshell.cli.ground.output import say, say_json
@@ -15,12 +16,13 @@ from omnyshell.model.audit import AuditRecord
 from omnyshell.paths import user_path
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 from omnyshell.services.hub.audit.against import Against, hold_against
-from omnyshell.services.hub.audit.chain import HEAD, ChainedRecord
+from omnyshell.services.hub.audit.chain import HEAD, ChainedRecord, Seal
+from omnyshell.services.hub.audit.heads_of_others import HeadsOfOthers
 from omnyshell.services.hub.audit.query import AuditQuery, find_records, parse_moment, verify_trail
 from omnyshell.services.hub.audit.sinks import export_line
 from omnyshell.services.hub.audit.store import AuditReader
 from omnyshell.services.hub.audit.witness import read_noted
-from omnyshell.services.hub.ground.state_file import STATE_FILE
+from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
 from omnyshell.services.hub.ground.state_names import AUDIT_FILE, AUDIT_KEY_FILE as KEY_FILE
 
 TAMPERED = 1
@@ -87,19 +89,36 @@ def _told(against: Against) -> str:
 def head(options: argparse.Namespace) -> int:
     """Print the head of the trail and its signing key: kept elsewhere, they prove what the trail contained."""
     directory = state_directory(options)
+    if options.of:
+        return _print_heads_of(options.of, directory)
     with AuditReader(directory / AUDIT_FILE) as reader:
         end = reader.seal(HEAD)
     if end is None:
         raise ConfigException("the trail has no signed end")
-    data = {
-        "seq": end.seq,
-        "hash": end.hash.hex(),
-        "at": end.at,
-        "signature": end.signature.hex(),
-        "publicKey": _public_key(options, directory).to_base64(),
-    }
-    say_json(data, indent=None)
+    say_json(_plain(end, _public_key(options, directory)), indent=None)
     return 0
+
+
+def _print_heads_of(hub: str, directory: Path) -> int:
+    """Print what another hub has told of where its trail ends, a line each, for `audit verify --against` there."""
+    with closing(StateFile(directory / STATE_FILE)) as file:
+        known = HeadsOfOthers(file).of(hub)
+    if not known:
+        raise ConfigException(f"hub '{hub}' has told this one nothing of its audit trail")
+    for kept in known:
+        mark = kept.seal
+        say_json({"of": hub, **_plain(mark, kept.head.key)}, indent=None)
+    return 0
+
+
+def _plain(mark: Seal, key: Ed25519PublicKey) -> dict[str, object]:
+    return {
+        "seq": mark.seq,
+        "hash": mark.hash.hex(),
+        "at": mark.at,
+        "signature": mark.signature.hex(),
+        "publicKey": key.to_base64(),
+    }
 
 
 def _wanted(reader: AuditReader, options: argparse.Namespace) -> Iterator[tuple[ChainedRecord, AuditRecord]]:

@@ -29,10 +29,10 @@ class AuditAdmin:
         trail = self._trail
         if trail.check is not None and not trail.check.is_done:
             raise AdminRefusedException("the audit trail is still being gone through: try again in a moment")
-        if not trail.gaps:
+        if not trail.faults:
             raise AdminRefusedException("nothing is wrong with the audit trail", code="not_found")
-        detail = f"{len(trail.gaps)} gaps: {'; '.join(trail.gaps)}"
-        return done("audit.acknowledge", {"detail": detail}, ask.request_id, trail.gaps.clear)
+        detail = f"{len(trail.faults)} gaps: {'; '.join(trail.faults)}"
+        return done("audit.acknowledge", {"detail": detail}, ask.request_id, trail.acknowledge)
 
 
 def _entry(record: AuditRecord) -> AuditEntry:

@@ -10,7 +10,7 @@ import msgspec
 
 from omnyshell.errors import ConfigException
 from omnyshell.security.keys import Ed25519PublicKey
-from omnyshell.services.hub.audit.chain import ANCHOR, Finding, Seal, numbers
+from omnyshell.services.hub.audit.chain import ANCHOR, TOLD, Finding, Seal, numbers
 from omnyshell.services.hub.audit.heads import HEAD_ACTION, SignedHead, read_head
 from omnyshell.services.hub.audit.store import AuditReader
 
@@ -65,6 +65,7 @@ def hold_against(path: Path, lines: Iterable[bytes], name: str, key: Ed25519Publ
             for record in _records(lines):
                 _compare(result, runs, reader, anchor, record)
                 _check_head(result, record, name, key)
+                _check_told(result, record, name, key)
     except sqlite3.Error as exc:
         raise ConfigException(f"the audit trail is damaged: {exc}") from exc
     runs.end()
@@ -98,6 +99,22 @@ def _check_head(result: Against, record: Mapping[str, Any], name: str, key: Ed25
     result.heads += 1
     if head is None or not SignedHead(head.seal, key).is_genuine:
         text = f"the head that record {record['seq']} of {name} holds is not signed by the hub's key"
+        result.findings.append(Finding("unsigned", record["seq"], text))
+
+
+def _check_told(result: Against, record: Mapping[str, Any], name: str, key: Ed25519PublicKey) -> None:
+    """Check a head that another hub was told: it proves something where this hub signed it."""
+    if "of" not in record or "signature" not in record:
+        return
+    result.heads += 1
+    try:
+        signed = bytes.fromhex(record["signature"])
+        mark = Seal(TOLD, record["seq"], bytes.fromhex(record["hash"]), str(record.get("at")), signed)
+        is_genuine = SignedHead(mark, key).is_genuine
+    except (TypeError, ValueError):
+        is_genuine = False
+    if not is_genuine:
+        text = f"the head of record {record['seq']} in {name} is not signed by the hub's key"
         result.findings.append(Finding("unsigned", record["seq"], text))
 
 

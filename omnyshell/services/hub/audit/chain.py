@@ -20,8 +20,10 @@ HEAD = "head"
 ANCHOR = "anchor"
 NOTED = "noted"
 RECORDED = "recorded"
+TOLD = "told"
 """Kinds of seals, each valid in one place only: end and beginning in the trail's file, the end in the hub's other
-database, the end in a record of the trail. So no seal can be moved to the place of another.
+database, the end in a record of the trail, the end that other hubs are told. So no seal can be moved to the place of
+another.
 """
 
 _SEAL_TAG = b"omnyshell:audit:v1"

@@ -68,6 +68,12 @@ class AuditLog:
         self.gaps: list[str] = []
         """Gaps and changes in the trail that no admin has acknowledged."""
 
+        self.cuts: list[str] = []
+        """What is wrong with the trails of other hubs, and no admin has acknowledged."""
+
+        self.on_acknowledged: Callable[[], None] = lambda: None
+        """Called when an admin knows of all gaps and cuts."""
+
         self._clock = clock
         self._records: deque[AuditRecord] = deque(maxlen=capacity)
         self._sinks: list[AuditSink] = []
@@ -82,9 +88,20 @@ class AuditLog:
     @property
     def condition(self) -> str:
         """A description of the faults of the trail on disk; "" if the hub knows of none."""
-        if self.gaps:
-            return f"broken, {len(self.gaps)} not acknowledged"
+        if faults := self.faults:
+            return f"broken, {len(faults)} not acknowledged"
         return "being checked" if self.check is not None and not self.check.is_done else ""
+
+    @property
+    def faults(self) -> list[str]:
+        """All that is wrong, and no admin has acknowledged."""
+        return [*self.gaps, *self.cuts]
+
+    def acknowledge(self) -> None:
+        """Take it that an admin knows of all that is wrong."""
+        self.gaps.clear()
+        self.cuts.clear()
+        self.on_acknowledged()
 
     @property
     def is_on_disk(self) -> bool:

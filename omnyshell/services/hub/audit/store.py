@@ -116,9 +116,9 @@ class AuditStore:
         """The key that the trail is signed with."""
         return self._key.public_key
 
-    def signed_end(self) -> SignedHead | None:
-        """Return the end, signed for the hub's other database; None if nothing was ever recorded."""
-        return SignedHead(self._sign(NOTED), self.public_key) if self._seq else None
+    def signed_end(self, kind: str = NOTED) -> SignedHead | None:
+        """Return the end, signed for the hub's other database or as that `kind`; None if nothing was ever recorded."""
+        return SignedHead(self._sign(kind), self.public_key) if self._seq else None
 
     def end(self, noted: SignedHead | None, signs: tuple[str, ...] = ()) -> TrailEnd:
         """Return the end of the trail according to the file, with the hash of the noted record."""

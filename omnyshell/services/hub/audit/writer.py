@@ -7,16 +7,18 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from omnyshell.clock import Clock
 from omnyshell.errors import OmnyShellException
 from omnyshell.model.audit import AuditRecord
-from omnyshell.services.hub.audit.chain import ChainedRecord
+from omnyshell.security.keys import Ed25519PublicKey
+from omnyshell.services.hub.audit.chain import TOLD, ChainedRecord
 from omnyshell.services.hub.audit.disk_reserve import DiskReserve
 from omnyshell.services.hub.audit.gaps import ToldGaps
+from omnyshell.services.hub.audit.heads import SignedHead
 from omnyshell.services.hub.audit.sinks import SinkThread
 from omnyshell.services.hub.audit.store import AuditStore
 from omnyshell.services.hub.audit.witness import AuditWitness
@@ -108,6 +110,7 @@ class AuditWriter:
         self._is_witness_failing = False
         self._has_news = True
         self._told: ToldGaps | None = None
+        self._tell_head: Callable[[SignedHead], None] | None = None
         self._limit = limit
         self._queue: deque[_Waiting] = deque()
         self._reported = 0
@@ -127,6 +130,17 @@ class AuditWriter:
         self._told = told
         self._next_chores = 0.0
         self._work.set()
+
+    @property
+    def public_key(self) -> Ed25519PublicKey:
+        """The key that the trail is signed with."""
+        return self._store.public_key
+
+    def tell_heads(self, tell: Callable[[SignedHead], None]) -> None:
+        """Have `tell` called with the signed end, soon and each `CHORES_PERIOD`, once chores have begun."""
+        self._tell_head = tell
+        if self._next_chores < math.inf:
+            self.begin_chores(self._told)
 
     @property
     def depth(self) -> int:
@@ -211,6 +225,15 @@ class AuditWriter:
             self._told = None
         self._write_head()
         self._trim()
+        self._tell_others()
+
+    def _tell_others(self) -> None:
+        """Tell the end of what is on disk, signed for that."""
+        tell, head = self._tell_head, self._store.signed_end(TOLD) if self._tell_head is not None else None
+        if tell is not None and head is not None:
+            # The loop may have ended meanwhile.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(tell, head)
 
     def _write_head(self) -> None:
         """Sign a head if anything was written since the last one, for the trail, all sinks and the witness."""

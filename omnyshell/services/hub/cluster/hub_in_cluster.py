@@ -11,6 +11,7 @@ import msgspec
 
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import ConfigException, OmnyShellException
+from omnyshell.services.hub.audit.heads_of_others import HeadsOfOthers
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.cluster.across.across import Across
 from omnyshell.services.hub.cluster.across.clients_away import AwayServices
@@ -31,9 +32,11 @@ from omnyshell.services.hub.cluster.shared.genesis import genesis
 from omnyshell.services.hub.cluster.shared.log import Author, SharedLog
 from omnyshell.services.hub.cluster.shared.places import SharedPlaces
 from omnyshell.services.hub.cluster.telling.denials import DenialsTold
+from omnyshell.services.hub.cluster.telling.heads import HeadsTold
 from omnyshell.services.hub.cluster.viewing import HubViews
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import StateFile
+from omnyshell.services.hub.ground.state_names import AUDIT_FILE
 from omnyshell.services.hub.nodes.places import Served
 from omnyshell.services.hub.truth.changes import AddMember
 
@@ -64,7 +67,7 @@ class HubInCluster:
 
         Raises `ConfigException` if the hub's files cannot be used.
         """
-        self._files = ClusterFiles(state_dir)
+        self._state_dir, self._files = state_dir, ClusterFiles(state_dir)
         self._standing = self._files.read()
         self._told = refused
         self._stale_after = settings.stale_after
@@ -74,6 +77,7 @@ class HubInCluster:
         self._places: SharedPlaces | None = None
         self._links: HubLinks | None = None
         self._audit: AuditLog | None = None
+        self._heads: HeadsTold | None = None
         self._listen, self._links_at = settings.links, settings.links_at
         self._views: HubViews | None = None
         self._records: tuple[bytes, ...] = ()
@@ -196,6 +200,8 @@ class HubInCluster:
         """Let go of all, and close all. Idempotent."""
         if self._links is not None:
             await self._links.aclose()
+        if self._heads is not None:
+            await self._heads.aclose()
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
@@ -236,6 +242,8 @@ class HubInCluster:
         links.on_heard.append(places.in_touch)
         if self._audit is not None:
             DenialsTold(log, links, self._audit)
+            trail, others = self._state_dir / AUDIT_FILE, HeadsOfOthers(log.file)
+            self._heads = HeadsTold(links, self._audit, trail, others, SystemClock())
         return links
 
     def _where(self) -> SharedPlaces:

@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from omnyshell.services.hub.audit.heads import SignedHead
+from omnyshell.services.hub.audit.heads_of_others import HeadsOfOthers
 from omnyshell.services.hub.cluster.inviting import connected, watching
 from omnyshell.services.hub.cluster.links.written import read_links
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles, Identity, Standing
@@ -61,6 +63,12 @@ class Status(NamedTuple):
     links: Mapping[str, datetime] = {}  # a mapping, which nobody changes
     """The hubs with which there are links, as the hub that runs has written, and since when."""
 
+    heads: Mapping[str, SignedHead] = {}  # a mapping, which nobody changes
+    """Where the audit trails of other hubs end, as they told this one last."""
+
+    faults: tuple[str, ...] = ()
+    """What is wrong with those trails, and no admin has acknowledged."""
+
     def unlike(self) -> dict[str, dict[str, list[str]]]:
         """Return which files are not the same at all hubs, and which hubs have the same of each, by its digest."""
         found: dict[str, dict[str, list[str]]] = {}
@@ -76,6 +84,9 @@ async def status(state_dir: Path, file: StateFile, settings: ClusterSettings, no
     own = standing.identity
     found = Status(own, Members(file, standing.founder).hubs(), SqliteLog(file, own.generation).applied_seq, None)
     found = found._replace(links=read_links(ClusterFiles(state_dir).directory))
+    audits = HeadsOfOthers(file)
+    heads = {kept.hub: kept.head for kept in audits.all() if not kept.is_outdated}
+    found = found._replace(heads=heads, faults=tuple(fault for _, fault in audits.faults()))
     try:
         async with asyncio.timeout(TIMEOUT), connected(standing, settings) as (connection, client):
             engine = await copies_of(client, truth_stream(own.generation))

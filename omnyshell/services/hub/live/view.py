@@ -147,7 +147,7 @@ class LiveView:
             heartbeat_timeouts=counted.heartbeat_timeouts,
             audit_queue=writer.depth if writer is not None else 0,
             audit_lost=writer.lost if writer is not None else 0,
-            audit_broken=len(self._audit.gaps),
+            audit_broken=len(self._audit.faults),
             loop_lag_micros=int(lag * 1e6),
         )
         return self._metrics

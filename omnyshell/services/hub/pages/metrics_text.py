@@ -127,7 +127,7 @@ class HubCollector:
         yield GaugeMetricFamily("omnyshell_audit_queue", "Audit records that wait for the disk", value=depth)
         yield CounterMetricFamily("omnyshell_audit_lost", "Audit records that found no place", value=lost)
         text = "Gaps in the audit trail that no admin has acknowledged"
-        yield GaugeMetricFamily("omnyshell_audit_broken", text, value=len(self._audit.gaps))
+        yield GaugeMetricFamily("omnyshell_audit_broken", text, value=len(self._audit.faults))
         yield GaugeMetricFamily("omnyshell_audit_failing", "Whether the audit trail cannot be written", value=failing)
 
     def _of_tunnels(self) -> Iterator[Metric]:

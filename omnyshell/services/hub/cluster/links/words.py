@@ -121,8 +121,38 @@ class Denied(msgspec.Struct, frozen=True, tag="denied"):
     """That hub's."""
 
 
+_MOST_HEADS = 64
+_Hash = Annotated[bytes, msgspec.Meta(max_length=64)]
+
+
+class AuditHead(msgspec.Struct, frozen=True, tag="audit.head"):
+    """Where a hub's audit trail ends: on its own this hub's, in `HeadsHeld` the other's, as it said it."""
+
+    key: _Hash
+    """The public key that signs the trail: the trail's id."""
+
+    seq: Annotated[int, msgspec.Meta(gt=0, lt=2**63)]
+    hash: _Hash
+    at: _Name
+    signature: _Hash
+
+
+class HeadsHeld(msgspec.Struct, frozen=True, tag="audit.heads.held"):
+    """What this hub was told of the other one's trail, to be asked what that has there now."""
+
+    heads: Annotated[tuple[AuditHead, ...], msgspec.Meta(max_length=_MOST_HEADS)]
+
+
+class HeadsShown(msgspec.Struct, frozen=True, tag="audit.heads.shown"):
+    """What this hub's trail has at the numbers that the other asked for last; what it lacks is not there."""
+
+    hashes: Annotated[dict[int, _Hash], msgspec.Meta(max_length=_MOST_HEADS + 1)]
+    removed: int = 0
+    """Up to which number retention has removed records."""
+
+
 Word = Union[  # noqa: UP007  # msgspec wants a type that exists at run time
-    PeerCame,
+    # msgspec wants a type that exists at run time     PeerCame,
     PeerLeft,
     PeerEnded,
     Open,
@@ -132,6 +162,10 @@ Word = Union[  # noqa: UP007  # msgspec wants a type that exists at run time
     ViewLeft,
     ViewTold,
     Denied,
+    PeerCame,
+    AuditHead,
+    HeadsHeld,
+    HeadsShown,
 ]
 
 _TAGS = frozenset(kind.__struct_config__.tag for kind in get_args(Word))

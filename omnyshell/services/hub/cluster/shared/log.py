@@ -97,6 +97,9 @@ class SharedLog:
 
         Raises `ConfigException` if the file cannot be used.
         """
+        self.file = file
+        """The hub's own file."""
+
         self._own = SqliteLog(file, author.generation)
         self._author = author
         self.members = Members(file, founder)

@@ -63,6 +63,7 @@ KEYS = {
     "node_owners": "node_id",
     "members": "hub",
     "applied": "log",
+    "once": "id",
     "guests": "node_id",
     "bound_keys": "key",
     "key_counters": "key",
@@ -129,6 +130,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     asyncio.run(_made(directory))
     with closing(sqlite3.connect(directory / STATE_FILE)) as database:
         database.execute("INSERT INTO applied VALUES ('older', 1)")
+        database.execute("INSERT INTO once VALUES ('bad'), ('good')")
         database.execute("INSERT INTO guests VALUES ('bad', 'bad'), ('good', 'good')")
         database.commit()
         database.execute("PRAGMA journal_mode = DELETE")

@@ -131,7 +131,7 @@ class AuditHead(msgspec.Struct, frozen=True, tag="audit.head"):
     key: _Hash
     """The public key that signs the trail: the trail's id."""
 
-    seq: Annotated[int, msgspec.Meta(gt=0, lt=2**63)]
+    seq: Annotated[int, msgspec.Meta(gt=0, le=2**63 - 1)]
     hash: _Hash
     at: _Name
     signature: _Hash
@@ -140,19 +140,23 @@ class AuditHead(msgspec.Struct, frozen=True, tag="audit.head"):
 class HeadsHeld(msgspec.Struct, frozen=True, tag="audit.heads.held"):
     """What this hub was told of the other one's trail, to be asked what that has there now."""
 
+    number: int
+    """Of this question, which its answer repeats."""
+
     heads: Annotated[tuple[AuditHead, ...], msgspec.Meta(max_length=_MOST_HEADS)]
 
 
 class HeadsShown(msgspec.Struct, frozen=True, tag="audit.heads.shown"):
-    """What this hub's trail has at the numbers that the other asked for last; what it lacks is not there."""
+    """What this hub's trail has at the numbers that the other asked for; what it lacks is not there."""
 
+    number: int
     hashes: Annotated[dict[int, _Hash], msgspec.Meta(max_length=_MOST_HEADS + 1)]
     removed: int = 0
     """Up to which number retention has removed records."""
 
 
 Word = Union[  # noqa: UP007  # msgspec wants a type that exists at run time
-    # msgspec wants a type that exists at run time     PeerCame,
+    PeerCame,
     PeerLeft,
     PeerEnded,
     Open,
@@ -162,7 +166,6 @@ Word = Union[  # noqa: UP007  # msgspec wants a type that exists at run time
     ViewLeft,
     ViewTold,
     Denied,
-    PeerCame,
     AuditHead,
     HeadsHeld,
     HeadsShown,

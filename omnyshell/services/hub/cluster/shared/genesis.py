@@ -12,6 +12,7 @@ from omnyshell.services.hub.truth.changes import (
     AddPrincipal,
     AnyChange,
     ClaimNode,
+    Once,
     PutLock,
     SetLabels,
     Transaction,
@@ -47,6 +48,7 @@ def _changes(file: StateFile) -> Iterator[AnyChange]:
     owners = file.read("the node id", _owner, "SELECT node_id, principal FROM node_owners ORDER BY node_id")
     yield from (ClaimNode(*owner) for owner in owners)
     yield from (PutLock(lock) for lock in LockStore(file).locks())
+    yield from (Once(id_) for id_ in file.read("what was done once", text, "SELECT id FROM once ORDER BY id"))
 
 
 def _owner(node_id: object, principal: object) -> tuple[str, str]:

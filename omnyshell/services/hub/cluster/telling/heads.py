@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable
+from itertools import count
 from pathlib import Path
 
 from omnyshell.clock import Clock
@@ -40,7 +41,10 @@ class HeadsTold:
         self._links, self._audit, self._path = links, audit, path
         self._heads, self._clock = heads, clock
         self._own: SignedHead | None = None
-        self._asked: dict[str, list[SignedHead]] = {}
+        self._asked: dict[str, tuple[int, list[SignedHead]]] = {}
+        """What each hub was asked for last, and the question's number."""
+
+        self._questions = count(1)
         self._looked_at: dict[str, float] = {}
         self._showing: dict[str, asyncio.Task[None]] = {}
         audit.cuts = [fault for _, fault in heads.faults()]
@@ -88,11 +92,14 @@ class HeadsTold:
         else:
             self._find(hub, findings)
             if asked and not findings:
-                self._asked[hub] = asked
-                link.say(HeadsHeld(tuple(map(_word_of, asked))))
+                number = next(self._questions)
+                self._asked[hub] = number, asked
+                link.say(HeadsHeld(number, tuple(map(_word_of, asked))))
 
     def _shown(self, link: AnyLink, word: HeadsShown) -> None:
-        asked = self._asked.pop(link.hub, [])
+        number, asked = self._asked.get(link.hub, (0, []))
+        if word.number != number:
+            return
         try:
             self._find(link.hub, self._heads.compare(link.hub, asked, Shown(word.hashes, word.removed)))
         except OmnyShellException as exc:
@@ -124,7 +131,7 @@ class HeadsTold:
         except (ValueError, OmnyShellException) as exc:
             logger.error("hub '%s' is not told what the audit trail has: %s", link.hub, exc)
             return
-        link.say(HeadsShown(dict(shown.hashes), shown.removed))
+        link.say(HeadsShown(word.number, dict(shown.hashes), shown.removed))
         for finding in broken_promises(heads, writer.public_key, shown, f"hub '{link.hub}'"):
             if finding.text not in self._audit.gaps:
                 self._audit.record(**broken(self._audit, finding))

@@ -15,18 +15,16 @@ from typing import TYPE_CHECKING
 
 from .becoming import contents
 from .files import Known
-from .hierarchy import disable, enable, enable_above, group_of, path_of, read, words_of, write
+from .group import Group
+from .hierarchy import disable, enable, enable_above, group_of, path_of, words_of, write
 from .limits import KEYS, Limits, limits_of
+from .nest import Nest
 from .poller import READ, Poller, say
 from .trust import UntrustedError, check
 from .users import RefusedError
-from .wire import EARLIER
 
 if TYPE_CHECKING:
     from .held import Sessions
-
-NOTE = "user.omnyshell.session"
-"""What is noted at a group: whose session it is, and who has that."""
 
 ATTENDANTS = "attendants"
 """The group of those that outlive a session because they have to close it."""
@@ -41,104 +39,6 @@ _LOGIN = re.compile(rb"/session-\w+\.scope$")
 """A group that systemd makes for a login."""
 
 
-class Group:
-    """The control group of a session."""
-
-    def __init__(self, path: str, groups: "Groups") -> None:
-        self.path = path
-        self.is_over = False
-        """Whether nothing is in it any more, and it may be another session's by now."""
-
-        self.limits = Limits()
-        """What is still to be set."""
-
-        self._groups = groups
-
-    def pids(self) -> list[int]:
-        """Return its processes without the keeper and its spare child; none where it is gone."""
-        others = (0, os.getpid(), self._groups.spare)
-        with suppress(OSError):
-            return [pid for line in read(f"{self.path}/cgroup.procs") if (pid := int(line)) not in others]
-        return []
-
-    def signal(self, number: int) -> None:
-        """Signal all processes of it, also those that made sessions of their own."""
-        if self.is_over:
-            return
-        if number == signal.SIGKILL and self._kill():
-            return
-        for pid in self.pids():
-            with suppress(OSError):
-                pidfd = os.pidfd_open(pid)
-                try:
-                    # The id may have become another process's before it was opened.
-                    if self._has(pid):
-                        signal.pidfd_send_signal(pidfd, number)
-                finally:
-                    os.close(pidfd)
-
-    def hang_up(self) -> None:
-        """Send SIGHUP to all processes of it, and continue those that are stopped."""
-        self.signal(signal.SIGHUP)
-        self.signal(signal.SIGCONT)
-
-    def note(self, holder: int, node: bytes, name: bytes) -> None:
-        """Note whose session it is, and which process has its descriptors."""
-        if not self.is_over:
-            with suppress(OSError):
-                os.setxattr(self.path, NOTE, b"%d\0%b\0%b" % (holder, node, name))
-
-    def noted(self) -> tuple[int, bytes, bytes]:
-        """Return what is noted; nothing where nobody has to have it any more."""
-        with suppress(OSError, ValueError):
-            holder, node, name = os.getxattr(self.path, NOTE).split(b"\0")
-            return int(holder), node, name
-        return 0, b"", b""
-
-    def ended(self) -> None:
-        """The session has ended by itself: end what it leaves behind, where its limits say so.
-
-        Where that is nothing, nothing can come into the group any more, and the next session need not look.
-        """
-        if self.is_over:
-            return
-        if not self.pids():
-            self._groups.vacated(self)
-        elif self.limits.kills_left_behind:
-            self.signal(signal.SIGKILL)
-
-    def forget(self) -> None:
-        """Remove it, now or when the last process has left it, which goes on without anybody. Idempotent."""
-        if not self.is_over:
-            with suppress(OSError):
-                os.removexattr(self.path, NOTE)
-            self._groups.forget(self)
-
-    def limit(self) -> None:
-        """Set what all in it may take together; where that cannot be, end it."""
-        try:
-            for name, value in self.limits.files().items():
-                write(f"{self.path}/{name}", value)
-        except OSError as exc:
-            say(f"{self.path} cannot be limited, and is ended: {exc.strerror}")
-            self.signal(signal.SIGKILL)
-
-    def _has(self, pid: int) -> bool:
-        tail = os.fsencode(self.path[self.path[: self.path.rindex("/")].rindex("/") :])
-        return any(line.startswith(b"0::") and line.endswith(tail) for line in read(f"/proc/{pid}/cgroup"))
-
-    def _kill(self) -> bool:
-        try:
-            self._groups.leave(self)
-            write(f"{self.path}/cgroup.kill", "1")
-        except FileNotFoundError:
-            return True
-        except OSError as exc:
-            say(f"{self.path} cannot be killed at once: {exc.strerror}")
-            return False
-        return True
-
-
 class Groups:
     """Makes the groups of sessions, and removes them."""
 
@@ -150,9 +50,7 @@ class Groups:
         self.flaw = "this machine has no control groups of version 2"
         """Why there are none."""
 
-        self.spare = 0
-        """The child that waits in the nest to become a program; 0 where there is none."""
-
+        self.nest = Nest()
         self.when_vacant: Callable[[], None] = lambda: None
         """Called when nothing of a session is in the nest any more."""
 
@@ -161,13 +59,15 @@ class Groups:
         self._said = Known(file, self._read)
         self._limits = Limits()
         self._has_read = False
-        self._nest = ""
         self._number = 0
         self._tenant: Group | None = None
         """The session that was born in the nest and is not forgotten."""
 
         self._newest: Group | None = None
         """What was born in the nest last, forgotten or not; None where nothing is in it that was."""
+
+        self._spent = b""
+        """What `Group.earlier` is for the next one."""
 
         self._is_leaving = False
         self._left: set[str] = set()
@@ -198,7 +98,8 @@ class Groups:
             self.flaw = f"{place} has no cgroup.kill, which Linux has since 5.14"
             return
         numbers = [int(entry) for entry in os.listdir(place) if entry.isdecimal()]
-        self.place, self._number, self._nest = place, max(numbers, default=0), nest
+        self.place, self._number = place, max(numbers, default=0)
+        self.nest.settle(nest)
         if not nest:
             self._move_on()
         self._newest = self.of(nest) if nest else None
@@ -246,15 +147,15 @@ class Groups:
             group = self.of(path)
             holder, node, name = group.noted()
             held = sessions.find(node, name)
-            if path != self._nest and is_fit:
+            if path != self.nest.path and is_fit:
                 # The service manager may have taken limits away, as it cannot start a keeper otherwise.
                 group.limit()
             if held is not None:
                 held.group = group
-                if path == self._nest:
+                if path == self.nest.path:
                     self._tenant = self._newest = group
                     self._leave_soon(group)
-            elif path != self._nest:
+            elif path != self.nest.path:
                 self._drop(group)
                 if holder and path in self._left:
                     say(f"{path} is of a session that nobody keeps any more")
@@ -270,7 +171,7 @@ class Groups:
         base = os.path.dirname(self.place)
         for path in self._entries():
             _remove(path)
-        if self._entries() == [self._nest]:
+        if self._entries() == [self.nest.path]:
             # It may be in no group that gives controllers to others, and no session needs them any more.
             for directory in (self.place, base):
                 disable(directory, self._limits.controllers())
@@ -282,7 +183,7 @@ class Groups:
     @property
     def left(self) -> list[Group]:
         """The groups of what sessions, or a trial of an upgrade, have left behind."""
-        nest = [] if self._tenant is not None or not self.place else [self._nest]
+        nest = [] if self._tenant is not None or not self.place else [self.nest.path]
         return [self.of(path) for path in (*self._left, *nest)]
 
     # Sessions
@@ -295,25 +196,30 @@ class Groups:
         self.check()
         if not self.place:
             return None
-        if self._newest is not None and self._newest.pids():
+        if self._newest is not None and not self.nest.is_empty():
             self.leave(self._newest)
         elif self._newest is not None:
             # Also of a start that failed, whose end may be heard of only later.
             self.vacated(self._newest)
-        group = self._tenant = self._newest = self.of(self._nest)
+        group = self._tenant = self._newest = self.of(self.nest.path)
+        group.earlier = self._spent
         self._leave_soon(group)
         return group
 
     def vacated(self, group: Group) -> None:
         """Have the next session in a group in which nothing is any more, or remove it."""
+        group.remove_note()
         group.is_over = True
-        if group.path == self._nest:
+        if group.path == self.nest.path:
             self._tenant = self._newest = None
-            with suppress(OSError):
-                os.setxattr(group.path, EARLIER, read(f"{group.path}/cpu.stat")[0].split()[1])
+            self._spent = self.nest.spent()
             self.when_vacant()
         else:
             self.forget(group)
+
+    def is_empty(self, group: Group) -> bool:
+        """Tell whether nothing of a session is in its group any more."""
+        return self.nest.is_empty() if group.path == self.nest.path else not group.pids()
 
     @property
     def is_vacant(self) -> bool:
@@ -323,7 +229,7 @@ class Groups:
     def shared(self) -> None:
         """Something else than a session was started where the next one will be: that one looks whether it has gone."""
         if self.place and self._newest is None:
-            self._newest = self.of(self._nest)
+            self._newest = self.of(self.nest.path)
 
     def moved(self, group: Group | None, pid: int) -> Group | None:
         """Return the group that a program is in which has logged in: the same, or one that the system made for it."""
@@ -343,22 +249,28 @@ class Groups:
                 return self.of(path)
         return None
 
+    def note_tenant(self) -> None:
+        """Note whose the group is that the keeper has yet to leave: somebody goes by it."""
+        if self._tenant is not None:
+            self._tenant.write_note()
+
     def forget(self, group: Group) -> None:
         """Remove a group, if it was made here, now or when the last process has left it."""
         if self._tenant is group:
             self._tenant = None
-        elif group.path.startswith(f"{self.place}/") and group.path != self._nest:
+        elif group.path.startswith(f"{self.place}/") and group.path != self.nest.path:
             self._drop(group)
 
     def leave(self, group: Group) -> None:
         """Leave a group if the keeper is there, and limit it then. Raises `OSError`."""
-        if group.path != self._nest:
+        if group.path != self.nest.path:
             return
         self._move_on()
         tenant, self._tenant, self._newest = self._tenant, None, None
         if tenant is None:
             self._drop(group)
         else:
+            tenant.write_note()
             tenant.limit()
 
     def of(self, path: str) -> Group:
@@ -379,7 +291,7 @@ class Groups:
     def _leave_tenant(self) -> None:
         self._is_leaving = False
         tenant = self._tenant
-        if tenant is None or not tenant.pids():
+        if tenant is None or self.nest.is_empty():
             return
         try:
             self.leave(tenant)
@@ -401,7 +313,8 @@ class Groups:
         except BaseException:
             _remove(path)
             raise
-        self._nest = path
+        self.nest.settle(path)
+        self._spent = b""
 
     def _drop(self, group: Group) -> None:
         """Remove a group, or do so when it is empty."""

@@ -29,6 +29,9 @@ HANDLED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _NOT_HANDED_ON = (*HANDLED, signal.SIGPIPE, signal.SIGXFSZ)
 """Those, and the two that Python ignores."""
 
+_ALL_SIGNALS = signal.valid_signals()
+"""All of them are named, so that the system need not ask of each what is done with it."""
+
 _FAILED = 127
 _STREAMS = 3
 _SOFT_LIMIT, _HARD_LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -53,7 +56,7 @@ class Program:
         is_on_terminal: bool,
     ) -> None:
         self.words = list(words)
-        self.environment = dict(variable.split(b"=", 1) for variable in variables)
+        self.environment = dict([variable.split(b"=", 1) for variable in variables])
         self.directory = directory
         self.user = user
         self.users = users
@@ -78,24 +81,27 @@ Give = Callable[[Program, Sequence[int]], int]
 
 
 def allow_descriptors() -> None:
-    """Let the keeper have as many descriptors as it may; programs start with the usual limit."""
+    """Let the keeper have as many descriptors as it may."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (_HARD_LIMIT, _HARD_LIMIT))
 
 
-def start(program: Program, streams: Sequence[int], give: Give) -> tuple[int, int, int | None]:
-    """Start a program, with these as its stdin, stdout and stderr.
+def usual_descriptors() -> None:
+    """Let this process have as many as it was started with: what it executes begins with that, too."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_SOFT_LIMIT, _HARD_LIMIT))
+
+
+def start(program: Program, streams: Sequence[int], give: Give) -> tuple[int, int | None]:
+    """Start a program, with these as its stdin, stdout and stderr; `compose` is to follow.
 
     If it has to become another user's, `give` has a child that waits become it, or returns 0, and one is forked.
-    Return its id, its pidfd, and None; or where it has to become another user's, a pipe that ends behind `READY` once
+    Return its id, and None; or where it has to become another user's, a pipe that ends behind `READY` once
     it runs, and otherwise says why it cannot be started. Raises `OSError`, and leaves nothing then.
     """
     if not program.user:
-        pid = _spawn(program, streams)
-        return pid, _pidfd(pid), None
+        return _spawn(program, streams), None
     report, telling = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        pid = give(program, [*streams, telling]) or forked(lambda: run(program, streams, telling))
-        return pid, _pidfd(pid), report
+        return give(program, [*streams, telling]) or forked(lambda: run(program, streams, telling)), report
     except BaseException:
         os.close(report)
         raise
@@ -103,45 +109,39 @@ def start(program: Program, streams: Sequence[int], give: Give) -> tuple[int, in
         os.close(telling)
 
 
-def _pidfd(pid: int) -> int:
-    try:
-        return os.pidfd_open(pid)
-    except BaseException:
-        end_now(pid)
-        raise
+def compose() -> None:
+    """Have directory and limit be the keeper's again, which a program was started with, as it is alone in its process.
+
+    That can wait until who has asked for the program is answered.
+    """
+    allow_descriptors()
+    os.chdir("/")
 
 
 def end_now(pid: int) -> None:
-    """End a child that has only just been forked."""
+    """End a child that has only just been started."""
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
 
 
 def _spawn(program: Program, streams: Sequence[int]) -> int:
-    """Start a program of the keeper's own user, which has no steps of its own and takes a third of a fork's time.
-
-    Directory and limit are the keeper's for a moment, as it is alone in its process.
-    """
+    """Start a program of the keeper's own user, which has no steps of its own and takes a third of a fork's time."""
     actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = []
     actions += [(os.POSIX_SPAWN_DUP2, stream, number) for number, stream in enumerate(streams)]
     if program.is_on_terminal:
         # The leader of a session gets the terminal that it opens first as its controlling one.
         actions[0] = (os.POSIX_SPAWN_OPEN, 0, os.ttyname(streams[0]), os.O_RDWR, 0)
-    try:
-        os.chdir(program.directory)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (_SOFT_LIMIT, _HARD_LIMIT))
-        return os.posix_spawn(
-            program.words[0],
-            program.words,
-            program.environment,
-            file_actions=actions,
-            setsid=True,
-            setsigmask=(),
-            setsigdef=_NOT_HANDED_ON,
-        )
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (_HARD_LIMIT, _HARD_LIMIT))
-        os.chdir("/")
+    os.chdir(program.directory)
+    usual_descriptors()
+    return os.posix_spawn(
+        program.words[0],
+        program.words,
+        program.environment,
+        file_actions=actions,
+        setsid=True,
+        setsigmask=(),
+        setsigdef=_ALL_SIGNALS,
+    )
 
 
 def forked(action: Callable[[], object]) -> int:
@@ -182,7 +182,7 @@ def _prepare(program: Program, streams: Sequence[int], telling: int) -> None:
         os.dup2(stream, number)
     close_others(telling)
     # PAM's limits and mask come on top of these.
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_SOFT_LIMIT, _HARD_LIMIT))
+    usual_descriptors()
     os.umask(login_umask())
     _log_in(program, telling)
     if program.is_on_terminal:

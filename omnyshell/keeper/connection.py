@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 
 from .peers import Peer
 from .poller import READ, WRITE, Poller, say
-from .streams import close_all
+from .streams import Streams, close_all
 from .wire import Frames, MalformedError
 
 MOST_UNREAD = 1024 * 1024
@@ -38,6 +38,9 @@ class Connection:
         self.version = 0
         """Of the wire, as it said."""
 
+        self.opened: dict[bytes, Streams] = {}
+        """What was opened for programs that it has yet to start, by the number of its request."""
+
         self.is_open = True
         self._channel = channel
         self._frames = Frames()
@@ -56,7 +59,7 @@ class Connection:
 
     def send(self, frame: bytes, descriptors: Collection[int] = ()) -> None:
         """Send a frame now, or when the peer reads; with copies of descriptors, in this order."""
-        self._guard(lambda: self._send(frame, descriptors))
+        self._guard(self._send, frame, descriptors)
 
     def close(self) -> None:
         """End it. Idempotent."""
@@ -68,8 +71,14 @@ class Connection:
         for _, copies in self._unsent:
             close_all(copies)
         self._unsent.clear()
+        self.close_opened(*self.opened)
         self._lost(self)
         self.peer.close()
+
+    def close_opened(self, *keys: bytes) -> None:
+        """Close what was opened, as far as it was. Idempotent."""
+        for held, of_program in [self.opened.pop(key) for key in keys if key in self.opened]:
+            close_all((*held.values(), *of_program))
 
     def _ready(self, events: int) -> None:
         if events & WRITE:
@@ -77,11 +86,11 @@ class Connection:
         if events & ~WRITE:
             self._guard(self._read)
 
-    def _guard(self, action: Callable[[], None]) -> None:
+    def _guard(self, action: Callable[..., None], *args: object) -> None:
         """Close the connection, and harm nobody else, whatever its peer does."""
         try:
             if self.is_open:
-                action()
+                action(*args)
         except (MalformedError, OSError):
             self.close()
         except Exception as exc:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from .cgroups import Group
+from .group import Group
 from .processes import (
     directory_of,
     hang_up,
@@ -31,6 +31,7 @@ MOST_LEFT = 256 << 20
 """Bytes that ended sessions may keep in memory whose nodes are gone, all together."""
 
 _BLOCK = 512
+_OUTPUTS = {TERMINAL, STDOUT, STDERR}
 
 _LOOKS = 40
 """How often it is asked how a process ended that another one has to wait for."""
@@ -83,7 +84,7 @@ class Held:
         return self.ended_at > 0
 
     def look(self) -> bool:
-        """Learn whether the leader has ended."""
+        """Learn whether the leader has ended; `reap_if_done` is to follow."""
         if self.has_ended:
             return True
         if not self.is_child:
@@ -97,7 +98,6 @@ class Held:
             return False
         self.status = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
         self.ended_at = _now()
-        self._reap_if_done()
         return True
 
     def _look_at_others(self) -> bool:
@@ -131,12 +131,12 @@ class Held:
     def stop_reading(self) -> None:
         """Close the copies of what carries output: nobody reads it, and nothing is signalled any more."""
         self.close(TERMINAL, STDOUT, STDERR)
-        self._reap_if_done()
+        self.reap_if_done()
 
     def forget(self) -> None:
         """Close all. The leader has ended, or cannot be left to run."""
         self.close(STDIN, *list(self.descriptors))
-        self._reap_if_done()
+        self.reap_if_done()
         if self.group is not None:
             self.group.forget()
 
@@ -184,9 +184,9 @@ class Held:
             return max(0, os.tcgetpgrp(terminal))
         return 0
 
-    def _reap_if_done(self) -> None:
-        is_watched = any(name in self.descriptors for name in (TERMINAL, STDOUT, STDERR))
-        if self.has_ended and not self.is_reaped and not is_watched:
+    def reap_if_done(self) -> None:
+        """Wait for the leader if it has ended, and nothing of the session is read or signalled any more. Idempotent."""
+        if self.has_ended and not self.is_reaped and _OUTPUTS.isdisjoint(self.descriptors):
             self.is_reaped = True
             with suppress(ChildProcessError):
                 os.waitpid(self.pid, os.WNOHANG)

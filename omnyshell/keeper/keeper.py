@@ -3,22 +3,23 @@
 import errno
 import os
 import resource
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from . import wire
 from .becoming import Users
 from .cgroups import Groups
-from .children import Program, end_now, start
+from .children import Program, compose, end_now, start
 from .connection import Connection
 from .ending import Ending
 from .held import MOST_ENDED, Held, Sessions
 from .peers import Peer, peer_of
-from .poller import READ, Poller, say
+from .poller import ONCE, READ, Poller, say
 from .processes import has_ended
 from .ready import Ready
 from .starting import Starting
-from .streams import STDIN, close_all
+from .streams import STDIN, TERMINAL, Streams, close_all, open_streams
 from .users import RefusedError
 from .wire import MalformedError, Request, pack, parse_request
 
@@ -41,9 +42,12 @@ _LOOK, GONE = 3600.0, 60.0
 _LOOK_AGAIN = 0.05
 """Seconds between two looks at how a process ended that another one has to wait for."""
 
+_SOON, _LATER = 0.002, 0.02
+"""Seconds after which what follows from an end is done."""
+
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
-_WHOSE = 5
-"""The field of a start that says for whom it is."""
+_KIND, _WHOSE = 1, 5
+"""The fields of a start that say what the program has, and for whom it is."""
 
 _OF_ALL = (wire.HELLO, wire.UPGRADE, wire.STOP, wire.STATUS)
 """Requests that speak for no node."""
@@ -83,6 +87,9 @@ class Keeper:
         """The process that has a node's descriptors, or had them."""
 
         self.connections: list[Connection] = []
+        self._ended: list[Held] = []
+        """Whose end was told, and nothing else was done."""
+
         self.starting = Starting(poller, self._begun, self.sessions.forget)
         self.ready = Ready(poller, groups, users)
         self._will_look = False
@@ -95,6 +102,7 @@ class Keeper:
 
         self.upgrade: Callable[[Callable[[str], None]], bool] = lambda _refused: False
         self._served = served
+        self._most_open, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._users = users
         self._listener = listener
         listener.setblocking(False)
@@ -123,20 +131,36 @@ class Keeper:
 
     def look(self, held: Held) -> None:
         """See whether a session has ended, and tell its node."""
-        if not held.look():
-            if has_ended(held.pidfd):
-                self.poller.unwatch(held.pidfd)
-                self.poller.call_later(_LOOK_AGAIN, lambda: self.look(held))
-            return
-        # First of all, as somebody waits for it.
+        if held.look():
+            self._tell_end(held)
+            self._ended.append(held)
+            if held.user or len(self._ended) == 1:
+                # Who waits for what is told needs a processor; nobody waits for the rest but another user's next one.
+                self.poller.call_later(_SOON if held.user else _LATER, self.settle_ended)
+        elif has_ended(held.pidfd):
+            self.poller.call_later(_LOOK_AGAIN, lambda: self.look(held))
+        else:
+            self.poller.change(held.pidfd, ONCE)
+
+    def watch(self, held: Held, events: int = ONCE) -> None:
+        """Hear of the end of a session's leader. Raises `OSError`."""
+        self.poller.watch(held.pidfd, events, lambda _events: self.look(held))
+
+    def settle_ended(self) -> None:
+        """Do what follows from the end of sessions whose nodes were told. Idempotent."""
+        ended, self._ended = self._ended, []
+        for held in ended:
+            held.reap_if_done()
+            if held.group is not None:
+                held.group.ended()
+            self.sessions.changed(held)
+            self.poller.unwatch(held.pidfd)
+            os.close(held.pidfd)
+
+    def _tell_end(self, held: Held) -> None:
         if self.sessions.find(held.node, held.name) is held:
             for connection in [each for each in self.connections if each.node == held.node]:
                 connection.send(pack(wire.EXIT, held.name, held.state))
-        if held.group is not None:
-            held.group.ended()
-        self.sessions.changed(held)
-        self.poller.unwatch(held.pidfd)
-        os.close(held.pidfd)
 
     # Connections
 
@@ -202,7 +226,7 @@ class Keeper:
             raise DeniedError(wire.UNKNOWN_VERB, "This keeper is older than what was asked")
         answer = getattr(self, "_" + request.verb.decode().replace("-", "_"))
         found: _Answer | None
-        if request.verb in (*_OF_ALL, wire.START, wire.LIST, wire.GROUPS, wire.ADMIT):
+        if request.verb in (*_OF_ALL, wire.START, wire.OPEN, wire.LIST, wire.GROUPS, wire.ADMIT):
             found = answer(connection, request)
             return found
         held = self.sessions.find(connection.node or b"", request.fields[0])
@@ -239,49 +263,82 @@ class Keeper:
     def _start(self, connection: Connection, request: Request) -> None:
         if self.starting.is_held(connection):
             return
-        name, kind, columns, rows, directory, user, count = request.fields
-        node, words = connection.node or b"", request.rest[: int(count)]
-        if not user and self._users.judges(connection.peer.uid):
-            raise DeniedError(wire.REFUSED, "This keeper has to be told for whom a program is: start the node anew")
-        if user:
-            self._users.look()
-        self._check_room(node, name)
-        variables = request.rest[int(count) :]
-        program = Program(words, variables, directory, user, self._users, is_on_terminal=kind != wire.PIPES)
-        held_by_us, of_program = self.ready.streams(kind, int(columns), int(rows))
-        group = None
+        kind, group = request.fields[_KIND], None
+        held_by_us, of_program = self._streams(connection, request)
         try:
-            _leave_spare(max(held_by_us.values()))
+            program = self._program(connection, request, is_on_terminal=TERMINAL in held_by_us)
             group = self.groups.next()
-            pid, pidfd, report = start(program, of_program, self.ready.give)
+            pid, report = start(program, of_program, self.ready.give)
         except BaseException:
-            close_all(held_by_us.values())
+            compose()
+            close_all({*held_by_us.values(), *of_program})
             if group is not None:
                 group.forget()
             raise
-        finally:
-            close_all(set(of_program))
-        held = Held(node, name, kind, pid, held_by_us)
-        held.pidfd, held.group = pidfd, group
-        try:
-            self.poller.watch(pidfd, READ if report is None else 0, lambda _events: self.look(held))
-            if report is not None:
-                self.starting.add(report, connection, request, held)
-        except BaseException:
-            self.poller.unwatch(pidfd)
-            close_all((pidfd, *(() if report is None else (report,))))
-            end_now(pid)
-            held.is_reaped = True
-            held.forget()
-            raise
+        node, name = connection.node or b"", request.fields[0]
+        held = Held(node, name, kind if kind in wire.KINDS else wire.PIPES, pid, held_by_us)
+        held.group = group
         self.sessions.add(held)
         if report is None:
-            self._take(connection, request, held)
+            # Before all that can wait, as somebody waits for it.
+            self._tell_start(connection, request, held)
+        compose()
+        close_all(set(of_program))
+        try:
+            held.pidfd = os.pidfd_open(pid)
+            self.watch(held, ONCE if report is None else 0)
+            if report is not None:
+                self.starting.add(report, connection, request, held)
+        except OSError as exc:
+            self._end_now(held)
+            if report is not None:
+                os.close(report)
+                self.sessions.forget(held)
+                raise
+            say(f"process {pid} is ended, as its end could not be waited for: {exc.strerror}")
+            self._tell_end(held)
+
+    def _streams(self, connection: Connection, request: Request) -> Streams:
+        """Return what a program has, which is the caller's. Raises `DeniedError` and `OSError`."""
+        _, kind, columns, rows, *_ = request.fields
+        if kind in wire.KINDS:
+            return self._new_streams(kind, int(columns), int(rows))
+        opened = connection.opened.pop(kind, None)
+        if opened is None:
+            raise DeniedError(wire.ORDER, "The pipes for this were not opened, or were used already")
+        return opened
+
+    def _new_streams(self, kind: bytes, columns: int, rows: int) -> Streams:
+        held_by_us, of_program = open_streams(kind, columns, rows)
+        if max(held_by_us.values()) >= self._most_open - SPARE:
+            close_all({*held_by_us.values(), *of_program})
+            raise DeniedError(wire.FULL, "The keeper has no descriptors left for another session")
+        return held_by_us, of_program
+
+    def _program(self, connection: Connection, request: Request, *, is_on_terminal: bool) -> Program:
+        """Return what is to be started. Raises `DeniedError` where that may not be."""
+        name, _, _, _, directory, user, count = request.fields
+        if user:
+            self._users.look()
+        elif self._users.judges(connection.peer.uid):
+            raise DeniedError(wire.REFUSED, "This keeper has to be told for whom a program is: start the node anew")
+        self._check_room(connection.node or b"", name)
+        words, variables = request.rest[: int(count)], request.rest[int(count) :]
+        return Program(words, variables, directory, user, self._users, is_on_terminal=is_on_terminal)
+
+    def _end_now(self, held: Held) -> None:
+        """End a program that has only just been started."""
+        end_now(held.pid)
+        held.status = -signal.SIGKILL
+        held.note_end()
+        if held.pidfd >= 0:
+            self.poller.unwatch(held.pidfd)
+            os.close(held.pidfd)
 
     def _begun(self, connection: Connection, request: Request, held: Held) -> None:
         """A program that had to become another user's runs."""
         held.group = self.groups.moved(held.group, held.pid)
-        self._take(connection, request, held)
+        self._tell_start(connection, request, held)
         self.ready.became(request.fields[_WHOSE])
 
     def _check_room(self, node: bytes, name: bytes) -> None:
@@ -294,10 +351,34 @@ class Keeper:
         if len(self.sessions) >= wire.MOST_SESSIONS and len(self.sessions.of(node)) >= wire.MOST_SESSIONS:
             raise DeniedError(wire.FULL, f"The keeper holds {wire.MOST_SESSIONS} sessions of this node")
 
+    def _open(self, connection: Connection, request: Request) -> None:
+        keys = [b"%b.%d" % (request.number, which) for which in range(int(request.fields[0]))]
+        if request.number == wire.UNANSWERED or not connection.opened.keys().isdisjoint(keys):
+            raise MalformedError
+        if len(connection.opened) + len(keys) > wire.MOST_OPENED:
+            raise DeniedError(wire.FULL, f"There are pipes for {wire.MOST_OPENED} programs that were not started")
+        names, descriptors = list[bytes](), list[int]()
+        try:
+            for key in keys:
+                held_by_us, _ = connection.opened[key] = self._new_streams(wire.PIPES, 1, 1)
+                names += held_by_us
+                descriptors += held_by_us.values()
+        except BaseException:
+            connection.close_opened(*keys)
+            raise
+        connection.send(pack(wire.OK, request.number, *names), descriptors)
+
     def _take(self, connection: Connection, request: Request, held: Held) -> None:
+        self._tell(connection, request, held, held.descriptors)
+
+    def _tell_start(self, connection: Connection, request: Request, held: Held) -> None:
+        """Answer a start; the node has the descriptors already that were opened before."""
+        self._tell(connection, request, held, held.descriptors if request.fields[_KIND] in wire.KINDS else {})
+
+    def _tell(self, connection: Connection, request: Request, held: Held, descriptors: Mapping[bytes, int]) -> None:
         whose = (held.user, held.uid) if connection.version >= wire.WITH_USERS else ()
-        facts = (b"%d" % held.pid, held.state, held.kind, *whose, *held.descriptors)
-        connection.send(pack(wire.OK, request.number, *facts), held.descriptors.values())
+        facts = (b"%d" % held.pid, held.state, held.kind, *whose, *descriptors)
+        connection.send(pack(wire.OK, request.number, *facts), descriptors.values())
         if held.group is not None:
             held.group.note(connection.peer.pid, held.node, held.name)
 
@@ -306,6 +387,7 @@ class Keeper:
         return tuple(fact for held in found for fact in (held.name, b"%d" % held.pid, held.state, held.kind))
 
     def _groups(self, connection: Connection, _request: Request) -> _Answer:
+        self.groups.note_tenant()
         found = ((held.name, held.group) for held in self.sessions.of(connection.node or b""))
         told = ((name, os.fsencode(group.path)) for name, group in found if group is not None and not group.is_over)
         return tuple(fact for each in told for fact in each)
@@ -324,6 +406,7 @@ class Keeper:
         return ()
 
     def _stop_reading(self, _connection: Connection, _request: Request, held: Held) -> _Answer:
+        self.settle_ended()
         held.stop_reading()
         self.sessions.changed(held)
         return ()
@@ -339,6 +422,7 @@ class Keeper:
     def _forget(self, _connection: Connection, _request: Request, held: Held) -> _Answer:
         if not held.has_ended:
             raise DeniedError(wire.ORDER, "The session has not ended")
+        self.settle_ended()
         self.sessions.forget(held)
         return ()
 
@@ -376,9 +460,3 @@ class Keeper:
         held = self.sessions.of(node)
         running = sum(not each.has_ended for each in held)
         return node, b"%d" % pid, b"%d" % running, b"%d" % (len(held) - running)
-
-
-def _leave_spare(descriptor: int) -> None:
-    """Refuse a session that has this descriptor where few are left. Raises `DeniedError`."""
-    if descriptor >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE:
-        raise DeniedError(wire.FULL, "The keeper has no descriptors left for another session")

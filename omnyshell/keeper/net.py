@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from .held import Held
 from .keeper import Keeper
 from .peers import Peer
-from .poller import READ, say
+from .poller import say
 from .processes import id_of, started_at
 from .store import Store
 from .streams import BOUND, FIXED, MEMORY, RECORD, STDERR, STDIN, STDOUT, TERMINAL, close_all, is_sealed, seal
@@ -59,6 +59,7 @@ class Net:
 
     def leave(self) -> None:
         """Have everything kept, for the next keeper, and end this one."""
+        self._keeper.settle_ended()
         self._say_all(self._keeper.sessions)
         self._keeper.is_left = True
 
@@ -229,7 +230,7 @@ class Net:
         self._kept[held] = number, set(found)
         self._keeper.sessions.add(held)
         if not held.has_ended:
-            self._keeper.poller.watch(held.pidfd, READ, lambda _events: self._keeper.look(held))
+            self._keeper.watch(held)
 
     def _process_of(self, number: int, held: Held, found: _Found) -> int:
         """Return the pidfd of a session's leader; of one that has ended and is nobody any more, note that it has.

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
+ONCE = READ | select.EPOLLONESHOT
+"""What is told one time, until it is waited for again by `change`."""
 
 _MOST_AT_ONCE = 64
 _BREATH = 0.1

@@ -10,7 +10,7 @@ from . import wire
 from .children import AS, MOST_REPORT, READY
 from .connection import Connection
 from .held import Held
-from .poller import READ, Poller
+from .poller import ONCE, READ, Poller
 from .wire import Request, pack
 
 LONGEST_START = 25.0
@@ -130,7 +130,7 @@ class Starting:
             if why_not:
                 connection.send(pack(wire.NO, request.number, *why_not))
         # Not before, so that no session ends that has not begun.
-        self._poller.change(held.pidfd, READ)
+        self._poller.change(held.pidfd, ONCE)
         if not self._starts:
             self.when_over()
 

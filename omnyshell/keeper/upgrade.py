@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
-from .children import HANDLED
+from .children import HANDLED, allow_descriptors, usual_descriptors
 from .held import Held
 from .keeper import Keeper
 from .net import Net
@@ -144,6 +144,8 @@ class Upgrade:
             self._keeper.poller.call_later(_ENDING, self._replace_if_due)
 
     def _replace(self) -> None:
+        self._keeper.settle_ended()
+        self._keeper.groups.note_tenant()
         state = self._state()
         inherited = [state, *self._keeper.own_descriptors]
         inherited += [fd for held in self._keeper.sessions for fd in held.descriptors.values()]
@@ -157,8 +159,10 @@ class Upgrade:
             # A signal that comes now is the new one's, as soon as it handles it.
             signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
             argv = self._command("--restore", state)
+            usual_descriptors()
             os.execve(argv[0], argv, os.environ)  # noqa: S606
         finally:
+            allow_descriptors()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
             for fd in inherited:
                 os.set_inheritable(fd, False)
@@ -248,7 +252,7 @@ def _restore(keeper: Keeper, held: Held, *adopted: bytes) -> None:
         held.is_child, held.started = False, int(adopted[1])
     if not held.has_ended:
         held.pidfd = inherited(adopted[0]) if adopted else os.pidfd_open(held.pid)
-        keeper.poller.watch(held.pidfd, READ, lambda _events: keeper.look(held))
+        keeper.watch(held)
     keeper.sessions.add(held)
 
 

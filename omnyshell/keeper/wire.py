@@ -6,17 +6,24 @@ with the number 0 is not answered.
 Descriptors ride with the first byte of the answer that they belong to.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from operator import methodcaller
 
-VERSION = 2
+VERSION = 3
 WITH_USERS = 2
 """The version from which on a node is told as whom its sessions run, and may ask who may have them."""
+
+WITH_OPENED = 3
+"""The version from which on a node may have pipes opened before it knows what for."""
 
 MOST_BYTES = 2 * 1024 * 1024
 """The largest frame: the most that Linux passes to a program is as much."""
 
-MOST_DESCRIPTORS = 6
+MOST_OPENED = 8
+"""For how many programs pipes may be open for one connection, and not used yet."""
+
+MOST_DESCRIPTORS = 4 * MOST_OPENED
 MOST_NAME = 128
 MOST_PATH = 4096
 MOST_USER = 32 * 1024
@@ -37,7 +44,7 @@ _ROOM = 64
 HELLO, START, LIST, TAKE = b"hello", b"start", b"list", b"take"
 CLOSE_STDIN, STOP_READING, SIGNAL, WHERE = b"close-stdin", b"stop-reading", b"signal", b"where"
 FORGET, UPGRADE, STOP, STATUS = b"forget", b"upgrade", b"stop", b"status"
-GROUPS, ADMIT = b"groups", b"admit"
+GROUPS, ADMIT, OPEN = b"groups", b"admit", b"open"
 
 UNANSWERED = b"0"
 
@@ -58,6 +65,8 @@ QUIET_PTY = b"quiet-pty"
 """A terminal that does not echo."""
 
 KINDS = (PTY, QUIET_PTY, PIPES)
+"""The kinds of what a program has. A start may say in place of them which pipes it gets that were opened before."""
+
 
 GROUP, SESSION = b"group", b"session"
 """Whom a signal is for: the terminal's foreground, or the leader's group; and every process of the session."""
@@ -74,14 +83,13 @@ class MalformedError(Exception):
     """What came is nothing that the other side may say."""
 
 
-def is_name(field: bytes) -> bool:
-    """Tell whether this can name a node or a session."""
-    is_plain = 0 < len(field) <= MOST_NAME and field.isascii() and b" " not in field
-    return is_plain and field.decode().isprintable()
+_Check = Callable[[bytes], object]
+"""Returns what is true for a field that is right. One is checked while somebody waits, so this takes few steps."""
 
+is_name = re.compile(rb"[!-~]{1,%d}" % MOST_NAME).fullmatch
+"""Tells whether this can name a node or a session."""
 
-def _is_name_or_none(field: bytes) -> bool:
-    return not field or is_name(field)
+_is_name_or_none = re.compile(rb"[!-~]{,%d}" % MOST_NAME).fullmatch
 
 
 def _is_path(field: bytes) -> bool:
@@ -100,23 +108,25 @@ def _is_asker_or_none(field: bytes) -> bool:
     return not field or _is_asker(field)
 
 
-def _number(least: int, most: int) -> Callable[[bytes], bool]:
-    return lambda field: len(field) <= len(str(most)) and field.isdigit() and least <= int(field) <= most
+def _number(least: int, most: int) -> _Check:
+    digits = len(str(most))
+    return lambda field: len(field) <= digits and field.isdigit() and least <= int(field) <= most
 
 
-def _one_of(*words: bytes) -> Callable[[bytes], bool]:
-    return lambda field: field in words
+def _one_of(*words: bytes) -> _Check:
+    return frozenset(words).__contains__
 
 
-_is_number = _number(0, 10**12)
+_DIGITS = 13
+_is_number = _number(0, 10 ** (_DIGITS - 1))
 _NAME_SIZE = methodcaller("find", b"=")
 """The length of a variable's name; not positive where it has none."""
 
-REQUESTS: dict[bytes, tuple[Callable[[bytes], bool], ...]] = {
+REQUESTS: dict[bytes, tuple[_Check, ...]] = {
     HELLO: (_number(1, 10**6), _is_name_or_none),
     START: (
         is_name,
-        _one_of(*KINDS),
+        re.compile(rb"%b|\d{1,%d}\.\d" % (b"|".join(KINDS), _DIGITS)).fullmatch,
         *(_number(1, 10_000), _number(1, 10_000)),
         _is_directory,
         _is_asker_or_none,
@@ -130,6 +140,7 @@ REQUESTS: dict[bytes, tuple[Callable[[bytes], bool], ...]] = {
     WHERE: (is_name,),
     FORGET: (is_name,),
     GROUPS: (),
+    OPEN: (_number(1, MOST_OPENED),),
     UPGRADE: (),
     STOP: (),
     STATUS: (),
@@ -138,6 +149,8 @@ REQUESTS: dict[bytes, tuple[Callable[[bytes], bool], ...]] = {
 """What each field of a request must be. `hello` has the version and the node's id, which a command line leaves empty.
 `start` has the session, kind, columns, rows, directory, for whom, how many words the program has, those, and variables.
 `groups` is answered by sessions, each with the directory of its control group.
+`open` asks for pipes for some programs, and is answered by the names of the descriptors of each, which come with it.
+The kind of a start is then that request's number, a point, and which of them it gets, from 0.
 For whom it is are four lines: principal, roles, the user that is wanted, and those to whom the hub narrows it; commas
 separate roles and users. Where that is empty, the program is the keeper's own user's. Otherwise the first word may be
 empty or a name, and the directory empty or below `~`: shell, search and home are those of who it becomes.
@@ -160,10 +173,10 @@ def parse_request(frame: bytes) -> Request:
 
     Raises `MalformedError`.
     """
-    words = frame.split(b"\0")
-    if len(words) < 2 or not is_name(words[0]) or not _is_number(words[1]):
+    verb, *fields = frame.split(b"\0")
+    number = fields.pop(0) if fields else b""
+    if not _is_number(number) or not is_name(verb):
         raise MalformedError
-    verb, number, fields = words[0], words[1], words[2:]
     if verb not in REQUESTS:
         return Request(verb, number, ())
     check(verb, fields)
@@ -175,9 +188,11 @@ def check(verb: bytes, fields: Sequence[bytes]) -> None:
     """Raise `MalformedError` unless these are what a request of this verb may have."""
     checks = REQUESTS[verb]
     count = len(checks)
-    is_right = len(fields) == count or (verb == START and len(fields) > count)
-    if not is_right or not all(check(field) for check, field in zip(checks, fields, strict=False)):
+    if len(fields) < count or (len(fields) > count and verb != START):
         raise MalformedError
+    for is_right, field in zip(checks, fields, strict=False):
+        if not is_right(field):
+            raise MalformedError
     if verb == START:
         is_complete = not fields[count - 2]
         if is_complete and not fields[count - 3].startswith(b"/"):
@@ -211,6 +226,10 @@ class Frames:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield each frame that is whole now. Raises `MalformedError` for one that is too long, or empty."""
+        if not self.waiting and len(data) > HEADER and int.from_bytes(data[:HEADER], "big") == len(data) - HEADER:
+            # Most frames come alone and whole.
+            yield data[HEADER:]
+            return
         self.waiting += data
         while len(self.waiting) >= HEADER:
             size = int.from_bytes(self.waiting[:HEADER], "big")

@@ -17,13 +17,13 @@ OLDER: Sequence[Edit] = (
     ("upgrade.py", "if kind == _ADOPTED}", "if kind == b'nothing'}"),
     ("upgrade.py", "if kind == _KEPT]", "if kind == b'nothing']"),
     ("upgrade.py", "        records += ([_USER", "        () and ([_USER"),
-    ("wire.py", "VERSION = 2\n", "VERSION = 1\n"),
+    ("wire.py", "VERSION = 3\n", "VERSION = 1\n"),
     ("keeper.py", "if connection.version >= wire.WITH_USERS else ()", "if connection is None else ()"),
     ("wire.py", "    STATUS: (),\n", "    STATUS: (),\n}\nREQUESTS_OF_OLD = {\n"),
 )
 
 NEWER: Sequence[Edit] = (
-    ("wire.py", "VERSION = 2\n", "VERSION = 3\n"),
+    ("wire.py", "VERSION = 3\n", "VERSION = 4\n"),
     ("wire.py", "    STATUS: (),\n", "    STATUS: (),\n    b'greet': (is_name,),\n"),
     ("keeper.py", "    def _status(", "    def _greet(self, *_):\n        return (b'hello',)\n\n    def _status("),
     ("keeper.py", "*self.groups.facts()\n", "*self.groups.facts(), b'more'\n"),

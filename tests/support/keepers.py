@@ -86,13 +86,13 @@ class KeeperProcess:
         return (self.directory / "log").read_text()
 
     def descriptors(self, node: "RawNode") -> list[str]:
-        """What the keeper has open, once it has closed what it has sent to a node."""
+        """What the keeper has open, once it has closed what it has sent to a node, without its own group's files."""
         node.ask(wire.LIST)
         found = []
         for entry in Path(f"/proc/{self.pid}/fd").iterdir():
             with suppress(OSError):
                 found.append(str(entry.readlink()).partition(":")[0])
-        return sorted(found)
+        return sorted(each for each in found if not each.endswith(("/cgroup.procs", "/cpu.stat")))
 
     def end(self) -> None:
         with suppress(ProcessLookupError):
@@ -132,12 +132,12 @@ class RawNode:
         self.descriptors: list[int] = []
         self._frames = wire.Frames()
         self._heard: list[list[bytes]] = []
-        self._number = 0
+        self.number = 0
 
     def ask(self, verb: bytes, *fields: bytes) -> list[bytes]:
         """Return `ok` or `no` and what follows the number; exits that come before it are kept."""
-        self._number += 1
-        number = b"%d" % self._number
+        self.number += 1
+        number = b"%d" % self.number
         self.channel.sendall(wire.pack(verb, number, *fields))
         return self.answer(number)
 
@@ -199,7 +199,10 @@ class RawNode:
         return True
 
     def close(self) -> None:
+        """Close the connection, and what came over it and nobody asked for."""
         self.channel.close()
+        while self.descriptors:
+            os.close(self.descriptors.pop())
 
     def _read(self) -> None:
         data, riding, flags, _ = self.channel.recvmsg(65536, socket.CMSG_SPACE(4 * wire.MOST_DESCRIPTORS))

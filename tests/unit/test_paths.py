@@ -147,6 +147,7 @@ ELSEWHERE = {
     **{f"keeper/{name}.py": "the standard library alone" for name in ("becoming", "main", "trust", "upgrade")},
     "keeper/attendant.py": "null",
     "keeper/hierarchy.py": "/proc, and control groups",
+    "keeper/nest.py": "control groups",
     "keeper/processes.py": "/proc",
     "paths.py": "here it is done",
     "security/files.py": "directories, and files that are new",

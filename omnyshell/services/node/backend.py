@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from omnyshell.model.sessions import PtySpec, SessionMode, ShellFamily
 from omnyshell.protocol.frames import DataOpcode
@@ -188,6 +188,26 @@ class LeftSession(NamedTuple):
 
     take: Callable[[OutputSink], ShellSession]
     """Makes it ours: to be called once, with its sink. It is a `KeptSession` that has a record."""
+
+
+_known = dict[tuple[type, type], bool]()
+
+
+def is_kept(process: object) -> TypeGuard[KeptSession]:
+    """Tell whether a process is one. Each type is asked once, as `isinstance` takes longer than most of a start."""
+    return _is_a(process, KeptSession)
+
+
+def is_owned(process: object) -> TypeGuard[OwnedSession]:
+    """The same, of the other protocol."""
+    return _is_a(process, OwnedSession)
+
+
+def _is_a(process: object, protocol: type) -> bool:
+    types = type(process), protocol
+    if types not in _known:
+        _known[types] = isinstance(process, protocol)
+    return _known[types]
 
 
 @runtime_checkable

@@ -13,7 +13,8 @@ from support.deadline import DEADLINE
 from support.keepers import KeeperProcess, RawNode, read_until
 
 from omnyshell.keeper import wire
-from omnyshell.keeper.cgroups import EARLIER, NOTE, QUIET
+from omnyshell.keeper.cgroups import QUIET
+from omnyshell.keeper.group import NOTE
 from omnyshell.services.node.keeper.place import PROGRAM, SOCKET
 
 HIDDEN = b"setsid sh -c 'trap \"\" HUP TERM; echo $$; exec sleep 1000' </dev/null 2>/dev/null &"
@@ -141,9 +142,9 @@ def test_short_commands_use_a_group_again_and_long_ones_have_their_own(own_keepe
     pids = [int(read_until(each["stdout"], b"\n")) for each in found]
     assert len({group_of(pid) for pid in pids}) == len(pids)
     assert few <= 2
-    # What was used before it is told apart: this one was born where others were.
-    assert int(os.getxattr(groups / group_of(pids[0]).rpartition("/")[2], EARLIER)) > 0
     told = node.ask(wire.GROUPS)[1:]
+    # What was used before it is told apart: this one was born where others were.
+    assert int(os.getxattr(groups / group_of(pids[0]).rpartition("/")[2], wire.EARLIER)) > 0
     assert dict(zip(told[::2], told[1::2], strict=True)) == {
         b"long%d" % number: os.fsencode(groups / group_of(pid).rpartition("/")[2]) for number, pid in enumerate(pids)
     }

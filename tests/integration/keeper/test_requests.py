@@ -11,7 +11,7 @@ from random import Random
 from typing import BinaryIO
 
 import pytest
-from support.keepers import PATIENCE, KeeperProcess, RawNode, connected
+from support.keepers import PATIENCE, SHELL, KeeperProcess, RawNode, connected, read_until
 from unit.keeper.test_wire import GOOD, body, malformed
 
 from omnyshell.keeper import wire
@@ -79,6 +79,57 @@ def test_any_two_requests_in_any_order_are_answered(keeper: KeeperProcess, verb:
         node.close()
 
 
+def test_pipes_are_opened_before_it_is_known_what_for(keeper: KeeperProcess) -> None:
+    node = keeper.node(b"ahead")
+    before = keeper.descriptors(node)
+    answer = node.ask(wire.OPEN, b"2")
+    assert answer == [wire.OK, *2 * (b"stdin", b"stdout", b"stderr", b"record")]
+    number, came = node.number, node.descriptors[:]
+    node.descriptors.clear()
+    for which in (1, 0):
+        name, line = b"s%d" % which, b"echo here; read line; exit $line"
+        started = node.ask(*node.start_request(name, SHELL, b"-c", line, kind=b"%d.%d" % (number, which)))
+        assert started[:1] + started[2:4] == [wire.OK, wire.RUNNING, wire.PIPES]
+        stdin, stdout, *_ = came[4 * which : 4 * which + 4]
+        assert read_until(stdout, b"\n") == b"here\n"
+        os.write(stdin, b"%d\n" % (which + 4))
+        assert node.exit_of(name) == b"%d" % (which + 4)
+    # Each is for one program, and there are no others.
+    for key in (b"%d.0" % number, b"%d.2" % number, b"999.0"):
+        assert node.ask(*node.start_request(b"more", b"/bin/true", kind=key))[:2] == [wire.NO, wire.ORDER]
+    # The next process of the node takes such a session as any other.
+    taken = node.ask(wire.TAKE, b"s0")
+    assert taken[2:4] == [b"4", wire.PIPES]
+    for name in (b"s0", b"s1"):
+        assert node.ask(wire.FORGET, name) == [wire.OK]
+    for fd in came:
+        os.close(fd)
+    assert keeper.descriptors(node) == before
+    node.close()
+
+
+def test_what_was_opened_goes_with_its_connection_and_is_no_other_ones(keeper: KeeperProcess) -> None:
+    other = keeper.node(b"other")
+    before, node = keeper.descriptors(other), keeper.node(b"ahead")
+    assert node.ask(wire.OPEN, b"%d" % wire.MOST_OPENED)[0] == wire.OK
+    number = node.number
+    assert node.ask(wire.OPEN, b"1")[:2] == [wire.NO, wire.FULL]
+    theirs = other.start_request(b"s", b"/bin/true", kind=b"%d.0" % number)
+    assert other.ask(*theirs)[:2] == [wire.NO, wire.ORDER]
+    # One that fails is used up.
+    for _ in range(2):
+        answer = node.ask(*node.start_request(b"s", b"/bin/no-such-program", kind=b"%d.0" % number))
+    assert answer[:2] == [wire.NO, wire.ORDER]
+    # A number that is in use, and one that gets no answer, are nothing that a node may say.
+    node.channel.sendall(wire.pack(wire.OPEN, b"%d" % number, b"2"))
+    assert node.is_closed()
+    node.close()
+    assert keeper.descriptors(other) == before
+    other.channel.sendall(wire.pack(wire.OPEN, wire.UNANSWERED, b"1"))
+    assert other.is_closed()
+    other.close()
+
+
 def test_an_unknown_verb_is_answered(keeper: KeeperProcess) -> None:
     node = keeper.node()
     assert node.ask(b"dance", b"with me")[:2] == [wire.NO, wire.UNKNOWN_VERB]
@@ -123,6 +174,8 @@ def random_request(random: Random) -> tuple[bytes, ...]:
         return verb, session, target, b"%d" % random.choice([1, 2, 9, 15, 18, 19, 64])
     if verb == wire.ADMIT:
         return verb, *GOOD[verb]
+    if verb == wire.OPEN:
+        return verb, b"%d" % random.randrange(1, 3)
     return (verb, session) if wire.REQUESTS[verb] else (verb,)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from omnyshell.keeper import cgroups, hierarchy
-from omnyshell.keeper.cgroups import Group, Groups
+from omnyshell.keeper.cgroups import Groups
+from omnyshell.keeper.group import Group
 from omnyshell.keeper.held import Sessions
 from omnyshell.keeper.poller import Poller
 from omnyshell.keeper.users import RefusedError
@@ -129,7 +130,7 @@ def test_where_a_session_has_left_nothing_the_next_one_need_not_look(
     assert group is not None
     assert not tree.groups.is_vacant
     procs = Path(group.path, "cgroup.procs")
-    tree.groups.spare = os.getppid()
+    tree.groups.nest.spare = os.getppid()
     procs.write_text(f"{os.getpid()}\n{os.getppid()}\n")
     group.ended()
     assert (group.is_over, told) == (True, [True])

@@ -36,8 +36,9 @@ class Keeper:
     def __init__(self, place: Path) -> None:
         self.poller = Poller()
         self.state = SimpleNamespace(
-            sessions=Sessions(), holders={}, poller=self.poller, boot=b"boot", starting={}, is_left=False, look=print
-        )
+            sessions=Sessions(), holders={}, poller=self.poller, boot=b"boot", starting={}, is_left=False,
+            settle_ended=bool, watch=bool,
+        )  # fmt: skip
         self._store = Store(self.poller, str(place / "notify"))
         self.net = Net(cast("Any", self.state), self._store, os.getuid())
 

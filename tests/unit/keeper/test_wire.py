@@ -13,6 +13,7 @@ GOOD: dict[bytes, tuple[bytes, ...]] = {
     wire.START: (b"s-1", wire.PTY, b"80", b"24", b"/", b"", b"2", b"/bin/sh", b"-l", b"HOME=/", b"A="),
     wire.LIST: (),
     wire.GROUPS: (),
+    wire.OPEN: (b"1",),
     wire.TAKE: (b"s-1",),
     wire.CLOSE_STDIN: (b"s-1",),
     wire.STOP_READING: (b"s-1",),
@@ -77,6 +78,15 @@ def test_what_is_for_somebody_is_completed_by_who_they_become() -> None:
                 if wrong or not (directory.startswith(b"/") and word.startswith(b"/")):
                     with pytest.raises(MalformedError):
                         parse_request(body(wire.START, b"1", *session, directory, wrong, b"1", word))
+
+
+@in_one_test("kind", [*wire.KINDS, b"1.0", b"1000000000000.7"])
+def test_a_start_says_what_the_program_has_or_what_was_opened_for_it(kind: bytes) -> None:
+    first, _, *rest = GOOD[wire.START]
+    assert parse_request(body(wire.START, b"1", first, kind, *rest)).fields[1] == kind
+    for wrong in (kind + b"0", b"x" + kind, kind + b"\n", b"1", b".0", b"1.", b"-1.0"):
+        with pytest.raises(MalformedError):
+            parse_request(body(wire.START, b"1", first, wrong, *rest))
 
 
 @in_one_test(

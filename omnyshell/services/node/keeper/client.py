@@ -13,6 +13,7 @@ from typing import NamedTuple
 from omnyshell.keeper import wire
 from omnyshell.security.files import make_private_directory
 from omnyshell.services.node.environment import inherited_variables
+from omnyshell.services.node.keeper.ahead import PipesAhead
 from omnyshell.services.node.keeper.line import KeeperLine, close_all
 from omnyshell.services.node.keeper.place import (
     RUNS_ALREADY,
@@ -37,6 +38,9 @@ RETURN_TIME = 15.0
 
 TRIES, BETWEEN_TRIES = 3, 0.1
 """How often a keeper is looked for, or started, and the seconds between two attempts."""
+
+_PIPES = wire.MOST_DESCRIPTORS // wire.MOST_OPENED
+"""How many descriptors a command has here."""
 
 logger = logging.getLogger("omnyshell.node")
 
@@ -69,7 +73,10 @@ class Owner(NamedTuple):
 
 
 class Descriptors(NamedTuple):
-    """A session that was started or taken: what is known of it, and descriptors by name, which are the receiver's."""
+    """A session that was started or taken: what is known of it, and descriptors by name, which are the receiver's.
+
+    There are none where those were used that had been opened before.
+    """
 
     facts: KeptFacts
     owner: Owner | None
@@ -78,7 +85,13 @@ class Descriptors(NamedTuple):
     by_name: dict[str, int]
 
 
-Answer = list[bytes] | Descriptors
+class PipesOpened(NamedTuple):
+    """Pipes for the next commands: descriptors by name, which are the receiver's."""
+
+    by_name: list[dict[str, int]]
+
+
+Answer = list[bytes] | Descriptors | PipesOpened
 Answered = Callable[[Answer | Exception], None]
 
 
@@ -123,6 +136,9 @@ class KeeperClient:
         self.tells_users = False
         """Whether the keeper tells as whom sessions run; one that does not is of an earlier version."""
 
+        self.ahead = PipesAhead()
+        """Pipes for the next commands; see `ask_ahead`."""
+
         self._state_dir = state_dir
         self._node_id = node_id.encode()
         self._exited = exited
@@ -134,7 +150,7 @@ class KeeperClient:
         self._connecting: asyncio.Task[None] | None = None
         self._boot = b""
         self._known: dict[str, KeptFacts] = {}
-        self._was_connected = self._is_closed = False
+        self._was_connected = self._is_closed = self._opens_ahead = False
 
     @property
     def is_connected(self) -> bool:
@@ -172,11 +188,15 @@ class KeeperClient:
         else:
             self._settle(number, NoKeeperException("the keeper has ended"))
 
-    def tell(self, verb: bytes, *fields: bytes, is_urgent: bool = False) -> None:
-        """Ask for what needs no answer, now or soon; lost where the connection is."""
-        if self._connecting is None and self._line is not None:
-            send = self._line.send if is_urgent else self._line.send_soon
-            send(wire.pack(verb, wire.UNANSWERED, *fields))
+    def tell(self, verb: bytes, name: bytes, *, is_urgent: bool = False) -> None:
+        """Ask for what of a session needs no answer, now or soon; lost where the connection is."""
+        if self._connecting is not None or self._line is None:
+            return
+        frame = wire.pack(verb, wire.UNANSWERED, name)
+        if is_urgent:
+            self._line.send(frame)
+        else:
+            self._line.send_soon(frame, name, is_last=verb == wire.FORGET)
 
     async def request(self, verb: bytes, *fields: bytes) -> list[bytes]:
         """Ask, and return the answer's fields. Raises what `ask` passes on."""
@@ -185,7 +205,7 @@ class KeeperClient:
     async def take(self, session_id: str) -> Descriptors:
         """Return the descriptors of a session that an earlier process has started. Raises `Refusal` and `OSError`."""
         answer = await self._answer(wire.TAKE, session_id.encode())
-        if isinstance(answer, list):
+        if not isinstance(answer, Descriptors):
             raise NoKeeperException("the keeper has no descriptors")
         return answer
 
@@ -205,6 +225,7 @@ class KeeperClient:
             self._line.close()
             self._line = None
         self._fail_all()
+        self.ahead.drop()
 
     # Connections
 
@@ -265,7 +286,7 @@ class KeeperClient:
         return connect(self._state_dir)
 
     async def _say_hello(self, channel: socket.socket) -> None:
-        self._line = KeeperLine(channel, self._heard, self._lost)
+        self._line = KeeperLine(channel, self._heard, self._lost, self._opening)
         while True:
             try:
                 answer = await self._direct(wire.HELLO, b"%d" % wire.VERSION, self._node_id)
@@ -279,6 +300,7 @@ class KeeperClient:
         # An earlier keeper knows of no control groups.
         version, pid, boot, judges, _, flaw, limits = [*answer, b"", b"", b""][:7]
         self.tells_users = int(version) >= wire.WITH_USERS
+        self._opens_ahead = int(version) >= wire.WITH_OPENED
         if self._boot not in (b"", boot):
             self._gone()
         self.pid, self._boot, self.judges = int(pid), boot, judges == wire.JUDGES
@@ -306,13 +328,33 @@ class KeeperClient:
             self._reconnected(self._known, ended - asked)
         self._was_connected = True
         for number, (verb, fields, answered) in list(self._pending.items()):
-            if verb == wire.UPGRADE:
+            if verb in (wire.UPGRADE, wire.OPEN):
                 self._settle(number, [])
-            elif verb == wire.START and fields[0].decode() in self._known:
+                continue
+            if verb == wire.START and fields[0].decode() in self._known:
                 self._pending[number] = _Pending(wire.TAKE, fields[:1], answered)
-                self._send(number)
-            else:
-                self._send(number)
+            elif verb == wire.START and fields[1] not in wire.KINDS:
+                # What was opened for it went with the connection.
+                self._pending[number] = _Pending(verb, (fields[0], wire.PIPES, *fields[2:]), answered)
+            self._send(number)
+        self.ask_ahead()
+
+    def ask_ahead(self) -> None:
+        """Have pipes opened soon, in place of those that were taken."""
+        if self._opens_ahead and self._line is not None:
+            self._line.ask_soon()
+
+    def _opening(self) -> bytes:
+        """Return the request for what is missing; nothing where that is nothing."""
+        count = self.ahead.missing() if self._opens_ahead else 0
+        if not count:
+            return b""
+        number, field = next(self._numbers), b"%d" % count
+        self._pending[number] = _Pending(wire.OPEN, (field,), lambda answer: self._opened(number, count, answer))
+        return wire.pack(wire.OPEN, b"%d" % number, field)
+
+    def _opened(self, number: int, count: int, answer: Answer | Exception) -> None:
+        self.ahead.came(number, count, answer.by_name if isinstance(answer, PipesOpened) else [])
 
     def _send(self, number: int) -> None:
         verb, fields, _ = self._pending[number]
@@ -323,6 +365,7 @@ class KeeperClient:
 
     def _lost(self) -> None:
         self._line = None
+        self.ahead.drop()
         if self._connecting is not None:
             for number, (verb, _, _) in list(self._pending.items()):
                 if verb in (wire.HELLO, wire.LIST):
@@ -347,21 +390,33 @@ class KeeperClient:
         if words[0] == wire.NO:
             self._settle(number, Refusal(words[2], os.fsdecode(words[3]), *words[4:]))
         elif pending.verb in (wire.START, wire.TAKE):
-            self._settle(number, self._descriptors(words[2:]))
+            self._settle(number, self._started(words[2:]))
+        elif pending.verb == wire.OPEN:
+            self._settle(number, self._pipes_opened(words[2:]))
         else:
             self._settle(number, words[2:])
 
-    def _descriptors(self, fields: list[bytes]) -> Descriptors | OSError:
-        came = self._line.descriptors() if self._line is not None else []
-        facts, rest, owner = _facts(*fields[:3]), fields[3:], None
+    def _started(self, fields: list[bytes]) -> Descriptors | OSError:
+        facts, names, owner = _facts(*fields[:3]), fields[3:], None
         if self.tells_users:
-            name, uid, *rest = rest
+            name, uid, *names = names
             owner = Owner(os.fsdecode(name), int(uid)) if name else None
-        names = [name.decode() for name in rest]
+        came = self._named(names)
+        return came if isinstance(came, OSError) else Descriptors(facts, owner, dict(came))
+
+    def _pipes_opened(self, names: list[bytes]) -> PipesOpened | OSError:
+        came = self._named(names)
+        if isinstance(came, OSError):
+            return came
+        return PipesOpened([dict(came[at : at + _PIPES]) for at in range(0, len(came), _PIPES)])
+
+    def _named(self, names: list[bytes]) -> list[tuple[str, int]] | OSError:
+        """Return the descriptors that came with an answer, each with its name."""
+        came = self._line.descriptors() if names and self._line is not None else []
         if len(came) != len(names):
             close_all(came)
             return OSError("Too many open files")
-        return Descriptors(facts, owner, dict(zip(names, came, strict=True)))
+        return list(zip(map(bytes.decode, names), came, strict=True))
 
     def _settle(self, number: int, answer: Answer | Exception) -> None:
         pending = self._pending.pop(number, None)

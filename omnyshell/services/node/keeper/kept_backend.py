@@ -13,6 +13,7 @@ from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.keeper import wire
 from omnyshell.model.sessions import PtySpec
 from omnyshell.services.node.backend import Launch, LeftSession, OutputSink, ShellRequest, ShellSession
+from omnyshell.services.node.keeper.ahead import Opened
 from omnyshell.services.node.keeper.client import Answer, Descriptors, KeeperClient, KeptFacts, Refusal
 from omnyshell.services.node.keeper.kept_leader import KeptLeader
 from omnyshell.services.node.keeper.line import close_all
@@ -134,8 +135,12 @@ class KeptBackend:
     def _left_session(self, client: KeeperClient, name: str, descriptors: Descriptors, left: LeftRecord) -> LeftSession:
         def take(sink: OutputSink) -> ShellSession:
             record = left.record or SessionRecord.begin(descriptors.by_name["record"])
-            leader = KeptLeader(client, name, descriptors.facts.pid, descriptors.owner, self._forgotten)
-            return self._session_of(leader, descriptors, sink, record, leader_only=left.state.leader_only)
+            leader = KeptLeader(client, name, self._forgotten)
+            session = self._made(leader, descriptors.by_name, sink, record, leader_only=left.state.leader_only)
+            # The record has its own mapping of that memory.
+            close_all((descriptors.by_name["record"],))
+            self._begun(leader, descriptors)
+            return session
 
         checkpoint = left.record.checkpoint if left.record is not None else None
         size = PtySpec(cols=checkpoint.cols, rows=checkpoint.rows) if checkpoint is not None else left.state.pty
@@ -143,22 +148,22 @@ class KeptBackend:
 
     def start(self, request: ShellRequest, sink: OutputSink) -> ShellSession | Awaitable[ShellSession]:
         """Have the keeper start a process. Raises `SessionRejectedException` as `ShellBackend.start` says."""
+        self._check_keeper()
         client = self._client
-        if self._users_file is not None and (client is None or not client.judges):
-            text = f"No keeper goes by [users] of {self._users_file}: stop the one that runs, and start the node anew"
-            raise SessionRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
-        if self._limits_file is not None and (client is None or not client.limits):
-            text = f"No keeper limits sessions as {self._limits_file} says: see its log, and start it anew"
-            raise SessionRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
         if client is None:
             return self._local.start(request, sink)
         launch = self._local.prepared_for_login(request) if client.judges else self._local.prepared(request)
         fields = _start_fields(request, launch, whose_field(request) if client.judges else b"")
+        opened = None if request.wants_pty else client.ahead.take()
+        if opened is not None:
+            fields = (fields[0], opened.key, *fields[2:])
+        leader = KeptLeader(client, request.session_id, self._forgotten)
         future: asyncio.Future[ShellSession] = asyncio.get_running_loop().create_future()
+        early: ProcessSession | None = None
 
         def answered(answer: Answer | Exception) -> None:
             try:
-                session = self._session(client, request, launch, sink, answer)
+                session = self._session(leader, request, launch, sink, early, answer)
             except (SessionRejectedException, OSError) as exc:
                 if not future.done():
                     future.set_exception(exc)
@@ -169,7 +174,21 @@ class KeptBackend:
                 future.set_result(session)
 
         client.ask(wire.START, *fields, answered=answered)
+        # The rest is done while the keeper is busy with that.
+        client.ask_ahead()
+        if opened is not None:
+            early = self._made_early(leader, opened, sink, leader_only=request.leader_only, is_wanted=not future.done())
         return future
+
+    def _check_keeper(self) -> None:
+        """Raise `SessionRejectedException` where nothing is to be started but by a keeper that goes by the file."""
+        client = self._client
+        if self._users_file is not None and (client is None or not client.judges):
+            text = f"No keeper goes by [users] of {self._users_file}: stop the one that runs, and start the node anew"
+            raise SessionRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
+        if self._limits_file is not None and (client is None or not client.limits):
+            text = f"No keeper limits sessions as {self._limits_file} says: see its log, and start it anew"
+            raise SessionRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
 
     def groups(self, found: Callable[[Mapping[str, str], int], None]) -> None:
         """Ask the keeper for the control groups of sessions; see `GroupingBackend`."""
@@ -178,7 +197,7 @@ class KeptBackend:
             found({}, 0)
             return
 
-        def answered(answer: list[bytes] | Descriptors | Exception) -> None:
+        def answered(answer: Answer | Exception) -> None:
             told = list(map(os.fsdecode, answer)) if isinstance(answer, list) else []
             found(dict(zip(told[::2], told[1::2], strict=False)), client.pid)
 
@@ -211,39 +230,61 @@ class KeptBackend:
 
     def _session(
         self,
-        client: KeeperClient,
+        leader: KeptLeader,
         request: ShellRequest,
         launch: Launch,
         sink: OutputSink,
+        early: ProcessSession | None,
         answer: Answer | Exception,
     ) -> ProcessSession:
-        """Make a session of what the keeper has started. Raises `SessionRejectedException` or `OSError`."""
+        """Return the session of what the keeper has started: the one that was made early, if it has its descriptors.
+
+        Raises `SessionRejectedException` or `OSError`.
+        """
+        if isinstance(answer, Descriptors) and early is not None and not answer.by_name:
+            self._begun(leader, answer)
+            return early
+        if early is not None:
+            early.leave()
         if isinstance(answer, OSError):
             self._end_unwanted(request.session_id)
         if not isinstance(answer, Descriptors):
             raise _rejection(launch, answer)
-        leader = KeptLeader(client, request.session_id, answer.facts.pid, answer.owner, self._forgotten)
         try:
             record = SessionRecord.begin(answer.by_name["record"])
-            return self._session_of(leader, answer, sink, record, leader_only=request.leader_only)
-        except (OSError, ValueError) as exc:
+            session = self._made(leader, answer.by_name, sink, record, leader_only=request.leader_only)
+        except (KeyError, OSError, ValueError) as exc:
             close_all(answer.by_name.values())
             self._end_unwanted(request.session_id)
             raise exc if isinstance(exc, OSError) else OSError(str(exc)) from exc
-
-    def _session_of(
-        self,
-        leader: KeptLeader,
-        descriptors: Descriptors,
-        sink: OutputSink,
-        record: SessionRecord,
-        *,
-        leader_only: bool,
-    ) -> ProcessSession:
-        """Make a session of what the keeper has. Raises `OSError`."""
-        session = self._on_descriptors(leader, descriptors.by_name, sink, record, leader_only=leader_only)
         # The record has its own mapping of that memory.
-        close_all((descriptors.by_name["record"],))
+        close_all((answer.by_name["record"],))
+        self._begun(leader, answer)
+        return session
+
+    def _made_early(
+        self, leader: KeptLeader, opened: Opened, sink: OutputSink, *, leader_only: bool, is_wanted: bool
+    ) -> ProcessSession | None:
+        """Make a session before it is known whether it begins; None where it does not, or cannot be made."""
+        with suppress(OSError):
+            if is_wanted:
+                return self._made(leader, opened.by_name, sink, opened.record, leader_only=leader_only)
+        opened.close()
+        return None
+
+    def _made(
+        self, leader: KeptLeader, by_name: dict[str, int], sink: OutputSink, record: SessionRecord, *, leader_only: bool
+    ) -> ProcessSession:
+        """Make a session of what the keeper has opened. Raises `OSError`."""
+        if "terminal" in by_name:
+            return PtySession(leader, (by_name["terminal"], os.dup(by_name["terminal"])), sink, record)
+        streams = (by_name.get("stdin"), by_name.get("stdout"), by_name.get("stderr"))
+        limit = self._local.drain_limit
+        return PipeSession(leader, streams, sink, drain_limit=limit, leader_only=leader_only, record=record)
+
+    def _begun(self, leader: KeptLeader, descriptors: Descriptors) -> None:
+        """What a session was made of is started."""
+        leader.begun(descriptors.facts.pid, descriptors.owner)
         self._leaders[leader.session_id] = leader
         self._kept.add(leader)
         if self._awaited is not None:
@@ -252,16 +293,6 @@ class KeptBackend:
             # It ended while the connection was lost, or before there was one.
             code = descriptors.facts.return_code
             asyncio.get_running_loop().call_soon(self._exited, leader.session_id, code)
-        return session
-
-    def _on_descriptors(
-        self, leader: KeptLeader, by_name: dict[str, int], sink: OutputSink, record: SessionRecord, *, leader_only: bool
-    ) -> ProcessSession:
-        if "terminal" in by_name:
-            return PtySession(leader, (by_name["terminal"], os.dup(by_name["terminal"])), sink, record)
-        streams = (by_name.get("stdin"), by_name.get("stdout"), by_name.get("stderr"))
-        limit = self._local.drain_limit
-        return PipeSession(leader, streams, sink, drain_limit=limit, leader_only=leader_only, record=record)
 
     def _exited(self, session_id: str, code: int | None) -> None:
         leader = self._leaders.pop(session_id, None)
@@ -335,11 +366,10 @@ class KeptBackend:
 
 def _start_fields(request: ShellRequest, launch: Launch, whose: bytes) -> tuple[bytes, ...]:
     """Return a start as the keeper takes it. Raises `SessionRejectedException` for what no program can get."""
-    size = request.pty or PtySpec()
-    cells = [b"%d" % min(max(1, count), MAX_CELLS) for count in (size.cols, size.rows)]
-    kind = wire.PIPES
+    kind, cells = wire.PIPES, [b"1", b"1"]
     if request.wants_pty:
-        kind = wire.QUIET_PTY if is_quiet_shell(request) else wire.PTY
+        kind, size = wire.QUIET_PTY if is_quiet_shell(request) else wire.PTY, request.pty or PtySpec()
+        cells = [b"%d" % min(max(1, count), MAX_CELLS) for count in (size.cols, size.rows)]
     # A link stays one.
     directory = os.fsencode(launch.cwd if whose else os.path.abspath(launch.cwd))  # noqa: PTH100
     words = [word.encode(*_AS_NAMES) for word in launch.argv]
@@ -354,7 +384,7 @@ def _start_fields(request: ShellRequest, launch: Launch, whose: bytes) -> tuple[
     return fields
 
 
-def _rejection(launch: Launch, answer: list[bytes] | Exception) -> Exception:
+def _rejection(launch: Launch, answer: Answer | Exception) -> Exception:
     if isinstance(answer, Refusal) and answer.code == wire.CANNOT:
         text = f"Cannot start '{launch.argv[0] or 'the shell'}': {answer}"
         return SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST)

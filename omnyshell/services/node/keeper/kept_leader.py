@@ -31,16 +31,14 @@ class KeptLeader:
         self,
         client: KeeperClient,
         session_id: str,
-        pid: int,
-        owner: Owner | None,
         forgotten: Callable[["KeptLeader"], None],
     ) -> None:
-        """`owner` is the user as whom it runs, None for the keeper's own; `forgotten` is called when all is done."""
-        self.pid = pid
+        """`forgotten` is called when all is done; `begun` is to follow."""
+        self.pid = 0
         self.seen = Foreground()
         """What the keeper said last of its foreground."""
 
-        self._owner = owner
+        self._owner: Owner | None = None
         self._client = client
         self._forgotten = forgotten
         self.session_id = session_id
@@ -53,6 +51,10 @@ class KeptLeader:
         self._pidfd: int | None = None
         self._looking: list[Callable[[], None]] = []
         """Who is told when the keeper has said what runs: it is asked once for all who want to know at a time."""
+
+    def begun(self, pid: int, owner: Owner | None) -> None:
+        """It runs, as that user, None for the keeper's own."""
+        self.pid, self._owner = pid, owner
 
     def watch(self, exited: Callable[[int | None], None]) -> None:
         """Call `exited` with the code that the keeper tells."""
@@ -172,10 +174,10 @@ class KeptLeader:
     def _ask(self, verb: bytes, *fields: bytes) -> None:
         self._client.ask(verb, self._name, *fields, answered=lambda _answer: None)
 
-    def _tell(self, verb: bytes, *fields: bytes) -> None:
+    def _tell(self, verb: bytes) -> None:
         if self._has_keeper:
             # Nobody waits for what becomes of one that has ended.
-            self._client.tell(verb, self._name, *fields, is_urgent=not self._has_ended)
+            self._client.tell(verb, self._name, is_urgent=not self._has_ended)
 
     def _hang_up(self) -> None:
         if self._has_keeper:

@@ -23,38 +23,59 @@ class KeeperLine:
     `heard` raises `MalformedError` for what a keeper may not say.
     """
 
-    def __init__(self, channel: socket.socket, heard: Callable[[list[bytes]], None], lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        channel: socket.socket,
+        heard: Callable[[list[bytes]], None],
+        lost: Callable[[], None],
+        more: Callable[[], bytes] = bytes,
+    ) -> None:
+        """`more` returns what else is to be sent when something is sent soon."""
         channel.setblocking(False)
         self._channel: socket.socket | None = channel
         self._heard = heard
         self._lost = lost
+        self._more = more
         self._loop = asyncio.get_running_loop()
         self._frames = wire.Frames()
         self._sets: deque[list[int]] = deque()
         """Descriptors that have come, one list for each answer that has some."""
 
         self._unsent = bytearray()
-        self._soon = bytearray()
-        self._is_waiting = False
+        self._soon: list[tuple[bytes, bytes]] = []
+        """What each that is to be sent soon is about, and that."""
+
+        self._is_waiting = self._will_send = False
         self._loop.add_reader(channel, self._readable)
 
     def send(self, frame: bytes) -> None:
         """Send a frame, as soon as the keeper takes it, behind all that is to be sent."""
-        self._unsent += self._soon + frame
+        self._unsent += b"".join([each for _, each in self._soon]) + frame
         self._soon.clear()
         self._writable()
 
     def send_ahead(self, frame: bytes) -> None:
-        """Send a frame as soon as the keeper takes it, and behind it what is to be sent soon."""
-        self._unsent += frame + self._soon
-        self._soon.clear()
+        """Send a frame as soon as the keeper takes it, ahead of what is to be sent soon."""
+        self._unsent += frame
         self._writable()
 
-    def send_soon(self, frame: bytes) -> None:
-        """Send a frame for whose effect nobody waits."""
-        if self._channel is not None and not self._soon:
-            self._loop.call_later(SOON, self.send, b"")
-        self._soon += frame
+    def send_soon(self, frame: bytes, about: bytes, *, is_last: bool = False) -> None:
+        """Send a frame for whose effect nobody waits; the last one about something takes the place of those before."""
+        if is_last:
+            self._soon = [each for each in self._soon if each[0] != about]
+        self._soon.append((about, frame))
+        self.ask_soon()
+
+    def ask_soon(self) -> None:
+        """Ask soon what else is to be sent."""
+        if self._channel is not None and not self._will_send:
+            self._will_send = True
+            self._loop.call_later(SOON, self._send_soon)
+
+    def _send_soon(self) -> None:
+        self._will_send = False
+        if self._channel is not None:
+            self.send(self._more())
 
     def descriptors(self) -> list[int]:
         """Return those of the answer that is heard, which has some; fewer where this process may have no more."""

@@ -72,6 +72,7 @@ class SessionRecord:
         self._cells = memory.cells
         self._state = Slots(memory, Cell.STATE, STATE, STATE_SIZE)
         self._screen = Slots(memory, Cell.SCREEN, SCREEN, SCREEN_SIZE)
+        self._noted = b""
         checkpoint = self.checkpoint
         self.past = Past(memory, checkpoint.pages if checkpoint is not None else ())
 
@@ -88,8 +89,12 @@ class SessionRecord:
         return _decoded(NotedState, self._state.read())
 
     def note(self, state: NotedState) -> None:
-        """Note the state."""
-        self._state.write(_encode(state))
+        """Note the state, unless it is what was noted last."""
+        encoded = _encode(state)
+        if encoded == self._noted:
+            return
+        self._noted = encoded
+        self._state.write(encoded)
         self._cells[Cell.LAYOUT] = LAYOUT
         self._cells[Cell.MAGIC] = MAGIC
 

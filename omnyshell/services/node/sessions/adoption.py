@@ -1,6 +1,6 @@
 """Taking up a session that an earlier process of the node has left."""
 
-from omnyshell.services.node.backend import KeptSession, LeftSession, ShellSession
+from omnyshell.services.node.backend import LeftSession, ShellSession, is_kept
 from omnyshell.services.node.sessions.notes import UNKNOWN, doubts
 from omnyshell.services.node.sessions.session import NodeSession
 
@@ -21,7 +21,7 @@ def adopt(session: NodeSession, left: LeftSession) -> None:
 
 
 def _settled_doubts(process: ShellSession) -> list[str]:
-    if not isinstance(process, KeptSession) or process.record is None:
+    if not is_kept(process) or process.record is None:
         return []
     found = doubts(process.record)
     process.record.settle_doubt()

@@ -6,7 +6,7 @@ from datetime import datetime
 from omnyshell.ids import short_id
 from omnyshell.model.grammars import is_login
 from omnyshell.model.sessions import DetachedSessionInfo, SessionMode, SessionState
-from omnyshell.services.node.backend import Asker, OwnedSession, ShellSession
+from omnyshell.services.node.backend import Asker, OwnedSession, ShellSession, is_owned
 from omnyshell.services.node.screens.pump import Painting
 from omnyshell.services.node.sessions.absence import Absence
 from omnyshell.services.node.sessions.channel_end import ChannelEnd
@@ -68,7 +68,7 @@ class SessionFacts:
         if self.mode is SessionMode.FORWARD:
             # Nothing runs in it. Asking its type would take long, for each connection.
             return None
-        return started if isinstance(started, OwnedSession) else None
+        return started if is_owned(started) else None
 
     @property
     def is_attached(self) -> bool:

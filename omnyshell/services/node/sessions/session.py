@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from omnyshell.clock import Clock
-from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode, Widths
+from omnyshell.model.sessions import CloseReason, PtySpec, Widths
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.messages import (
     ChannelClose,
@@ -19,7 +19,7 @@ from omnyshell.protocol.messages import (
     NodeSessionOpened,
     NodeSessionRejected,
 )
-from omnyshell.services.node.backend import KeptSession, ShellSession
+from omnyshell.services.node.backend import KeptSession, ShellSession, is_kept
 from omnyshell.services.node.config import Keeping
 from omnyshell.services.node.records.record import NotedState
 from omnyshell.services.node.screens.pump import Painting, ScreenFollower
@@ -114,8 +114,7 @@ class NodeSession(SessionFacts):
 
     def _begin(self, process: ShellSession) -> None:
         self._started = process
-        # To ask that of a type takes longer than the rest of a forward's connection here, which ends with the node.
-        if self.mode is not SessionMode.FORWARD and isinstance(process, KeptSession):
+        if is_kept(process):
             self._kept = process
             if process.record is not None:
                 self.output_stage.record(process.record, lambda: self._size)

@@ -37,7 +37,9 @@ class FakeClient:
 
 
 async def leader_of(client: FakeClient, owner: Owner | None) -> KeptLeader:
-    return KeptLeader(cast("Any", client), "s", 1, owner, lambda _: None)
+    leader = KeptLeader(cast("Any", client), "s", lambda _: None)
+    leader.begun(1, owner)
+    return leader
 
 
 @pytest.mark.parametrize(

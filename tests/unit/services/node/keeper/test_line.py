@@ -100,7 +100,7 @@ async def test_what_a_keeper_does_not_take_at_once_waits(ends: tuple[KeeperLine,
     theirs.setblocking(False)
     frame = wire.pack(b"start", b"1", b"x" * 1_000_000)
     line.send(frame)
-    line.send_soon(wire.pack(b"forget", b"0", b"s"))
+    line.send_soon(wire.pack(b"forget", b"0", b"s"), b"s")
     came = b""
     async with asyncio.timeout(20):
         while len(came) < len(frame) + len(wire.pack(b"forget", b"0", b"s")):
@@ -118,19 +118,38 @@ async def test_the_end_of_the_other_side_is_told_once(ends: tuple[KeeperLine, so
     line.close()
 
 
+async def test_what_else_is_to_be_sent_soon_is_asked_once_and_not_of_a_line_that_is_closed() -> None:
+    ours, theirs = socket.socketpair()
+    asked = list[int]()
+    told = Told()
+    line = KeeperLine(ours, told.heard, told.lost, lambda: asked.append(1) or b"open ")
+    line.ask_soon()
+    line.send_soon(b"forget ", b"s")
+    line.ask_soon()
+    theirs.setblocking(False)
+    async with asyncio.timeout(20):
+        assert await asyncio.get_running_loop().sock_recv(theirs, 100) == b"forget open "
+    line.ask_soon()
+    line.close()
+    line.ask_soon()
+    line._send_soon()
+    assert asked == [1]
+    theirs.close()
+
+
 async def test_a_start_goes_ahead_of_what_nobody_waits_for_and_nothing_else_does(
     ends: tuple[KeeperLine, socket.socket, Told],
 ) -> None:
     line, theirs, _ = ends
     theirs.settimeout(20)
-    line.send_soon(b"forget ")
-    line.send_soon(b"another ")
+    line.send_soon(b"close ", b"s")
+    line.send_soon(b"another ", b"t")
     line.send_ahead(b"start ")
-    assert theirs.recv(100) == b"start forget another "
-    line.send_soon(b"forget ")
+    assert theirs.recv(100) == b"start "
+    line.send_soon(b"forget ", b"s", is_last=True)
     line.send(b"list ")
-    assert theirs.recv(100) == b"forget list "
-    line.send_soon(b"forget ")
+    assert theirs.recv(100) == b"another forget list "
+    line.send_soon(b"forget ", b"s")
     theirs.setblocking(False)
     async with asyncio.timeout(20):
         assert await asyncio.get_running_loop().sock_recv(theirs, 100) == b"forget "

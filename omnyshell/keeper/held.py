@@ -24,8 +24,8 @@ from .wire import GROUP, RUNNING, UNKNOWN
 MOST_ENDED = 1000
 """The most ended sessions of a node that are held for it."""
 
-LONGEST_ENDED = 24 * 3600
-"""Seconds for which they are held."""
+LONGEST_ENDED, LONGEST_LEFT = 24 * 3600, 600
+"""Seconds for which they are held; and by a keeper that is of no use otherwise, once their node is gone."""
 
 MOST_LEFT = 256 << 20
 """Bytes that ended sessions may keep in memory whose nodes are gone, all together."""
@@ -226,18 +226,19 @@ class Sessions:
             held.forget()
             self.changed(held)
 
-    def forget_old(self, is_there: Callable[[bytes], bool]) -> None:
+    def forget_old(self, is_there: Callable[[bytes], bool], longest_left: float = LONGEST_ENDED) -> None:
         """Forget sessions that ended long ago, and those that are too many, or take too much where a node is gone.
 
-        Of each node the newest are kept, and of all that are gone.
+        Of each node the newest are kept, and of all that are gone, for `longest_left` seconds.
         """
-        oldest = _now() - LONGEST_ENDED
+        now = _now()
         count, size = dict[bytes, int](), 0
         for held in sorted((held for held in self if held.has_ended), key=lambda held: -held.ended_at):
             count[held.node] = count.get(held.node, 0) + 1
             is_left = not is_there(held.node)
             size += held.size if is_left else 0
-            if held.ended_at < oldest or count[held.node] > MOST_ENDED or (is_left and size > MOST_LEFT):
+            is_old = now - held.ended_at > (longest_left if is_left else LONGEST_ENDED)
+            if is_old or count[held.node] > MOST_ENDED or (is_left and size > MOST_LEFT):
                 self.forget(held)
 
 

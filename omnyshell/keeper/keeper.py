@@ -13,7 +13,7 @@ from .cgroups import Groups
 from .children import Program, compose, end_now, start
 from .connection import Connection
 from .ending import Ending
-from .held import MOST_ENDED, Held, Sessions
+from .held import LONGEST_ENDED, MOST_ENDED, Held, Sessions
 from .peers import Peer, peer_of
 from .poller import ONCE, READ, Poller, say
 from .processes import has_ended
@@ -74,8 +74,12 @@ class Keeper:
         boot: bytes,
         users: Users,
         groups: Groups,
+        longest_left: float = LONGEST_ENDED,
     ) -> None:
-        """`served` are the users who may ask; `users` says whose programs are started for them."""
+        """`served` are the users who may ask; `users` says whose programs are started for them.
+
+        For `longest_left` seconds it holds sessions that have ended for nodes that are gone.
+        """
         self.poller = poller
         self.groups = groups
         self.own_descriptors = (listener.fileno(), lock)
@@ -102,6 +106,7 @@ class Keeper:
 
         self.upgrade: Callable[[Callable[[str], None]], bool] = lambda _refused: False
         self._served = served
+        self._longest_left = longest_left
         self._most_open, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._users = users
         self._listener = listener
@@ -347,7 +352,7 @@ class Keeper:
         if self.sessions.find(node, name) is not None:
             raise DeniedError(wire.EXISTS, "The keeper has a session of that id")
         if len(self.sessions) >= MOST_ENDED:
-            self.sessions.forget_old(self._is_there)
+            self.sessions.forget_old(self._is_there, self._longest_left)
         if len(self.sessions) >= wire.MOST_SESSIONS and len(self.sessions.of(node)) >= wire.MOST_SESSIONS:
             raise DeniedError(wire.FULL, f"The keeper holds {wire.MOST_SESSIONS} sessions of this node")
 
@@ -427,12 +432,12 @@ class Keeper:
         return ()
 
     def _forget_old(self) -> None:
-        self.sessions.forget_old(self._is_there)
-        self.poller.call_later(_LOOK, self._forget_old)
+        self.sessions.forget_old(self._is_there, self._longest_left)
+        self.poller.call_later(min(_LOOK, self._longest_left), self._forget_old)
 
     def _look_at_left(self) -> None:
         self._will_look = False
-        self.sessions.forget_old(self._is_there)
+        self.sessions.forget_old(self._is_there, self._longest_left)
 
     def _is_there(self, node: bytes) -> bool:
         holder = self.holders.get(node)

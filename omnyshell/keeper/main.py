@@ -19,6 +19,7 @@ from itertools import pairwise
 from .becoming import Users
 from .cgroups import Groups
 from .children import HANDLED, allow_descriptors
+from .held import LONGEST_ENDED, LONGEST_LEFT
 from .keeper import Keeper
 from .net import Net
 from .poller import READ, Poller, say
@@ -79,7 +80,8 @@ def _serve(how: str, directory: str, user: int, idle: float, config: str, state:
     if how == "detach":
         _detach()
     allow_descriptors()
-    keeper = Keeper(poller, listener, lock, {0, os.geteuid(), user}, boot, users, groups)
+    longest_left = LONGEST_LEFT if idle else LONGEST_ENDED
+    keeper = Keeper(poller, listener, lock, {0, os.geteuid(), user}, boot, users, groups, longest_left)
     passed_on = restore(keeper, records)
     net = None if how == "detach" else _net(keeper, user, kept, passed_on)
     groups.take_over(keeper.sessions)

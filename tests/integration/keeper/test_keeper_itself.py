@@ -206,10 +206,14 @@ def test_a_killed_one_leaves_its_place(own_keeper: KeeperProcess) -> None:
     next_one.end()
 
 
-def test_a_detached_one_serves_when_its_command_ends_and_ends_when_of_no_use(tmp_path) -> None:
+def test_a_detached_one_serves_when_its_command_ends_and_ends_when_of_no_use(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     directory = tmp_path / "keeper"
     directory.mkdir(mode=0o700)
-    subprocess.run(keeper_command(directory, user=os.geteuid(), idle=0.5, detach=True), check=True)
+    # It leaves the directory in which it is started.
+    subprocess.run(keeper_command(Path("keeper"), user=os.geteuid(), idle=0.5, detach=True), check=True)
     node = RawNode(connected(directory))
     pid = int(node.ask(wire.HELLO, b"1", b"node")[2])
     close(node.script(b"s", b"exec cat"))

@@ -42,6 +42,10 @@ def test_what_nodes_leave_that_are_gone_is_bounded_in_all_and_the_newest_is_kept
     assert names(sessions, b"gone") == [3, 99]
     sessions.forget_old(lambda node: True)
     assert len(sessions) == 10
+    later = held._now() + 30
+    monkeypatch.setattr(held, "_now", lambda: later)
+    sessions.forget_old(lambda node: node == b"there", 25)
+    assert (names(sessions, b"there"), names(sessions, b"gone")) == ([20, 21, 22, 23], [99])
     running.note_end()
     for each in sessions:
         sessions.forget(each)

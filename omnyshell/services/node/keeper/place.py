@@ -56,7 +56,8 @@ def keeper_command(
     # The interpreter itself, as a link to it could lead elsewhere once that is upgraded.
     program = os.path.realpath(sys.executable)
     how, config = "detach" if detach else "serve", "" if users_file is None else str(users_file.absolute())
-    return [program, "-I", "-S", str(PROGRAM), how, str(directory), str(user), str(idle), config]
+    # It leaves the directory in which it was started.
+    return [program, "-I", "-S", str(PROGRAM), how, str(directory.absolute()), str(user), str(idle), config]
 
 
 def _check_system() -> None:

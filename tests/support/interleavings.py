@@ -48,6 +48,11 @@ class World(PlainHub):
         self.opening: Counter[FakePeer] = Counter()
         self.settled: Counter[FakePeer] = Counter()
 
+    @property
+    def nodes_hub(self) -> PlainHub:
+        """The hub that has the nodes."""
+        return self
+
     # Steps
 
     def step(self) -> None:
@@ -73,9 +78,14 @@ class World(PlainHub):
             (2, self.time_passes),
             (1, self.evict),
         ]
+        actions += self.more_actions()
         weights = [weight for weight, _ in actions]
         (action,) = self.random.choices([action for _, action in actions], weights)
         self.steps.append(f"{action.__name__} {action()}")
+
+    def more_actions(self) -> list[tuple[int, Callable[[], str]]]:
+        """What else may happen, and how often."""
+        return []
 
     def _pick(self, peers: list[FakePeer]) -> FakePeer | None:
         alive = [peer for peer in peers if peer.is_open]
@@ -90,7 +100,7 @@ class World(PlainHub):
         return self.random.randrange(CHANNELS)
 
     def _node_channel(self, peer: FakePeer) -> int:
-        routes = self.router.of_peer(peer)
+        routes = self.nodes_hub.router.of_peer(peer)
         if routes and self.random.random() < 0.8:
             return self.random.choice(routes).node_channel
         return self.random.randrange(1, 30)
@@ -126,13 +136,13 @@ class World(PlainHub):
     def drop_node(self) -> str:
         peer = self._pick(self.nodes)
         if peer is not None:
-            self.end(peer, self.node_service)
+            self.end(peer, self.nodes_hub.node_service)
         return repr(peer)
 
     def late_end(self) -> str:
         """A connection that the hub closed is only now found to have ended."""
         late = [(peer, self.client_service) for peer in self.clients if not peer.is_open and not peer.known_gone]
-        late += [(peer, self.node_service) for peer in self.nodes if not peer.is_open and not peer.known_gone]  # type: ignore[misc]
+        late += [(peer, self.nodes_hub.node_service) for peer in self.nodes if not peer.is_open and not peer.known_gone]  # type: ignore[misc]
         if not late:
             return "nobody"
         peer, service = self.random.choice(late)
@@ -289,8 +299,11 @@ class World(PlainHub):
         return ""
 
     def time_passes(self, by: float | None = None) -> str:
-        self.clock.seconds += by if by is not None else self.random.choice((0.2, 1.0, 4.0, 11.0))
-        now = self.clock.seconds
+        by = by if by is not None else self.random.choice((0.2, 1.0, 4.0, 11.0))
+        self.clock.seconds += by
+        return self.pass_time(self.clock.seconds)
+
+    def pass_time(self, now: float) -> str:
         self.node_service.drop_silent(now)
         self.broker.expire(now)
         self.requests.expire(now)
@@ -334,9 +347,9 @@ def _told_of_sessions(peer: FakePeer) -> int:
     return told
 
 
-def run_seed(seed: int, steps: int = STEPS) -> HubMetrics:
+def run_seed(seed: int, steps: int = STEPS, kind: type[World] = World) -> HubMetrics:
     """Run one interleaving and return what was counted; needs a running event loop, which has nothing to do."""
-    world = World(seed)
+    world = kind(seed)
     try:
         for _ in range(steps):
             world.step()

@@ -34,6 +34,7 @@ from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.message_table import message_table
 from omnyshell.services.hub.node_service import NodeService
 from omnyshell.services.hub.nodes.departed import DepartedNodes
+from omnyshell.services.hub.nodes.directory import NodeDirectory
 from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.takeovers import Takeovers
 from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
@@ -83,7 +84,8 @@ class PlainHub:
         self.owners = owners_in_memory()
         self.registry = NodeRegistry(self.owners, {}, bus)
         self.ports = TunnelRegistry(PORTS)
-        common: dict[str, Any] = {"nodes": self.registry, "policy": policy, "audit": audit, "metrics": metrics}
+        self.directory = self.make_directory()
+        common: dict[str, Any] = {"nodes": self.directory, "policy": policy, "audit": audit, "metrics": metrics}
         common["quota"] = quota
         common |= {"clock": self.clock, "new_id": self._new_id, "bus": bus}
         clipboards = ClipboardNotes(audit, self.clock)
@@ -108,8 +110,9 @@ class PlainHub:
         self.heartbeats = HeartbeatMonitor(30.0)
         self.departed, self.takeovers = DepartedNodes(self.clock), Takeovers(self.clock)
         questions = NodeQuestions(self.clock, self._new_id)
+        self.questions, self.bus = questions, bus
         processes = SessionProcesses(
-            nodes=self.registry, policy=policy, questions=questions, audit=audit, clock=self.clock
+            nodes=self.directory, policy=policy, questions=questions, audit=audit, clock=self.clock
         )
         # Nothing is locked here, and nothing outlives its connection.
         no_kept_judge = cast("Any", SimpleNamespace(came=lambda _node: None))
@@ -132,7 +135,7 @@ class PlainHub:
         # Nobody here subscribes to live state, or administers.
         no_events = cast("Any", MagicMock())
         self.client_service = ClientService(
-            nodes=self.registry,
+            nodes=self.directory,
             policy=policy,
             broker=self.broker,
             requests=self.requests,
@@ -154,6 +157,10 @@ class PlainHub:
             admin=admin_service(),
             access=cast("Any", MagicMock()),
         )
+
+    def make_directory(self) -> NodeDirectory:
+        """Where nodes are looked up."""
+        return self.registry
 
     # What peers say
 
@@ -186,16 +193,15 @@ class PlainHub:
         for route in routes:
             assert route.client.is_open, "a route whose client is gone"
             assert route.node.is_open, "a route whose node is gone"
-            at = self.registry.find(route.session.node_id)
-            assert at is self.registry.of_peer(route.node) is not None, "a route of an id that its node has no more"
+            self.check_place(route)
             for peer, channel in ((route.client, route.client_channel), (route.node, route.node_channel)):
                 assert cast("SessionEnd", peer.channels[channel]).route is route
             for credit in (route.to_client, route.to_node):
                 assert 0 <= credit.available <= MAX_CREDIT
             recount.update((route.client, route.node))
-        for peer in (*self.clients, *self.nodes):
+        for peer in self.connected():
             assert self.router.count(peer) == recount[peer]
-            owned = [owner for owner in peer.channels.values() if isinstance(owner, SessionEnd)]
+            owned = [each for each in peer.channels.values() if isinstance(each, SessionEnd) and each.peer is peer]
             assert len(owned) == recount[peer], "a channel belongs to a session that is over"
         held = Counter((route.session.principal, route.session.node_id, route.is_forward) for route in routes)
         held.update((route.session.principal, "", route.is_forward) for route in routes)
@@ -205,6 +211,14 @@ class PlainHub:
         assert all(held["ann", node, True] <= LIMITS[Resource.FORWARDS] for node in NODE_IDS)
         assert all(held["ann", node, False] <= LIMITS[Resource.SESSIONS_AT_NODE] for node in NODE_IDS)
         self._check_forwards(routes)
+
+    def connected(self) -> list[FakePeer]:
+        """The hub's own connections."""
+        return [*self.clients, *self.nodes]
+
+    def check_place(self, route: SessionRoute) -> None:
+        at = self.registry.find(route.session.node_id)
+        assert at is self.registry.of_peer(route.node) is not None, "a route of an id that its node has no more"
 
     def _shared(self, routes: list[SessionRoute]) -> Counter[Any]:
         """Places that two have together: a session, and who takes it up and is not answered yet."""

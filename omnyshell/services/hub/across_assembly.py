@@ -57,7 +57,8 @@ def assemble_across(
     here = HereServices(
         hub=others.hub,
         standing=services.gate.standing,
-        applied=others.knows,
+        applied=others.known,
+        catch_up=others.knows,
         epoch_of=epoch_of,
         open=services.broker.open_as,
         requests=requests,

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
+from weakref import WeakSet
 
 from omnyshell.services.hub.cluster.across.about import About, read
 from omnyshell.services.hub.cluster.across.far_node import FarNode, FarNodeEnd, Introduce
@@ -44,6 +45,8 @@ class AllNodes:
         self._introduce: Introduce = lambda _link, _client: None
         self._known: dict[str, FarNode] = {}
         self._unreadable: dict[str, Entry] = {}
+        # Also those of earlier places, as long as a session has them: it ends when that hub says so, or with the link.
+        self._ends: WeakSet[FarNodeEnd] = WeakSet()
 
     def begin(self, places: OthersPlaces, link: Callable[[str], AnyLink | None], introduce: Introduce) -> None:
         """Find nodes at other hubs from now on; `link` returns the link to a hub, if there is one."""
@@ -59,10 +62,9 @@ class AllNodes:
 
     def ends_on(self, link: AnyLink) -> list[FarNodeEnd]:
         """Return the far ends on a link, and forget their nodes."""
-        found = [node for node in self._known.values() if node.peer.link is link]
-        for node in found:
+        for node in [node for node in self._known.values() if node.peer.link is link]:
             del self._known[node.node_id]
-        return [node.peer for node in found]
+        return [end for end in self._ends if end.link is link]
 
     def list(
         self, wanted: dict[str, str], may_know: Callable[[ReachableNode], bool] = lambda _: True
@@ -98,6 +100,7 @@ class AllNodes:
             known.peer.features = about.features
         else:
             end = FarNodeEnd(link, place.hub, place.entry.node_id, about.features, self._metrics)
+            self._ends.add(end)
             node = FarNode(place, about, end, labels, self._introduce)
         self._known[place.entry.node_id] = node
         return node

@@ -104,8 +104,11 @@ class VirtualPeer:
             self.link.say(words.Answered(self.their_id, msgspec.Raw(encode_bounded(message))))
 
     def send_in_order(self, message: ControlMessage, channel: int) -> None:
-        """Send a message after what its channel has queued, in words that a node has."""
-        self.link.send_in_order(encode_control(self._as_a_node_says(message, channel), channel), channel)
+        """Send a message after what its channel has queued; what begins a session, before anything else of it."""
+        told = self._as_a_node_says(message, channel)
+        begins = isinstance(told, NodeSessionOpened | NodeSessionRejected)
+        send = self.link.send if begins else self.link.send_in_order
+        send(encode_control(told, channel), channel)
 
     def relay_data(self, channel: int, raw: bytes | memoryview) -> None:
         """Relay a data frame."""
@@ -151,6 +154,7 @@ class VirtualPeer:
             self.link.say(words.PeerEnded(self.their_id, text[:1024]))
 
     def _as_a_node_says(self, message: ControlMessage, channel: int) -> ControlMessage:
+        """Return what a node would have said, as the other hub relays it from one."""
         if isinstance(message, SessionRejected):
             return NodeSessionRejected(reason=message.reason, message=message.message)
         if not isinstance(message, SessionOpened):

@@ -52,8 +52,11 @@ class HereServices:
 
     hub: str
     standing: Callable[[], AsNow]
-    applied: Callable[[int], Awaitable[object]]
-    """Waits until so many changes of what is true are applied here."""
+    applied: Callable[[], int]
+    """Returns how many changes of what is true are applied here."""
+
+    catch_up: Callable[[int], Awaitable[object]]
+    """Waits until so many are."""
 
     epoch_of: Callable[[str], int | None]
     """Returns the epoch by which this hub has a node that is connected here; None if it has not."""
@@ -109,6 +112,9 @@ class Visitors:
         key = link, word.peer
         if key in self._arriving or word.peer in self._of_link.get(link, {}):
             return
+        if self._here.applied() >= word.applied:
+            self._admit(link, word)
+            return
         arrival = self._arriving[key] = _Arrival()
         arrival.task = asyncio.create_task(self._arrive(link, word, arrival))
 
@@ -146,7 +152,7 @@ class Visitors:
     async def _arrive(self, link: AnyLink, word: words.PeerCame, arrival: _Arrival) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(CATCH_UP):
-                await self._here.applied(word.applied)
+                await self._here.catch_up(word.applied)
         if self._arriving.pop((link, word.peer), None) is None:
             return
         self._admit(link, word)

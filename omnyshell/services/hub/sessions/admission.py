@@ -8,7 +8,7 @@ from omnyshell.model.grammars import is_login, is_principal
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol.byte_text import has_bytes
-from omnyshell.protocol.extensions import AGENT, BYTE_TEXT, FORWARD, LOGINS, RESUME_OFFSET, SFTP, SSH
+from omnyshell.protocol.extensions import AGENT, BYTE_TEXT, FORWARD, HUBS, LOGINS, RESUME_OFFSET, SFTP, SSH
 from omnyshell.protocol.messages import SessionOpen
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.access.policy import HubPolicy
@@ -213,4 +213,4 @@ def has_offsets(client: Peer, node: ReachableNode, request: SessionOpen) -> bool
 
 def _unreachable(client: Peer) -> ErrorCodes:
     """Return the code for a node whose hub cannot be reached: one that knows of hubs asks that one itself."""
-    return ErrorCodes.HUB_UNREACHABLE if "hubs" in client.features else ErrorCodes.NODE_OFFLINE
+    return ErrorCodes.HUB_UNREACHABLE if HUBS in client.features else ErrorCodes.NODE_OFFLINE

@@ -30,6 +30,7 @@ CATCH_UP = 5.0
 """Seconds that they wait."""
 
 UNKNOWN = "This login is not known at hub '{hub}', which has the node"
+UNREADABLE = "Hub '{hub}', which has the node, cannot read the request: its OmnyShell wants an update"
 MOVED = "The node has just left hub '{hub}': try again"
 TOO_MANY = "Hub '{hub}' has too many clients of other hubs"
 
@@ -195,6 +196,7 @@ class Visitors:
         except ProtocolException as exc:
             logger.warning("hub '%s' passes on what cannot be read: %s", link.hub, exc)
             self._here.metrics.frames_dropped += 1
+            self._refuse(link, word, UNREADABLE)
             return
         if isinstance(word, words.Open):
             self._open(link, visitor, word, message)

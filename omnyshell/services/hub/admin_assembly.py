@@ -1,5 +1,7 @@
 """Assembles what answers administrators, and joins."""
 
+from collections.abc import Callable
+
 from omnyshell.clock import Clock
 from omnyshell.ids import IdFactory
 from omnyshell.services.hub.access.locks import Locks
@@ -11,7 +13,7 @@ from omnyshell.services.hub.admin.known import KnownPrincipals
 from omnyshell.services.hub.admin.locks import LockAdmin
 from omnyshell.services.hub.admin.node_ids import NodeIdAdmin
 from omnyshell.services.hub.admin.plans import AdminMember
-from omnyshell.services.hub.admin.reads import LiveReads
+from omnyshell.services.hub.admin.reads import Everywhere, LiveReads
 from omnyshell.services.hub.admin.service import AdminService
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator, HubAuthenticator
@@ -52,8 +54,12 @@ def assemble_admin(
     bus: EventBus,
     clock: Clock,
     new_id: IdFactory,
+    everywhere: Callable[[], Everywhere | None],
 ) -> AdminService:
-    """Return the service with all its members; each is given its neighbours by name."""
+    """Return the service with all its members; each is given its neighbours by name.
+
+    `everywhere` returns what is live at all hubs, once there is anything that says it.
+    """
     known = KnownPrincipals(store=records.enrolments, enrolled=enrolled, authenticator=authenticator)
     invites = Invites(
         known=known,
@@ -66,7 +72,7 @@ def assemble_admin(
         new_id=new_id,
     )
     members: list[AdminMember] = [
-        LiveReads(inventory),
+        LiveReads(inventory, everywhere),
         AuditAdmin(audit),
         CredentialAdmin(known=known, store=records.enrolments, locks=locks, clock=clock, new_id=new_id),
         NodeIdAdmin(records.enrolments, records.owners, nodes),

@@ -297,6 +297,7 @@ class HubServices:
             bus=self._bus,
             clock=self._clock,
             new_id=self._config.new_id,
+            everywhere=lambda: self.events.elsewhere,
         )
         self._access = AccessAnswers(
             policy=self._policy,

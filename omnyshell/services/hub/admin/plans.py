@@ -12,6 +12,7 @@ from omnyshell.model.grammars import SETTINGS, is_role
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import AdminResult
 from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.services.hub.truth.changes import AnyChange
 from omnyshell.services.hub.truth.records import EnrolledPrincipal
 
@@ -44,8 +45,8 @@ class Plan(NamedTuple):
     """The changes that are appended to the log, in one transaction."""
 
 
-Reads = Mapping[type[ControlMessage], Callable[[Any], ControlMessage]]
-"""Functions that answer read requests, by the request's type."""
+Reads = Mapping[type[ControlMessage], Callable[[Any], ControlMessage | Answer[ControlMessage]]]
+"""Functions that answer read requests, by the request's type; where other hubs are asked, not at once."""
 
 Plans = Mapping[type[ControlMessage], Callable[[Any, Peer], Plan]]
 """Functions that plan a request of an admin, by the request's type. Planning changes nothing."""

@@ -3,10 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
+from msgspec import structs
+
 from omnyshell.errors import ErrorCodes, OmnyShellException
-from omnyshell.protocol.extensions import ADMIN
+from omnyshell.protocol.extensions import ADMIN, WHOLE_VIEW
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import AdminRequest, AdminResult, JoinAccepted, JoinRefused, JoinRequest
 from omnyshell.security.credentials import LoginContext, dialled_in
@@ -19,6 +22,7 @@ from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.peers.proofs import ProofRules
 from omnyshell.services.hub.peers.reception import Reception
 from omnyshell.services.hub.revocation.eviction import Eviction
+from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.services.hub.truth.change import ChangeRefusedException
 from omnyshell.services.hub.truth.changes import Transaction
 from omnyshell.services.hub.truth.log import TruthLog
@@ -59,7 +63,7 @@ class AdminService:
         self._eviction = eviction
         self._log = log
         self._audit = audit
-        self._reads: dict[type[ControlMessage], Callable[[Any], ControlMessage]] = {}
+        self._reads: dict[type[ControlMessage], Callable[[Any], ControlMessage | Answer[ControlMessage]]] = {}
         self._plans: dict[type[ControlMessage], Callable[[Any, Peer], Plan]] = {}
         for member in members:
             self._admit(member)
@@ -122,8 +126,12 @@ class AdminService:
             answer = self._reads[type(message)](message)
         except OmnyShellException as exc:
             _refuse(peer, message, ErrorCodes.INTERNAL_ERROR, exc.message)
+            return
+        if isinstance(answer, Answer):
+            # Other hubs are asked, of which none can make this fail.
+            answer.then(partial(_send, peer), lambda _problem: None)
         else:
-            peer.send(answer)
+            _send(peer, answer)
 
     def _note_read(self, peer: Peer, kind: str) -> None:
         """Record what somebody looks at, once for all that is asked for together."""
@@ -267,6 +275,20 @@ def _unwritten(problem: OmnyShellException) -> tuple[str, str]:
     if problem.code == ErrorCodes.ENGINE_AWAY:
         return problem.code, problem.message
     return ErrorCodes.INTERNAL_ERROR, UNWRITTEN
+
+
+def _send(peer: Peer, answer: ControlMessage) -> None:
+    if peer.is_open:
+        peer.send(answer if WHOLE_VIEW in peer.features else _without_hubs(answer))
+
+
+def _without_hubs(answer: ControlMessage) -> ControlMessage:
+    """Return a list without the hubs at which its items are."""
+    name = getattr(answer, "LISTS", "")
+    items = getattr(answer, name, ())
+    if not any(getattr(item, "hub", "") for item in items):
+        return answer
+    return structs.replace(answer, **{name: tuple(structs.replace(item, hub="") for item in items)})
 
 
 def _refuse(peer: Peer, message: AdminRequest, code: str, text: str) -> None:

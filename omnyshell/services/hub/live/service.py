@@ -114,7 +114,7 @@ class EventsService:
         )
         self._source: LiveSource = self._view
         self._judges = Judges(nodes.find, inventory.judged)
-        self._elsewhere: LiveElsewhere | None = None
+        self.elsewhere: LiveElsewhere | None = None
         self._polls = SessionPolls(self._sessions, nodes, questions, clock, names)
         self._ends: list[Callable[[], None]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -140,7 +140,7 @@ class EventsService:
         )
         self._source = whole
         self._judges = Judges(whole.find, whole.judged)
-        self._elsewhere = LiveElsewhere(
+        self.elsewhere = LiveElsewhere(
             whole,
             self._view,
             self._subscribers,
@@ -183,9 +183,9 @@ class EventsService:
         self._track()
         wanted = Wanted(parts, ask.audit_since, ask.audit_limit)
         subscription = Subscription(ask.subscription_id, viewer, wanted, self._source)
-        if self._elsewhere is not None:
-            self._elsewhere.want()
-            self._subscribers.add(subscription, peer, self._elsewhere.is_awaited)
+        if self.elsewhere is not None:
+            self.elsewhere.want()
+            self._subscribers.add(subscription, peer, self.elsewhere.is_awaited)
         else:
             self._subscribers.add(subscription, peer)
         self._schedule(0.0)
@@ -218,7 +218,7 @@ class EventsService:
         """Tell a subscription of nodes' vitals from now on, or no longer."""
         for member in self._subscribers:
             if member.receiver is peer and member.subscription.id == ask.subscription_id:
-                known = self._vitals.known() if self._elsewhere is None else self._source.keys(Part.NODES)
+                known = self._vitals.known() if self.elsewhere is None else self._source.keys(Part.NODES)
                 member.subscription.look(known, looks=ask.looks)
 
     def _remove(self, applies: Callable[[Subscriber], bool]) -> None:
@@ -227,6 +227,8 @@ class EventsService:
 
     def _track(self) -> None:
         """Begin to track state, as the first subscriber came. Idempotent."""
+        if not self._subscribers:
+            self._deserted_at = self._clock.monotonic()
         if self._timer is not None:
             return
         self._view.start()
@@ -234,6 +236,7 @@ class EventsService:
         self._ends = [self._bus.listen(self._receive), self._audit.add_sink(self._subscribers.add_record)]
         self._sampled_at = self._clock.monotonic()
         self._worst_lag = 0.0
+        self._schedule(0.0)
 
     def _stop(self) -> None:
         """Stop tracking state. Idempotent."""
@@ -243,8 +246,8 @@ class EventsService:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._elsewhere is not None:
-            self._elsewhere.stop()
+        if self.elsewhere is not None:
+            self.elsewhere.stop()
         self._polls.stop()
         self._vitals.stop()
         self._view.stop()
@@ -277,8 +280,8 @@ class EventsService:
 
     def _node_changed(self, node_id: str) -> None:
         self._subscribers.mark(Part.NODES, node_id, None)
-        if self._elsewhere is not None:
-            self._elsewhere.node_changed(node_id)
+        if self.elsewhere is not None:
+            self.elsewhere.node_changed(node_id)
         peer = self._inventory.peer_of_node(node_id)
         if peer is None:
             self._polls.left(node_id)
@@ -342,8 +345,8 @@ class EventsService:
         for node_id in self._view.sample_nodes():
             told.mark(Part.NODES, node_id, "")
         self._view.sample_metrics(self._worst_lag, seconds)
-        if self._elsewhere is not None:
-            self._elsewhere.sample()
+        if self.elsewhere is not None:
+            self.elsewhere.sample()
         self._worst_lag = 0.0
         told.mark_metrics()
         if told.wants(Part.SESSIONS):

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, ProtocolException
-from omnyshell.model.live import LiveHub, Part
+from omnyshell.model.live import LiveHub, LiveItem, Part
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import EVENTS, LOGINS, OTHERS_SESSIONS, SESSION_USAGE, VITALS, WHOLE_VIEW
 from omnyshell.protocol.messages.events import EventsUpdate, register
@@ -22,6 +22,7 @@ from omnyshell.services.hub.live.seen import seen_hub
 from omnyshell.services.hub.live.subscribers import Receiver, Subscribers
 from omnyshell.services.hub.live.subscription import LiveSource, Subscription, Wanted
 from omnyshell.services.hub.live.viewer import Viewer
+from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.version import __version__
 
 FIRST_ANSWER = 1.0
@@ -96,6 +97,7 @@ class LiveElsewhere:
         self._wanted_at: float | None = None
         """When somebody here last subscribed or asked; None while no hub is asked."""
 
+        self._waiting: list[Answer[None]] = []
         self._served: dict[str, Subscription] = {}
         self._homes: dict[str, str] = {}
         hubs.hear(self)
@@ -110,6 +112,20 @@ class LiveElsewhere:
                 self._ask(hub)
             self._see_hubs()
 
+    def ask(self) -> Answer[None]:
+        """Ask all hubs; the answer is there when they have told what is there, or a second later. It does not fail."""
+        self._tracks()
+        self.want()
+        answer = Answer[None]()
+        self._waiting.append(answer)
+        self._answer()
+        return answer
+
+    def items(self, part: Part) -> list[LiveItem]:
+        """Return what is live at this hub and those that have told, each marked with its hub."""
+        seen = (self.whole.describe(part, key, ANOTHER_HUB) for key in self.whole.keys(part))
+        return [item for item in seen if item is not None and not item.gone]
+
     def stop(self) -> None:
         """Ask nobody any more, and forget what they told. Idempotent."""
         self._wanted_at = None
@@ -121,6 +137,7 @@ class LiveElsewhere:
         self.whole.rows.clear()
         self._homes.clear()
         self._looks = False
+        self._answer()
 
     def is_awaited(self) -> bool:
         """Whether a hub that was just asked has not told all that it has yet."""
@@ -164,6 +181,7 @@ class LiveElsewhere:
                 if asked.is_up:
                     self._hubs.look(hub, looks=looks)
         self._see_hubs()
+        self._answer()
 
     # What other hubs say: see `HearsHubs`
 
@@ -223,9 +241,17 @@ class LiveElsewhere:
             self._changed(part.take(message))
             if part.is_complete and not was_complete:
                 self._see_hubs()
+                self._answer()
                 self._due()
 
     # The rest
+
+    def _answer(self) -> None:
+        """Answer those who asked, if no hub is awaited."""
+        if self._waiting and not self.is_awaited():
+            waiting, self._waiting = self._waiting, []
+            for answer in waiting:
+                answer.give(None)
 
     def _ask(self, hub: str) -> None:
         self._numbers += 1

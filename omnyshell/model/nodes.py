@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from omnyshell.model.grammars import COUNT, NODE_ID, UID
+from omnyshell.model.grammars import COUNT, HUB_ID_OR_NONE, NODE_ID, UID
 from omnyshell.model.schema import FREE, OMIT, WireObject
 
 DEFAULT_MAX_SESSIONS = 50
@@ -69,3 +69,6 @@ class NodeDescriptor(WireObject, kw_only=True):
 
     capabilities: Annotated[NodeCapabilities | None, OMIT] = None
     """What it can do."""
+
+    hub: Annotated[str, OMIT, HUB_ID_OR_NONE] = ""
+    """Of `whole-view`: the hub with which it is connected; missing where the hub is alone."""

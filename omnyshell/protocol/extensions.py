@@ -197,6 +197,7 @@ OF_CLIENT = frozenset(
         VITALS,
         WIDE_INPUT,
         WIDE_WINDOW,
+        WHOLE_VIEW,
     }
 )
 """What a client for sessions and tunnels announces."""

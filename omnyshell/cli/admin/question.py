@@ -42,7 +42,14 @@ def show(
     rows: Sequence[Sequence[str]],
     nothing: str,
 ) -> int:
-    """Print a list as a table, or as JSON if the options ask for it."""
+    """Print a list as a table, or as JSON if the options ask for it.
+
+    Where there are several hubs, the table has that of each item.
+    """
+    hubs = [getattr(item, "hub", "") for item in items]
+    if any(hubs):
+        header = (header[0], "HUB", *header[1:])
+        rows = [(row[0], hub or "-", *row[1:]) for row, hub in zip(rows, hubs, strict=True)]
     if options.json:
         say_json([item.to_wire() for item in items])
     elif rows:

@@ -11,7 +11,7 @@ from omnyshell.cli.ground.output import complain, printable
 from omnyshell.cli.live.feed import check_refused, doing, first_time, live_state, public, target, unknown_parts
 from omnyshell.ids import short_id
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
-from omnyshell.model.live import LiveNode, LivePeer, LiveSession, LiveTunnel, Part
+from omnyshell.model.live import HubLease, LiveHub, LiveItem, LiveNode, LivePeer, LiveSession, LiveTunnel, Part
 from omnyshell.model.live_figures import LiveMetrics
 from omnyshell.model.schema import WireObject, camel_case, write_timestamp
 from omnyshell.model.sessions import SessionState
@@ -23,21 +23,25 @@ USUAL = tuple(part for part in Part if part is not Part.METRICS)
 """The default parts; the figures are not among them, as they change every second."""
 
 
+TOLD_BY_ALL = tuple(part for part in USUAL if part is not Part.HUBS)
+"""The same without what older hubs do not know, and nobody misses there."""
+
+
 def events(options: argparse.Namespace) -> int:
     """Print the present items, and with --follow their changes."""
-    parts = tuple(Part(name) for name in options.part) or USUAL
-    asyncio.run(_show(access_from(options), parts, as_json=options.json, follow=options.follow))
+    asked = tuple(Part(name) for name in options.part)
+    asyncio.run(_show(access_from(options), asked, as_json=options.json, follow=options.follow))
     return 0
 
 
-async def _show(access: HubAccess, parts: tuple[Part, ...], *, as_json: bool, follow: bool) -> None:
+async def _show(access: HubAccess, asked: tuple[Part, ...], *, as_json: bool, follow: bool) -> None:
     printer = _Printer(as_json=as_json)
-    async with live_state(access, parts) as (state, feed):
+    async with live_state(access, asked or USUAL) as (state, feed):
         state.watch(printer.show)
         await first_time(state, feed)
         printer.flush()
         printer.is_complete = True
-        missing = unknown_parts(state, parts)
+        missing = unknown_parts(state, asked or TOLD_BY_ALL)
         if missing:
             complain(f"omnyshell: this hub does not tell: {', '.join(missing)}")
         if follow:
@@ -103,6 +107,8 @@ def event_of(change: Change) -> str:
         return "sample"
     if isinstance(after, LiveNode):
         return _node_event(before if isinstance(before, LiveNode) else None, after)
+    if isinstance(after, LiveHub):
+        return _hub_event(before if isinstance(before, LiveHub) else None, after)
     if isinstance(after, LiveSession):
         return _session_event(before if isinstance(before, LiveSession) else None, after)
     if after.gone:
@@ -117,6 +123,14 @@ def _node_event(before: LiveNode | None, after: LiveNode) -> str:
     # A node that reconnected between two updates counts as online again.
     same = before is not None and (before.state, before.connected_at) == (after.state, after.connected_at)
     return "changed" if same else str(after.state)
+
+
+def _hub_event(before: LiveHub | None, after: LiveHub) -> str:
+    if after.gone:
+        return "removed"
+    if before is not None and before.is_told is after.is_told:
+        return "changed"
+    return "told" if after.is_told else "not told"
 
 
 def _session_event(before: LiveSession | None, after: LiveSession) -> str:
@@ -137,8 +151,22 @@ def item_of(change: Change) -> dict[str, object]:
 
 
 def words_of(change: Change) -> str:
-    """Describe the item of a change in words."""
+    """Describe the item of a change in words, and at which of several hubs it is."""
     after = change.after
+    if isinstance(after, LiveHub):
+        return _words_of_hub(after)
+    hub = getattr(after, "hub", "")
+    return f"{_words_of(after)} at {hub}" if hub else _words_of(after)
+
+
+def _words_of_hub(hub: LiveHub) -> str:
+    known = f"as of {hub.known_at.astimezone():%H:%M:%S}" if hub.known_at is not None else ""
+    lease = f"lease {hub.lease}" if hub.lease is not HubLease.UNKNOWN else ""
+    nodes = f"{hub.nodes} nodes, {hub.applied} changes" if lease else ""
+    return " ".join(filter(None, (hub.hub, "(this hub)" if hub.own else "", hub.place, lease, nodes, known)))
+
+
+def _words_of(after: LiveItem | LiveMetrics | AuditRecord) -> str:
     if isinstance(after, LiveNode):
         labels = ",".join(f"{key}={value}" for key, value in sorted(after.labels.items()))
         return " ".join(filter(None, (after.node_id, after.address, labels)))

@@ -32,6 +32,10 @@ class Column(NamedTuple):
     is_number: bool = False
 
 
+_Table = tuple[str, Sequence[Column], list[list[str]]]
+"""A title, a layout, and rows."""
+
+_HUB = Column("HUB", 8)
 _SESSIONS = (
     Column("SESSION", 8),
     Column("NODE", 16),
@@ -103,17 +107,30 @@ def _head(state: HubState, hub: str, now: datetime) -> list[Line]:
     detached = sum(found.state is SessionState.DETACHED for found in state.sessions.values())
     online = sum(found.is_online for found in state.nodes.values())
     counts = f"nodes {online}/{len(state.nodes)}  sessions {len(state.sessions)} ({detached} detached)"
-    lines.append(Line(f"{counts}  tunnels {len(state.tunnels)}  connections {len(state.peers)}"))
+    hubs = f"  hubs {len(state.hubs)}" if state.hubs else ""
+    lines.append(Line(f"{counts}  tunnels {len(state.tunnels)}  connections {len(state.peers)}{hubs}"))
     if figures is not None:
         lag = f"loop lag {figures.loop_lag * 1000:.1f} ms"
         relayed = f"relay {size(figures.relay_rate)}/s of {size(figures.bytes_relayed)}"
         logins = f"logins {figures.logins} ({figures.login_failures} refused)"
         lines.append(Line(f"{relayed}  {lag}  {logins}  dropped {figures.frames_dropped}"))
-    lines += [Line(text) for text in _notes(state)]
+    lines += [Line(text) for text in _notes(state, now)]
     return lines
 
 
-def _notes(state: HubState) -> list[str]:
+def _notes_on_hubs(state: HubState, now: datetime) -> list[str]:
+    """Say of which hubs the tables do not show what is there now."""
+    notes = []
+    for hub in sorted(state.hubs.values(), key=lambda hub: hub.hub):
+        if not hub.is_told:
+            at = hub.known_at
+            age = format_duration((now - at).total_seconds()) if at is not None else ""
+            old = f"what is shown of it is {age} old" if age else "nothing is known of it"
+            notes.append(f"HUB {hub.hub} DOES NOT TELL WHAT IS THERE: {old}")
+    return notes
+
+
+def _notes(state: HubState, now: datetime) -> list[str]:
     notes = []
     if state.link is not Link.UP:
         ages = [age for part in SHOWN_PARTS if (age := state.age(part)) is not None]
@@ -121,13 +138,14 @@ def _notes(state: HubState) -> list[str]:
         notes.append(f"NO CONNECTION: {printable(state.link_error) or 'dialing'}{old}")
     elif any(state.source(part) is Source.POLLED for part in SHOWN_PARTS):
         notes.append("This hub does not tell what happens: it is asked every few seconds, for your own sessions")
-    missing = unknown_parts(state, SHOWN_PARTS)
+    notes += _notes_on_hubs(state, now)
+    missing = unknown_parts(state, [part for part in SHOWN_PARTS if part is not Part.HUBS])
     if state.link is Link.UP and missing:
         notes.append(f"not known: {', '.join(missing)}")
     return notes
 
 
-def _tables(state: HubState, now: datetime) -> list[tuple[str, Sequence[Column], list[list[str]]]]:
+def _tables(state: HubState, now: datetime) -> list[_Table]:
     sessions = sorted(state.sessions.values(), key=_busiest)
     tunnels = sorted(state.tunnels.values(), key=_busiest_tunnel)
     rates: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
@@ -137,11 +155,20 @@ def _tables(state: HubState, now: datetime) -> list[tuple[str, Sequence[Column],
         rates[found.node_id] = (rate_in + found.rate_in, rate_out + found.rate_out)
         counts[found.node_id] += 1
     nodes = sorted(state.nodes.values(), key=lambda node: (not node.is_online, -sum(rates[node.node_id]), node.node_id))
-    return [
+    tables: list[_Table] = [
         ("sessions", _SESSIONS, [_session(found, now) for found in sessions]),
         ("nodes", _NODES, [_node(found, rates[found.node_id], counts[found.node_id]) for found in nodes]),
         ("tunnels", _TUNNELS, [_tunnel(found) for found in tunnels]),
     ]
+    hubs = [[found.hub for found in items] for items in (sessions, nodes, tunnels)]
+    return [_with_hubs(*table) for table in zip(tables, hubs, strict=True)] if state.hubs else tables
+
+
+def _with_hubs(table: _Table, hubs: Sequence[str]) -> _Table:
+    """Return a table that says at which of several hubs each of its rows is."""
+    title, layout, rows = table
+    told = [[row[0], hub, *row[1:]] for row, hub in zip(rows, hubs, strict=True)]
+    return title, (layout[0], _HUB, *layout[1:]), told
 
 
 def _busiest(session: LiveSession) -> tuple[int, float, str]:

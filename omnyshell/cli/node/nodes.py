@@ -25,7 +25,9 @@ def list_nodes(options: argparse.Namespace) -> int:
     elif nodes and options.keys:
         say_host_keys(keys)
     elif nodes:
-        say_table(("NODE", "NAME", "PLATFORM", "HOST", "LABELS"), [_row(node) for node in nodes])
+        hub = ("HUB",) if any(node.hub for node in nodes) else ()
+        rows = [(node.node_id, *([node.hub or "-"] if hub else ()), *_row(node)) for node in nodes]
+        say_table(("NODE", *hub, "NAME", "PLATFORM", "HOST", "LABELS"), rows)
     else:
         say("no nodes are connected" + (" that match" if labels else ""))
     if answered.shortened or answered.left_out:
@@ -51,4 +53,4 @@ def _json(node: NodeDescriptor, keys: HostKeys) -> dict[str, Any]:
 def _row(node: NodeDescriptor) -> tuple[str, ...]:
     labels = ",".join(f"{key}={value}" for key, value in sorted(node.labels.items()))
     platform = f"{node.platform.os}/{node.platform.arch}"
-    return node.node_id, node.display_name, platform, node.platform.hostname, labels
+    return node.display_name, platform, node.platform.hostname, labels

@@ -334,6 +334,7 @@ class HubServices:
             events=self.events,
             clipboards=self._clipboards,
             processes=self.processes,
+            hub_of=self._places.hub_of if self._places is not None else None,
         )
 
     def _make_table(self) -> MessageTable:

@@ -1,5 +1,8 @@
 """The hub toward clients, besides sessions and tunnels: listing, leaving, and what is not served."""
 
+from collections.abc import Callable
+
+from omnyshell.protocol.extensions import WHOLE_VIEW
 from omnyshell.protocol.messages import (
     AiConfigRequest,
     AiConfigResponse,
@@ -40,7 +43,9 @@ class ClientService:
         events: EventsService,
         clipboards: ClipboardNotes,
         processes: SessionProcesses,
+        hub_of: Callable[[str], str] | None,
     ) -> None:
+        """`hub_of` returns the id of the hub that has a node; None where this one is alone."""
         self._nodes = nodes
         self._policy = policy
         self._broker = broker
@@ -49,6 +54,7 @@ class ClientService:
         self._events = events
         self._clipboards = clipboards
         self._processes = processes
+        self._hub_of = hub_of
 
     def left(self, peer: Peer) -> None:
         """End the sessions, tunnels, requests and subscriptions of a connection. Idempotent."""
@@ -63,7 +69,11 @@ class ClientService:
         """List the nodes that the principal may know of."""
         may_know = self._policy.may_know
         found = self._nodes.list(message.filter, lambda node: may_know(peer.principal, node))
-        peer.send(list_response(found, message.filter))
+        answer = list_response(found, message.filter)
+        if self._hub_of is not None and WHOLE_VIEW in peer.features:
+            for node in answer.nodes:
+                node.hub = self._hub_of(node.node_id)
+        peer.send(answer)
 
     # What is not served (docs/protocol.md#what-is-not-served) is answered at once, as its sender would wait.
 

@@ -47,6 +47,9 @@ class Places(Protocol):
     def tell_peers(self, url: str, weight: int) -> None:
         """Say to the other hubs where peers reach this one, "" for unknown, and its weight."""
 
+    def hub_of(self, node_id: str) -> str:
+        """Return the id of the hub that has a node, this one if none has."""
+
     def is_serving(self) -> bool:
         """Whether this hub may open anything now."""
 

@@ -11,7 +11,7 @@ from omnyshell.cli.live.events import event_of, item_of, words_of
 from omnyshell.cli.live.feed import size
 from omnyshell.cli.live.top_view import clip, screen, shares
 from omnyshell.model.audit import AuditRecord
-from omnyshell.model.live import LiveNode, LivePeer, LiveSession, LiveTunnel, NodePresence, Part, Scope
+from omnyshell.model.live import LiveHub, LiveNode, LivePeer, LiveSession, LiveTunnel, NodePresence, Part, Scope
 from omnyshell.model.live_figures import LiveMetrics
 from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.protocol.messages.events import EventsSnapshot
@@ -82,6 +82,19 @@ def test_nothing_that_a_peer_chose_reaches_the_terminal_as_control(columns: int)
         assert sum(map(width_of, line.text)) <= columns
 
 
+def test_where_there_are_several_hubs_each_row_says_its_own_and_how_old_what_is_known_of_one_is() -> None:
+    hubs = (LiveHub(hub="a", is_told=True, own=True), LiveHub(hub="b", is_told=False, known_at=AT))
+    state = state_of(
+        nodes=(node("n1", hub="b"),), sessions=(session("s", hub="b"),), tunnels=(tunnel(hub="a"),), hubs=hubs
+    )
+    lines = [line.text for line in screen(state, "hub", AT + timedelta(seconds=12), 120, None)]
+    assert [line.split()[1] for line in lines if line.startswith(("s ", "n1", "tunnel-o"))] == ["b", "b", "a"]
+    assert any("hubs 2" in line for line in lines)
+    assert "HUB b DOES NOT TELL WHAT IS THERE: what is shown of it is 12s old" in lines
+    (told,) = [words_of(Change(Part.SESSIONS, None, item)) for item in state.sessions.values()]
+    assert told.endswith("at b")
+
+
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=5), st.integers(-5, 100))
 def test_rows_are_divided_without_waste(wanted: list[int], room: int) -> None:
     given_rows = shares(wanted, room)
@@ -117,6 +130,10 @@ def test_text_is_cut_by_cells() -> None:
         (Part.PEERS, peer(), peer(gone=True), "disconnected"),
         (Part.AUDIT, None, AuditRecord(at=AT, action="auth.ok", principal="ann"), "auth.ok"),
         (Part.METRICS, None, LiveMetrics(started_at=AT), "sample"),
+        (Part.HUBS, None, LiveHub(hub="b", is_told=True), "told"),
+        (Part.HUBS, LiveHub(hub="b", is_told=True), LiveHub(hub="b", is_told=False, known_at=AT), "not told"),
+        (Part.HUBS, LiveHub(hub="b", is_told=True), LiveHub(hub="b", is_told=True, nodes=2), "changed"),
+        (Part.HUBS, LiveHub(hub="b", is_told=True), LiveHub(hub="b", is_told=True, gone=True), "removed"),
     ],
 )  # fmt: skip
 def test_each_change_has_a_word_of_its_own(part: Part, before: Any, after: Any, event: str) -> None:

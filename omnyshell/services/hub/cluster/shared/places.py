@@ -253,6 +253,10 @@ class SharedPlaces:
         said = self._places.leases.reached().items()
         return any(hub != self._hub and weight and self.is_there(hub) for hub, (_, weight) in said)
 
+    def hub_of(self, node_id: str) -> str:
+        """See `Places`."""
+        return self.where(node_id) or self._hub
+
     def links(self) -> dict[str, str]:
         """Return where hubs are reached by a link, this one too, as HOST:PORT."""
         return self._places.leases.links()

@@ -117,6 +117,13 @@ class AdministeringApp(OwnApp):
         """Show who may use the hub."""
         self.push_screen(AccessScreen(self.hub, self.clock))
 
+    def on_show_hubs(self, _message: messages.ShowHubs) -> None:
+        """Show the hubs."""
+        # Imported late: most hubs are alone.
+        from omnyshell.tui.screens.hubs import HubsScreen
+
+        self.push_screen(HubsScreen(self.hub.state, self.clock))
+
     def on_ask_for_tunnel(self, message: messages.AskForTunnel) -> None:
         """Ask where to, and open a tunnel."""
         self.push_screen(TunnelDialog(message.node_id, self.open_tunnel))

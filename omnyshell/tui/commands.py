@@ -77,6 +77,7 @@ DECLARED: Final = (
     Command("revoke", "Revoke a principal, after asking", "[PRINCIPAL]", (Takes.PRINCIPAL,), 1),
     Command("invite", "Invite a node or a person: shows the line to paste"),
     Command("users", "Who may use the hub, and what is locked"),
+    Command("hubs", "The hubs, where there are several, and how each stands"),
     Command("filter", "Show only what a filter shows; without one, everything", "[FILTER]", (Takes.FILTER,)),
     Command("save", "Keep the panel's filter under a name, for `@NAME`", "NAME", (Takes.NAME,), 1),
     Command("forget", "Drop a saved filter", "NAME", (Takes.SAVED,), 1),
@@ -110,6 +111,7 @@ _PLACES: Final = {
     Context.WALL: "the wall",
     Context.FILES: "files",
     Context.ACCESS: "the list of users",
+    Context.HUBS: "the list of hubs",
 }
 """Where keys do what a command is worth having for."""
 

@@ -34,6 +34,7 @@ class Context(StrEnum):
     LINE = "A line to paste"
     FAN_OUT = "A command on many nodes"
     ACCESS = "Who may use the hub"
+    HUBS = "The hubs"
     COLUMNS = "Choosing columns"
     FIELDS = "Copying a field"
     OUTPUT = "Output of a command of your own"
@@ -102,6 +103,7 @@ _NAMES = {
     "G": "shift+g",
     "L": "shift+l",
     "D": "shift+d",
+    "H": "shift+h",
     "R": "shift+r",
     "C": "shift+c",
     "J": "shift+j",
@@ -159,6 +161,14 @@ KEYS: tuple[Key, ...] = (
         "show_access",
         "Users",
         "Who may use the hub, and what is locked",
+        footer=False,
+    ),
+    Key(
+        Context.OVERVIEW,
+        "H",
+        "show_hubs",
+        "Hubs",
+        "The hubs, where there are several: how each stands, and how old what is shown of it is",
         footer=False,
     ),
     Key(Context.OVERVIEW, "backspace", "go_back", "Back", "Back to where `g` was pressed", footer=False),
@@ -365,6 +375,13 @@ KEYS: tuple[Key, ...] = (
     Key(Context.ACCESS, "pageup", "cursor('page_up')", "Page up", footer=False),
     Key(Context.ACCESS, "pagedown", "cursor('page_down')", "Page down", footer=False),
     Key(Context.ACCESS, "escape,q", "close", "Close"),
+    Key(Context.HUBS, "y", "copy", "Copy", "Copy a field of the row"),
+    Key(Context.HUBS, "colon", "command_line", "Prompt", "A line for commands, as everywhere"),
+    Key(Context.HUBS, "up,k", "cursor('up')", "Up", footer=False),
+    Key(Context.HUBS, "down,j", "cursor('down')", "Down", footer=False),
+    Key(Context.HUBS, "pageup", "cursor('page_up')", "Page up", footer=False),
+    Key(Context.HUBS, "pagedown", "cursor('page_down')", "Page down", footer=False),
+    Key(Context.HUBS, "escape,q", "close", "Close"),
     Key(Context.LINE, "c,enter", "copy", "Copy", "Copy the line", shown="c"),
     Key(Context.LINE, "w", "write", "Write", "Write it into a file in your home, which only you can read"),
     Key(Context.LINE, "escape,q", "close", "Close", shown="esc"),

@@ -144,6 +144,10 @@ class ShowAccess(Message):
     """Show who may use the hub."""
 
 
+class ShowHubs(Message):
+    """Show the hubs, where there are several."""
+
+
 class SetLabels(Message):
     """Ask for the hub's labels of a node, and set them."""
 

@@ -39,7 +39,16 @@ NEEDS: Mapping[Context, Mapping[str, Need | None]] = {
         "command_line",
     ),
     Context.OVERVIEW: {
-        **_none("show_panel", "next_panel", "previous_panel", "zoom", "toggle_details", "go_back", "say_how_to_leave"),
+        **_none(
+            "show_panel",
+            "next_panel",
+            "previous_panel",
+            "zoom",
+            "toggle_details",
+            "go_back",
+            "say_how_to_leave",
+            "show_hubs",
+        ),
         "toggle_preview": Need.WATCH,
         "show_access": Need.ADMIN,
     },
@@ -133,6 +142,7 @@ NEEDS: Mapping[Context, Mapping[str, Need | None]] = {
         "invite": Need.ADMIN,
         "lock": Need.ADMIN,
     },
+    Context.HUBS: _none("close", "copy", "command_line", "cursor"),
 }
 
 
@@ -148,6 +158,7 @@ WITHOUT_ROW: Mapping[Context, frozenset[str]] = {
     ),
     Context.WALL: frozenset(("go", "turn", "back")),
     Context.ACCESS: frozenset(("close", "command_line", "invite", "lock", "cursor")),
+    Context.HUBS: frozenset(("close", "command_line", "cursor")),
 }
 """Where there are rows, the actions that do something without one. All others there are about rows."""
 

@@ -253,6 +253,10 @@ class Doing:
         """Show who may use the hub."""
         return self._asking(messages.ShowAccess())
 
+    def do_hubs(self, _rest: str) -> Prepared:
+        """Show the hubs."""
+        return self._asking(messages.ShowHubs())
+
     def do_revoke(self, rest: str) -> Prepared:
         """Revoke a principal."""
         return self._asking(messages.Revoke(principal=rest))

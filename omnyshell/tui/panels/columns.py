@@ -8,7 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from rich.cells import cell_len
 
 from omnyshell.tui.formats import Cell, age, elapsed, rate
-from omnyshell.tui.panels.fields import FilterField, Number, Quantity, natural
+from omnyshell.tui.panels.fields import FilterField, Number, Quantity, Text, natural
 
 T = TypeVar("T")
 
@@ -88,6 +88,12 @@ def trend_column(about: str, value: Callable[[T], float | None], floor: Callable
         trend=floor,
         about=about,
     )
+
+
+def hub_column(hub_of: Callable[[T], str], keep: int) -> Column[T]:
+    """Return the column of the hub at which something is, which has room where there are several."""
+    field: Text[T] = Text("hub", "at which hub it is, where there are several", lambda item, _: hub_of(item))
+    return Column("HUB", 5, lambda item, _: Cell(hub_of(item)), field, most=12, keep=keep, is_sparse=True)
 
 
 def age_column(created_at: Callable[[T], datetime], keep: int) -> Column[T]:

@@ -33,6 +33,7 @@ def of_node(node: LiveNode, now: datetime, trend: str = "") -> Details:
     return _details(
         f"Node {node.node_id}",
         ("state", "online" if node.is_online else "offline"),
+        ("hub", node.hub),
         *(_of_vitals(node.vitals, trend) if node.vitals is not None and node.is_online else ()),
         ("locked", node.locked),
         ("name", node.display_name),
@@ -96,6 +97,7 @@ def of_session(session: LiveSession, now: datetime) -> Details:
         f"Session {session.short_id}",
         ("state", session.state.value),
         ("node", session.node_id),
+        ("hub", session.hub),
         ("owner", session.principal),
         ("runs as", session.user),
         ("taken by", session.taken_by),
@@ -125,6 +127,7 @@ def of_tunnel(tunnel: LiveTunnel, now: datetime) -> Details:
         ("public", f"{tunnel.public_host or 'the hub'}:{tunnel.public_port}"),
         ("target", host_and_port(tunnel.target_host, tunnel.target_port)),
         ("node", exposer_name(tunnel.node_id)),
+        ("hub", tunnel.hub),
         ("owner", tunnel.principal),
         ("protocol", tunnel_protocol(tunnel)),
         ("opened", _since(tunnel.created_at, now)),

@@ -32,7 +32,7 @@ from omnyshell.tui.formats import (
 from omnyshell.tui.forwards import sessions_of
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.panels import details
-from omnyshell.tui.panels.columns import Column, trend_column
+from omnyshell.tui.panels.columns import Column, hub_column, trend_column
 from omnyshell.tui.panels.fields import Labels, Number, Quantity, Text, natural
 from omnyshell.tui.panels.panel import Panel
 
@@ -115,6 +115,7 @@ class NodesPanel(Panel[LiveNode]):
             most=36,
             keep=100,
         ),
+        hub_column(lambda node: node.hub, keep=55),
         Column(
             "PLATFORM",
             11,

@@ -28,7 +28,7 @@ from omnyshell.tui.forwards import sessions_of
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.panels import details
-from omnyshell.tui.panels.columns import Column, age_column, rate_column, trend_column
+from omnyshell.tui.panels.columns import Column, age_column, hub_column, rate_column, trend_column
 from omnyshell.tui.panels.fields import Number, Quantity, Text, natural
 from omnyshell.tui.panels.panel import Panel
 from omnyshell.tui.rights import Need, ref_of, why_nowhere
@@ -109,6 +109,7 @@ class SessionsPanel(Panel[LiveSession]):
             keep=100,
             sort=lambda session: (natural(session.node_id), session.created_at),
         ),
+        hub_column(lambda session: session.hub, keep=48),
         Column(
             "OWNER",
             8,

@@ -12,7 +12,7 @@ from omnyshell.tui.formats import RATE_FLOOR, Cell, Tone, exposer_name, state_wo
 from omnyshell.tui.forwards import forwards_of
 from omnyshell.tui.keys import Context, bindings, label_of
 from omnyshell.tui.panels import details
-from omnyshell.tui.panels.columns import Column, age_column, rate_column, trend_column
+from omnyshell.tui.panels.columns import Column, age_column, hub_column, rate_column, trend_column
 from omnyshell.tui.panels.fields import Number, Text
 from omnyshell.tui.panels.openings import (
     Opening,
@@ -70,6 +70,7 @@ class TunnelsPanel(Panel[Opening]):
             most=28,
             keep=80,
         ),
+        hub_column(lambda each: each.hub, keep=57),
         Column(
             "KIND",
             7,

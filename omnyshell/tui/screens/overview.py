@@ -362,6 +362,10 @@ class OverviewScreen(Judged, Screen[None]):
         self.set_class(not self.has_class("-preview"), "-preview")
         self._say()
 
+    def action_show_hubs(self) -> None:
+        """Show the hubs, where there are several."""
+        self.post_message(messages.ShowHubs())
+
     def action_show_access(self) -> None:
         """Show who may use the hub."""
         self.post_message(messages.ShowAccess())

@@ -14,6 +14,7 @@ from omnyshell.tui.panels.sessions import SessionsPanel
 from omnyshell.tui.panels.tunnels import TunnelsPanel
 from omnyshell.tui.screens.access import AccessScreen
 from omnyshell.tui.screens.help import HelpScreen
+from omnyshell.tui.screens.hubs import HubsScreen
 from omnyshell.tui.screens.overview import OverviewScreen
 from omnyshell.tui.screens.settings import SettingsScreen
 
@@ -28,6 +29,7 @@ OWNERS = {
     Context.FORM: SettingsScreen,
     Context.HELP: HelpScreen,
     Context.ACCESS: AccessScreen,
+    Context.HUBS: HubsScreen,
 }
 TOGETHER = [
     (Context.EVERYWHERE, Context.OVERVIEW, Context.TABLE, panel)

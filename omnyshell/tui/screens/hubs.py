@@ -1,0 +1,191 @@
+"""The hubs, where there are several: how each stands among the others, as it changes."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import ClassVar, NamedTuple
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.timer import Timer
+from textual.widgets import Static
+
+from omnyshell.clock import Clock
+from omnyshell.model.live import HubLease, LiveHub, Part
+from omnyshell.services.client.live.state import HubState, Source
+from omnyshell.tui import messages
+from omnyshell.tui.formats import NOTHING, Cell, Tone, age
+from omnyshell.tui.judged import Judged
+from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.needs import takes_row
+from omnyshell.tui.panels.columns import Column
+from omnyshell.tui.panels.rows import Rows
+from omnyshell.tui.panels.table import LiveTable
+from omnyshell.tui.widgets.footer import KeyFooter
+
+TICK = 1.0
+"""Seconds between redraws of what changes with time alone."""
+
+ALONE = "This hub is alone: docs/cluster.md says how several act as one."
+OLDER = "This hub does not tell of others: it is older, or is not reached."
+
+_LEASES = {
+    HubLease.HELD: Cell("● serves", Tone.GOOD),
+    HubLease.ENGINE_AWAY: Cell("◐ engine away", Tone.WARN),
+    HubLease.LAPSED: Cell("○ lapsed", Tone.BAD),
+    HubLease.STOPPED: Cell("○ stopped", Tone.DIM),
+    HubLease.UNKNOWN: Cell(NOTHING, Tone.DIM),
+}
+
+
+class HubRow(NamedTuple):
+    """A hub, and how many changes there are that it may have applied."""
+
+    hub: LiveHub
+    newest: int
+
+
+def _lag(row: HubRow) -> int:
+    return row.newest - row.hub.applied
+
+
+def _lag_cell(row: HubRow, _now: datetime) -> Cell:
+    if row.hub.lease is HubLease.UNKNOWN:
+        return Cell(NOTHING, Tone.DIM)
+    return Cell(str(_lag(row)), Tone.WARN if _lag(row) else Tone.DIM)
+
+
+def _view(row: HubRow, now: datetime) -> Cell:
+    """How old what is shown of the hub's items is."""
+    hub = row.hub
+    if hub.is_told:
+        return Cell("live", Tone.GOOD)
+    return Cell(f"{age(hub.known_at, now).text} old", Tone.WARN) if hub.known_at else Cell("not known", Tone.BAD)
+
+
+def _link(row: HubRow, now: datetime) -> Cell:
+    if row.hub.own:
+        return Cell("this hub", Tone.DIM)
+    if row.hub.lease is HubLease.UNKNOWN and row.hub.link_since is None:
+        return Cell(NOTHING, Tone.DIM)
+    return age(row.hub.link_since, now) if row.hub.link_since is not None else Cell("none", Tone.BAD)
+
+
+def _text(text: str, tone: Tone = Tone.PLAIN) -> Cell:
+    return Cell(text, tone) if text else Cell(NOTHING, Tone.DIM)
+
+
+COLUMNS: Sequence[Column[HubRow]] = (
+    Column("HUB", 5, lambda row, _: Cell(row.hub.hub, Tone.STRONG), most=20, keep=100),
+    Column("STATE", 13, lambda row, _: _LEASES[row.hub.lease], keep=95),
+    Column("SHOWN", 9, _view, keep=90),
+    Column("LINK", 8, _link, keep=85),
+    Column("HEARD", 5, lambda row, now: age(row.hub.heard_at, now), keep=70, right=True),
+    Column("LAG", 4, _lag_cell, keep=80, right=True),
+    Column("NODES", 5, lambda row, _: _text(str(row.hub.nodes or "")), keep=60, right=True),
+    Column("FILES", 10, lambda row, _: _text(", ".join(row.hub.unlike), Tone.WARN), most=36, keep=75),
+    Column("VERSION", 7, lambda row, _: _text(row.hub.version), most=12, keep=40),
+    Column("WHERE", 12, lambda row, _: _text(row.hub.place), most=32, keep=50, keep_end=True),
+)
+
+
+class HubsScreen(Judged, ModalScreen[None]):
+    """Shows the hubs until it is closed. It asks nothing: the hub tells of others as of all that is live."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Context.HUBS)
+    DEFAULT_CSS = """
+    HubsScreen {
+        align: center middle;
+        background: $veil;
+        #frame {
+            width: 118;
+            max-width: 100%;
+            height: 60%;
+            border: round $primary;
+            border-title-color: $primary;
+            border-subtitle-color: $muted;
+            background: $surface;
+        }
+        LiveTable { height: 1fr; }
+        #note { height: auto; padding: 0 1; color: $muted; }
+    }
+    """
+
+    judged_context = Context.HUBS
+
+    def __init__(self, state: HubState, clock: Clock) -> None:
+        super().__init__()
+        self._state = state
+        self.rows: Rows[HubRow] = Rows(COLUMNS, lambda row: row.hub.hub, clock)
+        self.rows.sort(0)
+        self.table: LiveTable[HubRow] = LiveTable(COLUMNS, self.rows, clock)
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self._ticker: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        """A table, and a line about what it shows."""
+        with Vertical(id="frame") as frame:
+            frame.border_title = "Hubs"
+            frame.border_subtitle = "esc closes"
+            yield self.table
+            yield Static(id="note", markup=False)
+        yield KeyFooter()
+
+    def on_mount(self) -> None:
+        """Show what is known, and follow it."""
+        self.table.focus()
+        self._unsubscribe = self._state.subscribe(self._changed)
+        self._ticker = self.set_interval(TICK, self.table.redraw)
+        self._show()
+
+    def on_unmount(self) -> None:
+        """Follow it no more."""
+        self._unsubscribe()
+
+    def refusal(self, action: str) -> str:
+        """Return why an action has no row."""
+        return self._note() if takes_row(Context.HUBS, action) and not self.rows.shown else ""
+
+    def _changed(self, parts: frozenset[Part]) -> None:
+        if Part.HUBS in parts or not parts:
+            self._show()
+
+    def _show(self) -> None:
+        self.rows.put(rows_of(self._state.hubs.values()))
+        self.table.redraw()
+        self.query_one("#note", Static).update(self._note())
+        self.judge()
+
+    def _note(self) -> str:
+        if self._state.source(Part.HUBS) is not Source.LIVE:
+            return OLDER
+        if not self._state.hubs:
+            return ALONE
+        return "SHOWN: how old what the console shows of a hub is. LAG: changes that it has not applied yet."
+
+    def action_cursor(self, where: str) -> None:
+        """Move the cursor; see `LiveTable.move`."""
+        self.table.move(where)
+
+    def action_copy(self) -> None:
+        """Copy a field of the row."""
+        row = self.rows.current
+        if row is not None:
+            fields = (("HUB", row.hub.hub), ("WHERE", row.hub.place), ("VERSION", row.hub.version))
+            self.app.post_message(messages.CopyField(tuple(field for field in fields if field[1])))
+
+    async def action_command_line(self) -> None:
+        """Open the `:` line."""
+        await self.app.run_action("command_line")
+
+    def action_close(self) -> None:
+        """Close the list."""
+        self.dismiss(None)
+
+
+def rows_of(hubs: Iterable[LiveHub]) -> list[HubRow]:
+    """Return a row for each hub."""
+    known = list(hubs)
+    newest = max((hub.applied for hub in known), default=0)
+    return [HubRow(hub, newest) for hub in known]

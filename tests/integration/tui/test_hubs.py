@@ -1,0 +1,77 @@
+"""Several hubs in the console: how each stands, and at which one things are."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from support.console import NOW, console, delta, node, session, snapshot, tunnel
+from support.pictures import check_picture
+from support.stack import until
+
+from omnyshell.model.live import HubLease, LiveHub
+from omnyshell.tui.screens.hubs import ALONE, HubsScreen
+
+each_palette = pytest.mark.parametrize("theme", ["dark", "light", "contrast"])
+
+
+def hub(name: str, **changes: Any) -> LiveHub:
+    values: dict[str, Any] = {
+        "hub": name,
+        "is_told": True,
+        "place": f"hub-{name}.example:7444",
+        "link_since": NOW - timedelta(hours=3),
+        "lease": HubLease.HELD,
+        "heard_at": NOW - timedelta(seconds=4),
+        "applied": 1_204,
+        "nodes": 340,
+        "version": "0.2.0",
+    }
+    return LiveHub(**values | changes)
+
+
+SEVERAL = (
+    hub("a", own=True, link_since=None),
+    hub("b", applied=1_201, unlike=("authorized-keys", "grants")),
+    hub("c", is_told=False, known_at=NOW - timedelta(seconds=12), link_since=None, lease=HubLease.LAPSED, nodes=0),
+    hub("new", is_told=False, link_since=None, lease=HubLease.UNKNOWN, heard_at=None, applied=0, nodes=0, place=""),
+)
+
+
+def at_hubs(*hubs: LiveHub) -> Any:
+    nodes = [node("db-1", hub="a"), node("web-1", hub="b")]
+    told = snapshot(nodes, [session(1, "web-1", hub="b")], [tunnel(20_001, hub="c")])
+    told.hubs = hubs
+    return told
+
+
+@each_palette
+async def test_how_the_hubs_stand(theme: str) -> None:
+    async with console(at_hubs(*SEVERAL), width=120, height=24, theme=theme) as (app, pilot):
+        await pilot.press("H")
+        await until(lambda: isinstance(app.screen, HubsScreen))
+        await check_picture(app, f"hubs-{theme}")
+
+
+async def test_each_row_says_its_hub_and_filters_know_it_and_what_comes_is_shown() -> None:
+    async with console(at_hubs(*SEVERAL), width=140, height=40) as (app, pilot):
+        await check_picture(app, "overview-hubs-140x40")
+        await pilot.press("slash", *"hub:b", "enter")
+        assert [each.node_id for each in app.overview.nodes.rows.shown] == ["web-1"]
+        await pilot.press("escape", "escape", "H")
+        await until(lambda: isinstance(app.screen, HubsScreen))
+        screen = app.screen
+        assert isinstance(screen, HubsScreen)
+        app.hub.state.apply(delta(hubs=(hub("new", nodes=7), hub("c", is_told=True, gone=True))))
+        await until(lambda: [row.hub.hub for row in screen.rows.shown] == ["a", "b", "new"])
+        await pilot.press("escape")
+        await until(lambda: not isinstance(app.screen, HubsScreen))
+
+
+async def test_a_hub_that_is_alone_says_so() -> None:
+    async with console(at_hubs(), width=100, height=24) as (app, pilot):
+        await pilot.press("colon", *"hubs", "enter")
+        await until(lambda: isinstance(app.screen, HubsScreen))
+        screen = app.screen
+        assert isinstance(screen, HubsScreen)
+        assert screen.refusal("copy") == ALONE
+        assert not screen.refusal("close")

@@ -36,6 +36,7 @@ FEATURES = (
     "rights",
     "screen-etag",
     "tunnel-eof",
+    "whole-view",
     "wide-input",
     "wide-window",
 )
@@ -190,7 +191,7 @@ def _fitting(declared: type[ControlMessage], asked: dict[str, Any]) -> dict[str,
         # With one, it is a refusal.
         fixed["refused"] = None
     if declared is events.EventsSnapshot:
-        parts = ["nodes", "sessions", "tunnels", "peers", "metrics", "audit"]
+        parts = ["nodes", "sessions", "tunnels", "peers", "metrics", "audit", "hubs"]
         fixed |= {"seq": 1, "first": True, "last": True, "scope": "all", "parts": parts}
     whole = body(declared, **fixed)
     if declared is events.EventsSnapshot:

@@ -50,6 +50,7 @@ TOUR = (
     *("x", "@Question", "enter", "@OverviewScreen", "enter", "@TerminalsScreen", *BACK, "@OverviewScreen"),
     *("3", "d", "x", "@Question", "enter", "@OverviewScreen", "4", "d", "p", "R", "@Question", "escape", "enter"),
     *(*BACK, "u", "@AccessScreen", "down", "space", "x", "@Question", "enter", "@AccessScreen", "escape"),
+    *("H", "@HubsScreen", "down", "escape", "@OverviewScreen"),
     *("f4", "@WallScreen", "right", "x", "@Question", "escape", "escape"),
     *("f2", "ctrl+p", "@CommandPalette", "n", "1", "escape", "f1", "@HelpScreen", "escape"),
 )

@@ -209,7 +209,7 @@ async def test_filter_sort_and_selection() -> None:
         await pilot.press("escape")
         assert len(panel.rows.shown) == 6
         await pilot.press("s")
-        assert panel.rows.sorted_by == 2
+        assert panel.COLUMNS[panel.rows.sorted_by].title == "PLATFORM"
         await pilot.press("S")
         assert panel.rows.is_reversed
 

@@ -143,6 +143,7 @@ class PlainHub:
             events=no_events,
             clipboards=clipboards,
             processes=processes,
+            hub_of=None,
         )
         self.table = message_table(
             node_service=self.node_service,

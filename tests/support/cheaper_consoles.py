@@ -1,5 +1,6 @@
 """What hundreds of consoles in one process would each do anew, though none shows anything else for it."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,8 +9,13 @@ import pytest
 from support.known_styles import KnownStyles
 from textual import strip
 from textual._compositor import Compositor
+from textual._context import visible_screen_stack
+from textual.app import App
 from textual.css import stylesheet
 from textual.geometry import Region
+
+AT_LAST = 0.1
+"""Seconds after which a console draws that does not rest, or is not asked to."""
 
 _PLAIN = Compositor.render_partial_update
 
@@ -54,31 +60,59 @@ def _parse_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def _draw_what_nobody_puts_together(patch: pytest.MonkeyPatch) -> None:
-    """Have widgets draw their lines for each frame, of which a console without a terminal makes nothing then.
+    """Have widgets draw once a console rests, and not for each frame on the way there, of which nobody sees one.
 
-    What is made of them for pictures stays: it is simplified, or asked for as strips.
+    Where nothing waits for that, they do so a moment later. A console without a terminal puts no frame together; what
+    is made of lines for pictures stays: it is simplified, or asked for as strips.
     """
-    whole = Compositor.render_full_update
+    whole, strips = Compositor.render_full_update, Compositor.render_strips
 
     def render_full_update(self: Any, simplify: bool = False) -> Any:
         if simplify:
+            self._undrawn = Region()
             return whole(self, simplify)
-        self._dirty_regions.clear()
-        return _drawn(self, self.size.region)
+        put_off(self, self.size.region)
+        return None
 
     def render_partial_update(self: Any) -> None:
-        regions = self._dirty_regions.copy()
+        put_off(self, *self._dirty_regions)
+
+    def put_off(self: Any, *regions: Region) -> None:
         self._dirty_regions.clear()
         if regions:
-            _drawn(self, Region.from_union(regions).intersection(self.size.region))
+            self._beneath = visible_screen_stack.get()
+            if not self._undrawn:
+                asyncio.get_running_loop().call_later(AT_LAST, self.root.call_next, _draw, self)
+            self._undrawn = Region.from_union(list({*regions, self._undrawn or regions[0]}))
 
+    def render_strips(self: Any, size: Any = None) -> Any:
+        _draw(self)
+        return strips(self, size)
+
+    patch.setattr(Compositor, "_undrawn", Region(), raising=False)
     patch.setattr(Compositor, "render_full_update", render_full_update)
     patch.setattr(Compositor, "render_partial_update", render_partial_update)
+    patch.setattr(Compositor, "render_strips", render_strips)
 
 
-def _drawn(compositor: Any, crop: Region) -> None:
-    for _ in compositor._get_renders(crop):
-        pass
+def draw_what_has_changed(app: App[Any]) -> bool:
+    """Have the widgets of a console draw what they had put off, and return whether that was anything."""
+    return _draw(app.screen._compositor)
+
+
+def _draw(compositor: Any) -> bool:
+    undrawn = getattr(compositor, "_undrawn", None)
+    if not undrawn:
+        return False
+    compositor._undrawn = Region()
+    # A dialog draws what is beneath it too, and keeps it.
+    token = visible_screen_stack.set(compositor._beneath)
+    try:
+        for _ in compositor._get_renders(undrawn.intersection(compositor.size.region)):
+            pass
+    finally:
+        visible_screen_stack.reset(token)
+    return True
 
 
 class _NothingKept:

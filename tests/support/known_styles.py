@@ -15,10 +15,14 @@ FLAGS = ("_has_hover_style", "_has_focus_within", "_has_order_style", "_has_odd_
 
 
 class Known(NamedTuple):
-    """What was found for nodes that are alike; `rules` is None where there are none."""
+    """What was found for nodes that are alike; `rules` is None where there are none.
+
+    `parts` are the rules of what a widget draws that has a class and is no widget; equal ones are the same object.
+    """
 
     rules: Any
     flags: tuple[bool, ...]
+    parts: dict[str, Any]
 
 
 class KnownStyles:
@@ -30,6 +34,7 @@ class KnownStyles:
         self._sheets: dict[tuple[int, ...], int] = {}
         self._pseudo_classes: dict[Any, tuple[str, ...]] = {}
         self._found: dict[Any, Known] = {}
+        self._parts: dict[type, list[dict[str, Any]]] = {}
         self._replaced: dict[int, Any] = {}
         """The rules that a sheet has just given to a node, by the node."""
 
@@ -57,12 +62,22 @@ class KnownStyles:
             self._replaced.pop(id(node), None)
             self._apply(sheet, node, animate=animate, cache=cache)
             flags = tuple(getattr(node, name) for name in FLAGS)
-            self._found[key] = Known(self._replaced.pop(id(node), None), flags)
+            found = self._found[key] = Known(self._replaced.pop(id(node), None), flags, self._parts_of(node))
+            node.__dict__["_known_parts"] = found.parts
             return
         node._has_hover_style, node._has_focus_within, node._has_order_style, node._has_odd_or_even = found.flags
         if found.rules is not None:
             self.replace(node, found.rules, animate=animate)
-        sheet._process_component_classes(node)
+        if node.__dict__.get("_known_parts") is not found.parts:
+            sheet._process_component_classes(node)
+            node.__dict__["_known_parts"] = found.parts
+
+    def _parts_of(self, node: DOMNode) -> dict[str, Any]:
+        parts = {name: styles.base.get_rules() for name, styles in node._component_styles.items()}
+        known = self._parts.setdefault(type(node), [])
+        if parts not in known:
+            known.append(parts)
+        return known[known.index(parts)]
 
     def replace(self, node: DOMNode, rules: Any, *, animate: bool) -> None:
         """Give a node its rules, where it has not got them; of a mere style, nobody hears of each."""
@@ -81,7 +96,9 @@ class KnownStyles:
         names = (self._number(sheet), type(node), node._id, frozenset(node._classes))
         pseudo_classes = self._pseudo_classes.get(names)
         if pseudo_classes is None:
-            concerned = sheet.rules_map.keys() & node._selector_names
+            # What parts of a widget look like that have a class and no widget of their own follows from the same key.
+            parts = {f".{name}" for name in node._get_component_classes()}
+            concerned = sheet.rules_map.keys() & (node._selector_names | parts)
             found = {one for name in concerned for rule in sheet.rules_map[name] for one in rule.pseudo_classes}
             pseudo_classes = self._pseudo_classes[names] = tuple(sorted(found))
         path = []

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from support.cheaper_consoles import draw_what_has_changed
 from textual.app import App
 
 TURNS = 3
-"""FairFollowing of the loop in a row in which nothing is left to do."""
+"""Turns of the loop in a row in which nothing is left to do."""
 
 
 def has_work(app: App[Any]) -> bool:
@@ -30,8 +31,12 @@ async def settle(app: App[Any]) -> None:
     while turns < TURNS and time.thread_time() < deadline:
         await asyncio.sleep(0)
         turns = 0 if has_work(app) else turns + 1
-        if turns == TURNS and app.screen._update_timer._active.is_set():
+        if turns < TURNS:
+            continue
+        if app.screen._update_timer._active.is_set():
             app.screen._on_timer_update()
+            turns = 0
+        elif draw_what_has_changed(app):
             turns = 0
 
 

@@ -58,7 +58,8 @@ async def _copy(access: HubAccess, options: argparse.Namespace, spots: Sequence[
         for files, path in sources:
             found += await wanted(files, path)
         into, named = await landing(*target, found)
-        transfer = Transfer(named, target[0], into, manner=_manner(options), choice=choice, report=view.report)
+        how, target_files = _manner(options), target[0]
+        transfer = Transfer(named, target_files, into, manner=how, choice=choice, report=view.report, tell=view.tell)
         async with view.of(transfer.progress):
             try:
                 done = await transfer.run()

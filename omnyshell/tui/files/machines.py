@@ -33,7 +33,7 @@ class NodeFiles:
     def __init__(self, hub: HubLink, tell: Callable[[str], None]) -> None:
         """`tell` is told of sessions that are lost, and go on."""
         self._hub = hub
-        self._tell = tell
+        self.tell = tell
         self._shared: dict[str, _Shared] = {}
 
     @asynccontextmanager
@@ -58,6 +58,6 @@ class NodeFiles:
                 from omnyshell.services.client.files.remote import RemoteFiles
 
                 user, _, node_id = place.rpartition("@")
-                opener = partial(open_link, self._hub.client, node_id, user, self._tell)
-                shared.files = await RemoteFiles(node_id, opener, self._tell).__aenter__()
+                opener = partial(open_link, self._hub.client, node_id, user, self.tell)
+                shared.files = await RemoteFiles(node_id, opener, self.tell).__aenter__()
             return shared.files

@@ -133,7 +133,8 @@ class CopyQueue:
             ours = LocalFiles()
             source, target = (ours, theirs) if copy.is_upload else (theirs, ours)
             wanted = [Wanted(source, joined(copy.folder, each.name), each, each.name) for each in copy.entries]
-            copy.transfer = Transfer(wanted, target, copy.into, manner=Manner(preserve=True), report=copy.note)
+            how, tell = Manner(preserve=True), self._machines.tell
+            copy.transfer = Transfer(wanted, target, copy.into, manner=how, report=copy.note, tell=tell)
             done = await copy.transfer.run()
         if copy.transfer.is_cancelled:
             return CopyState.STOPPED

@@ -19,9 +19,13 @@ from omnyshell.services.client.files.ports import (
     Partial,
     Source,
 )
-from omnyshell.services.client.files.problems import FileException, LinkLostException, Trouble
+from omnyshell.services.client.files.problems import IN_USE, FileException, LinkLostException, Trouble
 
 SUFFIX = b".omny-part"
+PATIENCE = 300.0
+"""Seconds for which another copy that writes to the same partial file is waited for."""
+
+LOOK_AGAIN = 0.25
 SYNC_FROM = 1024 * 1024
 """Bytes from which a file is on the disk before it takes its place; one that replaces another always is. What is small
 and new is left to the system, as by `cp`: ten thousand of them would wait for the disk one by one."""
@@ -92,19 +96,46 @@ def check_place(place: Place) -> None:
 class FileCopy:
     """Copies one regular file."""
 
-    def __init__(self, source: Source, place: Place, manner: Manner, sent: Callable[[int, bool], None]) -> None:
-        """`sent` is told of bytes that are there, and whether they were moved; less than 0 for those that are lost."""
+    def __init__(
+        self,
+        source: Source,
+        place: Place,
+        manner: Manner,
+        sent: Callable[[int, bool], None],
+        waits: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`sent` is told of bytes that are there, and whether they were moved; less than 0 for those that are lost.
+
+        `waits` is called where another copy is waited for.
+        """
         self._source = source
         self._place = place
         self._manner = manner
         self._sent = sent
+        self._waits = waits
         self._told = 0
 
     async def run(self) -> Done:
         """Copy it. Raises `FileException`; what stands at the target is whole then, and what was copied is kept.
 
-        Raises `LinkLostException` where it can be tried again once the link is restored.
+        Raises `LinkLostException` where it can be tried again once the link is restored. Another copy of the same is
+        waited for.
         """
+        loop = asyncio.get_running_loop()
+        until = 0.0
+        while True:
+            try:
+                return await self._run()
+            except FileException as exc:
+                if exc.code != Trouble.IN_USE or (until and loop.time() > until):
+                    raise
+            if not until:
+                self._waits()
+                until = loop.time() + PATIENCE
+            await asyncio.sleep(LOOK_AGAIN)
+            self._place.present = await self._place.folder.look(self._place.name)
+
+    async def _run(self) -> Done:
         check_place(self._place)
         try:
             if await self._is_up_to_date() or await self._is_placed():
@@ -162,16 +193,16 @@ class FileCopy:
             if is_right:
                 place.in_doubt = True
                 await partial.put_in_place(place.name, sync=is_precious)
+            else:
+                await self._throw_away()
         except LinkLostException:
             raise
-        except FileException:
-            if not self._told:
+        except FileException as exc:
+            if not self._told and exc.code != Trouble.IN_USE:
                 await self._throw_away()
             raise
         finally:
             await partial.close()
-        if not is_right:
-            await self._throw_away()
         return is_right
 
     async def _opened(self) -> Partial:
@@ -180,7 +211,13 @@ class FileCopy:
         try:
             return await folder.partial(name, mode, is_exact=is_exact, is_there=False)
         except FileException as exc:
-            if isinstance(exc, LinkLostException) or (left := await folder.look(name)) is None:
+            if isinstance(exc, LinkLostException):
+                raise
+            left = await folder.look(name)
+            if left is None and exc.code == Trouble.EXISTS:
+                # Another copy was done with it just now.
+                raise FileException(IN_USE, code=Trouble.IN_USE) from exc
+            if left is None:
                 raise
             if left.kind is not Kind.FILE:
                 text = "something else stands where its partial copy would"
@@ -188,6 +225,8 @@ class FileCopy:
         try:
             return await folder.partial(name, mode, is_exact=is_exact, is_there=True)
         except FileException as exc:
+            if exc.code == Trouble.NOT_FOUND:
+                raise FileException(IN_USE, code=Trouble.IN_USE) from exc
             if exc.code != Trouble.DENIED:
                 raise
         # Whoever put it there could read along: what is copied goes into a file of one's own.

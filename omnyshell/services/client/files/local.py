@@ -1,6 +1,7 @@
 """The files of this machine. What is in a directory is reached from its descriptor, and through no link."""
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import stat
@@ -21,7 +22,7 @@ from omnyshell.services.client.files.ports import (
     Source,
     is_hole,
 )
-from omnyshell.services.client.files.problems import FileException, Trouble, of_system
+from omnyshell.services.client.files.problems import IN_USE, FileException, Trouble, of_system
 
 NAMES_AT_ONCE = 512
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -313,12 +314,29 @@ def _open_partial(folder: int, name: bytes, mode: int, *, is_there: bool) -> tup
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
             raise FileException("something else stands where its partial copy would", code=Trouble.REFUSED)
+        _claim(fd, name, folder)
         if is_there:
             _make_own(fd, found, mode | USABLE)
     except BaseException:
         os.close(fd)
         raise
     return fd, _entry_of(name, found)
+
+
+def _claim(fd: int, name: bytes, folder: int) -> None:
+    """Have a partial file be one copy's at a time. Raises `FileException` where it is another one's."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        raise FileException(IN_USE, code=Trouble.IN_USE) from exc
+    except OSError:
+        # Some file systems have no locks.
+        return
+    with suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=folder, follow_symlinks=False)):
+            return
+    # It was put in its place just now, and is no partial copy any more.
+    raise FileException(IN_USE, code=Trouble.IN_USE)
 
 
 def _make_own(fd: int, found: os.stat_result, mode: int) -> None:

@@ -120,7 +120,8 @@ class Folder(Protocol):
         """Open a file to write; a new one must not be there yet, and one that is there must be its user's alone.
 
         `mode` is what it allows in the end: exactly that, or what is left when the system there has masked it. Until
-        then it allows no more. What is somebody else's raises with the code `Trouble.DENIED`.
+        then it allows no more. What is somebody else's raises with the code `Trouble.DENIED`, and what another copy is
+        writing to with `Trouble.IN_USE`, as may all that is done with it later.
         """
 
     async def replace(self, old: bytes, new: bytes) -> None:

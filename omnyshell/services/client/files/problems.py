@@ -15,6 +15,9 @@ class Trouble(StrEnum):
     DENIED = "permission_denied"
     EXISTS = "already_there"
     NO_ROOM = "no_room"
+    IN_USE = "in_use"
+    """Another copy writes to it: it will not do so for ever."""
+
     UNSUPPORTED = "unsupported"
     CHANGED = "changed_meanwhile"
     REFUSED = "refused"
@@ -48,7 +51,10 @@ _BY_NUMBER = {
     errno.ENOSPC: Trouble.NO_ROOM,
     errno.EDQUOT: Trouble.NO_ROOM,
 }
-BY_REASON = {os.strerror(number): trouble for number, trouble in _BY_NUMBER.items()}
+IN_USE = "another copy of it is under way"
+"""Why a partial copy cannot be had, as nodes say it too."""
+
+BY_REASON = {os.strerror(number): trouble for number, trouble in _BY_NUMBER.items()} | {IN_USE: Trouble.IN_USE}
 """Version 3 of SFTP has few codes: the reason says more, where a server passes on what its system says."""
 
 

@@ -11,7 +11,7 @@ from omnyshell.services.client.files.chosen import Choice
 from omnyshell.services.client.files.copying import Done, FileCopy, Manner, Place, check_place, partial_name
 from omnyshell.services.client.files.pairs import Pair
 from omnyshell.services.client.files.ports import Entry, Files, Folder, Kind
-from omnyshell.services.client.files.problems import FileException, LinkLostException, Trouble, shown_at
+from omnyshell.services.client.files.problems import IN_USE, FileException, LinkLostException, Trouble, shown, shown_at
 from omnyshell.services.client.files.progress import Progress
 
 AT_ONCE = 32
@@ -97,15 +97,17 @@ class Transfer:
         manner: Manner = _PLAIN,
         choice: Choice | None = None,
         report: Callable[[Report], None] = lambda _: None,
+        tell: Callable[[str], None] = lambda _: None,
         clock: Clock | None = None,
     ) -> None:
-        """`into` is the directory; it and `target` stay open to whoever has them."""
+        """`into` is the directory; it and `target` stay open to whoever has them. `tell` is told what is waited for."""
         self._sources = sources
         self._target = target
         self._into = into
         self._manner = manner
         self._choice = choice or Choice()
         self._report = report
+        self._say = tell
         self.progress = Progress(clock or SystemClock())
         self.is_cancelled = False
         self._work: asyncio.Task[None] | None = None
@@ -220,8 +222,8 @@ class Transfer:
             raise FileException(f"more than {MOST_DEPTH} directories lie in one another", code=Trouble.REFUSED)
         present = await above.target.look(name) if name else Entry(b"", Kind.FOLDER)
         if present is None:
-            await above.target.make_folder(name, job.entry.mode | _USABLE_FOLDER)
-        elif present.kind is not Kind.FOLDER:
+            present = await _made(above.target, name, job.entry.mode | _USABLE_FOLDER)
+        if present is not None and present.kind is not Kind.FOLDER:
             what = "a link" if present.kind is Kind.LINK else "something else"
             raise FileException(f"{what} of that name is there: it is left as it is", code=Trouble.REFUSED)
         source = await (above.source.folder(job.entry.name) if job.path is None else above.files.open(job.path))
@@ -328,7 +330,7 @@ class Transfer:
         place.present = await (place.folder.look(place.name) if place.in_doubt else job.pair.present(place.name))
         source = await job.pair.source.source(job.entry, follow=job.path is not None)
         try:
-            return await FileCopy(source, place, self._manner, self.progress.there).run()
+            return await FileCopy(source, place, self._manner, self.progress.there, lambda: self._waits(job)).run()
         finally:
             await source.close()
 
@@ -367,6 +369,9 @@ class Transfer:
                 except OmnyShellException as exc:
                     raise _OverException(LinkLostException(exc.message)) from exc
 
+    def _waits(self, job: _Job) -> None:
+        self._say(f"{shown(_path(job))}: {IN_USE}, which is waited for")
+
     def _tell(self, job: _Job, became: Became, error: FileException | None = None) -> None:
         progress = self.progress
         if became is Became.COPIED:
@@ -377,8 +382,23 @@ class Transfer:
             progress.left_out += 1
         else:
             progress.failed += 1
-        path = job.path if job.path is not None else job.pair.source.path.rstrip(b"/") + b"/" + job.entry.name
-        self._report(Report(path, became, job.entry.size if job.entry.kind is Kind.FILE else 0, error))
+        self._report(Report(_path(job), became, job.entry.size if job.entry.kind is Kind.FILE else 0, error))
+
+
+async def _made(folder: Folder, name: bytes, mode: int) -> Entry | None:
+    """Make a directory; return what was there already, as another copy may have made it just now."""
+    try:
+        await folder.make_folder(name, mode)
+    except FileException as exc:
+        present = await folder.look(name) if exc.code == Trouble.EXISTS else None
+        if present is None:
+            raise
+        return present
+    return None
+
+
+def _path(job: _Job) -> bytes:
+    return job.path if job.path is not None else job.pair.source.path.rstrip(b"/") + b"/" + job.entry.name
 
 
 def _cause(group: BaseException) -> BaseException:

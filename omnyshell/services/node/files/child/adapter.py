@@ -73,7 +73,7 @@ class Served:
 
     def __init__(self, tree: Tree, fd_in: int, fd_out: int) -> None:
         self._output = Output(fd_out)
-        self._handler = _Handler(tree, Input(fd_in, self._output), self._output)
+        self._handler = _Handler(tree, Input(fd_in, self._output, tree.leave_partials), self._output)
 
     def run(self) -> str:
         """Answer requests to their end; return what was wrong with them, if anything."""

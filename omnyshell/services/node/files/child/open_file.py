@@ -4,6 +4,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from .claims import Claim
 from .prefix_hash import PrefixHash
 
 if TYPE_CHECKING:
@@ -16,15 +17,21 @@ MOST_READ = 255 * 1024
 class OpenFile:
     """Reads and writes at places. Each method raises `OSError`."""
 
-    def __init__(self, fd: int, *, is_hashed: bool = False) -> None:
-        """The descriptor is owned from now on; `is_hashed` where it is read or written in order."""
+    def __init__(self, fd: int, *, is_hashed: bool = False, claim: Claim | None = None) -> None:
+        """The descriptor is owned from now on; `is_hashed` where it is read or written in order.
+
+        What has a `claim` is written to while that is held.
+        """
         self._fd = fd
+        self._claim = claim
         self._is_hashed = is_hashed
         self._hash: PrefixHash | None = None
 
     def close(self) -> None:
         """Close it."""
         os.close(self._fd)
+        if self._claim is not None:
+            self._claim.ended()
 
     def read(self, offset: int, size: int) -> bytes:
         """Return what is there, at most `MOST_READ` bytes; nothing at the end."""
@@ -36,6 +43,8 @@ class OpenFile:
 
     def write(self, offset: int, data: bytes) -> int:
         """Write all of it."""
+        if self._claim is not None:
+            self._claim.hold()
         self._begin_hash(offset, len(data))
         left, place = memoryview(data), offset
         while left:
@@ -62,6 +71,8 @@ class OpenFile:
 
     def set(self, facts: "Facts") -> None:
         """Set its facts."""
+        if self._claim is not None:
+            self._claim.hold()
         if facts.size is not None:
             os.ftruncate(self._fd, facts.size)
         if facts.owner is not None:

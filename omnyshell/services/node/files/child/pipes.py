@@ -1,9 +1,14 @@
 """The two pipes of a transfer, as asyncssh's handlers want theirs, but that reading and writing block."""
 
 import os
+import select
+from collections.abc import Callable
 from typing import Any
 
 _READ_AT_ONCE = 1 << 18
+_IDLE = 3000
+"""Milliseconds."""
+
 _MOST_WAITING, _MOST_PARTS = 1 << 16, 512
 """Bytes, and pieces, of answers that are written together."""
 
@@ -69,9 +74,13 @@ class Input:
 
     logger = Silent()
 
-    def __init__(self, fd: int, output: Output) -> None:
+    def __init__(self, fd: int, output: Output, idle: Callable[[], None]) -> None:
+        """`idle` is called where nothing comes for a moment."""
         self._fd = fd
         self._output = output
+        self._idle = idle
+        self._ready = select.poll()
+        self._ready.register(fd, select.POLLIN)
         self._data = memoryview(b"")
 
     def get_extra_info(self, _name: str, default: Any = None) -> Any:
@@ -84,6 +93,8 @@ class Input:
         missing = size - len(parts[0])
         while missing:
             self._output.flush()
+            if not self._ready.poll(_IDLE):
+                self._idle()
             self._data = memoryview(os.read(self._fd, _READ_AT_ONCE))
             if not self._data:
                 raise EOFError

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from .claims import Claim
 from .open_file import OpenFile
 from .places import Place, Places
 
@@ -41,6 +42,8 @@ class Tree:
     def __init__(self, places: Places, *, read_only: bool) -> None:
         self._places = places
         self._read_only = read_only
+        self._claims: dict[bytes, Claim] = {}
+        """On partial copies that are written to, by their paths."""
 
     def open(self, path: bytes, flags: int, mode: int | None, *, follow: bool = True) -> OpenFile:
         """Open a regular file, with flags of `os.open`; `mode` is that of one which is made.
@@ -59,7 +62,12 @@ class Tree:
                 _check_file(place)
             permissions = (_NEW_FILE if mode is None else mode) & _PERMISSIONS
             fd = _opened(place, flags, permissions, is_own=is_left)
-            return OpenFile(fd, is_hashed=is_partial or not writes)
+        try:
+            claim = self._claim(path, fd) if is_partial else None
+        except BaseException:
+            os.close(fd)
+            raise
+        return OpenFile(fd, is_hashed=is_partial or not writes, claim=claim)
 
     def stat(self, path: bytes, *, follow: bool) -> os.stat_result:
         """Return the facts of what is there."""
@@ -116,6 +124,8 @@ class Tree:
     def rename(self, old: bytes, new: bytes, *, over: bool) -> None:
         """Rename; `over` takes the place of what has the new name, where otherwise this fails."""
         self._check_writable()
+        if old.endswith(PARTIAL):
+            self._hold(old)
         with self._places.at(old, changed=True) as here, self._places.at(new, changed=True) as there:
             if over:
                 _rename(here, there)
@@ -149,6 +159,31 @@ class Tree:
             fd = _opened(place, getattr(os, "O_PATH", os.O_RDONLY), 0)
         try:
             return os.fstatvfs(fd)
+        finally:
+            os.close(fd)
+
+    def leave_partials(self) -> None:
+        """Let other copies have what is not written to now."""
+        for claim in self._claims.values():
+            claim.leave()
+
+    def _claim(self, path: bytes, fd: int) -> Claim:
+        """Claim a partial copy for as long as it is open."""
+        claim = Claim(fd, lambda: self.stat(path, follow=False), lambda: self._claims.pop(path, None))
+        self._claims[path] = claim
+        return claim
+
+    def _hold(self, path: bytes) -> None:
+        """Make sure that a partial copy that is renamed is no other one's."""
+        if path in self._claims:
+            self._claims[path].hold()
+            return
+        with self._places.at(path) as place:
+            if not stat.S_ISREG(_stat(place).st_mode):
+                return
+            fd = _opened(place, os.O_RDONLY, 0)
+        try:
+            self._claim(path, fd).ended()
         finally:
             os.close(fd)
 

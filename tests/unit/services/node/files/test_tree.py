@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from omnyshell.services.node.files.child import places, tree
+from omnyshell.services.node.files.child.claims import IN_USE
 from omnyshell.services.node.files.child.open_file import MOST_READ, OpenFile
 from omnyshell.services.node.files.child.places import LONGEST_PATH, Anywhere, Beneath
 from omnyshell.services.node.files.child.tree import Facts, Tree
@@ -448,6 +449,54 @@ def test_what_is_written_meanwhile_is_in_the_hash(root: Path, both: Tree) -> Non
         assert file.prefix_hash(700, file) == (min(700, len(there)), sha256(there[:700]).digest()), what
         file.close()
         (root / ".large.omny-part").unlink()
+
+
+PART = b".file.omny-part"
+
+
+def test_a_partial_copy_is_one_copys_at_a_time(root: Path, both: Tree) -> None:
+    other, left = Tree(Anywhere(), read_only=False), os.fsencode(root) + b"/" + PART
+    first = both.open(PART, NEW, None)
+    first.write(0, b"first")
+    for refused in (
+        lambda: other.open(left, os.O_WRONLY, None),
+        lambda: other.rename(left, os.fsencode(root / "file"), over=True),
+    ):
+        with pytest.raises(OSError, match=IN_USE):
+            refused()
+    both.leave_partials()
+    first.write(5, b", again")
+    both.leave_partials()
+    second = other.open(left, os.O_WRONLY, None)
+    second.write(0, b"FIRST")
+    second.close()
+    # What it wrote before has become another one's.
+    for refused in (
+        lambda: first.write(12, b"!"),
+        lambda: first.set(Facts(size=0)),
+        lambda: both.rename(PART, b"file", over=True),
+    ):
+        with pytest.raises(OSError, match=IN_USE):
+            refused()
+    first.close()
+    assert (root / os.fsdecode(PART)).read_bytes() == b"FIRST, again"
+    both.rename(PART, b"file", over=True)
+
+
+def test_what_has_been_put_in_place_is_no_partial_copy(root: Path, both: Tree) -> None:
+    first = both.open(PART, NEW, None)
+    both.leave_partials()
+    (root / os.fsdecode(PART)).rename(root / "whole")
+    with pytest.raises(OSError, match=IN_USE):
+        first.write(0, b"late")
+    first.close()
+    assert (root / "whole").read_bytes() == b""
+
+
+def test_a_link_that_is_called_like_a_partial_copy_is_renamed(root: Path, both: Tree) -> None:
+    both.make_link(b"nowhere", PART)
+    both.rename(PART, b"link", over=True)
+    assert (root / "link").readlink() == Path("nowhere")
 
 
 def test_a_directory_is_read_as_it_is_asked_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

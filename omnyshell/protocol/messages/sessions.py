@@ -160,6 +160,9 @@ class NodeSessionOpen(SessionRequest, kw_only=True):
     logins: Annotated[tuple[str, ...], OMIT, FREE] = ()
     """Of `logins`: the users to whom the hub narrows it; it does not where there are none."""
 
+    ssh_agent: Annotated[bool, OMIT] = False
+    """Of `ssh`: whether the client has the right to forward its agent."""
+
     asker: Annotated[SessionAsker | None, OMIT] = None
     """Of `logins`: who takes up a session that is there; its owner if missing."""
 

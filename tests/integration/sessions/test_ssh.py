@@ -3,12 +3,15 @@
 import asyncio
 import os
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.agents import needs_ssh_agent, ssh_add, ssh_agent, ssh_key
 from support.commands import run_command
 from support.hub_process import hub_process
+from support.rights import config_of, grant
 from support.stack import Certificates, access, connected_client, hub_config, running_node, stack, until, within
 
 from omnyshell import (
@@ -134,3 +137,35 @@ async def test_ssh_goes_on_over_a_hub_that_is_killed_and_started_anew(
         assert await within(ssh.stdout.readline()) == b"two\n"
         ssh.stdin.close()
         assert await within(ssh.wait()) == 0
+
+
+@needs_ssh_agent
+async def test_ssh_forwards_an_agent_where_the_node_and_the_right_let_it(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    """Three connections by ssh."""
+    denied = grant(principals=["admin"], rights=["agent"], deny=True)
+    config = config_of(certificates, [])
+    with ssh_agent(tmp_path) as env:
+        public = ssh_key(tmp_path / "id", "ann@laptop")
+        ssh_add(env, str(tmp_path / "id"))
+        async with (
+            OmnyShellHub(config) as hub,
+            running_node(certificates, hub.port, tmp_path / "n1", allow_agent=True),
+            running_node(certificates, hub.port, tmp_path / "n2", "n2"),
+        ):
+            said = {"HUB": f"wss://127.0.0.1:{hub.port}", "PRINCIPAL": "admin", "TOKEN": "admin-token"}
+            said |= {"CA": str(certificates.ca), "HOME": str(tmp_path)}
+            env |= {f"OMNYSHELL_{name}": value for name, value in said.items()}
+            (tmp_path / "block").write_bytes((await asyncio.to_thread(run_command, "ssh-config", env=env)).stdout)
+
+            async def listed(node: str) -> str:
+                words = ["ssh", "-A", "-F", str(tmp_path / "block"), f"{node}.omny", "ssh-add -L; echo ended"]
+                done = await asyncio.to_thread(subprocess.run, words, env=env, capture_output=True, text=True)
+                assert "ended" in done.stdout, done.stderr
+                return done.stdout
+
+            allowed, by_default = await asyncio.gather(listed("n1"), listed("n2"))
+            assert (public in allowed, public in by_default) == (True, False)
+            hub.reload(replace(config, grants=(denied,)))
+            assert public not in await listed("n1")

@@ -348,7 +348,8 @@ FULL: list[tuple[str, int | None, dict[str, Any]]] = [
     (
         "node.session.open",
         7,
-        {"sessionId": UUID, "principal": "p", "mode": "ssh", "user": "ann", "sshKey": "YQ", "sshNonce": UUID},
+        {"sessionId": UUID, "principal": "p", "mode": "ssh", "user": "ann", "sshKey": "YQ", "sshNonce": UUID}
+        | {"sshAgent": True},
     ),
     ("node.session.opened", 7, {"sessionId": UUID, "sshHostKey": "YQ", "sshNodeKey": "Yg", "sshProof": "Yw"}),
     ("session.opened", 7, {"sessionId": UUID, "pty": False, "sshHostKey": "YQ", "sshNodeKey": "Yg", "sshProof": "Yw"}),

@@ -43,6 +43,9 @@ class Admitted(NamedTuple):
     instead_of: SessionRoute | None = None
     """The session that it takes up, and has the place of."""
 
+    with_agent: bool = False
+    """Whether ssh may forward an agent to it."""
+
 
 class SessionAdmission:
     """Checks requests for sessions. No I/O."""
@@ -74,7 +77,7 @@ class SessionAdmission:
         self._check_channels(client, node)
         freed = self._taken_over(node, request, owner_of(request, client.principal))
         self._check_capacity(client, node, freed, is_forward=request.mode is SessionMode.FORWARD)
-        return Admitted(node, right, logins, freed)
+        return Admitted(node, right, logins, freed, self._may_have_agent(client, node, request))
 
     def check_place(self, route: SessionRoute) -> None:
         """Raise `SessionRejectedException` unless a session that is counted may be beside all others that are."""
@@ -135,6 +138,13 @@ class SessionAdmission:
             text = f"Not authorized to be {who} on '{node.node_id}': grants name {', '.join(allowed) or 'nobody'}"
             raise NotAllowedException(text, right)
         return tuple(allowed)
+
+    def _may_have_agent(self, client: Peer, node: ReachableNode, request: SessionOpen) -> bool:
+        """Tell whether a session of ssh may have what takes a right of its own in other sessions."""
+        if request.mode is not SessionMode.SSH or not self._policy.decide(client.principal, Action.AGENT, node).allowed:
+            return False
+        logins = self._policy.logins_of_all(client.principal, (Action.AGENT,), node)
+        return logins is None or request.user in logins
 
     def _check_channels(self, client: Peer, node: ReachableNode) -> None:
         most = self._quota.limits.max_channels

@@ -99,7 +99,7 @@ class HubBroker:
         request.node_id = request.node_id.strip()
         try:
             self._check_id(id_)
-            node, right, logins, instead_of = self._admission.check(client, channel, request)
+            node, right, logins, instead_of, with_agent = self._admission.check(client, channel, request)
         except SessionRejectedException as exc:
             asked = request.node_id[:SHOWN_NAME_LENGTH]
             step(logger, "session refused", peer=client.id, node_id=asked, channel=channel, reason=exc.code)
@@ -127,6 +127,7 @@ class HubBroker:
             asked_id=id_,
             resumes=request.resume_session_id,
             instead_of=instead_of,
+            with_agent=with_agent,
             has_offsets=has_offsets(client, node, request),
             audited_command=self._command_of(request) or (request.target or "")[:SHOWN_NAME_LENGTH],
             target=request.target or "",

@@ -84,6 +84,9 @@ class SessionRoute:
     instead_of: "SessionRoute | None" = None
     """Whose place it was given, as it takes up that one's session; until the node answers both have one together."""
 
+    with_agent: bool = False
+    """Whether ssh may forward an agent to it."""
+
     has_offsets: bool = False
     """Whether client and node both speak `resume-offset`, and the client asked for it."""
 

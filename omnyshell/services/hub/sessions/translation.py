@@ -71,6 +71,7 @@ def node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
         target=request.target if _is_of_both(FORWARD, route) else None,
         ssh_key=request.ssh_key if _is_of_both(SSH, route) else None,
         ssh_nonce=request.ssh_nonce if _is_of_both(SSH, route) else None,
+        ssh_agent=route.with_agent and _is_of_both(SSH, route),
         max_input_window=request.max_input_window if _is_of_both(WIDE_INPUT, route) else None,
         user=route.user or None if with_users else None,
         roles=tuple(sorted(route.client.principal.roles)) if with_users else (),

@@ -62,7 +62,12 @@ class NodeSessions:
         self._backend = backend
         self._forwards = Forwards(config.reachable, keepers_directories(config.state_dir))
         self._ssh = SshService(
-            config.node_id, config.state_dir, config.access.credentials, config.refused_variables, config.ssh_include
+            config.node_id,
+            config.state_dir,
+            config.access.credentials,
+            config.refused_variables,
+            config.ssh_include,
+            allow_agent=config.allow_agent,
         )
         self._files = FileService(config.files)
         self.offers_files = self._files.is_offered and not config.commands.is_restricted

@@ -30,7 +30,7 @@ from itertools import chain
 from typing import Any
 
 ASKED = "OMNYSHELL_SSH"
-"""The variable that says what is wanted, as JSON: `hostKey`, `key`, `accept` and `include`; no keys for a question."""
+"""The variable that says what is wanted, as JSON: `hostKey`, `key`, `accept`, `agent`, `include`; no keys to ask."""
 
 NO_SSHD = "there is no sshd on this machine: it comes with the package openssh-server"
 FAILED = 255
@@ -143,7 +143,7 @@ def configuration(user: str, asked: dict[str, Any], environment: dict[str, str],
         "UseDNS no",
         "PrintLastLog no",
         "PrintMotd no",
-        "AllowAgentForwarding yes",
+        f"AllowAgentForwarding {'yes' if asked['agent'] else 'no'}",
         "AllowTcpForwarding yes",
         "AllowStreamLocalForwarding yes",
         "X11Forwarding yes",

@@ -115,17 +115,28 @@ def test_a_fingerprint_is_as_openssh_shows_it() -> None:
     assert fingerprint(key) == "SHA256:ZkAslGjFiUHdGf/WUL8rQvkib4PTvQatUV0OUQSncCA"
 
 
+@pytest.mark.parametrize("node_lets", [False, True])
+@pytest.mark.parametrize("hub_lets", [False, True])
+def test_an_agent_is_forwarded_where_hub_and_node_let_it(tmp_path: Path, *, node_lets: bool, hub_lets: bool) -> None:
+    ssh = SshService("n1", tmp_path, BY_KEY, (), None, allow_agent=node_lets)
+    asked = json.loads(ssh.variables(request(ssh_agent=hub_lets))[launcher.ASKED])
+    assert asked["agent"] is (node_lets and hub_lets)
+
+
 def test_what_sshd_reads_lets_one_user_in_and_takes_over_variables(tmp_path: Path) -> None:
     include = tmp_path / "sshd config"
     include.write_text("DenyUsers bea\n  Subsystem\tsftp /usr/lib/sftp-server\n")
-    asked = {"accept": ["LANG"], "include": str(include)}
+    asked = {"accept": ["LANG"], "agent": False, "include": str(include)}
     environment = {"PATH": "/bin", "HOME": "/", "A B": "x", "Q": 'a "quoted\\ thing', "N": "a\nb", "LC_ALL": "C"}
     lines = launcher.configuration("ann", asked, environment, host_key="/h", keys="/k").splitlines()
     assert {"HostKey /h", "AuthorizedKeysFile /k", "AllowUsers ann", "PasswordAuthentication no"} <= set(lines)
     assert 'SetEnv "PATH=/bin" "Q=a \\"quoted\\\\ thing"' in lines
     assert lines[-1] == f'Include "{include}"'
     assert not any(line.startswith("Subsystem") for line in lines)
-    plain = launcher.configuration("ann", asked | {"include": ""}, {}, host_key="/h", keys="/k").splitlines()
+    assert "AllowAgentForwarding no" in lines
+    asked |= {"agent": True, "include": ""}
+    plain = launcher.configuration("ann", asked, {}, host_key="/h", keys="/k").splitlines()
+    assert "AllowAgentForwarding yes" in plain
     assert plain[-1] == "Subsystem sftp internal-sftp"
 
 

@@ -162,11 +162,15 @@ class ImproperValueException(ProtocolException):
 class AuthException(OmnyShellException):
     """A credential was refused. The text never says which part of it was wrong.
 
-    `address` is the address that a bound proof was made for; a hub may accept no proofs that name it.
+    `address` is the address that a bound proof was made for; a hub may accept no proofs that name it. `principal` and
+    `public_key`, in base64, are what a key was offered for, and `application` is that of a hardware token's.
     """
 
     default_code = ErrorCodes.AUTH_FAILED
     address: str = ""
+    principal: str = ""
+    public_key: str = ""
+    application: str = ""
 
 
 class AuthorizationException(OmnyShellException):

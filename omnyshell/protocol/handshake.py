@@ -233,6 +233,9 @@ class PeerHandshake(_Handshake):
         error, offered = AuthException(answer.message, code=answer.reason), self._offered
         if isinstance(offered, AuthRequest) and offered.host is not None:
             error.address = f"{offered.host}:{offered.port}"
+        if isinstance(offered, AuthRequest) and offered.public_key is not None:
+            error.principal, error.public_key = offered.principal, offered.public_key
+            error.application = offered.application or ""
         return error
 
     def _check_identity(self, welcome: AuthOk) -> None:

@@ -1,7 +1,6 @@
 """The hub's listening port: accepts connections, does TLS, and limits connections that have not logged in."""
 
 import asyncio
-import errno
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from omnyshell.transport.bound_sockets import BoundSockets, places_of
 from omnyshell.transport.introductions import Introductions
 from omnyshell.transport.link_handler import LinkHandler
 from omnyshell.transport.listener import Listener, first_byte
+from omnyshell.transport.listening import why_not
 from omnyshell.transport.plain_http import HttpResponder
 from omnyshell.transport.serve_tls import serve_tls
 from omnyshell.transport.server_link import ServerLink
@@ -136,7 +136,8 @@ class WsServerEndpoint:
             finally:
                 self._listener = Listener(self._bound.sockets, self._introductions.before(self._accepted))
         except OSError as exc:
-            raise TransportException(_bind_failure(hosts, port, exc)) from exc
+            where = " and ".join(f"{host or '*'}:{port}" for host in hosts)
+            raise TransportException(why_not(where, exc)) from exc
 
     def logged_in(self, link: ServerLink) -> None:
         """Count a connection among those that have logged in."""
@@ -226,12 +227,3 @@ class WsServerEndpoint:
             link.connection_lost(None)
             raise
         return link
-
-
-def _bind_failure(hosts: Sequence[str], port: int, exc: OSError) -> str:
-    where = " and ".join(f"{host or '*'}:{port}" for host in hosts)
-    if exc.errno == errno.EADDRINUSE:
-        return f"cannot listen on {where}: the port is in use; choose another, or 0 for a free one"
-    if exc.errno == errno.EACCES:
-        return f"cannot listen on {where}: ports below 1024 need privileges; choose another"
-    return f"cannot listen on {where}: {exc.strerror or exc}"

@@ -1,5 +1,7 @@
 """Advice about a refusal, by its code and by the command."""
 
+from shlex import quote
+
 from omnyshell.errors import (
     AuthException,
     AuthorizationException,
@@ -105,9 +107,28 @@ def advice(error: OmnyShellException, words: tuple[str, ...], node: str = "") ->
     if error.code == ErrorCodes.NOT_AUTHORIZED and is_refused:
         return _about_node(str(error)) if str(error).startswith("This node") else _about_rights(str(error), node)
     step = _ANY.get(error.code, "")
-    if step and isinstance(error, AuthException) and error.address:
-        return f"{step}; or the hub takes no logins for {error.address}: its operator names addresses by --public-url"
+    return _about_login(error, step) if step and isinstance(error, AuthException) else step
+
+
+def _about_login(error: AuthException, step: str) -> str:
+    """Advise whose login was refused: which part of it was wrong, no hub says."""
+    if error.public_key:
+        step += f"; a key that it does not know yet an admin adds: `{_adding(error)}`"
+    if error.address:
+        step += f"; or the hub takes no logins for {error.address}: its operator names addresses by --public-url"
     return step
+
+
+def _adding(error: AuthException) -> str:
+    """Return the command that lets the key that was offered log in."""
+    key = error.public_key
+    if error.application:
+        # Loaded where it is needed alone: commands start fast without.
+        from omnyshell.security.keys import decode_base64_lenient
+        from omnyshell.security.public_keys import SecurityKey, in_ssh_form
+
+        key = in_ssh_form(SecurityKey(decode_base64_lenient(key), error.application))
+    return f"omnyshell keys add {quote(error.principal)} {quote(key)}"
 
 
 def _about_node(refusal: str) -> str:

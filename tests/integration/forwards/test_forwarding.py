@@ -15,6 +15,7 @@ import pytest
 from support.stack import Certificates, access, connected_client, hub_config, running_node, stack, until, within
 
 from omnyshell import AuthorizationException, ClientConfig, OmnyShellClient, OmnyShellHub, SessionRejectedException
+from omnyshell.errors import ConfigException
 from omnyshell.model.admin import SessionInfo
 from omnyshell.model.targets import Target
 from omnyshell.protocol.messages.admin import LiveSessionsRequest, LiveSessionsResponse, SessionEnd
@@ -226,6 +227,23 @@ async def test_a_forward_has_so_many_connections_and_no_more(
         writer.close()
 
 
+async def test_what_cannot_be_listened_on_is_said_once(certificates: Certificates, tmp_path: Path) -> None:
+    there = Target("localhost", 80)
+    async with stack(certificates, tmp_path / "node") as (_, _, client):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            for place, said in (
+                (Place("127.0.0.1", port), "the port is in use; choose another, or 0 for a free one"),
+                (Place("192.0.2.1", port), "Cannot assign requested address"),
+                (Place("nowhere.invalid", port), "Name or service not known"),
+                (Place(str(tmp_path / "no" / "socket"), None), "No such file or directory"),
+            ):
+                with pytest.raises(ConfigException) as caught:
+                    async with Forwarder(client, "n1", [Forward(place, there)]):
+                        pass
+                assert caught.value.message == f"cannot listen on {place}: {said}"
+
+
 async def test_unix_sockets_on_either_side(certificates: Certificates, tmp_path: Path) -> None:
     there, here = tmp_path / "there.sock", tmp_path / "here.sock"
     server = await asyncio.start_unix_server(shout, there)
@@ -239,7 +257,7 @@ async def test_unix_sockets_on_either_side(certificates: Certificates, tmp_path:
             writer.write_eof()
             assert await within(reader.read()) == b"HELLO"
             writer.close()
-            with pytest.raises(Exception, match="in use"):
+            with pytest.raises(ConfigException, match="somebody does already"):
                 async with Forwarder(client, "n1", [forward]):
                     pass
         assert not here.exists()
@@ -325,7 +343,10 @@ async def test_a_proxy_leads_to_what_its_client_names(certificates: Certificates
             writer.write(b"GET / HTTP/1.1\r\n\r\n")
             assert await within(reader.read()) == b""
             writer.close()
-        assert [text.partition(":")[0] for text in told] == ["localhost", "other.example"]
+        assert told == [
+            "cannot connect to localhost:1: Connection refused",
+            "other.example:80 is not among the targets that this node allows",
+        ]
 
 
 async def test_connections_go_on_over_a_restart_of_the_hub(certificates: Certificates, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ from omnyshell import (
 from omnyshell.security.agent.agent import SOCKET_VARIABLE
 from omnyshell.security.authorized_keys import parse_authorized_keys
 from omnyshell.security.login_limit import LoginLimit
+from omnyshell.security.public_keys import public_key_of_ssh
 from omnyshell.services.client.agent_login import AgentCredentialProvider
 from omnyshell.services.dial import LoginWait
 
@@ -72,7 +73,7 @@ class Commands:
 async def test_openssh_agent_from_login_to_a_key_that_is_gone(certificates: Certificates, tmp_path: Path) -> None:
     """Takes more than a second, as each of its sentences is one of a command."""
     one = ssh_key(tmp_path / "one", "ann@laptop")
-    ssh_key(tmp_path / "other", "ann@desk")
+    desk = ssh_key(tmp_path / "other", "ann@desk")
     line = f"ann {' '.join(one.split()[:2])} admin"
     with ssh_agent(tmp_path) as env:
         env["OMNYSHELL_HOME"] = str(tmp_path / "home")
@@ -90,7 +91,11 @@ async def test_openssh_agent_from_login_to_a_key_that_is_gone(certificates: Cert
                 "omnyshell: the agent holds several keys: 'ann@laptop', 'ann@desk'; --key agent:COMMENT names one"
             )
             assert "no Ed25519 key 'bob'; it holds 'ann@laptop'" in (await commands.run(whoami, key="agent:bob"))[2]
-            assert "Authentication failed" in (await commands.run(whoami, key="agent:ann@desk"))[2]
+            told = (await commands.run(whoami, key="agent:ann@desk"))[2]
+            offered = public_key_of_ssh(desk)
+            assert offered is not None
+            assert "Authentication failed" in told
+            assert f"an admin adds: `omnyshell keys add ann {offered.to_base64()}`" in told
             assert (await commands.run("login", key="agent:ann@laptop"))[0] == 0
             saved = json.loads((await commands.ran("login", "--list", "--json"))[1])[0]
             assert saved["key"] == "agent:ann@laptop"

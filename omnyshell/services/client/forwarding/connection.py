@@ -182,7 +182,8 @@ class LocalConnection:
                 await self._connector.until_open(session)
                 await self._carry_on(session)
         except OmnyShellException as exc:
-            self._failed(f"{target}: {exc.message}")
+            # Nodes name the target of which they speak.
+            self._failed(exc.message if str(target) in exc.message else f"{target}: {exc.message}")
             if self._socks is not None:
                 self._write(reply_to(exc.code or ""))
             self.stream.close(reset=self._socks is None)

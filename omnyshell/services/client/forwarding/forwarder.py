@@ -20,6 +20,7 @@ from omnyshell.services.client.forwarding.sessions import ask_for_connection, op
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.client.states import LinkState
 from omnyshell.transport.backoff import Backoff
+from omnyshell.transport.listening import why_not
 
 BACKLOG = 512
 """Connections that may wait to be accepted: programs open many at once."""
@@ -167,9 +168,16 @@ class Forwarder:
                 server = await loop.create_server(made, place.host or None, place.port, backlog=BACKLOG)
                 place = place._replace(port=server.sockets[0].getsockname()[1])
         except OSError as exc:
-            raise ConfigException(f"cannot listen on {place}: {exc.strerror or exc}") from exc
+            raise ConfigException(_why_not(place, exc)) from exc
         self._servers.append(server)
         self.listening.append((place, target))
+
+
+def _why_not(place: Place, error: OSError) -> str:
+    if place.port is not None:
+        return why_not(str(place), error)
+    is_in_use = error.errno == errno.EADDRINUSE
+    return f"cannot listen on {place}: {'somebody does already' if is_in_use else error.strerror or error}"
 
 
 def _private_socket(path: str) -> socket.socket:

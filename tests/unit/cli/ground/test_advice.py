@@ -14,6 +14,7 @@ from omnyshell.cli.grammar.commands import COMMANDS
 from omnyshell.cli.grammar.parsing import find_command, parse
 from omnyshell.cli.ground.output import describe
 from omnyshell.cli.main import _node_of
+from omnyshell.security.public_keys import SecurityKey, in_ssh_form
 from omnyshell.services.client.admin import AdminRequestException
 from omnyshell.services.node.as_root import REFUSED
 from omnyshell.services.node.environment import why_not_own
@@ -73,6 +74,16 @@ def test_who_signed_an_address_is_told_that_it_may_be_none_of_the_hubs() -> None
     assert "--public-url" not in describe(refused)
     refused.address = "hub:8443"
     assert "or the hub takes no logins for hub:8443: its operator names addresses by --public-url" in describe(refused)
+
+
+def test_whose_key_is_refused_is_told_how_one_is_let_in() -> None:
+    refused = AuthException("Authentication failed")
+    assert "keys add" not in describe(refused)
+    refused.principal, refused.public_key = "ann", "Kioq"
+    assert "a key that it does not know yet an admin adds: `omnyshell keys add ann Kioq`" in describe(refused)
+    token = SecurityKey(bytes(32), "ssh:work")
+    refused.public_key, refused.application = token.to_base64(), token.application
+    assert f"`omnyshell keys add ann '{in_ssh_form(token)}'`" in describe(refused)
 
 
 def test_who_may_not_know_a_node_is_not_told_to_ask_about_it() -> None:

@@ -60,6 +60,10 @@ def announce(line: str) -> None:
         sys.stdout = None
 
 
+_OF_SEVERAL_NODES = ("cp",)
+"""The command of which a node's "this node" does not say which one it is."""
+
+
 def describe(error: OmnyShellException, words: tuple[str, ...] = (), node: str = "") -> str:
     """Return one line that says what went wrong, with the hub's reason if there is one, and what to do.
 
@@ -68,6 +72,8 @@ def describe(error: OmnyShellException, words: tuple[str, ...] = (), node: str =
     text = str(error) or type(error).__name__
     if isinstance(error, SessionRejectedException | TunnelRejectedException | ProtocolException):
         text = f"{text} [{error.code}]"
+    if words[:1] == _OF_SEVERAL_NODES and isinstance(error, SessionRejectedException) and node not in text:
+        text = f"{node}: {text}"
     if isinstance(error, ConfigException) and error.option is not None:
         text = f"--{error.option.replace('_', '-')}: {text}"
     hint = advice(error, words, node)

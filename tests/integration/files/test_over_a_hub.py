@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.copies import HERE
+from support.copies import HERE, copied
 from support.hub_process import hub_process
 from support.stack import Certificates, connected_client, running_node, stack, until
 
@@ -79,3 +79,16 @@ async def test_it_goes_on_where_the_nodes_process_was_killed(
             assert (transfer.progress.copied, whole(tmp_path)) == (1, True)
             assert transfer.progress.moved <= SIZE + MOST_IN_FLIGHT
             assert said == ["the node's side of the copy has ended; beginning it anew", "the copy goes on"]
+
+
+async def test_files_go_from_node_to_node(certificates: Certificates, tmp_path: Path) -> None:
+    async with (
+        stack(certificates, tmp_path / "n1") as (hub, _, client),
+        running_node(certificates, hub.port, tmp_path / "n2", "n2"),
+        RemoteFiles("n1", lambda: open_link(client, "n1")) as first,
+        RemoteFiles("n2", lambda: open_link(client, "n2")) as second,
+    ):
+        (tmp_path / "source").write_bytes(os.urandom(SIZE))
+        _, reports = await copied(first, tmp_path / "source", second, tmp_path / "target")
+        assert [report.error for report in reports] == [None]
+        assert whole(tmp_path)

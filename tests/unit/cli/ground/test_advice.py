@@ -59,6 +59,14 @@ def test_labels_are_spoken_of_where_a_node_was_asked_for_and_nowhere_else() -> N
     assert describe(OmnyShellException("x", code="not_found"), ("exec",)) == "x"
 
 
+def test_of_several_nodes_it_is_said_which_one_refuses() -> None:
+    refused = SessionRejectedException("This node copies no files", code="session_rejected")
+    assert describe(refused, ("cp",), "web-1") == "web-1: This node copies no files [session_rejected]"
+    assert describe(refused, ("exec",), "web-1") == "This node copies no files [session_rejected]"
+    unknown = SessionRejectedException("No node 'web-1' is connected", code="unknown_node")
+    assert describe(unknown, ("cp",), "web-1").startswith("No node 'web-1' is connected [unknown_node];")
+
+
 def test_who_may_not_be_a_user_is_not_told_of_commands() -> None:
     for text, says in (
         (REFUSED, f"{REFUSED} [not_authorized]"),

@@ -33,7 +33,7 @@ class DemoHubs:
         self.servers: list[int] = [server["pid"] for server in told["nats"]]
         self.nodes: dict[str, int] = {node["id"]: node["pid"] for node in told["nodes"]}
         self.node_of: dict[str, str] = {node["hub"]: node["id"] for node in told["nodes"]}
-        self._principal, self._ca = told["principal"], Path(told["ca"])
+        self._principal, self.ca = told["principal"], Path(told["ca"])
         self._token_file = Path(told["token_file"])
         self._restarted: list[subprocess.Popen[bytes]] = []
 
@@ -47,7 +47,7 @@ class DemoHubs:
         access = HubAccess(
             address=HubAddress.parse(self.urls[hub]),
             credentials=TokenCredentialProvider(PrincipalId(self._principal), self._token_file.read_text().strip()),
-            ca=self._ca,
+            ca=self.ca,
         )
         return OmnyShellClient(ClientConfig(access=access, **options))
 
@@ -57,7 +57,7 @@ class DemoHubs:
             "OMNYSHELL_HUB": self.urls[hub],
             "OMNYSHELL_PRINCIPAL": self._principal,
             "OMNYSHELL_TOKEN": self._token_file.read_text().strip(),
-            "OMNYSHELL_CA": str(self._ca),
+            "OMNYSHELL_CA": str(self.ca),
             "OMNYSHELL_HOME": str(self.directory / "home"),
         }
 

@@ -16,7 +16,7 @@ async def fleet(
     certificates: Certificates, port: int, directory: Path, count: int
 ) -> AsyncIterator[list[OmnyShellNode]]:
     """Nodes `n0`, `n1`, ... that dial the hub at this port, and stop at the end."""
-    _quieten()
+    quieten()
     nodes = [
         OmnyShellNode(
             NodeConfig(
@@ -37,7 +37,7 @@ async def fleet(
         await asyncio.gather(*running, return_exceptions=True)
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Log nothing, and look for no shells: that starts processes, which is not what is measured."""
     import omnyshell.services.node.processes.local_backend as module
 

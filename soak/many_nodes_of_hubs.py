@@ -1,0 +1,177 @@
+"""6,000 nodes over three hubs, of which one is killed and stays away: its nodes go to the other two.
+
+The nodes are real ones, with their backoff, in three processes. How late the event loops of the two hubs are is what
+they say themselves in their metrics.
+"""
+
+import argparse
+import asyncio
+import os
+import re
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import uvloop
+
+from bench.idle_peers import processor_seconds
+from omnyshell import HubAccess, HubAddress, NodeConfig, OmnyShellNode, PrincipalId, TokenCredentialProvider
+from omnyshell.transport.backoff import STABLE_AFTER
+from soak.demo_hubs import DemoHubs, demo_hubs
+from soak.fleet import quieten
+from soak.machines import workplace
+from soak.report import Figure, report
+
+PRINCIPAL = "n1"
+"""A node of the demo, whose token all of them have."""
+
+BACK_WITHIN, LATE = 35.0, 0.1
+GRACE = 180.0
+_BUCKET = re.compile(r'omnyshell_(?:hub_)?loop_lag_seconds_bucket\{le="([^"]+)"\} (\d+)')
+
+
+async def fleet(url: str, ca: Path, token: str, directory: Path, first: int, count: int) -> None:
+    """Run nodes until the input ends, and print how many are registered whenever that changes, ten times a second."""
+    quieten()
+    access = HubAccess(
+        address=HubAddress.parse(url),
+        credentials=TokenCredentialProvider(PrincipalId(PRINCIPAL), token),
+        ca=ca,
+        connect_timeout=60.0,
+    )
+    nodes = [
+        OmnyShellNode(
+            NodeConfig(node_id=f"f{number}", access=access, state_dir=directory / f"f{number}", run_as_node_user=True)
+        )
+        for number in range(first, first + count)
+    ]
+    running = [asyncio.create_task(node.run()) for node in nodes]
+    ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    told = -1
+    while not ended.done():
+        registered = sum(node.registered.is_set() for node in nodes)
+        if registered != told:
+            told = registered
+            print(registered, flush=True)
+        await asyncio.sleep(0.1)
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+
+
+class Fleet:
+    """A process full of nodes, which dial one hub at first."""
+
+    def __init__(self, hubs: DemoHubs, hub: str, first: int, count: int) -> None:
+        token = (hubs.directory / "tokens" / PRINCIPAL).read_text().strip()
+        words = [hubs.urls[hub], str(hubs.ca), token, str(hubs.directory / "fleet"), str(first), str(count)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "soak.many_nodes_of_hubs", "--fleet", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"OMNYSHELL_HOME": str(hubs.directory / "home")},
+        )
+        assert self._process.stdout is not None
+        os.set_blocking(self._process.stdout.fileno(), False)
+        self._said = b""
+        self.wanted = count
+
+    @property
+    def registered(self) -> int:
+        assert self._process.stdout is not None
+        self._said += self._process.stdout.read() or b""
+        lines = self._said.split(b"\n")
+        return int(lines[-2]) if len(lines) > 1 else 0
+
+    def stop(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def lags(hubs: DemoHubs, hub: str) -> dict[float, int]:
+    """Return how often the loop was late by at most so many seconds."""
+    context = ssl.create_default_context(cafile=hubs.ca)
+    page = hubs.urls[hub].replace("wss:", "https:") + "/metrics"
+    with urllib.request.urlopen(page, context=context, timeout=30) as answer:
+        text = answer.read().decode()
+    return {float(bound.replace("+Inf", "inf")): int(count) for bound, count in _BUCKET.findall(text)}
+
+
+def p99(before: dict[float, int], after: dict[float, int]) -> float:
+    """Return the bound below which 99 of 100 were."""
+    counts = {bound: after[bound] - before.get(bound, 0) for bound in after}
+    return min(bound for bound, count in counts.items() if count >= 0.99 * counts[float("inf")])
+
+
+async def all_registered(fleets: list[Fleet], seconds: float) -> float:
+    """Wait until every node is registered; returns how long that took, or infinity."""
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        if all(fleet.registered == fleet.wanted for fleet in fleets):
+            return time.monotonic() - began
+        await asyncio.sleep(0.1)
+    return float("inf")
+
+
+async def soak(hubs: DemoHubs, count: int) -> list[Figure]:
+    for hub in hubs.pids:
+        hubs.start_hub(hub, [*hubs.kill_hub(hub), "--node-ids", str(2 * count), "--metrics-from", "loopback"])
+        await asyncio.sleep(1)
+    await hubs.until_whole()
+    others = list(hubs.pids)[1:]
+    fleets: list[Fleet] = []
+    began = time.monotonic()
+    try:
+        for number, hub in enumerate(hubs.pids):
+            fleets.append(Fleet(hubs, hub, number * count // 3, count // 3))
+        await all_registered(fleets, GRACE)
+        first = time.monotonic() - began
+        print(f"registered after {first:.1f} s: {[each.registered for each in fleets]}", flush=True)
+        # For the backoff to begin anew.
+        await asyncio.sleep(STABLE_AFTER + 1)
+        before = {hub: lags(hubs, hub) for hub in others}
+        worked = {hub: processor_seconds(hubs.pids[hub]) for hub in others}
+        hubs.kill_hub("a")
+        await asyncio.sleep(1)
+        took = 1 + await all_registered(fleets, GRACE)
+        late = {hub: p99(before[hub], lags(hubs, hub)) for hub in others}
+        work = sum(processor_seconds(hubs.pids[hub]) - worked[hub] for hub in others)
+        print([each.registered for each in fleets], flush=True)
+    finally:
+        for each in fleets:
+            each.stop()
+    return [
+        Figure(
+            f"{count} nodes over three hubs, one of which is killed and stays away",
+            f"all back within {BACK_WITHIN:.0f} s; in 99 of 100 cases the others' loops at most {1000 * LATE:.0f} ms late",
+            f"registered at first after {first:.0f} s; back after {took:.1f} s, {work:.1f} s of the others' work; late by "
+            f"at most {1000 * max(late.values()):.0f} ms; load {os.getloadavg()[0]:.0f}",
+            took <= BACK_WITHIN and max(late.values()) <= LATE,
+        )
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--nodes", type=int, default=6000)
+    parser.add_argument("--fleet", nargs=6, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.fleet:
+        url, ca, token, directory, first, count = options.fleet
+        uvloop.run(fleet(url, Path(ca), token, Path(directory), int(first), int(count)))
+        return
+    with workplace() as (directory, _), demo_hubs(directory) as hubs:
+        figures = asyncio.run(asyncio.wait_for(soak(hubs, options.nodes), 550))
+    report("many_nodes_of_hubs", *figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -78,7 +78,8 @@ conformance: $(STAMP)
 SOAKS := interleavings strangers guessing hostile_input stalled floods busy_sessions hub_killed keeper_kills any_order upgrades screens real_xterm \
 	transfers service hub_cycles many_nodes many_idle far_away long_run fuzz attacks.restricted_node attacks.proofs \
 	attacks.tunnel_certificates attacks.ends attacks.one_id attacks.rights attacks.addresses \
-	attacks.starving attacks.locks attacks.audit_trail attacks.backup one_change places many_places cluster_faults cluster_partitions hub_of_several_killed many_nodes_of_hubs cluster_partitions many_nodes_of_hubs
+	attacks.starving attacks.locks attacks.audit_trail attacks.backup one_change places many_places \
+	cluster_faults cluster_partitions hub_of_several_killed many_nodes_of_hubs
 
 soak: $(STAMP)
 	@failed=; for name in $(SOAKS); do \

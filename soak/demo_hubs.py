@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from omnyshell import HubAccess, HubAddress, OmnyShellClient, PrincipalId, TokenCredentialProvider
+from omnyshell import HubAccess, HubAddress, OmnyShellClient, OmnyShellException, PrincipalId, TokenCredentialProvider
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.hub.cluster.links.written import read_links
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles
@@ -44,19 +44,25 @@ class DemoHubs:
         return (self.directory / "logs" / f"hub-{hub}.log").read_text()
 
     def client(self, hub: str, **options: Any) -> OmnyShellClient:
-        access = HubAccess(
+        return OmnyShellClient(ClientConfig(access=self.access(hub, self._principal), **options))
+
+    def access(self, hub: str, principal: str) -> HubAccess:
+        return HubAccess(
             address=HubAddress.parse(self.urls[hub]),
-            credentials=TokenCredentialProvider(PrincipalId(self._principal), self._token_file.read_text().strip()),
+            credentials=TokenCredentialProvider(PrincipalId(principal), self._token(principal)),
             ca=self.ca,
+            connect_timeout=60.0,
         )
-        return OmnyShellClient(ClientConfig(access=access, **options))
+
+    def _token(self, principal: str) -> str:
+        return (self._token_file.parent / principal).read_text().strip()
 
     def env(self, hub: str) -> dict[str, str]:
         """Variables by which a command goes to a hub."""
         return os.environ | {
             "OMNYSHELL_HUB": self.urls[hub],
             "OMNYSHELL_PRINCIPAL": self._principal,
-            "OMNYSHELL_TOKEN": self._token_file.read_text().strip(),
+            "OMNYSHELL_TOKEN": self._token(self._principal),
             "OMNYSHELL_CA": str(self.ca),
             "OMNYSHELL_HOME": str(self.directory / "home"),
         }
@@ -68,9 +74,15 @@ class DemoHubs:
     async def until_whole(self) -> None:
         """Wait until each hub reaches all nodes, and has links with all others."""
         for hub in self.pids:
+            while len(self.links_of(hub)) < len(self.pids) - 1 or not await self._has_all_nodes(hub):
+                await asyncio.sleep(0.2)
+
+    async def _has_all_nodes(self, hub: str) -> bool:
+        try:
             async with self.client(hub) as client:
-                while len(await client.list_nodes()) < len(self.nodes) or len(self.links_of(hub)) < len(self.pids) - 1:
-                    await asyncio.sleep(0.1)
+                return len(await client.list_nodes()) >= len(self.nodes)
+        except OmnyShellException:
+            return False
 
     def links_of(self, hub: str) -> set[str]:
         """The hubs to which a hub says that it has links."""
@@ -83,6 +95,12 @@ class DemoHubs:
     def start_hub(self, hub: str, command: list[str]) -> None:
         """Start a hub again; it listens by and by."""
         self.pids[hub] = self._start(f"hub-{hub}", command)
+
+    async def restart(self, *options: str) -> None:
+        """Start all hubs again with these options, one after another."""
+        for hub in self.pids:
+            self.start_hub(hub, [*self.kill_hub(hub), *options])
+            await self.until_whole()
 
     def kill_server(self, number: int) -> list[str]:
         """Kill a server of the engine; return the command that starts it again."""

@@ -1,6 +1,7 @@
 """`kill -9` of one of three hubs under shells and commands that write numbered lines, within hubs and over two.
 
-No line is lost or doubled. The hub is started again at once, and the next one is killed when all is as it was.
+Nodes and clients go on at the other two. No line is lost or doubled. The hub is started again after that, and the next
+one is killed when all of them reach all nodes. Then one is stopped for a while, and goes on.
 """
 
 import argparse
@@ -8,6 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -17,7 +19,10 @@ from soak.hub_killed import MARK, PAUSES, STOP, WRITER, Reader
 from soak.machines import running, until, workplace
 from soak.report import Figure, report
 
-GOAL = 10.0
+GOAL, GOAL_OF_STOPPED = 10.0, 35.0
+STOPPED = 20.0
+"""Seconds that a hub is stopped: longer than its lease."""
+
 GRACE = 60.0
 """Seconds after which a round is given up."""
 
@@ -38,9 +43,23 @@ async def open_writers(hubs: DemoHubs, clients: dict[str, OmnyShellClient], shel
 
 
 async def one_round(hubs: DemoHubs, hub: str, readers: list[Reader]) -> float:
-    """Kill a hub and start it again; return when every session had gone on, in seconds after the kill."""
+    """Kill a hub; return when every session had gone on, in seconds after that, and start it again."""
     began = time.monotonic()
-    hubs.start_hub(hub, hubs.kill_hub(hub))
+    command = hubs.kill_hub(hub)
+    took = await gone_on_after(began, readers)
+    hubs.start_hub(hub, command)
+    return took
+
+
+async def one_stop(hubs: DemoHubs, hub: str, readers: list[Reader]) -> float:
+    """Stop a hub for a while; return when every session had gone on, in seconds after the stop."""
+    began = time.monotonic()
+    os.kill(hubs.pids[hub], signal.SIGSTOP)
+    asyncio.get_running_loop().call_later(STOPPED, os.kill, hubs.pids[hub], signal.SIGCONT)
+    return await gone_on_after(began, readers)
+
+
+async def gone_on_after(began: float, readers: list[Reader]) -> float:
     await asyncio.sleep(LATER)
     lines = [reader.lines for reader in readers]
 
@@ -53,7 +72,8 @@ async def one_round(hubs: DemoHubs, hub: str, readers: list[Reader]) -> float:
     return time.monotonic() - began if await until(have_gone_on, GRACE) else float("inf")
 
 
-async def soak(hubs: DemoHubs, rounds: int, shells: int, execs: int) -> tuple[list[Reader], list[float]]:
+async def soak(hubs: DemoHubs, rounds: int, shells: int, execs: int) -> tuple[list[Reader], list[float], float]:
+    """Return who read, and after how long all went on: behind each kill, and behind the stop."""
     times = []
     async with contextlib.AsyncExitStack() as stack:
         clients = {hub: await stack.enter_async_context(hubs.client(hub, reconnect_timeout=120.0)) for hub in hubs.pids}
@@ -68,6 +88,9 @@ async def soak(hubs: DemoHubs, rounds: int, shells: int, execs: int) -> tuple[li
                     flush=True,
                 )
                 await hubs.until_whole()
+            stopped = await one_stop(hubs, next(iter(hubs.pids)), readers)
+            print(f"stopped: all went on after {stopped:.1f} s", flush=True)
+            await asyncio.sleep(STOPPED)
         finally:
             Path(STOP).touch()
             await asyncio.wait(tasks, timeout=30)
@@ -76,7 +99,7 @@ async def soak(hubs: DemoHubs, rounds: int, shells: int, execs: int) -> tuple[li
             if not task.done():
                 reader.faults.append("never ended")
                 task.cancel()
-    return readers, times
+    return readers, times, stopped
 
 
 def main() -> None:
@@ -85,19 +108,26 @@ def main() -> None:
     options = parser.parse_args()
     shells, execs = 50, 20
     with workplace() as (directory, _), demo_hubs(directory) as hubs:
-        readers, times = asyncio.run(soak(hubs, options.rounds, shells, execs))
+        readers, times, stopped = asyncio.run(soak(hubs, options.rounds, shells, execs))
     faults = [fault for reader in readers for fault in reader.faults]
     for fault in faults[:20]:
         print("fault:", fault)
     lines = sum(reader.lines for reader in readers)
+    orphans = running(MARK)
     report(
         "hub_of_several_killed",
         Figure(
             f"one of three hubs killed {options.rounds} times under {shells} shells and {execs} execs",
             f"all go on within {GOAL:.0f} s, no line lost or doubled, 0 orphans",
-            f"worst {max(times):.1f} s, {lines} lines, {len(faults)} faults, {running(MARK)} orphans; "
+            f"worst {max(times):.1f} s, {lines} lines, {len(faults)} faults, {orphans} orphans; "
             f"load {os.getloadavg()[0]:.0f}",
-            max(times) <= GOAL and not faults and not running(MARK),
+            max(times) <= GOAL and not faults and not orphans,
+        ),
+        Figure(
+            f"one of three hubs stopped for {STOPPED:.0f} s under the same",
+            f"all go on within {GOAL_OF_STOPPED:.0f} s, no line lost or doubled",
+            f"after {stopped:.1f} s, {len(faults)} faults; load {os.getloadavg()[0]:.0f}",
+            stopped <= GOAL_OF_STOPPED and not faults,
         ),
     )
 

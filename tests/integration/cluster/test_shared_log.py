@@ -105,6 +105,24 @@ async def test_each_invite_is_used_once_whichever_hub_is_asked_and_all_have_the_
     assert [hub.told for hub in hubs] == [[], [], []]
 
 
+async def test_changes_that_wait_together_go_in_few_records_and_one_that_does_not_fit_harms_no_other(
+    hubs: list[OneHub],
+) -> None:
+    before = hubs[0].log.applied_seq
+    answers = [hubs[0].log.append(together(ClaimNode(f"n{number}", "ann"))) for number in range(50)]
+    for answer in answers:
+        await answer
+    assert hubs[0].log.applied_seq - before < 10
+    asked = [together(ClaimNode(f"m{number}", "ann")) for number in range(10)]
+    asked[5] = together(UseInvite("none", BEGIN, None), ClaimNode("never", "ann"))
+    outcomes = await asyncio.gather(*(_outcome(hubs[0], each) for each in asked))
+    assert [place for place, outcome in enumerate(outcomes) if outcome != "done"] == [5]
+    await hubs[2].reaches(hubs[0].log.applied_seq)
+    assert hubs[0].owners() == hubs[2].owners()
+    assert {"n49", "m9"} <= {node for node, _ in hubs[2].owners()}
+    assert "never" not in {node for node, _ in hubs[2].owners()}
+
+
 async def _outcome(hub: OneHub, transaction) -> str:
     try:
         await hub.log.append(transaction)

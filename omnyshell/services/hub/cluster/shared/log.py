@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from omnyshell.errors import OmnyShellException
+from omnyshell.protocol.limits import KIB
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 from omnyshell.services.hub.cluster.members.members import Members
 from omnyshell.services.hub.cluster.members.signing import opened, sign
@@ -25,7 +26,7 @@ from omnyshell.services.hub.cluster.shared.end_of_log import EndOfLog, EndsOfLog
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.services.hub.truth.change import ChangeRefusedException
-from omnyshell.services.hub.truth.changes import Transaction
+from omnyshell.services.hub.truth.changes import Transaction, together
 from omnyshell.services.hub.truth.log import Follower, SqliteLog
 
 ANSWER_TIMEOUT = 5.0
@@ -39,6 +40,9 @@ OTHERS_AFTER = 5.0
 
 MOST_WAITING = 1_000
 """Changes that may wait for their turn."""
+
+MOST_TOGETHER, MOST_BYTES_TOGETHER = 100, 64 * KIB
+"""Transactions that wait at a time go in one record, as each costs a way to the engine, and a write at each hub."""
 
 AWAY = "The engine that orders changes cannot be reached; nothing was changed"
 LEFT_OPEN = "The engine did not answer in time; whether this was done shows when it is back"
@@ -267,16 +271,59 @@ class SharedLog:
 
     async def _work(self) -> None:
         while True:
-            waiting = await self._queue.get()
-            try:
-                async with asyncio.timeout(ANSWER_TIMEOUT):
-                    await self._do(waiting)
-            except TimeoutError:
-                self._deny_or_fail(waiting, EngineAwayException(LEFT_OPEN))
-            except EngineAwayException as exc:
-                self._deny_or_fail(waiting, exc)
-            except OmnyShellException as exc:
-                waiting.answer.fail(exc)
+            several = self._with_more(await self._queue.get())
+            joined = [each for each in several if self._can_be_joined(each)]
+            if len(joined) > 1 and await self._done_together(joined):
+                several = [each for each in several if each not in joined]
+            for waiting in several:
+                await self._do_alone(waiting)
+
+    def _with_more(self, first: _Waiting) -> list[_Waiting]:
+        """Return a transaction with those that wait behind it, of which the last one alone may not be joined."""
+        several, size = [first], len(first.transaction.encode())
+        while self._can_be_joined(several[-1]) and not self._queue.empty():
+            if size > MOST_BYTES_TOGETHER or len(several) >= MOST_TOGETHER:
+                break
+            several.append(self._queue.get_nowait())
+            size += len(several[-1].transaction.encode())
+        return several
+
+    def _can_be_joined(self, waiting: _Waiting) -> bool:
+        """Whether a transaction may be in one record with others: a denial is known by the record that it is."""
+        return not waiting.is_again and not self.denials.can_be(waiting.transaction)
+
+    async def _done_together(self, several: list[_Waiting]) -> bool:
+        """Do transactions as one; return False, with nothing changed, where one of them does not fit."""
+        problem: OmnyShellException
+        group = _Waiting(together(*(change for each in several for change in each.transaction.changes)), Answer())
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                await self._do(group)
+                seq = await group.answer
+        except ChangeRefusedException:
+            return False
+        except TimeoutError:
+            problem = EngineAwayException(LEFT_OPEN)
+        except OmnyShellException as exc:
+            problem = exc
+        else:
+            for each in several:
+                each.answer.give(seq)
+            return True
+        for each in several:
+            each.answer.fail(problem)
+        return True
+
+    async def _do_alone(self, waiting: _Waiting) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                await self._do(waiting)
+        except TimeoutError:
+            self._deny_or_fail(waiting, EngineAwayException(LEFT_OPEN))
+        except EngineAwayException as exc:
+            self._deny_or_fail(waiting, exc)
+        except OmnyShellException as exc:
+            waiting.answer.fail(exc)
 
     def _deny_late(self, waiting: _Waiting) -> None:
         """Have a lock or revocation hold that the engine is slow to order; it goes on to be ordered meanwhile."""

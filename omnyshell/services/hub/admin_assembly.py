@@ -85,6 +85,7 @@ def assemble_admin(
             questions=questions,
             tunnels=tunnels,
             bus=bus,
+            everywhere=everywhere,
         ),
         LockAdmin(
             locks=locks,

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from support.engine import Engine
 from support.following import following, sees
+from support.raw_admin import ADMIN, ask
+from support.raw_peer import logged_in
 from support.several_hubs import Hubs
 from support.stack import Certificates, connected_client, running_node, within
 
@@ -57,6 +59,22 @@ async def test_who_follows_one_hub_sees_all_of_them_and_how_old_what_is_known_of
         told = {role: {peer.hub for peer in at_a.peers.values() if peer.role == role} for role in roles}
         assert told == roles
         assert {peer.principal for peer in of_dev.peers.values()} == {"dev"}
+        known = set(at_b.peers)
+        for features, hubs_told in ((ADMIN, {None}), ((*ADMIN, "whole-view"), {"a", "b"})):
+            async with logged_in(certificates, a.port, "client", "admin", features) as raw:
+                found = (await ask(raw, "admin.peers.request", "admin.peers.response"))["peers"]
+                assert {each.get("hub") for each in found} == hubs_told
+                assert {each["peerId"] for each in found} >= known
+                (one,) = (await ask(raw, "admin.sessions.request", "admin.sessions.response"))["sessions"]
+                assert one["sessionId"] == session.id
+                found = (await ask(raw, "admin.nodes.request", "admin.nodes.response"))["nodes"]
+                assert {each["nodeId"]: each["online"] for each in found} == {"n1": True, "n2": True}
+                there = next(each.peer_id for each in at_a.peers.values() if each.hub == "b" and each.role == "node")
+                refused = await ask(raw, "admin.peer.drop", peerId=there)
+                assert (refused["ok"], refused["code"]) == (False, "not_found")
+                assert "at hub 'b'" in refused["message"]
+        async with connected_client(certificates, a.port) as lists:
+            assert {each.node_id: each.hub for each in await lists.list_nodes()} == {"n1": "a", "n2": "b"}
         await within(session.detach(60))
         await sees(at_a, lambda: {each.state for each in at_a.sessions.values()} == {SessionState.DETACHED})
         await sees(at_a, lambda: all(hub.is_told and hub.version for hub in at_a.hubs.values()))

@@ -1,11 +1,15 @@
 """Ending of connections, sessions and tunnels by admins (extension `admin`)."""
 
+from collections.abc import Callable
+
 from omnyshell.errors import ErrorCodes, OmnyShellException
 from omnyshell.ids import short_id
+from omnyshell.model.live import Part
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.messages import NodeDetachedSessionKillRequest, NodeDetachedSessionKillResponse
 from omnyshell.protocol.messages.admin import AdminResult, PeerDrop, SessionEnd, TunnelEnd
 from omnyshell.services.hub.admin.plans import AdminRefusedException, Plan, Plans, Reads, done
+from omnyshell.services.hub.admin.reads import Everywhere
 from omnyshell.services.hub.ground.event_bus import EventBus, KillEvent
 from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry
@@ -33,7 +37,10 @@ class Endings:
         questions: NodeQuestions,
         tunnels: TunnelBroker,
         bus: EventBus,
+        everywhere: Callable[[], Everywhere | None],
     ) -> None:
+        """`everywhere` returns what is live at all hubs; None where this one is alone."""
+        self._everywhere = everywhere
         self._peers = peers
         self._eviction = eviction
         self._sessions = sessions
@@ -48,6 +55,7 @@ class Endings:
     def _drop_peer(self, ask: PeerDrop, _admin: Peer) -> Plan:
         peer = next((peer for peer in self._peers.authenticated() if peer.id == ask.peer_id), None)
         if peer is None:
+            self._refuse_elsewhere(Part.PEERS, ask.peer_id)
             raise AdminRefusedException(f"there is no connection '{ask.peer_id[:64]}'", code="not_found")
         detail = f"{peer.id} {peer.role} {peer.principal.id} {peer.address}"
         return done("peer.drop", {"detail": detail}, ask.request_id, lambda: self._eviction.drop(peer, ENDED))
@@ -101,6 +109,13 @@ class Endings:
         fields = {"node_id": node_id, "detail": f"{ask.session_ref[:64]} of {owner}"}
         return Plan("admin.session.close", fields, kill)
 
+    def _refuse_elsewhere(self, part: Part, ref: str) -> None:
+        """Raise, naming the hub, if another one is known to have a connection or tunnel of which this is the id."""
+        everywhere = self._everywhere()
+        hub = everywhere.hub_of(part, ref) if everywhere is not None and ref else ""
+        if hub:
+            raise AdminRefusedException(f"it is at hub '{hub}': ask that one, by --hub", code="not_found")
+
     def _route(self, ref: str) -> SessionRoute:
         wanted = _plain(ref)
         found = [route for route in self._sessions if wanted and _plain(route.session.id).startswith(wanted)]
@@ -115,6 +130,8 @@ class Endings:
         tunnels = self._tunnels
         found = [tunnel for tunnel in tunnels.tunnels if ref and tunnel.info.tunnel_id.startswith(ref)]
         found = [tunnel for tunnel in found if tunnel.info.tunnel_id == ref] or found
+        if not found:
+            self._refuse_elsewhere(Part.TUNNELS, ref)
         if len(found) != 1:
             text = f"no tunnel '{ref[:64]}'" if not found else f"several tunnels begin with '{ref[:64]}'"
             raise AdminRefusedException(text, code="not_found" if not found else "ambiguous")

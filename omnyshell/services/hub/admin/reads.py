@@ -38,6 +38,9 @@ class Everywhere(Protocol):
     def items(self, part: Part) -> Sequence[LiveItem]:
         """Return what is live at this hub and those that have told, each marked with its hub."""
 
+    def hub_of(self, part: Part, ref: str) -> str:
+        """Return the other hub that is known to have the one item of which this is the id, or how it begins; or ""."""
+
 
 class LiveReads:
     """Converts the inventory to messages of `admin`."""

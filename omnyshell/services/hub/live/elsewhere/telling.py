@@ -126,6 +126,13 @@ class LiveElsewhere:
         seen = (self.whole.describe(part, key, ANOTHER_HUB) for key in self.whole.keys(part))
         return [item for item in seen if item is not None and not item.gone]
 
+    def hub_of(self, part: Part, ref: str) -> str:
+        """Return the other hub that is known to have the one item of which this is the id, or how it begins; or ""."""
+        told = self.whole.parts.items()
+        found = [(key, hub) for hub, each in told for key in each.keys(part) if key.startswith(ref)]
+        exact = [hub for key, hub in found if key == ref] or [hub for _, hub in found]
+        return exact[0] if len(exact) == 1 else ""
+
     def stop(self) -> None:
         """Ask nobody any more, and forget what they told. Idempotent."""
         self._wanted_at = None

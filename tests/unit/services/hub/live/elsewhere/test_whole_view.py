@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given, strategies as st
 from msgspec.structs import replace
 from support.live_hubs import LiveClient, LiveHubs, key_of, peer, session, tunnel
@@ -299,7 +300,8 @@ def test_each_sees_what_this_hub_allows_and_old_clients_nothing_of_hubs() -> Non
     assert set(old.state.nodes) == {"n", "m"}
 
 
-def test_a_hub_that_does_not_keep_up_gets_a_snapshot_in_place_of_a_queue() -> None:
+def test_a_hub_that_does_not_keep_up_gets_a_snapshot_in_place_of_a_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscription_module, "MAX_CHANGED", 100)
     world = linked(room=1)
     client = LiveClient(world.hubs["a"], ADMIN)
     world.settle()
@@ -349,7 +351,7 @@ def test_machines_of_other_hubs_nodes_are_told_while_somebody_looks() -> None:
     assert not served.looks
 
 
-def test_what_one_hub_tells_is_bounded(monkeypatch: Any) -> None:
+def test_what_one_hub_tells_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(part_module, "MAX_ITEMS", 5)
     world = linked()
     for number in range(10):

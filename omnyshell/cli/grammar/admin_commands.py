@@ -93,10 +93,10 @@ LIVE: tuple[Command, ...] = (
             JSON,
             Option(
                 "--part",
-                "only nodes, sessions, tunnels, peers, metrics or audit; may be repeated (all but metrics otherwise)",
+                "only nodes, sessions, tunnels, peers, metrics, audit or hubs; may be repeated (else all but metrics)",
                 "PART",
                 "list",
-                choices=("nodes", "sessions", "tunnels", "peers", "metrics", "audit"),
+                choices=("nodes", "sessions", "tunnels", "peers", "metrics", "audit", "hubs"),
             ),
             *ACCESS,
         ),

@@ -6,6 +6,8 @@ import json
 import sys
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.output import complain, printable
 from omnyshell.cli.live.feed import check_refused, doing, first_time, live_state, public, target, unknown_parts
@@ -77,7 +79,9 @@ class _Printer:
         """Whether the present state was printed, so that changes follow."""
 
     def show(self, change: Change) -> None:
-        """Collect the line of one change."""
+        """Collect the line of one change; that the engine told of a hub again is none."""
+        if isinstance(change.after, LiveHub) and _is_only_heard(change):
+            return
         event, at = event_of(change), datetime.now(UTC)
         if self._as_json:
             if not self.is_complete and change.part is not Part.AUDIT:
@@ -96,6 +100,13 @@ class _Printer:
         for line in lines:
             print(line)
         sys.stdout.flush()
+
+
+def _is_only_heard(change: Change) -> bool:
+    before, after = change.before, change.after
+    if not isinstance(before, LiveHub) or not isinstance(after, LiveHub):
+        return False
+    return replace(before, heard_at=None) == replace(after, heard_at=None)
 
 
 def event_of(change: Change) -> str:

@@ -114,7 +114,7 @@ class Endings:
         everywhere = self._everywhere()
         hub = everywhere.hub_of(part, ref) if everywhere is not None and ref else ""
         if hub:
-            raise AdminRefusedException(f"it is at hub '{hub}': ask that one, by --hub", code="not_found")
+            raise AdminRefusedException(f"it is at hub '{hub}': ask that one", code="not_found")
 
     def _route(self, ref: str) -> SessionRoute:
         wanted = _plain(ref)

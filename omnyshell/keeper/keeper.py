@@ -42,7 +42,7 @@ _LOOK, GONE = 3600.0, 60.0
 _LOOK_AGAIN = 0.05
 """Seconds between two looks at how a process ended that another one has to wait for."""
 
-_SOON, _LATER = 0.002, 0.02
+_LATER = 0.02
 """Seconds after which what follows from an end is done."""
 
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
@@ -141,7 +141,7 @@ class Keeper:
             self._ended.append(held)
             if held.user or len(self._ended) == 1:
                 # Who waits for what is told needs a processor; nobody waits for the rest but another user's next one.
-                self.poller.call_later(_SOON if held.user else _LATER, self.settle_ended)
+                self.poller.call_later(0 if held.user else _LATER, self.settle_ended)
         elif has_ended(held.pidfd):
             self.poller.call_later(_LOOK_AGAIN, lambda: self.look(held))
         else:

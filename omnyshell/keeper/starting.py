@@ -10,7 +10,7 @@ from . import wire
 from .children import AS, MOST_REPORT, READY
 from .connection import Connection
 from .held import Held
-from .poller import ONCE, READ, Poller
+from .poller import ONCE, Poller
 from .wire import Request, pack
 
 LONGEST_START = 25.0
@@ -68,7 +68,8 @@ class Starting:
 
     def add(self, report: int, connection: Connection, request: Request, held: Held) -> None:
         """Hear of one more, by a pipe that is watched from now on. Raises `OSError`."""
-        self._poller.watch(report, READ, lambda _events: self._reported(report))
+        # Its end is told in any case, and what comes before that is nothing to be woken for.
+        self._poller.watch(report, 0, lambda _events: self._reported(report))
         self._starts[report] = _Start(connection, request, held, time.monotonic() + LONGEST_START, bytearray())
         self._look_later(LONGEST_START)
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 from support import pictures, skips
+from support.keepers import remove_left_groups
 from support.shares import in_shares
 from support.stack import Certificates
 
@@ -140,6 +141,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     gc.collect()
     gc.freeze()
     pictures.report_to_controller(session)
+    if not hasattr(session.config, "workerinput"):
+        remove_left_groups()
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if session.exitstatus != pytest.ExitCode.OK or reporter is None:
         return

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -106,10 +107,22 @@ def _remove_groups(lock: Path) -> None:
     """Remove the control groups that a keeper has left which was killed, as far as nothing is in them."""
     with suppress(OSError):
         own, facts = Path(group_of("self")), lock.stat()
-        found = own / f"omnyshell-{facts.st_dev:x}-{facts.st_ino:x}"
-        for group in (*found.glob("*/"), found):
-            with suppress(OSError):
-                group.rmdir()
+        _remove(own / f"omnyshell-{facts.st_dev:x}-{facts.st_ino:x}")
+
+
+def remove_left_groups() -> None:
+    """Remove what keepers have left that were killed, and had no next one; what was made just now is another run's."""
+    with suppress(OSError):
+        for found in Path(group_of("self")).glob("omnyshell-*-*/"):
+            is_empty = "populated 0" in (found / "cgroup.events").read_text()
+            if is_empty and time.time() - found.stat().st_mtime > PATIENCE:
+                _remove(found)
+
+
+def _remove(place: Path) -> None:
+    for group in (*place.glob("*/"), place):
+        with suppress(OSError):
+            group.rmdir()
 
 
 def connected(directory: Path) -> socket.socket:

@@ -32,6 +32,10 @@ from omnyshell.services.client.files.problems import FileException, LinkLostExce
 from omnyshell.services.client.files.sftp import NEW, READ, WRITE, Answer, Sftp
 from omnyshell.transport.backoff import Backoff, BackoffTimes
 
+ASKED_AT_ONCE = 8 * BLOCK
+"""Bytes for which there has to be room before more blocks are asked for: requests that go together are one message on
+each hop, and wake each process once."""
+
 PATIENCE = 60.0
 """Seconds for which a lost session is opened anew, as after a node's restart."""
 
@@ -300,7 +304,8 @@ class RemoteSource:
         offset = start
         try:
             while offset < size or asked:
-                while offset < size and (not asked or flow.has_room(BLOCK)):
+                is_time = not asked or flow.has_room(ASKED_AT_ONCE)
+                while offset < size and is_time and (not asked or flow.has_room(BLOCK)):
                     wanted = min(BLOCK, size - offset)
                     await flow.take(wanted)
                     asked.append((offset, wanted, self._sftp.begin_read(self._handle, offset, wanted)))

@@ -81,7 +81,9 @@ class Remedy(StrEnum):
 
     ACCEPT_KEY = "accept_key"
     ALLOW_UNBOUND = "allow_unbound"
+    BEGIN_ANOTHER_LOG = "begin_another_log"
     CHOOSE_ADDRESS = "choose_address"
+    COPY_NEWER_STATE = "copy_newer_state"
     GIVE_BACKUP_KEY = "give_backup_key"
     GIVE_CREDENTIAL = "give_credential"
     LEAVE_OUT_KEY = "leave_out_key"

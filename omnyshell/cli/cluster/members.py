@@ -16,6 +16,7 @@ from omnyshell.services.hub.cluster.joining import join as join_by
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import VALID, bar, found, invite
 from omnyshell.services.hub.cluster.members.members import Members
+from omnyshell.services.hub.cluster.restoring import follow as follow_by, restore as begin_again
 from omnyshell.services.hub.cluster.shared.denials import apply_held
 from omnyshell.services.hub.cluster.shared.end_of_log import forget_ends
 from omnyshell.services.hub.cluster.status import HubSays, Status, status
@@ -94,6 +95,28 @@ def join(options: argparse.Namespace) -> int:
     return 0
 
 
+def restore(options: argparse.Namespace) -> int:
+    """Have the first hub begin another log, in place of one that the engine has lost."""
+    directory = _state_dir(options)
+    copy = user_path(options.copy) if options.copy else None
+    with closing(_Held(directory)):
+        line, before = begin_again(directory, _settings(options), copy, is_forced=options.force)
+    complain(f"the hub's state before lies in {before}. Now:")
+    complain(f"1. {START}; it writes what it holds into the new log")
+    complain("2. at each other hub, stopped: the line below; then start it")
+    say(f"omnyshell cluster follow {line}")
+    return 0
+
+
+def follow(options: argparse.Namespace) -> int:
+    """Have another hub go by the log that the first one has begun."""
+    directory = _state_dir(options)
+    with closing(_Held(directory)):
+        before = follow_by(directory, options.line, is_forced=options.force)
+    complain(f"this hub reads the new log from its beginning; its state before lies in {before}; {START}")
+    return 0
+
+
 def leave(options: argparse.Namespace) -> int:
     """Make a hub one that is alone, with all that it has applied."""
     directory = _state_dir(options)
@@ -118,7 +141,7 @@ def show_status(options: argparse.Namespace) -> int:
         say_json(_plain(found_status))
     else:
         _show(found_status)
-    return 0 if found_status.engine is not None else 1
+    return 0 if found_status.engine is not None and not found_status.has_lost else 1
 
 
 def _plain(told: Status) -> dict[str, object]:
@@ -132,6 +155,7 @@ def _plain(told: Status) -> dict[str, object]:
         "links": {hub: since.isoformat() for hub, since in told.links.items()},
         "applied": told.applied,
         "engine": engine._asdict() if engine is not None else None,
+        "has_lost": told.has_lost,
         "hubs": [hub._asdict() for hub in told.hubs],
         "servers": [server._asdict() for server in told.servers],
         "unlike": told.unlike(),
@@ -146,7 +170,9 @@ def _show(told: Status) -> None:
         f"hub        {told.identity.hub}, of the cluster {told.identity.cluster}, generation {told.identity.generation}"
     )
     say(f"applied    {told.applied} changes{'' if engine is None else f' of {engine.last}'}")
-    if engine is None:
+    if told.has_lost:
+        say("engine     HAS LOST THE LOG that this hub has applied: see `omnyshell cluster restore`")
+    elif engine is None:
         say("engine     does not answer: changes are refused, all else goes on")
     else:
         say(f"engine     leader {engine.leader or 'none'}, {engine.copies} copies, {engine.current} of them current")

@@ -52,6 +52,26 @@ CLUSTER: tuple[Command, ...] = (
         _PLACE,
     ),
     Command(
+        ("cluster", "restore"),
+        "have the first hub, stopped, begin another log with what it holds, where the engine has lost the log",
+        "cluster.members:restore",
+        (
+            Option("--copy", "state file of another hub of the cluster that has applied more, to begin with", "FILE"),
+            Option("--force", "also where the log is not lost, or the copy is older", kind="flag"),
+            *_PLACE,
+        ),
+    ),
+    Command(
+        ("cluster", "follow"),
+        "have another hub, stopped, go by the log that the first one has restored",
+        "cluster.members:follow",
+        (
+            Option("line", "what `cluster restore` printed", "LINE"),
+            Option("--force", "also where this hub has applied more than the new log begins with", kind="flag"),
+            *_PLACE,
+        ),
+    ),
+    Command(
         ("cluster", "demo"),
         "run three hubs, three servers of the engine and five nodes on this machine, until ctrl+c",
         "cluster.demo:demo",

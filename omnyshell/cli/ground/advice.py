@@ -39,7 +39,9 @@ _ANY = {
 REMEDIES = {
     Remedy.ACCEPT_KEY: "if that is right, `omnyshell ssh-config --accept NODE` accepts what it shows next",
     Remedy.ALLOW_UNBOUND: "--allow-unbound allows it",
+    Remedy.BEGIN_ANOTHER_LOG: "--force goes on all the same, and what the copy lacks is lost",
     Remedy.CHOOSE_ADDRESS: "`omnyshell up --host ADDRESS` writes it anew",
+    Remedy.COPY_NEWER_STATE: "restore with its hub.sqlite3 (--copy FILE), or lose the rest by --force",
     Remedy.GIVE_BACKUP_KEY: "give --key FILE, which `hub backup --make-key` wrote",
     Remedy.GIVE_CREDENTIAL: "give --key (a file, or agent) or --token-file, or save a login with `omnyshell login`",
     Remedy.LEAVE_OUT_KEY: "leave out --key",

@@ -17,6 +17,7 @@ from omnyshell.services.hub.cluster.nats.servers import ServerSays, servers_of
 from omnyshell.services.hub.cluster.nats.streams import Copies, copies_of, places_stream, truth_stream
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, NotPermittedException
 from omnyshell.services.hub.cluster.places.records import Beat, decode
+from omnyshell.services.hub.cluster.restoring import is_lost
 from omnyshell.services.hub.cluster.shared.places import subject_of_beat
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import StateFile
@@ -54,6 +55,9 @@ class Status(NamedTuple):
     engine: Copies | None
     """Of the log; None where the engine does not answer."""
 
+    has_lost: bool = False
+    """Whether the engine is there and lacks what this hub has applied of the log."""
+
     hubs: tuple[HubSays, ...] = ()
     """The members, as the engine has heard of them."""
 
@@ -89,6 +93,7 @@ async def status(state_dir: Path, file: StateFile, settings: ClusterSettings, no
     found = found._replace(heads=heads, faults=tuple(fault for _, fault in audits.faults()))
     try:
         async with asyncio.timeout(TIMEOUT), connected(standing, settings) as (connection, client):
+            found = found._replace(has_lost=await is_lost(client, own.generation, file))
             engine = await copies_of(client, truth_stream(own.generation))
             hubs = [await _of_hub(connection, own.generation, hub, now) for hub in found.members]
             servers = await _servers(standing, settings)

@@ -55,6 +55,11 @@ def become_alone(file: StateFile) -> None:
         file.run("DELETE FROM applied")
 
 
+def forget_position(file: StateFile, name: str) -> None:
+    """Forget how far a log was applied that is no more. Raises `ConfigException` if the file cannot be used."""
+    file.run("DELETE FROM applied WHERE log = ?", name)
+
+
 class SqliteLog:
     """The log of a single hub, which keeps nothing but the tables.
 

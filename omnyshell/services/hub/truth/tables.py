@@ -85,12 +85,33 @@ CREATE TABLE IF NOT EXISTS applied (
 ) WITHOUT ROWID;
 """
 
+_EMPTYING = (
+    "DELETE FROM principals",
+    "DELETE FROM credentials",
+    "DELETE FROM timed_roles",
+    "DELETE FROM invites",
+    "DELETE FROM fleet_invites",
+    "DELETE FROM invite_terms",
+    "DELETE FROM node_labels",
+    "DELETE FROM node_owners",
+    "DELETE FROM locks",
+    "DELETE FROM members",
+    "DELETE FROM once",
+    "DELETE FROM applied",
+)
+
 _VERSION = 1
 """The version of the tables, in the file's `user_version`; 0 is that of 0.1.0, without expiries of roles and without
 fleets."""
 
 _FROM_0_1_0 = "DELETE FROM credentials WHERE expires_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 """Credentials that expired under 0.1.0, which did not audit that, are deleted without a record."""
+
+
+def empty_tables(file: StateFile) -> None:
+    """Forget all that is true, to be told it anew. Raises `ConfigException` if the file cannot be used."""
+    for statement in _EMPTYING:
+        file.run(statement)
 
 
 def open_tables(file: StateFile) -> None:

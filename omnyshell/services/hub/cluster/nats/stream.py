@@ -13,13 +13,14 @@ from omnyshell.errors import OmnyShellException
 from omnyshell.extras import needs
 from omnyshell.services.hub.cluster.members.engine_access import consumers_of
 from omnyshell.services.hub.cluster.nats.connection import EngineConnection, manager, why
-from omnyshell.services.hub.cluster.order.order import Origin, Place, Reader, Stored
+from omnyshell.services.hub.cluster.nats.streams import as_origin
+from omnyshell.services.hub.cluster.order.order import Place, Reader, Stored
 
 with needs("cluster"):
     import nats.errors
     from nats.aio.client import Client
     from nats.aio.msg import Msg
-    from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamInfo
+    from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
     from nats.js.errors import APIError, NotFoundError
 
 HEARTBEAT = 1.0
@@ -37,6 +38,9 @@ ASK_TIMEOUT = 1.0
 MOST_ASKED = 5
 """How often it is asked for over one connection before another server is tried: an election takes seconds, and a server
 that is cut off from the others would never answer."""
+
+MOST_MISSED = 5
+"""How often the engine says that it has no such stream before its reader is told: while hubs found, it has none yet."""
 
 LEFT_BEHIND = 10.0
 """Seconds after which the engine removes the consumer of a hub that is gone."""
@@ -75,7 +79,7 @@ class NatsOrder:
 
     async def _read_on(self, client: Client) -> None:
         """Read, over consumers that are made anew where one falls silent. Returns where the connection does not do."""
-        asked, pause = 0, LEAST_PAUSE
+        asked, missed, pause = 0, 0, LEAST_PAUSE
         while client.is_connected:
             try:
                 await self._read(client)
@@ -86,6 +90,9 @@ class NatsOrder:
                 logger.error("%s: %s", self._stream, exc)
             except NotFoundError as exc:
                 logger.warning("the engine has no stream %s: %s", self._stream, why(exc))
+                missed += 1
+                if missed == MOST_MISSED:
+                    self._reader.gone()
             except APIError as exc:
                 logger.warning("%s cannot be read: %s", self._stream, why(exc))
             except nats.errors.TimeoutError:
@@ -105,7 +112,7 @@ class NatsOrder:
     async def _read(self, client: Client) -> None:
         streams = manager(client, ASK_TIMEOUT)
         info = await streams.stream_info(self._stream)
-        origin = _origin(info)
+        origin = as_origin(info)
         begin = self._reader.begin_reading(origin)
         inbox = client.new_inbox()
         subscription = await client.subscribe(inbox, pending_msgs_limit=1_000_000, pending_bytes_limit=64 * 2**20)
@@ -187,7 +194,3 @@ def _consumer(name: str, inbox: str, begin: int) -> ConsumerConfig:
         mem_storage=True,
         num_replicas=1,
     )
-
-
-def _origin(info: StreamInfo) -> Origin:
-    return Origin(created=info.created.isoformat() if info.created is not None else "", last=info.state.last_seq)

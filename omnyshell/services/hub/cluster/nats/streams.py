@@ -5,15 +5,15 @@ from typing import NamedTuple
 
 from omnyshell.extras import needs
 from omnyshell.services.hub.cluster.nats.connection import manager, why
-from omnyshell.services.hub.cluster.order.order import EngineAwayException
+from omnyshell.services.hub.cluster.order.order import EngineAwayException, Origin
 
 with needs("cluster"):
     import nats.errors
     from nats.aio.client import Client
-    from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
-    from nats.js.errors import APIError, ServerError, ServiceUnavailableError
+    from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo
+    from nats.js.errors import APIError, NotFoundError, ServerError, ServiceUnavailableError
 
-__all__ = ["Client", "Copies", "copies_of", "make_streams", "places_stream", "truth_stream"]
+__all__ = ["Client", "Copies", "as_origin", "copies_of", "make_streams", "origin_of", "places_stream", "truth_stream"]
 
 ALL, LAST_OF_EACH = -1, 1
 """How many records of a subject a stream keeps."""
@@ -57,6 +57,21 @@ async def copies_of(client: Client, stream: str) -> Copies:
     leader = (info.cluster.leader or "") if info.cluster is not None else ""
     current = sum(bool(each.current) for each in others)
     return Copies(info.state.last_seq, leader, 1 + len(others), 1 + current)
+
+
+async def origin_of(client: Client, stream: str) -> Origin | None:
+    """Return what tells a stream from another one of its name; None if there is none. Raises `EngineAwayException`."""
+    try:
+        return as_origin(await manager(client).stream_info(stream))
+    except NotFoundError:
+        return None
+    except (APIError, nats.errors.Error) as exc:
+        raise EngineAwayException(f"the engine does not answer: {exc or type(exc).__name__}") from exc
+
+
+def as_origin(info: StreamInfo) -> Origin:
+    """Return what a stream's description says of it."""
+    return Origin(created=info.created.isoformat() if info.created is not None else "", last=info.state.last_seq)
 
 
 async def make_streams(client: Client, generation: str, replicas: int) -> None:

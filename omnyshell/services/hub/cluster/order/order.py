@@ -75,6 +75,9 @@ class Reader(Protocol):
     def at_end(self) -> None:
         """All that the stream held when reading began was taken."""
 
+    def gone(self) -> None:
+        """The engine is there, and says again and again that it has no such stream."""
+
 
 class Order(Protocol):
     """One stream."""

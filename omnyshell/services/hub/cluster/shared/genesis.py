@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from omnyshell.model.schema import read_timestamp
 from omnyshell.services.hub.access.lock_store import LockStore
 from omnyshell.services.hub.enrolment.store import EnrolmentStore
-from omnyshell.services.hub.ground.state_file import StateFile, text
+from omnyshell.services.hub.ground.state_file import StateFile, blob, text
 from omnyshell.services.hub.truth.changes import (
     AddCredential,
     AddInvite,
@@ -25,18 +26,29 @@ LARGEST = 128 * 1024
 def genesis(file: StateFile, founder: AddMember) -> list[Transaction]:
     """Return the transactions of a hub's tables, the founder's membership first; the same tables give the same ones.
 
+    Where a log is begun in place of one that is lost, the other members stay members.
+
     Damaged rows are left out, as they grant nothing. Raises `ConfigException` if the file cannot be used.
     """
     made = [Transaction((founder,))]
     changes: list[AnyChange] = []
     size = 0
-    for change in _changes(file):
+    for change in (*_members(file, founder), *_changes(file)):
         changes.append(change)
         size += len(Transaction((change,)).encode())
         if size >= LARGEST:
             made.append(Transaction(tuple(changes)))
             changes, size = [], 0
     return [*made, Transaction(tuple(changes))] if changes else made
+
+
+def _members(file: StateFile, founder: AddMember) -> list[AnyChange]:
+    rows = file.read("the member", _member, "SELECT hub, key, added_at FROM members ORDER BY hub")
+    return [row for row in rows if row.hub != founder.hub]
+
+
+def _member(hub: object, key: object, added_at: object) -> AddMember:
+    return AddMember(text(hub), blob(key), read_timestamp(text(added_at)))
 
 
 def _changes(file: StateFile) -> Iterator[AnyChange]:

@@ -238,6 +238,11 @@ class SharedLog:
         self._read_all.set()
         self._to_reconcile.set()
 
+    def gone(self) -> None:
+        """Tell of it, where this hub has read of the stream: the engine has lost it."""
+        if self.applied_seq:
+            self._other("is not there any more")
+
     # The rest
 
     def _other(self, problem: str) -> OtherStreamException:

@@ -307,6 +307,9 @@ class SharedPlaces:
         self.in_touch()
         self._notice(boot)
 
+    def gone(self) -> None:
+        """Nothing is told of it: what is true has gone as well, and is told of."""
+
     def at_end(self) -> None:
         """All was read: from now on this hub beats."""
         self._is_read = True

@@ -17,6 +17,7 @@ import omnyshell
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.model.admin import CredentialKind, InviteKind, LockInfo, LockKind
 from omnyshell.services.hub.ground.state_file import StateFile
+from omnyshell.services.hub.truth import tables
 from omnyshell.services.hub.truth.change import Change, ChangeRefusedException
 from omnyshell.services.hub.truth.changes import (
     AddCredential,
@@ -347,6 +348,10 @@ def written(source: str) -> set[str]:
 )
 def test_a_statement_that_writes_is_seen(statement: str) -> None:
     assert written(f"run({statement})") <= {"locks", "?"} != set()
+
+
+def test_what_is_emptied_is_all_that_is_true() -> None:
+    assert {statement.removeprefix("DELETE FROM ") for statement in tables._EMPTYING} == set(TABLES)
 
 
 def test_only_the_log_writes_what_is_true() -> None:

@@ -24,6 +24,9 @@ ADMIN_ENDS = "admin-ends"
 AUDIT_ACKNOWLEDGE = "audit-acknowledge"
 """An admin says that gaps of the audit trail are known."""
 
+AUDIT_OF_HUBS = "audit-of-hubs"
+"""An admin reads the audit trail of any of several hubs, page by page, at the one that is asked."""
+
 RESUME_OFFSET = "resume-offset"
 """Shells and commands go on after a lost connection with no byte lost or doubled."""
 
@@ -130,6 +133,7 @@ OF_HUB = frozenset(
         ADMIN,
         ADMIN_ENDS,
         AUDIT_ACKNOWLEDGE,
+        AUDIT_OF_HUBS,
         EVENTS,
         CLIPBOARD_AUDIT,
         WIDE_INPUT,

@@ -32,6 +32,7 @@ FEATURES = (
     "admin",
     "admin-ends",
     "audit-acknowledge",
+    "audit-of-hubs",
     "resume-offset",
     "rights",
     "screen-etag",
@@ -69,6 +70,7 @@ ANSWERS: dict[str, type[ControlMessage]] = {
     "admin.access.request": admin.AccessResponse,
     "admin.invites.request": admin.InvitesResponse,
     "admin.audit.request": admin.AuditResponse,
+    "admin.audit.page.request": admin.AuditPageResponse,
     "admin.locks.request": admin.LocksResponse,
     "events.subscribe": events.EventsSnapshot,
     "events.unsubscribe": events.EventsEnded,
@@ -190,6 +192,8 @@ def _fitting(declared: type[ControlMessage], asked: dict[str, Any]) -> dict[str,
     if declared is m.DetachedSessionsResponse:
         # With one, it is a refusal.
         fixed["refused"] = None
+    if declared is admin.AuditPageResponse:
+        fixed["isLast"] = True
     if declared is events.EventsSnapshot:
         parts = ["nodes", "sessions", "tunnels", "peers", "metrics", "audit", "hubs"]
         fixed |= {"seq": 1, "first": True, "last": True, "scope": "all", "parts": parts}

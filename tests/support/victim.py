@@ -35,6 +35,9 @@ ARGUMENTS = {
     "peer": "p1", "tunnel": "t", "key_text": "k", "who": "ann", "kind": "node",
     "forwards": "--stdio=localhost:80",
 }  # fmt: skip
+OPTIONS = {"audit list": ["--cluster"]}
+"""What has a command ask a hub that would otherwise look on this machine."""
+
 RAW = ("exec", "connect", "run", "sessions resume", "forward")
 """Commands whose output is that of a program, which is passed on as it is."""
 
@@ -118,9 +121,10 @@ class Victim:
         arguments = [ARGUMENTS[option.name] for option in command.options if option.is_argument]
         if command.keeps in (Rest.BEHIND_NODE, Rest.FROM_FIRST_WORD):
             arguments.append("true")
+        arguments += OPTIONS.get(command.name, [])
         self._words = [*command.words, *(["--json"] if as_json else []), *arguments]
         self._is_raw = command.name in RAW and not as_json
-        self._is_lines = command.name == "events"
+        self._is_lines = command.name in ("events", "audit list")
         self.as_json = as_json
         # Directories on the way count too. Which hubs have announced the newest proof is remembered.
         own = [bound_hubs_file(), *([logins_file()] if command.name == "login" else [])]

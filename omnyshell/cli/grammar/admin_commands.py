@@ -2,8 +2,9 @@
 
 from omnyshell.cli.grammar.command import JSON, NODE, Command
 from omnyshell.options.option import Option
-from omnyshell.services.access_options import ACCESS, BINDING
+from omnyshell.services.access_options import ACCESS, BINDING, PRINCIPAL
 from omnyshell.services.hub_place import HUB_PLACE
+from omnyshell.services.service_options import STRICT_MODES
 
 AUDIT_CHOICE = (
     Option("--since", "only records from then on: a span such as 1h or 7d, or a time", "WHEN"),
@@ -15,9 +16,17 @@ AUDIT_CHOICE = (
 AUDIT: tuple[Command, ...] = (
     Command(
         ("audit", "list"),
-        "print the audit records of a hub on this machine",
-        "hub.audit:list_records",
-        (*AUDIT_CHOICE, Option("--follow", "go on with the records to come", kind="flag"), JSON, *HUB_PLACE),
+        "print the audit records of a hub on this machine, or of all hubs that act as one",
+        "cluster.audit:list_records",
+        (
+            *AUDIT_CHOICE,
+            Option("--follow", "go on with the records to come", kind="flag"),
+            JSON,
+            Option("--cluster", "of all hubs, asked over one of them, merged by time", kind="flag"),
+            Option("--login", "who to log in as with --cluster", "NAME"),
+            *(option for option in ACCESS if option not in (PRINCIPAL, STRICT_MODES)),
+            *HUB_PLACE,
+        ),
     ),
     Command(
         ("audit", "export"),

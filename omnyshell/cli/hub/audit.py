@@ -12,6 +12,7 @@ from omnyshell.cli.ground.output import say, say_json
 from omnyshell.cli.hub.state import state_directory
 from omnyshell.clock import SystemClock
 from omnyshell.errors import AuthException, ConfigException
+from omnyshell.model.admin import AuditEntry
 from omnyshell.model.audit import AuditRecord
 from omnyshell.paths import user_path
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
@@ -145,6 +146,11 @@ def _print_json(chained: ChainedRecord, _record: AuditRecord) -> None:
 
 
 def _print_line(chained: ChainedRecord, record: AuditRecord) -> None:
+    say(line_of(f"{chained.seq:>7}", record))
+
+
+def line_of(place: str, record: AuditRecord | AuditEntry) -> str:
+    """Return a record for people, with its place before it."""
     where = " ".join(
         f"{label}={value}"
         for label, value in (
@@ -158,8 +164,7 @@ def _print_line(chained: ChainedRecord, record: AuditRecord) -> None:
     )
     at = record.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     who = f"{record.principal or '-'}@{record.address or '-'}"
-    line = f"{chained.seq:>7}  {at}  {record.outcome:<6}  {record.action:<18}  {who}  {where}"
-    say(line.rstrip())
+    return f"{place}  {at}  {record.outcome:<6}  {record.action:<18}  {who}  {where}".rstrip()
 
 
 def _public_key(options: argparse.Namespace, directory: Path) -> Ed25519PublicKey:

@@ -10,6 +10,7 @@ from omnyshell.protocol.messages import (
     DetachedSessionsRequest,
     SessionScreenRequest,
 )
+from omnyshell.protocol.messages.admin import register
 from omnyshell.protocol.messages.history import SessionHistoryRequest
 from omnyshell.protocol.messages.vitals import SessionProcessesRequest
 from omnyshell.services.hub.assembly import HubServices
@@ -19,6 +20,7 @@ from omnyshell.services.hub.cluster.across.across import Across
 from omnyshell.services.hub.cluster.across.clients_away import AwayServices
 from omnyshell.services.hub.cluster.across.visitors import HereServices
 from omnyshell.services.hub.cluster.hub_in_cluster import HubInCluster
+from omnyshell.services.hub.cluster.telling.audits import AuditsAsked
 from omnyshell.services.hub.ground.event_bus import EventBus, HubEvent, NodeEvent
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.message_table import hub_codec
@@ -75,6 +77,11 @@ def assemble_across(
         applied=others.known,
     )
     others.reach(across, here, away)
+    pages = services.admin.pages
+    pages.hub, pages.hubs = others.hub, others.hubs
+    # With the answers too, which a hub hears from no peer.
+    codec = register(hub_codec())
+    pages.elsewhere = AuditsAsked(others.links, pages.own, services.gate.standing, audit, codec).ask
     bus.listen(partial(_tell_others, others))
 
 

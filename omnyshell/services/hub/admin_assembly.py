@@ -15,6 +15,7 @@ from omnyshell.services.hub.admin.node_ids import NodeIdAdmin
 from omnyshell.services.hub.admin.plans import AdminMember
 from omnyshell.services.hub.admin.reads import Everywhere, LiveReads
 from omnyshell.services.hub.admin.service import AdminService
+from omnyshell.services.hub.admin.trail_pages import TrailPages
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator, HubAuthenticator
 from omnyshell.services.hub.ground.certificate import HubCertificate
@@ -99,5 +100,12 @@ def assemble_admin(
         invites,
     ]
     return AdminService(
-        members, invites=invites, gate=gate, proofs=proofs, eviction=eviction, log=records.log, audit=audit
+        members,
+        invites=invites,
+        pages=TrailPages(audit),
+        gate=gate,
+        proofs=proofs,
+        eviction=eviction,
+        log=records.log,
+        audit=audit,
     )

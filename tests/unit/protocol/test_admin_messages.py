@@ -110,6 +110,19 @@ MINIMAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     ("admin.invite.revoke", R | {"inviteId": "i"}, R | {"inviteId": "i"}),
     ("admin.audit.acknowledge", R, R),
+    ("admin.audit.page.request", R | {"hub": "b", "after": 7}, R | {"hub": "b", "after": 7}),
+    (
+        "admin.audit.page.response",
+        R | {"hub": "b", "hubs": ["a", "b"], "records": [{"at": TS, "action": "a"}], "after": 9, "isLast": True},
+        R
+        | {
+            "hub": "b",
+            "hubs": ["a", "b"],
+            "records": [{"at": TS, "action": "a", "outcome": "ok"}],
+            "after": 9,
+            "isLast": True,
+        },
+    ),
     ("admin.locks.request", R, R),
     ("admin.locks.response", R, R | {"locks": []}),
     (

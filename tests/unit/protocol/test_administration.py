@@ -37,6 +37,7 @@ def test_what_a_hub_of_0_1_0_does_not_answer_names_the_extension_that_it_is_of()
     assert {found.TYPE: found.NEEDS for found in asked if found.NEEDS} == {
         "admin.access.request": "rights",
         "admin.audit.acknowledge": "audit-acknowledge",
+        "admin.audit.page.request": "audit-of-hubs",
         "admin.locks.request": "locks",
         "admin.lock.add": "locks",
         "admin.lock.remove": "locks",

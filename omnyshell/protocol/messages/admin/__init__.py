@@ -4,7 +4,13 @@ Codecs do not know these messages by default: a peer that uses them registers th
 """
 
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.messages.admin.audit import AuditAcknowledge, AuditRequest, AuditResponse
+from omnyshell.protocol.messages.admin.audit import (
+    AuditAcknowledge,
+    AuditPageRequest,
+    AuditPageResponse,
+    AuditRequest,
+    AuditResponse,
+)
 from omnyshell.protocol.messages.admin.base import AdminRequest, AdminResult
 from omnyshell.protocol.messages.admin.invites import (
     InviteCreate,
@@ -58,6 +64,8 @@ __all__ = [
     "AllTunnelsRequest",
     "AllTunnelsResponse",
     "AuditAcknowledge",
+    "AuditPageRequest",
+    "AuditPageResponse",
     "AuditRequest",
     "AuditResponse",
     "CredentialRevoke",

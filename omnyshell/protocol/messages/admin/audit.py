@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from omnyshell.model.admin import AuditEntry
 from omnyshell.model.grammars import COUNT
 from omnyshell.model.schema import ANSWERED, FREE, OMIT
-from omnyshell.protocol.extensions import AUDIT_ACKNOWLEDGE
+from omnyshell.protocol.extensions import AUDIT_ACKNOWLEDGE, AUDIT_OF_HUBS
 from omnyshell.protocol.messages.admin.base import AdminRequest
 from omnyshell.protocol.messages.base import Way
 
@@ -49,6 +49,57 @@ class AuditResponse(AdminRequest, kw_only=True):
 
     left_out: Annotated[int, OMIT, COUNT] = 0
     """How many were left out for lack of room."""
+
+
+class AuditPageRequest(AdminRequest, kw_only=True):
+    """Asks for a page of the audit trail of one of several hubs, from a number on, oldest first."""
+
+    TYPE: ClassVar[str] = "admin.audit.page.request"
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
+
+    NEEDS: ClassVar[str] = AUDIT_OF_HUBS
+
+    hub: Annotated[str, OMIT, ANSWERED] = ""
+    """Whose trail; that of the hub that is asked if empty."""
+
+    after: Annotated[int, ANSWERED] = 0
+    """The number in the trail behind which the page begins."""
+
+    since: Annotated[datetime | None, OMIT] = None
+    """Nothing from before this."""
+
+    action: Annotated[str, OMIT, FREE] = ""
+    """This action alone, or a pattern such as `session.*`."""
+
+    principal: Annotated[str, OMIT, FREE] = ""
+    """This principal alone."""
+
+    node_id: Annotated[str, OMIT, FREE] = ""
+    """This node alone."""
+
+
+class AuditPageResponse(AdminRequest, kw_only=True):
+    """A page of a hub's audit trail."""
+
+    TYPE: ClassVar[str] = "admin.audit.page.response"
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
+
+    NEEDS: ClassVar[str] = AUDIT_OF_HUBS
+
+    hub: Annotated[str, FREE] = ""
+    """Whose trail it is; empty for a hub that is alone."""
+
+    hubs: Annotated[tuple[str, ...], FREE] = ()
+    """All hubs that there are, of several."""
+
+    records: tuple[AuditEntry, ...] = ()
+    """Those that fit, oldest first; there may be none, and more pages."""
+
+    after: Annotated[int, COUNT] = 0
+    """The number in the trail up to which was looked."""
+
+    is_last: bool = False
+    """Whether that is all for now."""
 
 
 class AuditAcknowledge(AdminRequest, kw_only=True):

@@ -23,7 +23,7 @@ class AuditAdmin:
         query = AuditQuery(ask.since, ask.action, ask.principal, ask.node_id)
         limit = min(max(ask.limit, 1), MAX_AUDIT_LIMIT)
         wanted = [record for record in self._trail if query.matches(record)][-limit:]
-        return AuditResponse(request_id=ask.request_id, records=tuple(map(_entry, wanted)))
+        return AuditResponse(request_id=ask.request_id, records=tuple(map(entry, wanted)))
 
     def _acknowledge(self, ask: AuditAcknowledge, _admin: Peer) -> Plan:
         trail = self._trail
@@ -35,5 +35,6 @@ class AuditAdmin:
         return done("audit.acknowledge", {"detail": detail}, ask.request_id, trail.acknowledge)
 
 
-def _entry(record: AuditRecord) -> AuditEntry:
+def entry(record: AuditRecord) -> AuditEntry:
+    """Return a record as it is on the wire."""
     return AuditEntry(at=record.at, **{name: getattr(record, name) for name in TEXT_FIELDS})

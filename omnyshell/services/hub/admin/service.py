@@ -11,11 +11,19 @@ from msgspec import structs
 from omnyshell.errors import ErrorCodes, OmnyShellException
 from omnyshell.protocol.extensions import ADMIN, WHOLE_VIEW
 from omnyshell.protocol.messages import ControlMessage
-from omnyshell.protocol.messages.admin import AdminRequest, AdminResult, JoinAccepted, JoinRefused, JoinRequest
+from omnyshell.protocol.messages.admin import (
+    AdminRequest,
+    AdminResult,
+    AuditPageRequest,
+    JoinAccepted,
+    JoinRefused,
+    JoinRequest,
+)
 from omnyshell.security.credentials import LoginContext, dialled_in
 from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.services.hub.admin.invites import Invites, JoinRefusedException
 from omnyshell.services.hub.admin.plans import AdminMember, AdminRefusedException, Plan
+from omnyshell.services.hub.admin.trail_pages import TrailPages
 from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.peer import Peer
@@ -50,6 +58,7 @@ class AdminService:
         members: Iterable[AdminMember],
         *,
         invites: Invites,
+        pages: TrailPages,
         gate: LoginGate,
         proofs: ProofRules,
         eviction: Eviction,
@@ -58,6 +67,9 @@ class AdminService:
     ) -> None:
         """`members`, with `invites` among them, handle the requests. Raises `ValueError` if two handle the same one."""
         self._invites = invites
+        self.pages = pages
+        """Reads the audit trail."""
+
         self._gate = gate
         self._proofs = proofs
         self._eviction = eviction
@@ -82,7 +94,7 @@ class AdminService:
     @property
     def requests(self) -> tuple[type[ControlMessage], ...]:
         """The requests of administrators, for all of which `requested` is the handler."""
-        return (*self._reads, *self._plans)
+        return (*self._reads, *self._plans, AuditPageRequest)
 
     def start(self) -> None:
         """Start the task that carries out actions."""
@@ -92,6 +104,7 @@ class AdminService:
         """End the task; waiting actions are dropped. Idempotent."""
         for peer in tuple(self._looks):
             self._record_look(peer)
+        await self.pages.aclose()
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.gather(self._worker, return_exceptions=True)
@@ -114,6 +127,9 @@ class AdminService:
         if not peer.principal.is_admin:
             self._record(message.TYPE, "denied", peer, reason=ErrorCodes.NOT_AUTHORIZED, **_target(message))
             _refuse(peer, message, ErrorCodes.NOT_AUTHORIZED, "Only administrators may do this")
+        elif isinstance(message, AuditPageRequest):
+            self._note_read(peer, message.TYPE)
+            self.pages.asked(message, peer).then(partial(_send, peer), partial(_tell_refused, peer, message))
         elif type(message) in self._reads:
             self._read(peer, message)
         elif not self._put(lambda: self._act(peer, message)):
@@ -289,6 +305,10 @@ def _without_hubs(answer: ControlMessage) -> ControlMessage:
     if not any(getattr(item, "hub", "") for item in items):
         return answer
     return structs.replace(answer, **{name: tuple(structs.replace(item, hub="") for item in items)})
+
+
+def _tell_refused(peer: Peer, message: AdminRequest, problem: OmnyShellException) -> None:
+    _refuse(peer, message, problem.code, problem.message)
 
 
 def _refuse(peer: Peer, message: AdminRequest, code: str, text: str) -> None:

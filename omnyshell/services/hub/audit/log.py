@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from pathlib import Path
 from typing import Protocol
 
 from omnyshell.clock import Clock
@@ -58,6 +59,9 @@ class AuditLog:
         """
         self.writer: AuditWriter | None = None
         """Writes records to disk; None if they are kept in memory only."""
+
+        self.path: Path | None = None
+        """Where the trail on disk is; None without one."""
 
         self.commands = AuditedCommands.FULL
         """How much of the command lines of sessions is kept."""

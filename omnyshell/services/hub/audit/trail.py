@@ -63,6 +63,7 @@ async def open_trail(audit: AuditLog, config: HubConfig) -> None:
     except BaseException:
         store.close()
         raise
+    audit.path = path
     audit.recall(_newest(path))
     reserve = DiskReserve(config.state_dir / RESERVE_FILE)
     audit.writer = AuditWriter(store, config.clock, config.audit_retention, sinks, witness=witness, reserve=reserve)

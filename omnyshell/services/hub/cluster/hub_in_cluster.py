@@ -137,6 +137,17 @@ class HubInCluster:
         """Who is where. Raises `RuntimeError` before `make_places`."""
         return self._where()
 
+    @property
+    def links(self) -> HubLinks:
+        """The links with other hubs. Raises `RuntimeError` before `reach`."""
+        if self._links is None:
+            raise RuntimeError("there are no links yet")
+        return self._links
+
+    def hubs(self) -> tuple[str, ...]:
+        """Return the members."""
+        return self._begun().members.hubs()
+
     async def knows(self, seq: int) -> None:
         """Wait until so many changes of what is true are applied here."""
         await self._begun().reaches(seq)

@@ -155,6 +155,29 @@ class HeadsShown(msgspec.Struct, frozen=True, tag="audit.heads.shown"):
     """Up to which number retention has removed records."""
 
 
+class AuditAsked(msgspec.Struct, frozen=True, tag="audit.asked"):
+    """An administrator of this hub asks for a page of the other one's audit trail."""
+
+    number: int
+    """Of this question, which its answer repeats."""
+
+    principal: _Name
+    roles: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=1024)]
+    """Those of the login; the other hub gives it none beyond those that it knows itself."""
+
+    address: _Name
+    request: msgspec.Raw
+    """The administrator's request."""
+
+
+class AuditShown(msgspec.Struct, frozen=True, tag="audit.shown"):
+    """What an administrator of the other hub asked for."""
+
+    number: int
+    answer: msgspec.Raw
+    """The page, or the refusal."""
+
+
 Word = Union[  # noqa: UP007  # msgspec wants a type that exists at run time
     PeerCame,
     PeerLeft,
@@ -169,6 +192,8 @@ Word = Union[  # noqa: UP007  # msgspec wants a type that exists at run time
     AuditHead,
     HeadsHeld,
     HeadsShown,
+    AuditAsked,
+    AuditShown,
 ]
 
 _TAGS = frozenset(kind.__struct_config__.tag for kind in get_args(Word))

@@ -13,7 +13,11 @@ from support.stack import Certificates
 from omnyshell import ExitStatus
 from omnyshell.services.client.session import LinkState, RemoteSession
 
-NUMBERS = "i=0; while [ ! -e stop ]; do echo line $((i+=1)); echo line $((i+=1)); done; echo end $i"
+NUMBERS = (
+    "i=0; while [ ! -e stop ]; do echo line $((i+=1)); echo line $((i+=1)); [ $((i % 100)) != 0 ] || sleep 0.01; done; "
+    "echo end $i"
+)
+"""Prints all the time, and leaves a processor to others."""
 LINE = re.compile(rb"line (\d+)\r?\n")
 
 

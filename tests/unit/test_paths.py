@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.sources import parsed, walk
 
 import omnyshell
 from omnyshell.clock import SystemClock
@@ -172,8 +173,8 @@ ELSEWHERE = {
 }
 
 
-def _opens(source: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(source)):
+def _opens(tree: ast.Module) -> Iterator[str]:
+    for node in walk(tree):
         if isinstance(node, ast.Call) and isinstance(called := node.func, ast.Attribute | ast.Name):
             name = called.attr if isinstance(called, ast.Attribute) else called.id
             of = called.value if isinstance(called, ast.Attribute) else None
@@ -186,6 +187,5 @@ def _opens(source: str) -> Iterator[str]:
 
 def test_every_file_is_opened_in_one_place() -> None:
     """What opens a file by itself is known, with the reason; the others use what `paths.py` has."""
-    root = Path(omnyshell.__file__).parent
-    found = {str(path.relative_to(root)) for path in root.rglob("*.py") if any(_opens(path.read_text()))}
+    found = {place for place, tree in parsed(r"\bopen\(|\bread_(text|bytes)\b") if any(_opens(tree))}
     assert found == set(ELSEWHERE)

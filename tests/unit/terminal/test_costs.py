@@ -236,9 +236,12 @@ def test_styles_that_come_as_others_go_do_not_wait_for_the_collector_together() 
 )  # fmt: skip
 def test_what_was_on_a_large_screen_is_forgotten_a_row_at_a_time(attack: str) -> None:
     whole, in_steps = Emulator(500, 50), Emulator(500, 50)
-    full_of_runs = "".join(f"\x1b[{n // 500 + 1};{n % 500 + 1}H\x1b[38;5;{n % 256}mx" for n in range(25_000))
-    for screen in (whole, in_steps):
-        screen.feed(f"\x1b[?1049h\x1b[9H\x1b#6\x1b[44m{full_of_runs}".encode())
+    full_of_runs = "".join(f"\x1b[{y};{x}H\x1b[38;5;{x % 256}mx" for y in range(1, 51) for x in range(1, 501))
+    # The same in cells, for a twentieth of the time.
+    row = "".join(f"\x1b[38;5;{x % 256}mx" for x in range(1, 501))
+    copied = f"\x1b[1;1H{row}" + "".join(f"\x1b[1;1;{y};500;1;{y + 1};1;1$v" for y in (1, 2, 4, 8, 16, 32))
+    for screen, filled in ((whole, copied), (in_steps, full_of_runs)):
+        screen.feed(f"\x1b[?1049h\x1b[9H\x1b#6\x1b[44m{filled}\x1b[50Hx".encode())
     whole.feed(f"{attack}last".encode())
     in_steps.begin(f"{attack}last".encode(), 1)
     steps = 0

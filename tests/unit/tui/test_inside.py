@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.sources import parsed, walk
 from textual.drivers.linux_driver import LinuxDriver
 from textual.drivers.web_driver import WebDriver
 from textual.keys import _character_to_key
@@ -28,8 +29,6 @@ from omnyshell.tui.driver import ConsoleDriver, ConsoleParser, key_name
 from omnyshell.tui.inside import own_driver, show_now
 from omnyshell.tui.web.driver import ConsoleWebDriver, Packets
 from omnyshell.tui.web.server import serve
-
-PACKAGE = Path(omnyshell.__file__).parent
 
 KNOWN = {
     # What is used of asyncssh, and why, `test_library.py` and `test_adapter.py` say.
@@ -87,8 +86,7 @@ def _private_modules(nodes: Iterable[ast.AST]) -> Iterator[str]:
 
 
 def test_files_use_no_private_names_of_others_but_the_known_ones() -> None:
-    parsed = {str(path.relative_to(PACKAGE)): ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")}
-    trees = {file: list(ast.walk(tree)) for file, tree in parsed.items()}
+    trees = {file: list(walk(tree)) for file, tree in parsed("")}
     ours = {name for tree in trees.values() for name in _defined(tree)} - {"_repaint_required"}
     found = {
         file: names
@@ -100,13 +98,27 @@ def test_files_use_no_private_names_of_others_but_the_known_ones() -> None:
     assert found == KNOWN
 
 
-def _tree(kind: type) -> ast.Module:
-    return ast.parse(textwrap.dedent(inspect.getsource(kind)))
+def _tree(kind: type) -> ast.AST:
+    known = _classes_of(inspect.getfile(kind)).get(kind.__qualname__)
+    return known or ast.parse(textwrap.dedent(inspect.getsource(kind)))
+
+
+@cache
+def _classes_of(file: str) -> dict[str, ast.ClassDef]:
+    """Classes by their qualified names: Python's own way to the source of one parses the file each time."""
+    return dict(_classes_in(ast.parse(Path(file).read_text()).body))
+
+
+def _classes_in(body: list[ast.stmt], within: str = "") -> Iterator[tuple[str, ast.ClassDef]]:
+    for node in body:
+        if isinstance(node, ast.ClassDef):
+            yield within + node.name, node
+            yield from _classes_in(node.body, f"{within}{node.name}.")
 
 
 @cache
 def _private_names(kind: type) -> set[str]:
-    stored = {n.attr for n in ast.walk(_tree(kind)) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
+    stored = {n.attr for n in walk(_tree(kind)) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
     return set(filter(PRIVATE.match, {*vars(kind), *stored}))
 
 
@@ -117,7 +129,7 @@ def test_classes_take_no_private_names_of_their_librarys_but_the_known_ones() ->
             if not inspect.isclass(kind) or kind.__module__ != module.name:
                 continue
             inherited = {name for base in filter(_is_library, kind.__mro__) for name in _private_names(base)}
-            if inherited and (names := inherited & set(_used(ast.walk(_tree(kind))))):
+            if inherited and (names := inherited & set(_used(walk(_tree(kind))))):
                 found[kind.__name__] = names
     assert found == OVERRIDDEN
 

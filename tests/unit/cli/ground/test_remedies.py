@@ -3,13 +3,11 @@
 import ast
 import re
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 
 import pytest
 from support.in_one_test import in_one_test
+from support.sources import parsed, walk
 
-import omnyshell
 from omnyshell.cli.grammar.commands import COMMANDS
 from omnyshell.cli.ground.advice import REMEDIES
 from omnyshell.cli.ground.output import describe
@@ -18,7 +16,6 @@ from omnyshell.options.values import read
 from omnyshell.services.local.console_options import OPTIONS as CONSOLE_OPTIONS
 from omnyshell.tui.advice import _BY_REMEDY, with_remedy
 
-PACKAGE = Path(omnyshell.__file__).parent
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 FACES = ("cli/", "tui/")
 DECLARING = ("Option", "replace")
@@ -35,27 +32,26 @@ OF_OTHERS = {
 }
 
 
-@cache
-def _below() -> dict[str, ast.Module]:
-    places = {str(path.relative_to(PACKAGE)): path for path in PACKAGE.rglob("*.py")}
-    return {place: ast.parse(path.read_text()) for place, path in places.items() if not place.startswith(FACES)}
+def _below(looked_for: str) -> dict[str, ast.Module]:
+    """What may have that, of the lower floors."""
+    return {place: tree for place, tree in parsed(looked_for) if not place.startswith(FACES)}
 
 
 def _said(tree: ast.Module) -> Iterator[str]:
     """The texts of a module that are neither documentation nor what declares an option."""
     skipped: set[int] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Expr):
             skipped.add(id(node.value))
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in DECLARING:
-            skipped.update(map(id, ast.walk(node)))
+            skipped.update(map(id, walk(node)))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
             yield node.value
 
 
 def test_nothing_below_the_faces_speaks_of_options() -> None:
     found = {}
-    for place, tree in _below().items():
+    for place, tree in _below(OPTION.pattern).items():
         # A text that is nothing else names an option where it is declared, or is one that is run.
         if said := [text for text in _said(tree) if OPTION.search(text) and not OPTION.fullmatch(text)]:
             found[place] = said
@@ -64,8 +60,8 @@ def test_nothing_below_the_faces_speaks_of_options() -> None:
 
 
 def test_nothing_below_the_faces_reads_what_argparse_read() -> None:
-    for place, tree in _below().items():
-        names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for place, tree in _below("Namespace").items():
+        names = {node.attr for node in walk(tree) if isinstance(node, ast.Attribute)}
         assert "Namespace" not in names, place
 
 

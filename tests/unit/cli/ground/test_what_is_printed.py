@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from support.hostile import HOSTILE_TEXTS, unprintable
 from support.in_one_test import in_one_test
+from support.sources import parsed, walk
 
-import omnyshell.cli
 from omnyshell.cli.ground.output import complain, fail, say, say_json, say_table
 from omnyshell.log_format import LONGEST_FIELD, LONGEST_TRACEBACK, formatter
 from omnyshell.model.audit import AuditRecord, canonical_json
@@ -36,10 +36,10 @@ PRINTERS = {
 
 def test_commands_print_through_one_place() -> None:
     found = set()
-    for path in Path(omnyshell.cli.__path__[0]).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
-                found.add(path.name)
+    for place, tree in parsed(r"\bprint\("):
+        calls = (node.func for node in walk(tree) if isinstance(node, ast.Call))
+        if place.startswith("cli/") and any(isinstance(called, ast.Name) and called.id == "print" for called in calls):
+            found.add(Path(place).name)
     assert found == set(PRINTERS)
 
 

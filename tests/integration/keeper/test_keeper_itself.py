@@ -6,10 +6,11 @@ import select
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 import pytest
 from support.keepers import PATIENCE, KeeperProcess, RawNode, connected, read_all, read_until
@@ -109,6 +110,26 @@ def test_an_upgrade_keeps_process_children_descriptors_and_exit_codes(
     close(found)
     for each in (node, after):
         each.close()
+
+
+def test_programs_have_the_usual_limit_of_descriptors_after_an_upgrade_too(tmp_path: Path, installed: Path) -> None:
+    class Limited:
+        def popen(self, command: Sequence[str], log: BinaryIO) -> "subprocess.Popen[bytes]":
+            return subprocess.Popen(["prlimit", "--nofile=300:2000", *command], stderr=log)
+
+    keeper = KeeperProcess(tmp_path / "keeper", installed, started_by=Limited())
+    for version in "abc":
+        node = keeper.node()
+        found = node.script(version.encode(), b"ulimit -Sn; ulimit -Hn")
+        assert read_all(found["stdout"]).split() == [b"300", b"2000"]
+        # The keeper itself may have as many as it can.
+        assert resource.prlimit(keeper.pid, resource.RLIMIT_NOFILE) == (2000, 2000)
+        close(found)
+        (installed / "ending.py").write_text((installed / "ending.py").read_text() + f"# {version}\n")
+        os.kill(keeper.pid, signal.SIGHUP)
+        assert node.is_closed()
+        node.close()
+    keeper.end()
 
 
 def test_an_upgrade_leaves_no_descriptor(upgradable: KeeperProcess, installed: Path) -> None:

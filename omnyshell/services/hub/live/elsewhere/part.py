@@ -110,14 +110,13 @@ class HubPart:
             self._end_snapshot(changes)
         return changes
 
-    def forget(self, reason: str = "") -> Changes:
-        """Forget everything; `reason` is what sessions are said to have ended by."""
+    def forget(self, reason: str = "", most: int = MAX_ITEMS) -> Changes:
+        """Forget so many items at most; `reason` is what sessions are said to have ended by."""
         changes = Changes([], [], [])
-        for part in TOLD_PARTS:
-            for key in self.keys(part):
-                self._remove(part, key, changes, reason=reason)
         self.is_complete, self._seen = False, None
-        self.vitals.clear()
+        for part in TOLD_PARTS:
+            for key in self.keys(part)[: most - len(changes.items)]:
+                self._remove(part, key, changes, reason=reason)
         return changes
 
     @staticmethod

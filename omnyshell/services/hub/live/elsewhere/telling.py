@@ -34,6 +34,9 @@ SILENT = 5.0
 KEPT = 30.0
 """Seconds without a word behind which what a hub has told is forgotten."""
 
+FORGOTTEN_AT_ONCE = 1_000
+"""How many items of a hub that was lost are forgotten in a second, so that nothing else waits for it."""
+
 LINGER = 10.0
 """Seconds for which hubs are still asked behind the last subscriber."""
 
@@ -58,6 +61,9 @@ class _Asked:
         self.since = self.heard = now
         self.is_up = True
         """Whether it may answer: the link is there, and what it said could be read."""
+
+        self.is_forgotten = False
+        """Whether what it told was forgotten: when it is heard again, it has to tell all."""
 
         self.known_at: datetime | None = None
         """When it last said a word, for display."""
@@ -235,11 +241,13 @@ class LiveElsewhere:
             message = self._codec.decode_control(raw).message
         except ProtocolException as exc:
             logger.error("what hub '%s' tells of what is live there cannot be read: %s", hub, exc)
-            asked.is_up = False
+            asked.is_up, asked.heard = False, float("-inf")
             self._hubs.leave(hub)
-            self._forget(hub)
             return
         if getattr(message, "subscription_id", "") != str(asked.number):
+            return
+        if asked.is_forgotten:
+            self._ask(hub)
             return
         asked.heard, asked.known_at = self._clock.monotonic(), self._clock.now()
         if isinstance(message, EventsUpdate):
@@ -269,9 +277,10 @@ class LiveElsewhere:
         self._hubs.ask(hub, self._numbers, looks=self._looks)
 
     def _forget(self, hub: str) -> None:
-        """Forget what a hub has told; a hub that may answer is heard again."""
-        self._changed(self.whole.parts[hub].forget(ErrorCodes.HUB_UNREACHABLE))
-        if not self._asked[hub].is_up and hub not in self.whole.rows:
+        """Forget some of what a hub has told."""
+        part, self._asked[hub].is_forgotten = self.whole.parts[hub], True
+        self._changed(part.forget(ErrorCodes.HUB_UNREACHABLE, FORGOTTEN_AT_ONCE))
+        if not len(part) and not self._asked[hub].is_up and hub not in self.whole.rows:
             del self._asked[hub], self.whole.parts[hub]
 
     def _see_hubs(self) -> None:

@@ -14,7 +14,7 @@ from omnyshell.model.vitals import MachineVitals
 from omnyshell.protocol.extensions import OF_LIVE_FEED, WHOLE_VIEW
 from omnyshell.services.client.live.state import Change
 from omnyshell.services.hub.live import subscription as subscription_module
-from omnyshell.services.hub.live.elsewhere import part as part_module
+from omnyshell.services.hub.live.elsewhere import part as part_module, telling as telling_module
 from omnyshell.services.hub.live.elsewhere.telling import FIRST_ANSWER, KEPT, SILENT
 from omnyshell.services.hub.live.viewer import Viewer
 
@@ -226,6 +226,25 @@ def test_a_hub_that_is_silent_on_its_link_is_not_taken_to_be_told_of() -> None:
     world.hubs["a"].elsewhere.sample()
     world.hubs["a"].subscribers.tell()
     assert {key: each.is_told for key, each in client.state.hubs.items()} == {"a": True, "b": False, "c": False}
+
+
+def test_a_hub_that_was_silent_for_long_and_goes_on_tells_all_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling_module, "FORGOTTEN_AT_ONCE", 1)
+    world = linked()
+    world.connect("b", "n")
+    world.connect("b", "m")
+    client = LiveClient(world.hubs["a"], ADMIN)
+    world.settle()
+    a, seen = world.hubs["a"], []
+    world.clock.seconds += KEPT + 1
+    for _ in range(3):
+        a.elsewhere.sample()
+        a.subscribers.tell()
+        seen.append(len(client.state.nodes))
+    assert seen == [1, 0, 0]
+    world.passes(1)
+    assert set(client.state.nodes) == {"n", "m"}
+    assert client.state.hubs["b"].is_told
 
 
 def test_a_session_that_goes_over_two_hubs_is_shown_once_and_ends_where_its_node_says() -> None:

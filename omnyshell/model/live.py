@@ -409,6 +409,12 @@ class LiveHub(WireObject, kw_only=True):
     place: Annotated[str, OMIT, FREE] = ""
     """For admins: where other hubs reach it by a link."""
 
+    url: Annotated[str, OMIT, FREE] = ""
+    """For admins: where nodes and clients reach it, as far as it knows."""
+
+    is_handing_over: Annotated[bool, OMIT] = False
+    """For admins: whether nodes and clients are not to come to it, as it sends its own to other hubs."""
+
     link_since: Annotated[datetime | None, OMIT] = None
     """For admins: since when there is a link with it."""
 

@@ -46,6 +46,12 @@ class HubRow(NamedTuple):
     newest: int
 
 
+def _state(row: HubRow, _now: datetime) -> Cell:
+    if row.hub.is_handing_over and row.hub.lease in (HubLease.HELD, HubLease.ENGINE_AWAY):
+        return Cell("◑ hands over", Tone.WARN)
+    return _LEASES[row.hub.lease]
+
+
 def _lag(row: HubRow) -> int:
     return row.newest - row.hub.applied
 
@@ -78,7 +84,7 @@ def _text(text: str, tone: Tone = Tone.PLAIN) -> Cell:
 
 COLUMNS: Sequence[Column[HubRow]] = (
     Column("HUB", 5, lambda row, _: Cell(row.hub.hub, Tone.STRONG), most=20, keep=100),
-    Column("STATE", 13, lambda row, _: _LEASES[row.hub.lease], keep=95),
+    Column("STATE", 13, _state, keep=95),
     Column("SHOWN", 9, _view, keep=90),
     Column("LINK", 8, _link, keep=85),
     Column("HEARD", 5, lambda row, now: age(row.hub.heard_at, now), keep=70, right=True),
@@ -86,7 +92,7 @@ COLUMNS: Sequence[Column[HubRow]] = (
     Column("NODES", 5, lambda row, _: _text(str(row.hub.nodes or "")), keep=60, right=True),
     Column("FILES", 10, lambda row, _: _text(", ".join(row.hub.unlike), Tone.WARN), most=36, keep=75),
     Column("VERSION", 7, lambda row, _: _text(row.hub.version), most=12, keep=40),
-    Column("WHERE", 12, lambda row, _: _text(row.hub.place), most=32, keep=50, keep_end=True),
+    Column("WHERE", 12, lambda row, _: _text(row.hub.url or row.hub.place), most=32, keep=50, keep_end=True),
 )
 
 
@@ -172,7 +178,12 @@ class HubsScreen(Judged, ModalScreen[None]):
         """Copy a field of the row."""
         row = self.rows.current
         if row is not None:
-            fields = (("HUB", row.hub.hub), ("WHERE", row.hub.place), ("VERSION", row.hub.version))
+            fields = (
+                ("HUB", row.hub.hub),
+                ("WHERE", row.hub.url),
+                ("LINK", row.hub.place),
+                ("VERSION", row.hub.version),
+            )
             self.app.post_message(messages.CopyField(tuple(field for field in fields if field[1])))
 
     async def action_command_line(self) -> None:

@@ -19,6 +19,7 @@ def hub(name: str, **changes: Any) -> LiveHub:
         "hub": name,
         "is_told": True,
         "place": f"hub-{name}.example:7444",
+        "url": f"wss://hub-{name}.example:8443",
         "link_since": NOW - timedelta(hours=3),
         "lease": HubLease.HELD,
         "heard_at": NOW - timedelta(seconds=4),
@@ -33,7 +34,18 @@ SEVERAL = (
     hub("a", own=True, link_since=None),
     hub("b", applied=1_201, unlike=("authorized-keys", "grants")),
     hub("c", is_told=False, known_at=NOW - timedelta(seconds=12), link_since=None, lease=HubLease.LAPSED, nodes=0),
-    hub("new", is_told=False, link_since=None, lease=HubLease.UNKNOWN, heard_at=None, applied=0, nodes=0, place=""),
+    hub("d", is_handing_over=True, nodes=3),
+    hub(
+        "new",
+        is_told=False,
+        link_since=None,
+        lease=HubLease.UNKNOWN,
+        heard_at=None,
+        applied=0,
+        nodes=0,
+        place="",
+        url="",
+    ),
 )
 
 
@@ -62,7 +74,7 @@ async def test_each_row_says_its_hub_and_filters_know_it_and_what_comes_is_shown
         screen = app.screen
         assert isinstance(screen, HubsScreen)
         app.hub.state.apply(delta(hubs=(hub("new", nodes=7), hub("c", is_told=True, gone=True))))
-        await until(lambda: [row.hub.hub for row in screen.rows.shown] == ["a", "b", "new"])
+        await until(lambda: [row.hub.hub for row in screen.rows.shown] == ["a", "b", "d", "new"])
         await pilot.press("escape")
         await until(lambda: not isinstance(app.screen, HubsScreen))
 

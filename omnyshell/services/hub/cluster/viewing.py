@@ -1,6 +1,6 @@
 """Over links: what is live at other hubs is asked for, and told to them (docs/architecture.md#one-view)."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -130,7 +130,7 @@ class HubViews:
         else:
             self._hears.looked(link.hub, looks=word.vitals)
 
-    def _described(self, known: KnownHub, mine: dict[str, str]) -> LiveHub:
+    def _described(self, known: KnownHub, mine: Mapping[str, str]) -> LiveHub:
         is_own = known.hub == self.own
         ago = known.heard_ago
         return LiveHub(
@@ -138,6 +138,8 @@ class HubViews:
             is_told=is_own,
             own=is_own,
             place=known.links,
+            url=known.url,
+            is_handing_over=not known.weight,
             link_since=self._links.up().get(known.hub) if self._links is not None else None,
             lease=_lease(known),
             heard_at=self._clock.now() - timedelta(seconds=ago) if ago is not None else None,

@@ -5,7 +5,7 @@ import base64
 import logging
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -68,23 +68,29 @@ class KnownHub(NamedTuple):
     """What this hub knows of a member, or of itself."""
 
     hub: str
-    heard_ago: float | None
+    heard_ago: float | None = None
     """Seconds since it was last heard of, of this hub itself since the engine was; None if nothing was."""
 
-    applied: int
+    applied: int = 0
     """How many changes of what is true it had applied then."""
 
-    files: dict[str, str]
+    files: Mapping[str, str] = {}  # a mapping, which nobody changes
     """Digests of what it reads of files of its own."""
 
-    links: str
+    links: str = ""
     """Where others reach it by a link; empty where they do not."""
 
-    nodes: int
-    is_there: bool
+    url: str = ""
+    """Where nodes and clients reach it; empty where it does not know."""
+
+    weight: int = USUAL_WEIGHT
+    """How many come to it when another hub ends, beside the weights of others."""
+
+    nodes: int = 0
+    is_there: bool = False
     """Whether it may serve."""
 
-    has_stopped: bool
+    has_stopped: bool = False
     """Whether it said that it stops."""
 
     standing: Standing | None = None
@@ -270,14 +276,34 @@ class SharedPlaces:
         places = self._places
         nodes, last = places.count_at(hub), places.leases.last_of(hub)
         if hub == self._hub:
-            ago, standing = boot - self._in_touch_at, places.own.standing(boot)
-            is_there = standing is not Standing.LAPSED
-            return KnownHub(hub, ago, self._applied(), self._files[1], self._links, nodes, is_there, False, standing)
+            standing, (url, weight) = places.own.standing(boot), self._reached
+            return KnownHub(
+                hub=hub,
+                heard_ago=boot - self._in_touch_at,
+                applied=self._applied(),
+                files=self._files[1],
+                links=self._links,
+                url=url,
+                weight=weight,
+                nodes=nodes,
+                is_there=standing is not Standing.LAPSED,
+                standing=standing,
+            )
         if last is None:
-            return KnownHub(hub, None, 0, {}, "", nodes, False, False)
+            return KnownHub(hub, nodes=nodes)
         beat, at = last
-        is_there = places.leases.is_there(hub, beat.run, now)
-        return KnownHub(hub, now - at, beat.applied, beat.files, beat.links, nodes, is_there, beat.is_last)
+        return KnownHub(
+            hub=hub,
+            heard_ago=now - at,
+            applied=beat.applied,
+            files=beat.files,
+            links=beat.links,
+            url=beat.url,
+            weight=beat.weight,
+            nodes=nodes,
+            is_there=places.leases.is_there(hub, beat.run, now),
+            has_stopped=beat.is_last,
+        )
 
     # What the order calls: see `Reader`
 

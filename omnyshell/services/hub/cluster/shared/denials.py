@@ -160,10 +160,10 @@ class Denials:
         denial = self._held.pop(id_, None)
         if denial is None:
             return
-        self._file.run("DELETE FROM held_denials WHERE id = ?", id_)
         locks = [change.lock for change in _as_locks(denial.transaction).changes if isinstance(change, PutLock)]
         self._lift(together(*(RemoveLock(lock.kind, lock.name, lock.id) for lock in locks)))
         self._hold_all()
+        self._file.run("DELETE FROM held_denials WHERE id = ?", id_)
 
     def _keep(self, denial: Denial) -> None:
         (id_,) = _ids(denial.transaction)

@@ -227,9 +227,9 @@ class SharedLog:
             self._own.apply(stored.seq, transaction, partial(self._ends.note, self._author.generation, end))
         except ChangeRefusedException as exc:
             problem = exc
-        else:
-            self.denials.applied(transaction)
         self._end, self._is_other = end, False
+        if problem is None:
+            self._settle_denials(transaction)
         self._settle(stored, problem)
         self._went_on.set()
 
@@ -383,9 +383,16 @@ class SharedLog:
             await waiting.answer
         except ChangeRefusedException as exc:
             logger.info("what was denied while the engine was away is so already: %s", exc)
-            self.denials.applied(transaction)
+            self._settle_denials(transaction)
         except OmnyShellException as exc:
             logger.warning("what was denied while the engine was away waits on: %s", exc)
+
+    def _settle_denials(self, transaction: Transaction) -> None:
+        """Have what the log says now hold beside the tables no more; what cannot be forgotten yet is refused once."""
+        try:
+            self.denials.applied(transaction)
+        except OmnyShellException as exc:
+            logger.error("what was denied, and is in the log, cannot be forgotten yet: %s", exc)
 
     async def _do(self, waiting: _Waiting) -> None:
         """Publish a transaction until it is at its place, and applied. Raises `OmnyShellException` if it cannot be."""

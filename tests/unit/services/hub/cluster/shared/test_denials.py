@@ -6,7 +6,7 @@ import pytest
 from support.in_one_test import in_one_test
 
 from omnyshell.clock import SystemClock
-from omnyshell.errors import OmnyShellException
+from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.model.admin import LockInfo, LockKind
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.hub.access.lock_store import LockStore
@@ -152,3 +152,20 @@ def test_what_waits_is_the_hub_s_own_in_another_generation_and_in_the_tables_whe
     assert b.file.run("SELECT principal FROM principals") == []
     assert [lock.id for lock in LockStore(b.file).locks()] == ["l"]
     assert OneHub("b", b.file, "later").denials.held() == []
+
+
+def test_what_cannot_be_forgotten_on_disk_is_lifted_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = OneHub("a")
+    denial = hub.deny(RemovePrincipal("ann"))
+    hub.log.append(denial.transaction).now()
+    run = hub.file.run
+
+    def full(statement: str, *values: object) -> list:
+        if statement.startswith("DELETE FROM held"):
+            raise ConfigException("the disk is full")
+        return run(statement, *values)
+
+    monkeypatch.setattr(hub.file, "run", full)
+    with pytest.raises(ConfigException, match="full"):
+        hub.denials.applied(denial.transaction)
+    assert (hub.locked(), hub.denials.held(), hub.hears(denial)) == ([], [], False)

@@ -40,7 +40,7 @@ PORT, LINKS_PORT, ENGINE_PORT, ROUTES_PORT = 8443, 7444, 4222, 6222
 CUT = 25.0
 """Seconds that a hub is cut off: longer than a lease."""
 
-REVOKED_WITHIN, HEALED_WITHIN = 2.0, 30.0
+REVOKED_WITHIN, HEALED_WITHIN, STARTED_WITHIN = 2.0, 30.0, 60.0
 
 
 class Cluster:
@@ -68,6 +68,9 @@ class Cluster:
         for number in SERVERS:
             self._start_server(number)
         self._start_hub("a")
+        deadline = time.monotonic() + STARTED_WITHIN
+        while self.ask("a", "users", "list").returncode:
+            assert time.monotonic() < deadline
         for place in PLACES[1:]:
             line = self._run("a", "cluster", "invite", place, "--hub-config", self._config("a")).split()[-1]
             self._run(place, "hub", "join", line, "--hub-config", self._config(place))

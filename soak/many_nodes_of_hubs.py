@@ -86,9 +86,11 @@ class Fleet:
         lines = self._said.split(b"\n")
         return int(lines[-2]) if len(lines) > 1 else 0
 
-    def stop(self) -> None:
+    def begin_to_stop(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
+
+    def stop(self) -> None:
         try:
             self._process.wait(30)
         except subprocess.TimeoutExpired:
@@ -143,6 +145,8 @@ async def soak(hubs: DemoHubs, count: int) -> list[Figure]:
         work = sum(processor_seconds(hubs.pids[hub]) - worked[hub] for hub in others)
         print([each.registered for each in fleets], flush=True)
     finally:
+        for each in fleets:
+            each.begin_to_stop()
         for each in fleets:
             each.stop()
     return [

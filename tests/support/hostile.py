@@ -86,6 +86,8 @@ _SAMPLES: dict[int, Any] = {
         (grammars.COUNT, 1),
         (grammars.OFFSET, 0),
         (grammars.EPOCH, 3),
+        (grammars.HUB_ID, "b"),
+        (grammars.HUB_ID_OR_NONE, "b"),
         (grammars.HUB_URL, "wss://127.0.0.1:1"),
         (grammars.WEIGHT, 100),
         (grammars.CREDIT, 65_536),

@@ -26,6 +26,7 @@ FEATURES = (
     "fleet-invites",
     "forward",
     "history",
+    "hubs",
     "interactive",
     "locks",
     "events",
@@ -58,6 +59,7 @@ ANSWERS: dict[str, type[ControlMessage]] = {
     "tunnel.list.request": m.TunnelListResponse,
     "forwards.list.request": ForwardsResponse,
     "forwards.close.request": ForwardCloseResponse,
+    "admin.hub.draining.request": admin.HubDrainingResponse,
     "admin.hub.request": admin.HubInfoResponse,
     "admin.principals.request": admin.PrincipalsResponse,
     "admin.token.add": admin.TokenAdded,
@@ -188,6 +190,8 @@ def _fitting(declared: type[ControlMessage], asked: dict[str, Any]) -> dict[str,
     }
     if asked.get("publicPort") is not None:
         fixed["publicPort"] = asked["publicPort"]
+    if declared is admin.HubDrainingResponse:
+        fixed |= {"nodes": 0, "clients": 1}
     fixed |= {"ok": True, "features": ["exec", "shell", "interactive"]}
     if declared is m.DetachedSessionsResponse:
         # With one, it is a refusal.

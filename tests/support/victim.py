@@ -17,9 +17,9 @@ from omnyshell.cli.grammar.command import Command, Rest
 from omnyshell.cli.grammar.commands import COMMANDS
 from omnyshell.cli.main import run
 from omnyshell.cli.sessions import connect
-from omnyshell.paths import bound_hubs_file, logins_file
+from omnyshell.paths import bound_hubs_file, known_hubs_file, logins_file
 from omnyshell.protocol.messages import ControlMessage
-from omnyshell.services import dial
+from omnyshell.services import dial, failover
 from omnyshell.services.access_options import ACCESS
 from omnyshell.services.client import admin, session
 from omnyshell.services.client.config import ClientConfig
@@ -35,8 +35,8 @@ ARGUMENTS = {
     "peer": "p1", "tunnel": "t", "key_text": "k", "who": "ann", "kind": "node",
     "forwards": "--stdio=localhost:80",
 }  # fmt: skip
-OPTIONS = {"audit list": ["--cluster"]}
-"""What has a command ask a hub that would otherwise look on this machine."""
+OPTIONS = {"audit list": ["--cluster"], "hub drain": ["--within", "0s", "--wait", "1s"]}
+"""What has a command ask a hub that would otherwise look on this machine, or wait for a minute."""
 
 RAW = ("exec", "connect", "run", "sessions resume", "forward")
 """Commands whose output is that of a program, which is passed on as it is."""
@@ -100,6 +100,8 @@ def keep_patience(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(config.__init__, "__kwdefaults__", dict(config.__init__.__kwdefaults__))
     for module, name in WAITS:
         monkeypatch.setattr(module, name, PATIENCE)
+    # The other hub of which this one tells is the same.
+    monkeypatch.setattr(failover, "SPREAD", 0.0)
 
 
 def wait_at_most(seconds: float) -> None:
@@ -127,7 +129,7 @@ class Victim:
         self._is_lines = command.name in ("events", "audit list")
         self.as_json = as_json
         # Directories on the way count too. Which hubs have announced the newest proof is remembered.
-        own = [bound_hubs_file(), *([logins_file()] if command.name == "login" else [])]
+        own = [bound_hubs_file(), known_hubs_file(), *([logins_file()] if command.name == "login" else [])]
         self._may_write = {path for file in own for path in (file, *file.parents)}
         self._capfd = capfd
         self._before = FileTree.of(place)

@@ -311,6 +311,17 @@ ADMIN: tuple[Command, ...] = (
         (JSON, *ACCESS),
     ),
     Command(
+        ("hub", "drain"),
+        "have a hub that is one of several hand its nodes and clients over to others; exit code 1 where some are left",
+        "admin.drain:drain",
+        (
+            Option("--within", "time over which that is spread", "T", default="30s"),
+            Option("--wait", "for how long behind that it is waited for those who are left", "T", default="30s"),
+            Option("--end", "have the hub take nodes and clients again", kind="flag"),
+            *ACCESS,
+        ),
+    ),
+    Command(
         ("hub", "drop"),
         "end a connection, with its sessions and tunnels",
         "admin.hub:drop",

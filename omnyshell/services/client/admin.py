@@ -1,6 +1,7 @@
 """A connection for administration (extension `admin`): `async with AdminClient(access) as admin: ...`."""
 
 import asyncio
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -15,13 +16,13 @@ from omnyshell.errors import (
 from omnyshell.ids import new_id
 from omnyshell.model.admin import LockInfo
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import ADMIN, ADMIN_ENDS, FLEET_INVITES, LOCKS, OF_ADMIN, SECURITY_KEYS
+from omnyshell.protocol.extensions import ADMIN, ADMIN_ENDS, FLEET_INVITES, HUBS, LOCKS, OF_ADMIN, SECURITY_KEYS
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import AdminRequest, AdminResult, LocksRequest, LocksResponse, register
 from omnyshell.protocol.messages.base import Role
 from omnyshell.services.client.asked import check_kind
 from omnyshell.services.client.futures import fail_future
-from omnyshell.services.dial import HubAccess
+from omnyshell.services.dial import HubAccess, dial
 from omnyshell.services.failover import HubDialler
 from omnyshell.transport.connection import OmnyShellConnection
 
@@ -37,16 +38,19 @@ class AdminRequestException(OmnyShellException):
 class AdminClient:
     """Asks a hub as an administrator. Every request has a deadline."""
 
-    def __init__(self, access: HubAccess) -> None:
+    def __init__(self, access: HubAccess, *, stays: bool = False) -> None:
+        """With `stays` it is this hub that is asked and no other one, also where it hands its peers over."""
         self.access = access
+        self._stays = stays
         self._connection: OmnyShellConnection | None = None
         self._waiting: dict[str, asyncio.Future[AdminRequest]] = {}
 
     async def __aenter__(self) -> Self:
         """Connect. Raises what `dial` raises, and `ProtocolException` where the hub has no administration."""
-        connection = self._connection = await HubDialler(self.access).dial(
+        dialled = partial(dial, self.access) if self._stays else HubDialler(self.access).dial
+        connection = self._connection = await dialled(
             role=Role.CLIENT,
-            features=OF_ADMIN,
+            features=OF_ADMIN - {HUBS} if self._stays else OF_ADMIN,
             incoming="stdout",
             on_message=self._message_received,
             on_lost=self._connection_lost,

@@ -7,6 +7,7 @@ from omnyshell.ids import IdFactory
 from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.admin.audit import AuditAdmin
 from omnyshell.services.hub.admin.credentials import CredentialAdmin
+from omnyshell.services.hub.admin.draining import Draining
 from omnyshell.services.hub.admin.endings import Endings
 from omnyshell.services.hub.admin.invites import Invites
 from omnyshell.services.hub.admin.known import KnownPrincipals
@@ -23,6 +24,7 @@ from omnyshell.services.hub.ground.event_bus import EventBus
 from omnyshell.services.hub.inventory.inventory import Inventory
 from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry
+from omnyshell.services.hub.peers.hand_over import HandOver
 from omnyshell.services.hub.peers.hub_peer import HubPeer
 from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.peer import Peers
@@ -51,6 +53,7 @@ def assemble_admin(
     tunnels: TunnelBroker,
     questions: NodeQuestions,
     eviction: Eviction,
+    hand_over: HandOver,
     audit: AuditLog,
     bus: EventBus,
     clock: Clock,
@@ -75,6 +78,7 @@ def assemble_admin(
     members: list[AdminMember] = [
         LiveReads(inventory, everywhere),
         AuditAdmin(audit),
+        Draining(hand_over, clock),
         CredentialAdmin(known=known, store=records.enrolments, locks=locks, clock=clock, new_id=new_id),
         NodeIdAdmin(records.enrolments, records.owners, nodes),
         Endings(

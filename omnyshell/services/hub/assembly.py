@@ -293,6 +293,7 @@ class HubServices:
             tunnels=self._tunnels,
             questions=self.questions,
             eviction=self._eviction,
+            hand_over=self.hand_over,
             audit=self._audit,
             bus=self._bus,
             clock=self._clock,

@@ -33,6 +33,9 @@ HUB = {"hubUid": "hub_u", "version": "v", "startedAt": TS}
 MINIMAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("admin.result", R, R | {"ok": False}),
     ("admin.result", R | {"ok": True, "id": "i"}, R | {"ok": True, "id": "i"}),
+    ("admin.hub.drain", R, R),
+    ("admin.hub.draining.request", R, R),
+    ("admin.hub.draining.response", R, R | {"drains": False, "nodes": 0, "clients": 0}),
     ("admin.hub.request", R, R),
     (
         "admin.hub.response",

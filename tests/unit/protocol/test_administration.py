@@ -38,6 +38,8 @@ def test_what_a_hub_of_0_1_0_does_not_answer_names_the_extension_that_it_is_of()
         "admin.access.request": "rights",
         "admin.audit.acknowledge": "audit-acknowledge",
         "admin.audit.page.request": "audit-of-hubs",
+        "admin.hub.drain": "hubs",
+        "admin.hub.draining.request": "hubs",
         "admin.locks.request": "locks",
         "admin.lock.add": "locks",
         "admin.lock.remove": "locks",

@@ -12,6 +12,7 @@ from omnyshell.protocol.messages.admin.audit import (
     AuditResponse,
 )
 from omnyshell.protocol.messages.admin.base import AdminRequest, AdminResult
+from omnyshell.protocol.messages.admin.draining import HubDrain, HubDrainingRequest, HubDrainingResponse
 from omnyshell.protocol.messages.admin.invites import (
     InviteCreate,
     InviteCreated,
@@ -69,6 +70,9 @@ __all__ = [
     "AuditRequest",
     "AuditResponse",
     "CredentialRevoke",
+    "HubDrain",
+    "HubDrainingRequest",
+    "HubDrainingResponse",
     "HubInfoRequest",
     "HubInfoResponse",
     "InviteCreate",

@@ -210,6 +210,8 @@ include "{access.relative_to(self._directory)}"
         words = ["node", "start", "--id", node, "--hub", self._url(hub), "--principal", node]
         words += ["--token-file", str(self._token_file(node)), "--ca", str(self._authority)]
         words += ["--state-dir", str(self._directory / "nodes" / node), "--run-as-node-user"]
+        # What runs in it ends with the demo; a keeper would hold it beyond that.
+        words += ["--no-keeper"]
         self._processes.start_own(f"node-{node}", words)
 
     async def _until_all_is_reached(self, hub: str) -> None:

@@ -26,6 +26,7 @@ from omnyshell.services.hub.cluster.places.hub_places import Claim, Held, HubPla
 from omnyshell.services.hub.cluster.places.leases import BEAT_PERIOD, Standing
 from omnyshell.services.hub.cluster.places.records import Entry, decode, encode
 from omnyshell.services.hub.cluster.places.table import Place as NodePlace
+from omnyshell.services.hub.cluster.shared.descriptions import Descriptions
 from omnyshell.services.hub.nodes.places import ElsewhereException, Served
 from omnyshell.services.hub.truth.answer import Answer
 
@@ -35,9 +36,6 @@ CLAIM_TIMEOUT = 8.0
 TICK = 1.0
 AGAIN = 0.5
 """Seconds before a claim is looked at again that another process stands in the way of."""
-
-DESCRIBE_AFTER = 0.05
-"""Seconds before others are told of a change of a node: most come in twos."""
 
 FILES_PERIOD = 60.0
 """Seconds after which a beat has the digests of the hub's files anew."""
@@ -120,8 +118,7 @@ class SharedPlaces:
         self._connected: Callable[[], Iterable[Served]] = lambda: ()
         self._told_moved: Callable[[str, str, str], None] = lambda *_: None
         self._described: Callable[[str], bytes] = lambda _node_id: b""
-        self._changed: dict[str, None] = {}
-        self._describing: asyncio.Task[None] | None = None
+        self._descriptions = Descriptions(self._plan_to_describe, self._publish, self._spawn)
         self._places = self._fresh()
         self._created = ""
         self._is_read = False
@@ -239,9 +236,7 @@ class SharedPlaces:
 
     def changed(self, node_id: str) -> None:
         """Tell the other hubs, in a moment, what is to be said of a node now, if this hub has it."""
-        self._changed[node_id] = None
-        if self._describing is None:
-            self._describing = self._spawn(self._describe_changed())
+        self._descriptions.changed(node_id)
 
     def where(self, node_id: str) -> str:
         """Return the other hub that has a node; "" if none has."""
@@ -350,11 +345,10 @@ class SharedPlaces:
     def _moved(self, place: NodePlace) -> None:
         self._told_moved(place.entry.node_id, place.entry.instance, self.where(place.entry.node_id))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
-        return task
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
@@ -454,27 +448,9 @@ class SharedPlaces:
         except OmnyShellException as exc:
             logger.debug("node %s is let go of later: %s", plan.entry.node_id, exc)
 
-    async def _describe_changed(self) -> None:
-        """Publish what is to be said of nodes, as long as any of them wants it."""
-        try:
-            while self._changed:
-                await asyncio.sleep(DESCRIBE_AFTER)
-                changed, self._changed = self._changed, {}
-                await asyncio.gather(*map(self._describe, changed))
-        finally:
-            self._describing = None
-
-    async def _describe(self, node_id: str) -> None:
+    def _plan_to_describe(self, node_id: str) -> Claim | None:
         about = self._described(node_id)
-        plan = self._places.describe(node_id, about) if about else None
-        if plan is None:
-            return
-        try:
-            await self._publish(plan)
-        except OmnyShellException as exc:
-            logger.debug("node %s is described later: %s", node_id, exc)
-            await asyncio.sleep(AGAIN)
-            self._changed[node_id] = None
+        return self._places.describe(node_id, about) if about else None
 
     async def _claim(self, wanted: Served, answer: Answer[int]) -> None:
         problem: OmnyShellException = EngineAwayException(NO_LEASE)

@@ -1,0 +1,62 @@
+"""What a hub says of its nodes to the others: published again where it has changed."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from omnyshell.errors import OmnyShellException
+from omnyshell.services.hub.cluster.places.hub_places import Claim
+
+SOON = 0.05
+"""Seconds before others are told of a change of a node: most come in twos."""
+
+AGAIN = 0.5
+"""Seconds before it is tried again where the engine did not take it."""
+
+logger = logging.getLogger("omnyshell.cluster")
+
+
+class Descriptions:
+    """Publishes descriptions, each change once, as long as any wants it."""
+
+    def __init__(
+        self,
+        plan: Callable[[str], Claim | None],
+        publish: Callable[[Claim], Awaitable[int]],
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+    ) -> None:
+        """`plan` returns what is to be published of a node; None where it is not this hub's, or nothing has changed.
+
+        `spawn` runs work until the hub stops.
+        """
+        self._plan, self._publish, self._spawn = plan, publish, spawn
+        self._changed: dict[str, None] = {}
+        self._is_running = False
+
+    def changed(self, node_id: str) -> None:
+        """Have a node described anew, in a moment."""
+        self._changed[node_id] = None
+        if not self._is_running:
+            self._is_running = True
+            self._spawn(self._run())
+
+    async def _run(self) -> None:
+        try:
+            while self._changed:
+                await asyncio.sleep(SOON)
+                changed, self._changed = self._changed, {}
+                await asyncio.gather(*map(self._describe, changed))
+        finally:
+            self._is_running = False
+
+    async def _describe(self, node_id: str) -> None:
+        plan = self._plan(node_id)
+        if plan is None:
+            return
+        try:
+            await self._publish(plan)
+        except OmnyShellException as exc:
+            logger.debug("node %s is described later: %s", node_id, exc)
+            await asyncio.sleep(AGAIN)
+            self._changed[node_id] = None

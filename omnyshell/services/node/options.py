@@ -163,7 +163,7 @@ FILES = (
 AGENTS = (
     Option(
         "--allow-agent",
-        "let clients forward their ssh-agents to programs of their sessions here (`connect -A`, `ssh -A`)",
+        "let clients forward their ssh-agents to programs of their sessions here (`connect -A`)",
         kind="flag",
         sets="allow_agent",
     ),

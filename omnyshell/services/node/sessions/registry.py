@@ -67,7 +67,6 @@ class NodeSessions:
             config.access.credentials,
             config.refused_variables,
             config.ssh_include,
-            allow_agent=config.allow_agent,
         )
         self._files = FileService(config.files)
         self.offers_files = self._files.is_offered and not config.commands.is_restricted

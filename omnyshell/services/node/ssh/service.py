@@ -45,19 +45,13 @@ class SshService:
         credentials: CredentialProvider,
         refused_variables: Sequence[str],
         include: Path | None,
-        *,
-        allow_agent: bool = False,
     ) -> None:
-        """`include` is a file of sshd's that its configurations read besides.
-
-        With `allow_agent` those clients may forward their agents whom the hub lets do so.
-        """
+        """`include` is a file of sshd's that its configurations read besides."""
         self._node_id = node_id
         self._keys = HostKeys.of_node(state_dir, node_id)
         self._credentials = credentials
         self._refused = refused_variables
         self._include = include
-        self._allow_agent = allow_agent
 
     def variables(self, request: NodeSessionOpen) -> Mapping[str, str]:
         """Return what the launcher is told. Raises `SessionRejectedException` and `ConfigException`."""
@@ -69,7 +63,7 @@ class SshService:
             "hostKey": self._keys.in_ssh_form(user),
             "key": in_ssh_form(key),
             "accept": accepted,
-            "agent": self._allow_agent and request.ssh_agent,
+            "agent": request.ssh_agent,
             "include": str(self._include) if self._include is not None else "",
         }
         return {launcher.ASKED: json.dumps(asked)}

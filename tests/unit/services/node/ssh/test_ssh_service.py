@@ -115,12 +115,11 @@ def test_a_fingerprint_is_as_openssh_shows_it() -> None:
     assert fingerprint(key) == "SHA256:ZkAslGjFiUHdGf/WUL8rQvkib4PTvQatUV0OUQSncCA"
 
 
-@pytest.mark.parametrize("node_lets", [False, True])
 @pytest.mark.parametrize("hub_lets", [False, True])
-def test_an_agent_is_forwarded_where_hub_and_node_let_it(tmp_path: Path, *, node_lets: bool, hub_lets: bool) -> None:
-    ssh = SshService("n1", tmp_path, BY_KEY, (), None, allow_agent=node_lets)
+def test_an_agent_is_forwarded_where_the_hub_lets_it(tmp_path: Path, *, hub_lets: bool) -> None:
+    ssh = SshService("n1", tmp_path, BY_KEY, (), None)
     asked = json.loads(ssh.variables(request(ssh_agent=hub_lets))[launcher.ASKED])
-    assert asked["agent"] is (node_lets and hub_lets)
+    assert asked["agent"] is hub_lets
 
 
 def test_what_sshd_reads_lets_one_user_in_and_takes_over_variables(tmp_path: Path) -> None:

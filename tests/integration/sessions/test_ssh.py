@@ -140,9 +140,7 @@ async def test_ssh_goes_on_over_a_hub_that_is_killed_and_started_anew(
 
 
 @needs_ssh_agent
-async def test_ssh_forwards_an_agent_where_the_right_lets_it(
-    certificates: Certificates, tmp_path: Path
-) -> None:
+async def test_ssh_forwards_an_agent_where_the_right_lets_it(certificates: Certificates, tmp_path: Path) -> None:
     """Two connections by ssh."""
     denied = grant(principals=["admin"], rights=["agent"], deny=True)
     config = config_of(certificates, [])

@@ -6,6 +6,7 @@ from unittest.mock import MagicMock
 
 from omnyshell.services.hub.admin.audit import AuditAdmin
 from omnyshell.services.hub.admin.credentials import CredentialAdmin
+from omnyshell.services.hub.admin.draining import Draining
 from omnyshell.services.hub.admin.endings import Endings
 from omnyshell.services.hub.admin.invites import Invites
 from omnyshell.services.hub.admin.locks import LockAdmin
@@ -14,7 +15,7 @@ from omnyshell.services.hub.admin.plans import AdminMember
 from omnyshell.services.hub.admin.reads import LiveReads
 from omnyshell.services.hub.admin.service import AdminService
 
-MEMBERS = (LiveReads, AuditAdmin, CredentialAdmin, NodeIdAdmin, Endings, LockAdmin, Invites)
+MEMBERS = (LiveReads, AuditAdmin, CredentialAdmin, NodeIdAdmin, Endings, LockAdmin, Invites, Draining)
 
 
 def alone(made: Any, **neighbours: Any) -> Any:

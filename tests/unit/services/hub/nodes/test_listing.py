@@ -18,7 +18,7 @@ from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.extensions import INTERACTIVE
 from omnyshell.protocol.limits import MAX_MESSAGE_FROM_HUB
 from omnyshell.protocol.messages import ControlMessage, NodeCapabilitiesMessage, NodeListResponse, NodeRegister
-from omnyshell.protocol.messages.admin import AccessResponse, AuditResponse, LocksResponse
+from omnyshell.protocol.messages.admin import AccessResponse, AuditPageResponse, AuditResponse, LocksResponse
 from omnyshell.protocol.messages.base import Way
 from omnyshell.services.hub.nodes import listing
 from omnyshell.services.hub.nodes.listing import KNOWN_FEATURES, SHORT_SIZE, list_response
@@ -81,14 +81,14 @@ def test_what_does_not_fit_shortened_is_counted() -> None:
 
 
 def lists() -> list[type[ControlMessage]]:
-    """The answers of a hub that list objects of a declaration. Rights on a node are no more than there are."""
+    """The answers of a hub that list objects of a declaration. Rights on a node, and a page, are bounded by themselves."""
     return [
         declared
         for declared in every_message()
         if declared.WAY is Way.HUB_TO_CLIENT
         and declared.TYPE.endswith(".response")
         and list_in(declared)
-        and declared is not AccessResponse
+        and declared not in (AccessResponse, AuditPageResponse)
     ]
 
 

@@ -81,7 +81,7 @@ def test_what_does_not_fit_shortened_is_counted() -> None:
 
 
 def lists() -> list[type[ControlMessage]]:
-    """The answers of a hub that list objects of a declaration. Rights on a node, and a page, are bounded by themselves."""
+    """The answers of a hub that list objects of a declaration; rights on a node, and pages, are bounded themselves."""
     return [
         declared
         for declared in every_message()

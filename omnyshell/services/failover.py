@@ -27,6 +27,22 @@ SPREAD = 1.0
 logger = logging.getLogger("omnyshell.link")
 
 
+def counts_others(access: HubAccess) -> bool:
+    """Whether what a hub says of others counts: what vouches for the first has to vouch for them.
+
+    So it is named, and not everybody whom the system trusts; nor does a proxy end TLS before one.
+    """
+    return access.ca is not None and access.binding.certificate is None
+
+
+def access_at(access: HubAccess, address: HubAddress) -> HubAccess:
+    """Return how another hub is reached than the one of an access; no weaker proof was allowed for that one."""
+    if address == access.address:
+        return access
+    binding = structs.replace(access.binding, allow_unbound=False, is_old_friend=False)
+    return replace(access, address=address, binding=binding)
+
+
 class HubDialler:
     """Dials the hub of an access, and others that it has named.
 
@@ -118,32 +134,20 @@ class HubDialler:
 
     def told(self, others: tuple[OtherHub, ...]) -> None:
         """Take what the present hub says of others."""
-        if self._counts:
+        if counts_others(self.access):
             self._choice.told(others)
             self.access.known.note(str(self._choice.home), self._choice.others)
 
     # The rest
 
-    @property
-    def _counts(self) -> bool:
-        """Whether other hubs count: what vouches for the first has to vouch for them.
-
-        So it is named, and not everybody whom the system trusts; nor does a proxy end TLS before one.
-        """
-        return self.access.ca is not None and self.access.binding.certificate is None
-
     def _remembered(self) -> tuple[OtherHub, ...]:
-        return self.access.known.beside(str(self.access.address)) if self._counts else ()
+        return self.access.known.beside(str(self.access.address)) if counts_others(self.access) else ()
 
     def _access_at(self, address: HubAddress) -> HubAccess:
         access = self.access
         if not self.is_round_over:
             access = replace(access, connect_timeout=min(access.connect_timeout, SHORT_TIMEOUT))
-        if address == access.address:
-            return access
-        # No weaker proof was allowed for this one.
-        binding = structs.replace(access.binding, allow_unbound=False, is_old_friend=False)
-        return replace(access, address=address, binding=binding)
+        return access_at(access, address)
 
     def _welcomed(self, connection: OmnyShellConnection) -> None:
         if HUBS not in connection.features or connection.handshake.welcome is None:

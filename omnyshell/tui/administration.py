@@ -124,6 +124,19 @@ class AdministeringApp(OwnApp):
 
         self.push_screen(HubsScreen(self.hub.state, self.clock))
 
+    def on_drain_hub(self, message: messages.DrainHub) -> None:
+        """Hand a hub's nodes and clients over, after asking; or have it take some again."""
+        hub = message.hub
+        if hub.is_handing_over:
+            start_task(self, administration.fill(self, self.hub, hub), "Ending what drains a hub")
+            return
+
+        def drain(is_meant: bool | None) -> None:
+            if is_meant:
+                start_task(self, administration.drain(self, self.hub, hub), "Draining a hub")
+
+        self.push_screen(Question("Drain this hub?", "Drain", [hub.hub], administration.DRAINING), drain)
+
     def on_ask_for_tunnel(self, message: messages.AskForTunnel) -> None:
         """Ask where to, and open a tunnel."""
         self.push_screen(TunnelDialog(message.node_id, self.open_tunnel))

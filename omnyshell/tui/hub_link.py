@@ -12,7 +12,9 @@ from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.live.feed import LiveFeed
 from omnyshell.services.client.live.state import HubState
 from omnyshell.services.dial import HubAccess
+from omnyshell.services.failover import access_at, counts_others
 from omnyshell.transport.backoff import Backoff, BackoffTimes
+from omnyshell.transport.connection import HubAddress
 
 FIRST_TRIES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=10.0)
 
@@ -64,6 +66,18 @@ class HubLink:
     def admin(self) -> AdminClient:
         """A connection for administration: `async with link.admin() as admin`."""
         return AdminClient(self.access)
+
+    def admin_at(self, url: str) -> AdminClient:
+        """A connection for the administration of another of the hubs, and of no third one.
+
+        Raises `ConfigException` where it has no address, or the console does not name the authority that vouches for
+        hubs.
+        """
+        if not url:
+            raise ConfigException("that hub does not say where it is reached: set `public-url` there")
+        if not counts_others(self.access):
+            raise ConfigException("only where `ca` is set may another hub be dialled: run `omnyshell hub drain` there")
+        return AdminClient(access_at(self.access, HubAddress.parse(url)), stays=True)
 
     async def run(self) -> None:
         """Keep client and state connected until cancelled, or until the hub refuses the login: see `state.link`.

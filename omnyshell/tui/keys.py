@@ -375,6 +375,13 @@ KEYS: tuple[Key, ...] = (
     Key(Context.ACCESS, "pageup", "cursor('page_up')", "Page up", footer=False),
     Key(Context.ACCESS, "pagedown", "cursor('page_down')", "Page down", footer=False),
     Key(Context.ACCESS, "escape,q", "close", "Close"),
+    Key(
+        Context.HUBS,
+        "d",
+        "drain",
+        "Drain",
+        "Have a hub hand its nodes and clients over, or take some again",
+    ),
     Key(Context.HUBS, "y", "copy", "Copy", "Copy a field of the row"),
     Key(Context.HUBS, "colon", "command_line", "Prompt", "A line for commands, as everywhere"),
     Key(Context.HUBS, "up,k", "cursor('up')", "Up", footer=False),

@@ -7,6 +7,7 @@ from textual.message import Message
 
 from omnyshell.model.admin import LockKind
 from omnyshell.model.audit import AuditRecord
+from omnyshell.model.live import LiveHub
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,14 @@ class ShowAccess(Message):
 
 class ShowHubs(Message):
     """Show the hubs, where there are several."""
+
+
+class DrainHub(Message):
+    """Have a hub hand its nodes and clients over to the others, after asking; or have it take some again."""
+
+    def __init__(self, hub: LiveHub) -> None:
+        super().__init__()
+        self.hub = hub
 
 
 class SetLabels(Message):

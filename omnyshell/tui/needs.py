@@ -142,7 +142,7 @@ NEEDS: Mapping[Context, Mapping[str, Need | None]] = {
         "invite": Need.ADMIN,
         "lock": Need.ADMIN,
     },
-    Context.HUBS: _none("close", "copy", "command_line", "cursor"),
+    Context.HUBS: {**_none("close", "copy", "command_line", "cursor"), "drain": Need.ADMIN},
 }
 
 

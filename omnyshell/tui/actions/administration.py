@@ -1,4 +1,4 @@
-"""Inviting and revoking, as an admin (extension `admin`)."""
+"""Inviting, revoking, draining, as an admin (extension `admin`)."""
 
 import asyncio
 import re
@@ -10,11 +10,12 @@ from textual.app import App
 from omnyshell.errors import ErrorCodes, OmnyShellException
 from omnyshell.hosts import LOCALHOST
 from omnyshell.model.admin import InviteKind
-from omnyshell.model.live import LiveNode
+from omnyshell.model.live import LiveHub, LiveNode
 from omnyshell.model.principals import ADMIN_ROLE
 from omnyshell.printable import printable
 from omnyshell.protocol.messages.admin import (
     AuditAcknowledge,
+    HubDrain,
     InviteCreated,
     LockAdd,
     NodeRelease,
@@ -32,6 +33,14 @@ from omnyshell.tui.dialogs.line import LineDialog
 from omnyshell.tui.hub_link import HubLink
 
 ACKNOWLEDGING = "The mark goes away for all admins. That you did this is recorded, and the gap stays named for ever."
+DRAINING = (
+    "Its nodes and clients go to the other hubs, and their sessions go on. "
+    "It takes no new ones until d is pressed again. "
+    "What is too old to know of that stays until the hub ends."
+)
+DRAIN_WITHIN = 30
+"""Seconds over which a hub hands its peers over."""
+
 NODES_NAMED = 12
 NOT_FOUND = "not_found"
 RELEASE_TRIES, RELEASE_PAUSE = 10, 0.3
@@ -114,6 +123,21 @@ async def revoke(app: App[int], hub: HubLink, principal: str, node_id: str = "")
         app.notify(f"{printable(principal)} may do nothing any more.", title="Revoked", markup=False)
         if node_id:
             await _release(admin, node_id)
+
+
+async def drain(app: App[int], hub: HubLink, at: LiveHub) -> None:
+    """Have one of the hubs hand its peers over. Raises as `AdminClient.ask` and `HubLink.admin_at` do."""
+    async with hub.admin_at(at.url) as admin:
+        await admin.do(HubDrain(request_id="", within=DRAIN_WITHIN))
+    text = f"Hub {printable(at.hub)} hands its nodes and clients over. d has it take some again."
+    app.notify(text, title="Draining", markup=False)
+
+
+async def fill(app: App[int], hub: HubLink, at: LiveHub) -> None:
+    """Have one of the hubs take nodes and clients again. Raises as `drain` does."""
+    async with hub.admin_at(at.url) as admin:
+        await admin.do(HubDrain(request_id="", ends=True))
+    app.notify(f"Hub {printable(at.hub)} takes nodes and clients again.", title="Drained no more", markup=False)
 
 
 async def acknowledge(app: App[int], hub: HubLink) -> None:

@@ -18,10 +18,11 @@ from omnyshell.tui import messages
 from omnyshell.tui.formats import NOTHING, Cell, Tone, age
 from omnyshell.tui.judged import Judged
 from omnyshell.tui.keys import Context, bindings
-from omnyshell.tui.needs import takes_row
+from omnyshell.tui.needs import need_of, takes_row
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.rows import Rows
 from omnyshell.tui.panels.table import LiveTable
+from omnyshell.tui.rights import why_not
 from omnyshell.tui.widgets.footer import KeyFooter
 
 TICK = 1.0
@@ -139,7 +140,7 @@ class HubsScreen(Judged, ModalScreen[None]):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """Show what is known, and follow it."""
+        """Show what is known, and follow it; rights too may change."""
         self.table.focus()
         self._unsubscribe = self._state.subscribe(self._changed)
         self._ticker = self.set_interval(TICK, self.table.redraw)
@@ -150,12 +151,16 @@ class HubsScreen(Judged, ModalScreen[None]):
         self._unsubscribe()
 
     def refusal(self, action: str) -> str:
-        """Return why an action has no row."""
-        return self._note() if takes_row(Context.HUBS, action) and not self.rows.shown else ""
+        """Return why an action has no row, or who may not do it."""
+        if takes_row(Context.HUBS, action) and not self.rows.shown:
+            return self._note()
+        return why_not(need_of(Context.HUBS, action), None, self._state)
 
     def _changed(self, parts: frozenset[Part]) -> None:
         if Part.HUBS in parts or not parts:
             self._show()
+        else:
+            self.judge()
 
     def _show(self) -> None:
         self.rows.put(rows_of(self._state.hubs.values()))
@@ -185,6 +190,11 @@ class HubsScreen(Judged, ModalScreen[None]):
                 ("VERSION", row.hub.version),
             )
             self.app.post_message(messages.CopyField(tuple(field for field in fields if field[1])))
+
+    def action_drain(self) -> None:
+        """Have a hub hand its peers over, or take some again."""
+        if self.rows.current is not None:
+            self.app.post_message(messages.DrainHub(self.rows.current.hub))
 
     async def action_command_line(self) -> None:
         """Open the `:` line."""

@@ -1,6 +1,10 @@
 """Several hubs in the console: how each stands, and at which one things are."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,7 +12,13 @@ from support.console import NOW, console, delta, node, session, snapshot, tunnel
 from support.pictures import check_picture
 from support.stack import until
 
+from omnyshell import HubAccess, HubAddress, PrincipalId, TokenCredentialProvider
+from omnyshell.errors import ConfigException
 from omnyshell.model.live import HubLease, LiveHub
+from omnyshell.protocol.messages.admin import HubDrain
+from omnyshell.tui.actions.administration import DRAIN_WITHIN
+from omnyshell.tui.dialogs.question import Question
+from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.screens.hubs import ALONE, HubsScreen
 
 each_palette = pytest.mark.parametrize("theme", ["dark", "light", "contrast"])
@@ -87,3 +97,51 @@ async def test_a_hub_that_is_alone_says_so() -> None:
         assert isinstance(screen, HubsScreen)
         assert screen.refusal("copy") == ALONE
         assert not screen.refusal("close")
+
+
+class Asked:
+    """Stands for connections with hubs, and notes what each was asked."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, int, bool]] = []
+
+    @asynccontextmanager
+    async def admin_at(self, url: str) -> AsyncIterator[Any]:
+        async def do(request: HubDrain) -> None:
+            self.said.append((url, request.within, request.ends))
+
+        yield SimpleNamespace(do=do)
+
+
+async def test_a_hub_is_drained_once_that_is_meant_and_takes_peers_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked()
+    async with console(at_hubs(*SEVERAL), width=120, height=30) as (app, pilot):
+        monkeypatch.setattr(app.hub, "admin_at", asked.admin_at)
+        await pilot.press("H")
+        await until(lambda: isinstance(app.screen, HubsScreen))
+        await pilot.press("down", "d")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.press("escape")
+        await until(lambda: isinstance(app.screen, HubsScreen))
+        assert not asked.said
+        await pilot.press("d")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.press("tab", "enter")
+        await until(lambda: asked.said == [("wss://hub-b.example:8443", DRAIN_WITHIN, False)])
+        await until(lambda: isinstance(app.screen, HubsScreen))
+        # One that hands over takes peers again, which ends nothing and is not asked.
+        await pilot.press("down", "down", "d")
+        await until(lambda: asked.said[1:] == [("wss://hub-d.example:8443", 30, True)])
+
+
+def test_another_hub_is_dialled_only_under_the_authority_that_is_named(tmp_path: Path) -> None:
+    hub = HubLink()
+    address = HubAddress("hub-a.example", 8443)
+    credentials = TokenCredentialProvider(PrincipalId("ann"), "token")
+    hub.use(HubAccess(address=address, credentials=credentials))
+    with pytest.raises(ConfigException, match="`ca`"):
+        hub.admin_at("wss://hub-b.example:8443")
+    hub.use(HubAccess(address=address, credentials=credentials, ca=tmp_path / "ca.pem"))
+    with pytest.raises(ConfigException, match="public-url"):
+        hub.admin_at("")
+    assert hub.admin_at("wss://hub-b.example:8443").access.address == HubAddress("hub-b.example", 8443)

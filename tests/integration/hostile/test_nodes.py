@@ -126,6 +126,10 @@ def test_what_a_node_says_of_itself_does_no_harm(
                 victim.run(str(values)[:100])
 
 
+TRIES = 5
+"""What a hub asks regularly it may have asked a moment before somebody looks."""
+
+
 def patience(declared: type[ControlMessage], whole: dict[str, Any]) -> float:
     """How long to wait for an answer: what the hub cannot read or did not ask for counts as if it had not come."""
     is_asked_for = whole.get("requestId") == body(declared).get("requestId")
@@ -160,8 +164,10 @@ def test_no_answer_of_a_node_does_harm(
         # The hub asked it to the end: one that is given up attacks nobody.
         node.alter = honest
         node.answered.clear()
-        for victim in concerned:
+        for victim in concerned * TRIES:
             victim.run()
+            if declared in node.answered:
+                break
         assert declared in node.answered or not concerned
 
 

@@ -95,16 +95,20 @@ class RegisteredNode:
 
     def describe(self) -> NodeDescriptor:
         """The node as clients see it."""
-        given = self.registration
-        return NodeDescriptor(
-            node_id=given.node_id,
-            uid=given.uid,
-            display_name=given.display_name,
-            platform=given.platform,
-            labels=given.labels,
-            online=True,
-            capabilities=self.capabilities,
-        )
+        return described(self.registration, self.capabilities)
+
+
+def described(given: NodeRegister, capabilities: NodeCapabilities | None) -> NodeDescriptor:
+    """Return a connected node as clients see it."""
+    return NodeDescriptor(
+        node_id=given.node_id,
+        uid=given.uid,
+        display_name=given.display_name,
+        platform=given.platform,
+        labels=given.labels,
+        online=True,
+        capabilities=capabilities,
+    )
 
 
 class NodeRegistry:

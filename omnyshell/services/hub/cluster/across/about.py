@@ -8,7 +8,7 @@ import msgspec
 from omnyshell.errors import ProtocolException
 from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor
 from omnyshell.protocol.messages import NodeCapabilitiesMessage, NodeRegister
-from omnyshell.services.hub.nodes.registry import RegisteredNode
+from omnyshell.services.hub.nodes.registry import RegisteredNode, described
 
 LONGEST = 64 * 1024
 """Bytes of a description at most: a node's own words have 16 KiB, without the escapes of JSON."""
@@ -47,16 +47,7 @@ class About:
 
     def describe(self) -> NodeDescriptor:
         """The node as clients see it."""
-        given = self.registration
-        return NodeDescriptor(
-            node_id=given.node_id,
-            uid=given.uid,
-            display_name=given.display_name,
-            platform=given.platform,
-            labels=given.labels,
-            online=True,
-            capabilities=self.capabilities,
-        )
+        return described(self.registration, self.capabilities)
 
 
 def written(node: RegisteredNode, known: frozenset[str]) -> bytes:

@@ -100,16 +100,32 @@ class Hubs:
 
 
 @asynccontextmanager
-async def two_linked_hubs(certificates: Certificates, of_b: dict[str, Any] | None = None) -> AsyncIterator[Hubs]:
-    """Hubs `a` and `b`, with a link between them; `of_b` are settings of the latter."""
-    with tempfile.TemporaryDirectory() as directory, running_engine(Path(directory) / "engine") as engine:
-        hubs = Hubs(certificates, Path(directory), engine)
-        try:
-            hubs.changed["b"] = of_b or {}
+async def two_hubs(
+    certificates: Certificates,
+    directory: Path,
+    engine: Engine,
+    *,
+    linked: bool = False,
+    of_b: dict[str, Any] | None = None,
+) -> AsyncIterator[Hubs]:
+    """Hubs `a` and `b`, with a link between them if they are `linked`; `of_b` are settings of the latter."""
+    hubs = Hubs(certificates, directory, engine)
+    try:
+        hubs.changed["b"] = of_b or {}
+        if linked:
             hubs.has_links("a", "b")
-            await hubs.found()
-            await hubs.join("b")
+        await hubs.found()
+        await hubs.join("b")
+        if linked:
             await hubs.linked("a", "b")
+        yield hubs
+    finally:
+        await hubs.aclose()
+
+
+@asynccontextmanager
+async def two_linked_hubs(certificates: Certificates, of_b: dict[str, Any] | None = None) -> AsyncIterator[Hubs]:
+    """The same, linked, in a directory and over an engine of their own."""
+    with tempfile.TemporaryDirectory() as directory, running_engine(Path(directory) / "engine") as engine:
+        async with two_hubs(certificates, Path(directory), engine, linked=True, of_b=of_b) as hubs:
             yield hubs
-        finally:
-            await hubs.aclose()

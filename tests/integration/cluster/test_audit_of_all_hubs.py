@@ -10,7 +10,7 @@ from support.commands import run_text
 from support.engine import Engine
 from support.raw_admin import ADMIN, ask
 from support.raw_peer import logged_in
-from support.several_hubs import Hubs
+from support.several_hubs import Hubs, two_hubs
 from support.stack import Certificates
 
 from omnyshell.security.authenticators import TokenAuthenticator, TokenGrant
@@ -19,15 +19,8 @@ from omnyshell.services.hub.audit import pages
 
 @pytest.fixture
 async def hubs(certificates: Certificates, tmp_path: Path, engine: Engine) -> AsyncIterator[Hubs]:
-    made = Hubs(certificates, tmp_path, engine)
-    made.has_links("a", "b")
-    try:
-        await made.found()
-        await made.join("b")
-        await made.linked("a", "b")
+    async with two_hubs(certificates, tmp_path, engine, linked=True) as made:
         yield made
-    finally:
-        await made.aclose()
 
 
 async def test_what_all_hubs_recorded_is_merged_by_time_and_who_could_not_be_asked_is_said(

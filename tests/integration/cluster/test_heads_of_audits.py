@@ -12,7 +12,7 @@ from support.deadline import DEADLINE
 from support.engine import Engine
 from support.raw_admin import ADMIN, ask
 from support.raw_peer import logged_in
-from support.several_hubs import Hubs
+from support.several_hubs import Hubs, two_hubs
 from support.stack import Certificates, until
 
 from omnyshell.services.hub.audit import writer
@@ -29,15 +29,8 @@ async def hubs(
 ) -> AsyncIterator[Hubs]:
     monkeypatch.setattr(writer, "CHORES_PERIOD", 0.1)
     monkeypatch.setattr(heads, "LEAST_PAUSE", 0.0)
-    made = Hubs(certificates, tmp_path, engine)
-    made.has_links("a", "b")
-    try:
-        await made.found()
-        await made.join("b")
-        await made.linked("a", "b")
+    async with two_hubs(certificates, tmp_path, engine, linked=True) as made:
         yield made
-    finally:
-        await made.aclose()
 
 
 def _copy(state: Path, to: Path) -> None:

@@ -16,7 +16,7 @@ from support.deadline import DEADLINE
 from support.engine import Engine, free_ports
 from support.raw_admin import ADMIN, ask
 from support.raw_peer import RawPeer, logged_in, stranger
-from support.several_hubs import Hubs
+from support.several_hubs import Hubs, two_hubs
 from support.stack import Certificates
 
 from omnyshell import OmnyShellHub
@@ -41,13 +41,8 @@ CLOCK = SystemClock()
 
 @pytest.fixture
 async def hubs(certificates: Certificates, tmp_path: Path, engine: Engine) -> AsyncIterator[Hubs]:
-    made = Hubs(certificates, tmp_path, engine)
-    try:
-        await made.found()
-        await made.join("b")
+    async with two_hubs(certificates, tmp_path, engine) as made:
         yield made
-    finally:
-        await made.aclose()
 
 
 async def _until(what) -> None:

@@ -13,7 +13,7 @@ from support.deadline import DEADLINE
 from support.engine import Engine
 from support.raw_admin import ADMIN, ask
 from support.raw_peer import logged_in
-from support.several_hubs import Hubs
+from support.several_hubs import Hubs, two_hubs
 from support.stack import Certificates, until
 
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles
@@ -24,13 +24,8 @@ GONE = "the engine's stream is not there any more"
 
 @pytest.fixture
 async def hubs(certificates: Certificates, tmp_path: Path, engine: Engine) -> AsyncIterator[Hubs]:
-    made = Hubs(certificates, tmp_path, engine)
-    try:
-        await made.found()
-        await made.join("b")
+    async with two_hubs(certificates, tmp_path, engine) as made:
         yield made
-    finally:
-        await made.aclose()
 
 
 async def _run(hubs: Hubs, hub: str, *words: str) -> tuple[int, str, str]:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable
+from weakref import WeakKeyDictionary
 
 from omnyshell.errors import (
     AuthException,
@@ -40,7 +41,8 @@ STEADY = 1.0
 """Seconds of connection after which the next attempts come quickly again."""
 
 LIVED = 10.0
-"""Seconds of connection after which a loss counts as a new one. Before that, timeout and delays continue."""
+"""Seconds of connection after which a loss counts as a new one. Before that delays continue, and so does the timeout
+unless a session got on meanwhile."""
 
 ATTEMPT_TIMEOUT = 10.0
 """Seconds for the answer to one attempt to resume a session."""
@@ -90,6 +92,9 @@ class Resumer:
         self._suspended: dict[RemoteSession, float] = {}
         """Each with the time until which to wait for its node, while the hub is connected."""
 
+        self._progress: WeakKeyDictionary[RemoteSession, int] = WeakKeyDictionary()
+        """How far each was when it was lost, at most."""
+
         self._deadline = 0.0
         self._backoff, self._node_backoff = Backoff(times=TIMES), Backoff(times=NODE_TIMES)
         self._back_since: float | None = None
@@ -108,14 +113,21 @@ class Resumer:
             return False
         is_alone = isinstance(session.lost_by, NodeUnavailableException)
         self._suspended[session] = self._now() + self._node_timeout if is_alone else math.inf
+        self._note_progress(session)
         self.start()
         return True
+
+    def _note_progress(self, session: RemoteSession) -> None:
+        """Begin the timeout anew where a session is further than at any loss before: so the hub is of use."""
+        if session.progress > self._progress.get(session, 0):
+            self._progress[session] = session.progress
+            self._deadline = self._now() + self._timeout
 
     def start(self) -> None:
         """Start reconnecting, if the timeout is not 0; the timeout counts from the last loss. Idempotent.
 
-        A loss shortly after a reconnect counts as the same loss, so that a hub that keeps resuming and dropping
-        sessions is given up too.
+        A loss shortly after a reconnect counts as the same loss where no session got on in between, so that a hub that
+        keeps resuming and dropping sessions is given up too.
         """
         if self._is_new_loss():
             self._back_since = None
@@ -194,6 +206,9 @@ class Resumer:
         self._on_state(LinkState.RECONNECTING)
         await self._dial()
         self._back_since = self._now()
+        # No node can be back before its hub is.
+        until = self._back_since + self._node_timeout
+        self._suspended = {session: max(until, before) for session, before in self._suspended.items()}
         self._on_state(LinkState.CONNECTED)
 
     async def _resume_all(self) -> None:

@@ -171,6 +171,11 @@ class RemoteSession:
         """Whether it could be resumed if the connection were lost now."""
         return self._stage is Stage.OPEN and (self._counts_offsets or self.mode is SessionMode.SHELL)
 
+    @property
+    def progress(self) -> int:
+        """Bytes of output that have come and of input that the node has; 0 where they are not counted over losses."""
+        return self._received + self._sent.start if self._counts_offsets else 0
+
     def refuse(self, error: ImproperValueException) -> None:
         """Handle an improper value on the session's channel.
 

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,10 @@ from omnyshell.errors import ConfigException
 from omnyshell.paths import open_own, read_whole
 
 TRIES, READ_TIME = 10, 0.005
-"""Attempts to claim the file, and seconds between them: a reader may hold the lock for a moment."""
+"""Attempts to claim or read the file, and seconds between them: another process may be at it for a moment."""
+
+_BITS = 32
+_BLANKS = bytes.maketrans(b"01", b" \t")
 
 
 class PidFile:
@@ -27,12 +31,14 @@ class PidFile:
 
         Raises `ConfigException` where the file cannot be read.
         """
-        text = self._held()
-        try:
-            data = json.loads(text or b"null")
-        except ValueError:
-            return None
-        return data if isinstance(data, dict) else None
+        for _ in range(TRIES):
+            text = self._held()
+            if not text:
+                return None
+            if (data := _whole(text)) is not None:
+                return data
+            time.sleep(READ_TIME)
+        return None
 
     def is_held(self) -> bool:
         """Tell whether a process holds the file, with or without data. Raises as `read` does."""
@@ -70,11 +76,15 @@ class PidFile:
 
     @staticmethod
     def write(fd: int, data: dict[str, Any]) -> None:
-        """Write data about this process into a claimed file, in one step. Raises `ConfigException`."""
+        """Write data about this process into a claimed file; whoever reads finds one whole record.
+
+        Raises `ConfigException`.
+        """
         text = json.dumps(data).encode()
         try:
-            # Blanks over the rest of what is there: a reader never finds the file empty, or half of it.
-            os.pwrite(fd, text.ljust(os.fstat(fd).st_size), 0)
+            # Blanks over the rest of what is there, as no reader should find the file empty. It may find half of it:
+            # systems let one process read in a file while another one writes there.
+            os.pwrite(fd, (text + _sum_of(text)).ljust(os.fstat(fd).st_size), 0)
         except OSError as exc:
             raise ConfigException(f"cannot write that this process serves: {exc.strerror}") from exc
 
@@ -88,6 +98,24 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def _whole(found: bytes) -> dict[str, Any] | None:
+    """Return a record, or None where this is not all of one. Earlier versions wrote no checksum."""
+    text, end, rest = found.rpartition(b"}")
+    text, told = text + end, rest[:_BITS]
+    if told.strip(b" ") and told != _sum_of(text):
+        return None
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _sum_of(text: bytes) -> bytes:
+    """Return a checksum in blanks and tabs, which stand behind a record: earlier versions read on past them."""
+    return format(zlib.crc32(text), f"0{_BITS}b").encode().translate(_BLANKS)
 
 
 def _lock(fd: int, kind: int) -> bool:

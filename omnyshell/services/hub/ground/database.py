@@ -4,11 +4,16 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 
 from omnyshell.security.files import make_private_directory
 
 LOCKED_WAIT = 5.0
 """Seconds to wait for another process that holds a lock on the file."""
+
+_PAUSE = 0.005
+_PRIMARY = 0xFF
+"""Of an error's code, what says its kind."""
 
 
 def open_database(path: Path | None, schema: str, pragmas: Sequence[str] = ()) -> sqlite3.Connection:
@@ -23,11 +28,34 @@ def open_database(path: Path | None, schema: str, pragmas: Sequence[str] = ()) -
     database = sqlite3.connect(
         path if path is not None else ":memory:", isolation_level=None, timeout=LOCKED_WAIT, check_same_thread=False
     )
-    # FULL syncs the log at every commit, so that acknowledged changes survive a loss of power too.
-    for pragma in (*pragmas, "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        database.execute(f"PRAGMA {pragma}")
-    database.executescript(schema)
+    try:
+        for pragma in pragmas:
+            database.execute(f"PRAGMA {pragma}")
+        _write_ahead(database)
+        # FULL syncs the log at every commit, so that acknowledged changes survive a loss of power too.
+        for pragma in ("synchronous = FULL", "foreign_keys = ON"):
+            database.execute(f"PRAGMA {pragma}")
+        database.executescript(schema)
+    except BaseException:
+        database.close()
+        raise
     return database
+
+
+def _write_ahead(database: sqlite3.Connection) -> None:
+    """Have a file be written by way of a log, also where others do the same to a new file at this moment.
+
+    Two that have read it and want to write would wait for each other for ever, so SQLite waits for neither.
+    """
+    deadline = monotonic() + LOCKED_WAIT
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or monotonic() >= deadline:
+                raise
+        sleep(_PAUSE)
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """The file of a process that lives: whoever reads it finds one whole record, whatever is being written."""
 
+import itertools
+import json
 import os
 import threading
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from omnyshell.errors import ConfigException
-from omnyshell.services.local.pid_file import PidFile
+from omnyshell.services.local.pid_file import PidFile, _whole
 
 
 def test_a_reader_never_finds_half_of_what_is_written(tmp_path: Path) -> None:
@@ -32,6 +34,27 @@ def test_a_reader_never_finds_half_of_what_is_written(tmp_path: Path) -> None:
         writer.join()
         os.close(descriptor)
     assert file.read() is None
+
+
+def test_what_is_found_of_two_records_at_once_is_none(tmp_path: Path) -> None:
+    """Systems let a reader find the beginning of one record and the end of the other, in either order."""
+    file = PidFile(tmp_path / "pid")
+    descriptor = file.claim()
+    one, two = {"pid": 17, "port": 4400, "host": "a}b"}, {"pid": 18, "port": 4500, "host": "a}b", "is_alone": True}
+    written = []
+    for record in (one, two, one):
+        PidFile.write(descriptor, record)
+        written.append(file.path.read_bytes())
+        # Earlier versions read it too.
+        assert json.loads(written[-1]) == record
+    for before, after in itertools.permutations(written, 2):
+        for at in range(1, max(len(before), len(after))):
+            assert _whole(before[:at] + after[at:]) in (None, one, two)
+            assert _whole(before[:at]) in (None, json.loads(before))
+    # Earlier versions wrote it without a checksum.
+    os.pwrite(descriptor, json.dumps(one).encode().ljust(len(written[-1])), 0)
+    assert file.read() == one
+    os.close(descriptor)
 
 
 def test_a_file_that_is_taken_or_cannot_be_made_is_told(tmp_path: Path) -> None:

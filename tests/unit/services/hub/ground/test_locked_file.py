@@ -39,3 +39,13 @@ async def test_a_lock_of_another_process_does_not_hold_up_a_running_hub(
 def test_a_command_and_a_start_wait_for_the_lock(tmp_path: Path) -> None:
     with closing(StateFile(tmp_path / STATE_FILE)) as file:
         assert file.run("PRAGMA busy_timeout") == [(LOCKED_WAIT * 1000,)]
+
+
+def test_a_start_waits_where_another_connection_makes_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite waits for nobody then, whatever it was told: each would have what the other one waits for."""
+    path = tmp_path / STATE_FILE
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr("omnyshell.services.hub.ground.database.sleep", lambda _: other.execute("ROLLBACK"))
+        with closing(StateFile(path)) as file:
+            assert file.run("PRAGMA journal_mode") == [("wal",)]

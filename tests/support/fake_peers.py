@@ -70,6 +70,9 @@ class FakePeer:
         if (owner := self.channels.get(channel)) is not None:
             owner.data(opcode, raw)
 
+    def worked(self, _seconds: float) -> None:
+        """Nobody reads it more slowly."""
+
     def ping(self) -> None:
         """Nobody measures it."""
 

@@ -1,7 +1,7 @@
 """Far ends of sessions and tunnels: a connection of this hub, and what stands for another hub's."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 from support.clock import FakeClock
@@ -315,10 +315,8 @@ class DirectoryElsewhere:
         node = self._there.find(node_id)
         return self._here(node) if node is not None else None
 
-    def list(
-        self, wanted: dict[str, str], may_know: Callable[[ReachableNode], bool] = lambda _: True
-    ) -> Sequence[ReachableNode]:
-        return [node for node in map(self._here, self._there.list(wanted)) if may_know(node)]
+    def online(self) -> frozenset[str]:
+        return self._there.online()
 
     def _here(self, node: ReachableNode) -> ReachableNode:
         if node not in self._known:

@@ -144,6 +144,7 @@ class PlainHub:
             clipboards=clipboards,
             processes=processes,
             hub_of=None,
+            clock=self.clock,
         )
         self.table = message_table(
             node_service=self.node_service,

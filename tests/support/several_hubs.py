@@ -57,8 +57,9 @@ class Hubs:
 
     def described_at(self, hub: str) -> set[str]:
         """The nodes of which a hub knows what they can do."""
-        nodes = self.running[hub]._directory.list({})
-        return {node.node_id for node in nodes if node.capabilities is not None}
+        directory = self.running[hub]._directory
+        nodes = map(directory.find, directory.online())
+        return {node.node_id for node in nodes if node is not None and node.capabilities is not None}
 
     def links_of(self, hub: str) -> set[str]:
         """The hubs to which a hub has links that can be used."""

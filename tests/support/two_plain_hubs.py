@@ -160,8 +160,8 @@ class KnownPlaces:
     def last_known(self, node_id: str) -> Place | None:
         return self._known.get(node_id)
 
-    def last_known_of(self, _hub: str) -> list[Place]:
-        return list(self._known.values())
+    def ids_at(self, _hub: str) -> frozenset[str]:
+        return frozenset(self._known)
 
     def other_hubs(self) -> Sequence[str]:
         return ("b",)

@@ -336,6 +336,7 @@ class HubServices:
             clipboards=self._clipboards,
             processes=self.processes,
             hub_of=self._places.hub_of if self._places is not None else None,
+            clock=self._clock,
         )
 
     def _make_table(self) -> MessageTable:

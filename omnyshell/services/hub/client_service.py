@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from omnyshell.clock import Clock
 from omnyshell.protocol.extensions import WHOLE_VIEW
 from omnyshell.protocol.messages import (
     AiConfigRequest,
@@ -14,8 +15,9 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.live.service import EventsService
-from omnyshell.services.hub.nodes.directory import NodeDirectory
-from omnyshell.services.hub.nodes.listing import list_response
+from omnyshell.services.hub.nodes.directory import NodeDirectory, has_labels
+from omnyshell.services.hub.nodes.listing import Steps, steps_of_list
+from omnyshell.services.hub.nodes.listings import Listings
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
@@ -44,6 +46,7 @@ class ClientService:
         clipboards: ClipboardNotes,
         processes: SessionProcesses,
         hub_of: Callable[[str], str] | None,
+        clock: Clock,
     ) -> None:
         """`hub_of` returns the id of the hub that has a node; None where this one is alone."""
         self._nodes = nodes
@@ -55,9 +58,11 @@ class ClientService:
         self._clipboards = clipboards
         self._processes = processes
         self._hub_of = hub_of
+        self._listings = Listings(clock)
 
     def left(self, peer: Peer) -> None:
         """End the sessions, tunnels, requests and subscriptions of a connection. Idempotent."""
+        self._listings.left(peer)
         self._events.left(peer)
         self._clipboards.left(peer)
         self._processes.left(peer)
@@ -66,14 +71,20 @@ class ClientService:
         self._tunnels.exposer_gone(peer)
 
     def list_nodes(self, peer: Peer, message: NodeListRequest, _channel: int) -> None:
-        """List the nodes that the principal may know of."""
+        """List the nodes that the principal may know of, by and by where there are many."""
         may_know = self._policy.may_know
-        found = self._nodes.list(message.filter, lambda node: may_know(peer.principal, node))
-        answer = list_response(found, message.filter)
-        if self._hub_of is not None and WHOLE_VIEW in peer.features:
-            for node in answer.nodes:
-                node.hub = self._hub_of(node.node_id)
-        peer.send(answer)
+        wanted = message.filter
+
+        def begin() -> Steps:
+            return steps_of_list(
+                self._nodes.online(),
+                self._nodes.find,
+                lambda node: has_labels(node, wanted) and may_know(peer.principal, node),
+                asked=wanted,
+                hub_of=self._hub_of if WHOLE_VIEW in peer.features else None,
+            )
+
+        self._listings.ask(peer, begin)
 
     # What is not served (docs/protocol.md#what-is-not-served) is answered at once, as its sender would wait.
 

@@ -1,6 +1,5 @@
 """The port by which nodes are looked up (docs/architecture.md#a-directory-and-far-ends)."""
 
-from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor, PlatformInfo
@@ -71,10 +70,8 @@ class NodeDirectory(Protocol):
     def find(self, node_id: str) -> ReachableNode | None:
         """Return the node that has this id now; None if there is none."""
 
-    def list(
-        self, wanted: dict[str, str], may_know: Callable[[ReachableNode], bool] = lambda _: True
-    ) -> Sequence[ReachableNode]:
-        """Return the nodes with these labels for which `may_know` is true, sorted by id."""
+    def online(self) -> frozenset[str]:
+        """Return the ids of all nodes. Where there are many, `find` some of them at a time; some may be gone then."""
 
 
 def has_labels(node: ReachableNode, wanted: dict[str, str]) -> bool:

@@ -1,6 +1,6 @@
 """The port by which a hub that is one of several takes node ids (docs/architecture.md#a-registration)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from omnyshell.errors import ErrorCodes, OmnyShellException
@@ -68,8 +68,6 @@ class ServedNodes:
         """See `NodeDirectory`."""
         return self._nodes.find(node_id) if self._is_serving() else None
 
-    def list(
-        self, wanted: dict[str, str], may_know: Callable[[ReachableNode], bool] = lambda _: True
-    ) -> Sequence[ReachableNode]:
+    def online(self) -> frozenset[str]:
         """See `NodeDirectory`."""
-        return self._nodes.list(wanted, may_know) if self._is_serving() else ()
+        return self._nodes.online() if self._is_serving() else frozenset()

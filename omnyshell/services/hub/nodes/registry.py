@@ -22,7 +22,6 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.security.authorizer import NodeResource
 from omnyshell.services.hub.ground.event_bus import EventBus, NodeEvent
-from omnyshell.services.hub.nodes.directory import ReachableNode, has_labels
 from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.truth.answer import Answer
@@ -202,7 +201,7 @@ class NodeRegistry:
         return tuple(self._by_id.values())
 
     def online(self) -> frozenset[str]:
-        """Return the ids of the connected nodes."""
+        """See `NodeDirectory`."""
         return frozenset(self._by_id)
 
     def set_capabilities(self, peer: Peer, message: NodeCapabilitiesMessage) -> bool:
@@ -214,13 +213,6 @@ class NodeRegistry:
         node.capabilities, node.capabilities_size = message.capabilities, size
         self._bus.publish(NodeEvent(node.node_id))
         return True
-
-    def list(
-        self, wanted: dict[str, str], may_know: Callable[[ReachableNode], bool] = lambda _: True
-    ) -> tuple[RegisteredNode, ...]:
-        """Return the connected nodes with these labels for which `may_know` is true, sorted by id."""
-        found = (node for _, node in sorted(self._by_id.items()) if has_labels(node, wanted))
-        return tuple(node for node in found if may_know(node))
 
     def remove(self, peer: Peer) -> RegisteredNode | None:
         """Remove the node of this connection, and return it. A newer registration of the id stays."""

@@ -185,6 +185,10 @@ class HubPeer:
         """
         return ChannelMultiplexer(self.link, incoming, ended)
 
+    def worked(self, seconds: float) -> None:
+        """Count work that was done for the peer later than its message was taken, toward how fast it is read."""
+        self._pace.said(0, seconds)
+
     def ping(self) -> None:
         """Send a ping, to measure `round_trip` again."""
         self.link.ping()

@@ -66,6 +66,9 @@ class Peer(FarEnd, Protocol):
     def describe(self) -> LivePeer:
         """The connection as a value. Raises `RuntimeError` before the login."""
 
+    def worked(self, seconds: float) -> None:
+        """Count work that was done for the peer later than its message was taken, toward how fast it is read."""
+
     def ping(self) -> None:
         """Send a ping, to measure `round_trip` again."""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -82,8 +83,14 @@ def read(raw: bytes) -> About:
         found.principal,
         found.address,
         found.since,
-        frozenset(found.features),
+        _features(found.features),
         registration,
         message.capabilities if message is not None else None,
         size,
     )
+
+
+@lru_cache(maxsize=256)
+def _features(said: tuple[str, ...]) -> frozenset[str]:
+    """Return them as one object for all nodes that announce the same, as most do: there may be very many."""
+    return frozenset(said)

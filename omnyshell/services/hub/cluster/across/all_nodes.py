@@ -11,7 +11,7 @@ from omnyshell.services.hub.cluster.links.link import AnyLink
 from omnyshell.services.hub.cluster.places.records import Entry
 from omnyshell.services.hub.cluster.places.table import Place
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.nodes.directory import ReachableNode, has_labels
+from omnyshell.services.hub.nodes.directory import ReachableNode
 from omnyshell.services.hub.nodes.registry import NodeRegistry
 
 logger = logging.getLogger("omnyshell.cluster")
@@ -23,8 +23,8 @@ class OthersPlaces(Protocol):
     def last_known(self, node_id: str) -> Place | None:
         """Return the place of a node at another hub, whose lease may have ended; None if there is none."""
 
-    def last_known_of(self, hub: str) -> Sequence[Place]:
-        """Return all places at another hub."""
+    def ids_at(self, hub: str) -> frozenset[str]:
+        """Return the node ids of which another hub had the last word, also those that it has let go."""
 
     def other_hubs(self) -> Sequence[str]:
         """Return the other hubs of which anything is known."""
@@ -66,20 +66,13 @@ class AllNodes:
             del self._known[node.node_id]
         return [end for end in self._ends if end.link is link]
 
-    def list(
-        self, wanted: dict[str, str], may_know: Callable[[ReachableNode], bool] = lambda _: True
-    ) -> Sequence[ReachableNode]:
-        """See `NodeDirectory`."""
-        own = self.own.list(wanted, may_know)
-        if self._places is None:
-            return own
+    def online(self) -> frozenset[str]:
+        """See `NodeDirectory`. Those that another hub has let go of are named as well, and are not found."""
         places = self._places
-        hubs = [hub for hub in places.other_hubs() if self._is_there(places, hub)]
-        of_others = (place for hub in hubs for place in places.last_known_of(hub))
-        far = (self._far(place) for place in of_others if self.own.find(place.entry.node_id) is None)
-        found: list[ReachableNode] = [*own]
-        found += (node for node in far if node is not None and has_labels(node, wanted) and may_know(node))
-        return sorted(found, key=lambda node: node.node_id)
+        if places is None:
+            return self.own.online()
+        hubs = (hub for hub in places.other_hubs() if self._is_there(places, hub))
+        return self.own.online().union(*map(places.ids_at, hubs))
 
     def _is_there(self, places: OthersPlaces, hub: str) -> bool:
         """Whether a hub may have what it had: while the engine is away, a link says so as well as a lease."""

@@ -93,6 +93,9 @@ class VirtualPeer:
             connected_at=self.connected_at,
         )
 
+    def worked(self, _seconds: float) -> None:
+        """Do nothing: links have a pace of their own."""
+
     def ping(self) -> None:
         """Do nothing: its own hub measures its round trip."""
 

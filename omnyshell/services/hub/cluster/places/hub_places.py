@@ -213,15 +213,13 @@ class HubPlaces:
     def last_known(self, node_id: str) -> Place | None:
         """Return where a node was last, at another hub; its lease may have ended. None if it has none."""
         place = self._table.get(node_id)
-        return place if place is not None and self._is_anothers(place) else None
+        if place is None or place.entry.is_gone or place.hub == self.hub:
+            return None
+        return place if place.entry.run == self.leases.run_of(place.hub) else None
 
-    def last_known_of(self, hub: str) -> list[Place]:
-        """Return the places that another hub has had last; its lease may have ended."""
-        return [place for place in self._table.of_hub(hub) if self._is_anothers(place)]
-
-    def _is_anothers(self, place: Place) -> bool:
-        is_of_its_run = place.entry.run == self.leases.run_of(place.hub)
-        return is_of_its_run and place.hub != self.hub and not place.entry.is_gone
+    def ids_at(self, hub: str) -> frozenset[str]:
+        """Return the node ids of which a hub had the last word, also those that it has let go."""
+        return self._table.ids_of(hub)
 
     def describe(self, node_id: str, about: bytes) -> Claim | None:
         """Plan to say something else of a node that this hub has; None where it has not, or says that already."""

@@ -65,6 +65,10 @@ class PlaceTable:
         """Return the places of which a hub had the last word."""
         return [self._places[node_id] for node_id in self._of_hub.get(hub, ())]
 
+    def ids_of(self, hub: str) -> frozenset[str]:
+        """Return the node ids of which a hub had the last word."""
+        return frozenset(self._of_hub.get(hub, ()))
+
     def count_at(self, hub: str) -> int:
         """Return how many nodes a hub has."""
         return self._counts[hub]

@@ -217,9 +217,9 @@ class SharedPlaces:
         """Return the place of a node at another hub, whose lease may have ended; None if there is none."""
         return self._places.last_known(node_id)
 
-    def last_known_of(self, hub: str) -> list[NodePlace]:
-        """Return the places that another hub had last."""
-        return self._places.last_known_of(hub)
+    def ids_at(self, hub: str) -> frozenset[str]:
+        """Return the node ids of which a hub had the last word, also those that it has let go."""
+        return self._places.ids_at(hub)
 
     def other_hubs(self) -> list[str]:
         """Return the other hubs of which anything was heard."""

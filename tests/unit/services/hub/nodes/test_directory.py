@@ -1,5 +1,6 @@
 """What a directory of nodes owes those who look nodes up, wherever these are: the contract of `NodeDirectory`."""
 
+import json
 from itertools import chain, count
 from typing import Any, cast
 
@@ -8,9 +9,11 @@ from support.clock import FakeClock
 from support.enrolments import owners_in_memory
 from support.fake_peers import FakePeer
 from support.far_ends import DirectoryElsewhere
+from support.listings import made_at_once
 
 from omnyshell import PlatformInfo, RoleBasedAuthorizer
 from omnyshell.model.sessions import CloseReason
+from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.frames import DataOpcode, pack_data
 from omnyshell.protocol.messages import (
     ChannelClose,
@@ -28,7 +31,8 @@ from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.event_bus import LocalEventBus
 from omnyshell.services.hub.ground.limits import QuotaLimits
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.nodes.directory import NodeDirectory
+from omnyshell.services.hub.nodes.directory import NodeDirectory, has_labels
+from omnyshell.services.hub.nodes.listing import steps_of_list
 from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
@@ -72,10 +76,11 @@ class World:
         )
 
     def listed(self, wanted: dict[str, str], who: FakePeer | None = None) -> list[str]:
-        def may_know(node: Any) -> bool:
-            return who is None or self.policy.may_know(who.principal, node)
+        def is_wanted(node: Any) -> bool:
+            return has_labels(node, wanted) and (who is None or self.policy.may_know(who.principal, node))
 
-        return [node.node_id for node in self.directory.list(wanted, may_know)]
+        told = made_at_once(steps_of_list(self.directory.online(), self.directory.find, is_wanted))
+        return [node["nodeId"] for node in json.loads(encode_control(told))["d"]["nodes"]]
 
 
 class Elsewhere(World):

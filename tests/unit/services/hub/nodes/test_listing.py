@@ -1,6 +1,7 @@
 """Listings that stay short enough to be taken."""
 
 import json
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import cast, get_args, get_origin
@@ -8,20 +9,21 @@ from typing import cast, get_args, get_origin
 import pytest
 from support.declarations import every_message, fields_of
 from support.in_one_test import in_one_test
+from support.listings import made_at_once
 from support.message_samples import sample
 
 from omnyshell.ids import MAX_NODE_ID
 from omnyshell.model.admin import AuditEntry, LockInfo, LockKind
 from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor, PlatformInfo
 from omnyshell.model.schema import WireObject, camel_case
-from omnyshell.protocol.codec import encode_control
+from omnyshell.protocol.codec import FrameCodec, encode_control
 from omnyshell.protocol.extensions import INTERACTIVE
 from omnyshell.protocol.limits import MAX_MESSAGE_FROM_HUB
 from omnyshell.protocol.messages import ControlMessage, NodeCapabilitiesMessage, NodeListResponse, NodeRegister
 from omnyshell.protocol.messages.admin import AccessResponse, AuditPageResponse, AuditResponse, LocksResponse
 from omnyshell.protocol.messages.base import Way
 from omnyshell.services.hub.nodes import listing
-from omnyshell.services.hub.nodes.listing import KNOWN_FEATURES, SHORT_SIZE, list_response
+from omnyshell.services.hub.nodes.listing import KNOWN_FEATURES, LARGEST, SHORT_SIZE, steps_of_list
 from omnyshell.services.hub.nodes.registry import MAX_SELF_DESCRIPTION, RegisteredNode
 from omnyshell.services.hub.peers.bounded_lists import encode_bounded
 from omnyshell.services.hub.peers.hub_peer import HubPeer
@@ -39,10 +41,25 @@ def _node(name: str, label: str = "", shells: tuple[str, ...] = ()) -> Registere
     return node
 
 
+def list_response(
+    nodes: Sequence[RegisteredNode], asked: Collection[str] = (), largest: int = LARGEST
+) -> NodeListResponse:
+    """The answer as a client reads it."""
+    by_id = {node.node_id: node for node in nodes}
+    told = made_at_once(steps_of_list(by_id, by_id.get, lambda _: True, asked=asked, largest=largest))
+    message = FrameCodec().decode_control(encode_control(told)).message
+    assert isinstance(message, NodeListResponse)
+    return message
+
+
+def read_back(node: NodeDescriptor) -> NodeDescriptor:
+    return NodeDescriptor.from_wire(node.to_wire())
+
+
 def test_what_fits_is_told_whole() -> None:
     nodes = [_node("a", "x" * 5000), _node("b")]
     told = list_response(nodes)
-    assert told.nodes == tuple(node.describe() for node in nodes)
+    assert told.nodes == tuple(read_back(node.describe()) for node in nodes)
     assert (told.shortened, told.left_out) == (0, 0)
     assert "shortened" not in encode_control(told).decode()
 
@@ -54,7 +71,8 @@ def test_of_many_fat_nodes_those_are_shortened_and_no_others() -> None:
     told = list_response([*fat, *thin], ["site"])
     assert len(encode_control(told)) < MAX_MESSAGE_FROM_HUB
     assert (told.shortened, told.left_out, len(told.nodes)) == (3000, 0, 3100)
-    assert told.nodes[3000:] == tuple(node.describe() for node in thin)
+    in_order = sorted(thin, key=lambda node: node.node_id)
+    assert told.nodes[3000:] == tuple(read_back(node.describe()) for node in in_order)
     assert told.nodes[0].labels == {"site": "a"}
 
 

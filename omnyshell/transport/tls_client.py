@@ -54,15 +54,15 @@ async def connect_tls(protocol: asyncio.BufferedProtocol, host: str, port: int, 
     """
     loop = asyncio.get_running_loop()
     tls = TlsClientTransport(protocol, context, host, loop)
-    await loop.create_connection(lambda: tls.wire, host, port)
     try:
+        await loop.create_connection(lambda: tls.wire, host, port)
         await tls.shaken_hands
     except ssl.SSLCertVerificationError as exc:
         tls.abort()
         text = f"the certificate of {host}:{port} is not trusted: {exc.verify_message.rstrip('.')}"
         raise UntrustedHubException(text, chain=tls.shown_chain()) from exc
     except BaseException:
-        tls.abort()
+        tls.give_up()
         raise
 
 
@@ -142,6 +142,13 @@ class TlsClientTransport(asyncio.Transport):
         """End the connection at once."""
         if self.wire.transport is not None:
             self.wire.transport.abort()
+
+    def give_up(self) -> None:
+        """End the connection at once, as nobody waits for the handshake any more: how that ends is told to nobody."""
+        if not self.shaken_hands.cancel() and not self.shaken_hands.cancelled():
+            # It has failed already, perhaps while its waiter was given up.
+            self.shaken_hands.exception()
+        self.abort()
 
     def shown_chain(self) -> tuple[bytes, ...]:
         """Return the certificates that the server presented, in DER, trusted or not."""

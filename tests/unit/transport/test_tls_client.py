@@ -1,6 +1,7 @@
 """TLS of clients, against a plain server of the standard library."""
 
 import asyncio
+import gc
 import hashlib
 import os
 import ssl
@@ -196,6 +197,39 @@ async def test_whoever_gives_up_the_handshake_leaves_no_connection(certificates:
                 await connect_tls(Receiver(), "127.0.0.1", port, client_context(certificates.ca))
         async with asyncio.timeout(DEADLINE):
             await ended
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+async def test_a_handshake_that_fails_as_its_waiter_is_given_up_is_nobodys_error(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch, *, is_early: bool
+) -> None:
+    loop = asyncio.get_running_loop()
+    connecting = loop.create_connection
+    errors: list[object] = []
+    loop.set_exception_handler(lambda _loop, context: errors.append(context))
+    wires: list[asyncio.BaseProtocol] = []
+
+    async def given_up(wire_of: Callable[[], asyncio.BaseProtocol], host: str, port: int) -> None:
+        transport, wire = await connecting(wire_of, host, port)
+        wires.append(wire)
+        if is_early:
+            wire.connection_lost(ConnectionResetError())
+        transport.close()
+        raise asyncio.CancelledError
+
+    async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1)
+
+    async with serving(certificates, serve) as port:
+        monkeypatch.setattr(loop, "create_connection", given_up)
+        with pytest.raises(asyncio.CancelledError):
+            await connect_tls(Receiver(), "127.0.0.1", port, client_context(certificates.ca))
+        monkeypatch.undo()
+        wires.pop().connection_lost(ConnectionResetError())
+    # The loop lets go of the connection in its next turn.
+    await asyncio.sleep(0)
+    gc.collect()
+    assert not errors
 
 
 async def test_a_server_that_is_no_hub_is_told_from_a_lost_one(certificates: Certificates) -> None:

@@ -424,6 +424,7 @@ class OmnyShellClient:
                 dial=self._dial,
                 connection=self._open_connection,
                 leave=self._hubs.leave,
+                has_untried=self._hubs.has_untried,
                 on_state=lambda state: self.on_state(state),
             )
         return self._resumer

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from omnyshell.services.client.requests import PendingRequests
-from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.dial import HubAccess
 from omnyshell.services.failover import HubDialler
 from omnyshell.transport.connection import OmnyShellConnection
@@ -47,6 +46,10 @@ class ClientHubs:
             self._again.cancel()
             self._again = None
 
+    def has_untried(self) -> bool:
+        """Whether a hub is left that was not tried since the last one was lost."""
+        return not self._dialler.is_round_over
+
     @property
     def can_leave(self) -> bool:
         """Whether there is another hub, and nothing ends where the present one is left."""
@@ -55,8 +58,7 @@ class ClientHubs:
             return False
         if tunnels is not None and tunnels.has_own:
             return False
-        handlers = connection.channels.handlers()
-        return all(isinstance(handler, RemoteSession) and handler.can_go_on for handler in handlers)
+        return all(getattr(handler, "can_go_on", False) for handler in connection.channels.handlers())
 
     async def elsewhere(self, dial: Callable[[], Awaitable[object]]) -> bool:
         """Go to another hub, by `dial`; False where that cannot be. Raises as `dial` does, with no hub left."""

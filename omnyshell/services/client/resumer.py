@@ -48,7 +48,8 @@ ATTEMPT_TIMEOUT = 10.0
 """Seconds for the answer to one attempt to resume a session."""
 
 SOON = 1.0
-"""Seconds after which the sessions of a node are asked for though the first of them is not answered."""
+"""Seconds after which the sessions of a node are asked for though the first of them is not answered, and other nodes
+are asked again though this one has not answered yet."""
 
 ELSEWHERE_AFTER = 2.0
 """Seconds after which a hub is left that cannot reach the hub of a node; it may be one that the node comes back to."""
@@ -69,7 +70,7 @@ class Resumer:
 
     `timeout` is for how many seconds it tries, `node_timeout` for how many if only a session's node is missing. `dial`
     connects and returns the connection; `connection` returns the present one, or None. `leave` drops that for another
-    hub, where it can.
+    hub, where it can. `has_untried` says whether a hub is left to which `dial` may go at once.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Resumer:
         dial: Dial,
         connection: Callable[[], OmnyShellConnection | None],
         leave: Callable[[], bool],
+        has_untried: Callable[[], bool],
         on_state: Callable[[LinkState], None],
     ) -> None:
         self._timeout = timeout
@@ -87,6 +89,7 @@ class Resumer:
         self._dial = dial
         self._connection = connection
         self._leave = leave
+        self._has_untried = has_untried
         self._on_state = on_state
         self._unreached_since: float | None = None
         self._suspended: dict[RemoteSession, float] = {}
@@ -101,6 +104,8 @@ class Resumer:
         """When the hub was last connected, or a session last resumed."""
 
         self._task: asyncio.Task[None] | None = None
+        self._asked: dict[str, asyncio.Task[None]] = {}
+        """For each node that is asked at present, what does that."""
 
     @property
     def is_working(self) -> bool:
@@ -137,19 +142,28 @@ class Resumer:
         elif not self.is_working and self._lived() >= STEADY:
             self._begin_node_outage()
         if self._timeout > 0 and not self.is_working:
-            self._task = asyncio.create_task(self._work() if self._back_since is None else self._work_again())
+            self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
         """Stop, and give up suspended sessions. Idempotent."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.gather(self._task, *self._asked.values(), return_exceptions=True)
             self._task = None
         self._give_up(TransportException("the client was closed"))
 
+    async def _run(self) -> None:
+        try:
+            await (self._work() if self._back_since is None else self._work_again())
+        finally:
+            # Not waited for, as who is suspended from now on needs a task anew.
+            for asked in self._asked.values():
+                asked.cancel()
+
     async def _work_again(self) -> None:
         """Continue after a reconnect that did not last."""
-        await self._rest()
+        if self._connection() is not None or not self._has_untried():
+            await self._rest()
         if self._is_late():
             self._give_up(TransportException(DROPPED))
         else:
@@ -212,15 +226,25 @@ class Resumer:
         self._on_state(LinkState.CONNECTED)
 
     async def _resume_all(self) -> None:
-        self._forget_resumed()
+        """Ask each node that is not being asked; one that is slow to answer holds up the others for a moment only."""
+        self._forget_answered()
         by_node: dict[str, list[RemoteSession]] = {}
         for session in self._suspended:
             by_node.setdefault(session.node_id, []).append(session)
-        async with asyncio.TaskGroup() as tasks:
-            for sessions in by_node.values():
-                tasks.create_task(self._resume_at_node(sessions))
-        self._forget_resumed()
+        for node_id in by_node.keys() - self._asked.keys():
+            self._asked[node_id] = asyncio.create_task(self._resume_at_node(by_node[node_id]))
+        if self._asked:
+            await asyncio.wait(self._asked.values(), timeout=SOON)
+        self._forget_answered()
         self._leave_where_unreached()
+
+    def _forget_answered(self) -> None:
+        for node_id, asked in list(self._asked.items()):
+            if asked.done():
+                del self._asked[node_id]
+                if not asked.cancelled():
+                    asked.result()
+        self._forget_resumed()
 
     def _leave_where_unreached(self) -> None:
         """Go to another hub where this one has not reached the hub of a node for a while."""
@@ -244,7 +268,7 @@ class Resumer:
     async def _resume(self, session: RemoteSession) -> bool:
         """Try to resume a session once; return False where its node is not there."""
         connection = self._connection()
-        if connection is None:
+        if connection is None or not session.is_suspended:
             return False
         which = {"session_id": session.id, "node_id": session.node_id}
         step(logger, "resume asked for", **which)
@@ -288,6 +312,9 @@ def _fail(sessions: Iterable[RemoteSession], error: OmnyShellException) -> None:
 
 class Resumption:
     """One attempt to resume a session, which handles the channel until the answer comes."""
+
+    can_go_on = True
+    """Whether another attempt can be made where the connection is lost."""
 
     def __init__(self, session: RemoteSession, connection: OmnyShellConnection) -> None:
         self._session = session

@@ -396,12 +396,13 @@ class OmnyShellNode:
         return delay
 
     def _usual_delay(self, held: float | None) -> float:
-        if held is None and self._hubs is not None and not self._hubs.is_round_over:
-            return random.uniform(0, SPREAD)  # noqa: S311
         if held is not None:
             self._backoff.lost()
             if held >= STABLE_AFTER:
                 self._backoff.reset()
+        if self._hubs is not None and not self._hubs.is_round_over:
+            # Another hub is there now, so nothing is to be waited for: only not all nodes of a lost one come at once.
+            return random.uniform(0, SPREAD)  # noqa: S311
         return self._backoff.next_delay()
 
     def _displaced_delay(self, held: float | None) -> float:

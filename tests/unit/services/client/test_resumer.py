@@ -56,6 +56,7 @@ class World:
             dial=self._dial,
             connection=lambda: self.connection,
             leave=lambda: False,
+            has_untried=lambda: False,
             on_state=lambda _state: None,
         )
 

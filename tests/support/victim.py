@@ -70,11 +70,11 @@ WAITS = (
 )
 """Constants of modules that say how long a command waits for its hub."""
 
-every_command = pytest.mark.parametrize(
-    ("command", "as_json"),
-    RUNS,
-    ids=[f"{command.name}{' --json' * as_json}{' anywhere' * (command in ANYWHERE)}" for command, as_json in RUNS],
-)
+RUNS_BY_NAME = {
+    f"{command.name}{' --json' * as_json}{' anywhere' * (command in ANYWHERE)}": (command, as_json)
+    for command, as_json in RUNS
+}
+every_command = pytest.mark.parametrize(("command", "as_json"), RUNS, ids=RUNS_BY_NAME)
 
 
 CODEC = FrameCodec().learn(every_message())
@@ -119,11 +119,20 @@ def wait_at_most(seconds: float) -> None:
 class Victim:
     """Runs one command again and again, and looks at what it printed and wrote."""
 
-    def __init__(self, command: Command, capfd: pytest.CaptureFixture[str], place: Path, *, as_json: bool) -> None:
+    def __init__(
+        self,
+        command: Command,
+        capfd: pytest.CaptureFixture[str],
+        place: Path,
+        *,
+        as_json: bool,
+        more: tuple[str, ...] = (),
+    ) -> None:
+        """`more` are options besides those that the command needs."""
         arguments = [ARGUMENTS[option.name] for option in command.options if option.is_argument]
         if command.keeps in (Rest.BEHIND_NODE, Rest.FROM_FIRST_WORD):
             arguments.append("true")
-        arguments += OPTIONS.get(command.name, [])
+        arguments += [*OPTIONS.get(command.name, ()), *more]
         self._words = [*command.words, *(["--json"] if as_json else []), *arguments]
         self._is_raw = command.name in RAW and not as_json
         self._is_lines = command.name in ("events", "audit list")

@@ -1,4 +1,4 @@
-"""A hostile hub, and a machine whose commands wait for it a second at most."""
+"""A hostile hub, and a machine whose commands wait for it a few seconds at most; a real hub for hostile nodes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from support.cheaper_consoles import cheaper_consoles
 from support.hostile_hub import HostileHub, hostile_hub
+from support.hub_process import HubProcess
+from support.logging_hub import logging_hub
 from support.stack import Certificates
 from support.victim import keep_patience
 
@@ -37,3 +39,19 @@ def machine(hostile: HostileHub, certificates: Certificates, tmp_path: Path, mon
     keep_patience(monkeypatch)
     hostile.behave()
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def hub(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
+    """A hub that logs all there is."""
+    with logging_hub(certificates, tmp_path_factory) as process:
+        yield process
+
+
+@pytest.fixture
+def admin(hub: HubProcess, machine: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The machine of that hub's administrator."""
+    given = (("HUB", f"wss://127.0.0.1:{hub.port}"), ("PRINCIPAL", "admin"), ("TOKEN", "admin-token"))
+    for name, value in given:
+        monkeypatch.setenv(f"OMNYSHELL_{name}", value)
+    return machine

@@ -1,11 +1,11 @@
-"""A node that says what no node may say, toward a real hub in a process of its own and toward who asks that hub."""
+"""Peers that say what none may say, toward a real hub in a process of its own and toward who asks that hub."""
 
 import asyncio
 import json
 import ssl
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,13 @@ from support.hostile import (
     saturated,
     unprintable,
 )
-from support.hostile_hub import Alter, honest
-from support.hostile_node import ANSWERS, hostile_node
+from support.hostile_hub import Alter
+from support.hostile_node import hostile_node
 from support.hub_process import HubProcess
+from support.logging_hub import logging_hub
 from support.raw_peer import RawPeer, logged_in, registered
 from support.stack import Certificates
-from support.victim import PATIENCE, RUNS, SHORTLY, Victim, reads
+from support.victim import RUNS, Victim, reads
 from websockets.exceptions import ConnectionClosed
 
 from omnyshell.cli.main import run
@@ -46,61 +47,12 @@ LOOKING = (
 )  # fmt: skip
 """Commands that show what a node says, and change nothing at the hub."""
 
-SAID = (
-    *(m.NodeRegister, m.NodeCapabilitiesMessage, m.NodeSessionOpened, m.ChannelExit, m.ChannelClose),
-    *ANSWERS.values(),
-)
-
-
-@pytest.fixture(scope="module")
-def hub(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    """A hub that logs all there is."""
-    with logging_hub(certificates, tmp_path_factory) as process:
-        yield process
-
 
 @pytest.fixture
 def fresh_hub(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     """One of which nothing is in the trail yet."""
     with logging_hub(certificates, tmp_path_factory) as process:
         yield process
-
-
-@contextmanager
-def logging_hub(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    place = tmp_path_factory.mktemp("hub")
-    sink = f"--audit-sink=file:{place / 'audit.jsonl'}"
-    options = ("--log-level=debug", "--log-format=json", "--tunnel-port-range=20500-20599", sink)
-    # What is refused stands in the trail, each time.
-    settings = tmp_path_factory.mktemp("settings") / "hub.toml"
-    settings.write_text('[[quotas]]\nprincipals = ["*"]\nrefusals = 1000000\nrequests = 1000000\n')
-    process = HubProcess(
-        certificates, place / "state", *options, "--login-limit=0", "--metrics-from=loopback", f"--config={settings}"
-    )
-    process.log = place / "hub.log"
-    process.start_and_wait()
-    try:
-        yield process
-        assert process.is_running
-    finally:
-        process.kill()
-    written = process.log.read_text(errors="strict")
-    assert "Traceback" not in written
-    assert unprintable(written) == []
-    assert all(isinstance(json.loads(line), dict) for line in written.splitlines())
-    audited = (place / "audit.jsonl").read_text(errors="strict")
-    assert unprintable(audited) == []
-    assert all(json.loads(line)["hash"] for line in audited.splitlines())
-    assert {path.name for path in place.iterdir()} == {"state", "audit.jsonl", "hub.log"}
-
-
-@pytest.fixture
-def admin(hub: HubProcess, machine: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The administrator's machine."""
-    given = (("HUB", f"wss://127.0.0.1:{hub.port}"), ("PRINCIPAL", "admin"), ("TOKEN", "admin-token"))
-    for name, value in given:
-        monkeypatch.setenv(f"OMNYSHELL_{name}", value)
-    return machine
 
 
 def victims(capfd: pytest.CaptureFixture[str], place: Path) -> list[Victim]:
@@ -124,51 +76,6 @@ def test_what_a_node_says_of_itself_does_no_harm(
         with hostile_node(certificates, hub.port, saturating(kinds, values)):
             for victim in looking:
                 victim.run(str(values)[:100])
-
-
-TRIES = 5
-"""What a hub asks regularly it may have asked a moment before somebody looks."""
-
-
-def patience(declared: type[ControlMessage], whole: dict[str, Any]) -> float:
-    """How long to wait for an answer: what the hub cannot read or did not ask for counts as if it had not come."""
-    is_asked_for = whole.get("requestId") == body(declared).get("requestId")
-    return PATIENCE if is_asked_for and reads(declared, whole) is None else SHORTLY
-
-
-@pytest.mark.parametrize("declared", SAID[2:], ids=lambda declared: declared.TYPE)
-def test_no_answer_of_a_node_does_harm(
-    hub: HubProcess, admin: Path, certificates: Certificates, declared: Any, capfd: pytest.CaptureFixture[str]
-) -> None:
-    looking, whole = victims(capfd, admin), body(declared)
-    with hostile_node(certificates, hub.port) as node:
-        concerned = []
-        for victim in looking:
-            node.answered.clear()
-            victim.run()
-            if declared in node.answered:
-                concerned.append(victim)
-        for values in at_once(list(changing(declared, whole))):
-            node.alter = saturating((declared,), values)
-            waits = patience(declared, saturated(declared, whole, *values))
-            for victim in concerned:
-                victim.run((declared.TYPE, str(values)[:100]), waits=waits)
-        for place, field in leaves(declared):
-            for value in (*hostile_values(field),)[:2]:
-                node.alter = lambda kind, whole, at=place, put=value: (
-                    replaced(whole, at, put) if kind is declared else whole
-                )
-                waits = patience(declared, replaced(whole, place, value))
-                for victim in concerned[:1]:
-                    victim.run((declared.TYPE, place, str(value)[:40]), waits=waits)
-        # The hub asked it to the end: one that is given up attacks nobody.
-        node.alter = honest
-        node.answered.clear()
-        for victim in concerned * TRIES:
-            victim.run()
-            if declared in node.answered:
-                break
-        assert declared in node.answered or not concerned
 
 
 @cache

@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import NamedTuple
 
 from omnyshell.errors import OmnyShellException, ProtocolException
 from omnyshell.model.sessions import SessionMode
@@ -91,16 +92,23 @@ async def forwarded_agent(client: OmnyShellClient, node_id: str, user: str) -> A
             await asyncio.gather(serving, return_exceptions=True)
 
 
+class _Connection(NamedTuple):
+    """A program at the node that asks: one request at a time."""
+
+    requests: asyncio.Queue[bytes]
+    answering: asyncio.Task[None]
+
+
 class _Forwarding:
     """One forwarded agent."""
 
     def __init__(self, session: RemoteSession) -> None:
         self._session = session
         self._path: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._asking: dict[int, asyncio.Queue[bytes]] = {}
-        """The connections, each with what it asks: one request at a time, then nothing at its end."""
+        self._open: dict[int, _Connection] = {}
+        """The connections of programs at the node, from a first request until the node says that it has ended, or the
+        agent has failed."""
 
-        self._tasks: set[asyncio.Task[None]] = set()
         self._complaint = ""
         """What the node said for people, of that the beginning."""
 
@@ -124,8 +132,8 @@ class _Forwarding:
                 problem = exc
                 self._session.close()
             finally:
-                for task in self._tasks:
-                    task.cancel()
+                for connection in self._open.values():
+                    connection.answering.cancel()
         if problem is not None:
             raise problem
 
@@ -142,19 +150,21 @@ class _Forwarding:
     def _take(self, number: int, body: bytes, tasks: asyncio.TaskGroup) -> None:
         if number == 0:
             self._note_path(body)
-        elif number in self._asking:
+        elif not body:
+            # The node may have the next one ask at once, so this one counts no more.
+            if (ended := self._open.pop(number, None)) is not None:
+                ended.answering.cancel()
+        elif number in self._open:
             try:
-                self._asking[number].put_nowait(body)
+                self._open[number].requests.put_nowait(body)
             except asyncio.QueueFull:
                 raise ProtocolException("a second request before the first one was answered") from None
-        elif body:
-            if len(self._asking) >= MOST_CONNECTIONS:
+        else:
+            if len(self._open) >= MOST_CONNECTIONS:
                 raise ProtocolException("more connections to the agent than there may be")
-            asking = self._asking[number] = asyncio.Queue(2)
-            asking.put_nowait(body)
-            task = tasks.create_task(self._converse(number, asking))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            requests = asyncio.Queue[bytes](1)
+            requests.put_nowait(body)
+            self._open[number] = _Connection(requests, tasks.create_task(self._converse(number, requests)))
 
     def _note_path(self, body: bytes) -> None:
         path = os.fsdecode(body)
@@ -162,19 +172,17 @@ class _Forwarding:
             raise ProtocolException("the node names no socket for the agent")
         self._path.set_result(path)
 
-    async def _converse(self, number: int, asking: "asyncio.Queue[bytes]") -> None:
+    async def _converse(self, number: int, requests: "asyncio.Queue[bytes]") -> None:
         """Answer what one connection asks, by a connection of its own, as an agent knows each for itself."""
-        try:
-            with suppress(AgentException):
-                async with Agent.connected() as agent:
-                    while body := await asking.get():
-                        is_let = may_be_asked(body)
-                        await self._say(number, await agent.answer(body, SIGN_TIMEOUT) if is_let else FAILED)
-                    return
-            # The agent has gone, or does not answer.
-            await self._say(number, b"")
-        finally:
-            del self._asking[number]
+        with suppress(AgentException):
+            async with Agent.connected() as agent:
+                while True:
+                    body = await requests.get()
+                    is_let = may_be_asked(body)
+                    await self._say(number, await agent.answer(body, SIGN_TIMEOUT) if is_let else FAILED)
+        # The agent has gone, or does not answer.
+        await self._say(number, b"")
+        self._open.pop(number, None)
 
     async def _say(self, number: int, body: bytes) -> None:
         with suppress(OmnyShellException):

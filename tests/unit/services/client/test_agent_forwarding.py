@@ -17,13 +17,14 @@ PATH = framed(0, b"/tmp/x/agent")
 
 
 class Session:
-    """A session of a node that says this, and then waits."""
+    """A session of a node that says this, and has ended then, or stays."""
 
-    def __init__(self, *said: bytes, stream: str = "out") -> None:
+    def __init__(self, *said: bytes, stream: str = "out", stays: bool = False) -> None:
         self.answers: list[bytes] = []
         self.closed = asyncio.Event()
         self._said = said
         self._is_stderr = stream == "err"
+        self._stays = stays
 
     async def open_as_asked(self, _request: object, *_extensions: str) -> "Session":
         return self
@@ -41,6 +42,8 @@ class Session:
         for data in self._said:
             yield chunk(data, is_stderr=self._is_stderr)
             await asyncio.sleep(0)
+        if self._stays:
+            await self.closed.wait()
 
     def send(self, data: bytes) -> None:
         self.answers.append(data)
@@ -89,6 +92,19 @@ async def test_what_no_node_sends_ends_it(agent: FakeAgent, wrong: str) -> None:
         while agent.connections:
             await asyncio.sleep(0)
     assert session.answers == []
+
+
+async def test_a_connection_that_the_node_has_ended_counts_no_more(agent: FakeAgent) -> None:
+    # All of it comes in one piece, as where the node was faster than this side.
+    turns = b"".join(framed(number, REQUEST) + framed(number, b"") for number in range(17, 60))
+    full = b"".join(framed(number, REQUEST) for number in range(1, 17))
+    session = Session(PATH + full + framed(16, b"") + turns + framed(99, b"") + framed(60, REQUEST), stays=True)
+    agent.says = lambda _body: None
+    async with asyncio.timeout(DEADLINE), forwarded_agent(session, "n1", ""):  # type: ignore[arg-type]
+        while len(session.answers) < 16:
+            await asyncio.sleep(0)
+    answered = {int.from_bytes(answer[:4]) for answer in session.answers if len(answer) > 8}
+    assert answered == {*range(1, 16), 60}
 
 
 @pytest.mark.parametrize("path", [b"", b"relative", b"/" + b"x" * 107, b"/a\nb", b"/a\x1b[31m"])

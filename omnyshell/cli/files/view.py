@@ -48,7 +48,7 @@ class Quiet:
     def report(self, report: Report) -> None:
         """Say what was not copied."""
         if report.error is not None:
-            self.tell(f"{shown(report.path)}: {report.error.message}")
+            self.tell(report.error.message)
 
     def tell(self, text: str) -> None:
         """Say it."""
@@ -66,7 +66,7 @@ class JsonLines(Quiet):
         """Print it."""
         said = {"path": os.fsdecode(report.path), "result": report.became.name.lower(), "size": report.size}
         if report.error is not None:
-            said |= {"error": report.error.message, "code": report.error.code}
+            said |= {"error": report.error.reason, "where": report.error.where, "code": report.error.code}
         say_json(said, indent=None)
 
     @asynccontextmanager

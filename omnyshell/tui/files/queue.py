@@ -75,7 +75,7 @@ class Copy:
     def note(self, report: Report) -> None:
         """Keep why something was not copied."""
         if report.error is not None and len(self.problems) < MOST_PROBLEMS:
-            self.problems.append(f"{shown(report.path)}: {report.error.message}")
+            self.problems.append(report.error.message)
 
 
 class CopyQueue:

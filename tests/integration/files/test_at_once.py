@@ -92,7 +92,9 @@ async def test_one_that_takes_too_long_is_told_of(tmp_path: Path, monkeypatch: p
         _, reports = await copied(remote, source, HERE, target, tell=said.append)
         await held.close()
         folder.close()
-    assert [(report.became, str(report.error)) for report in reports] == [(Became.FAILED, IN_USE)]
+    assert [(report.became, str(report.error)) for report in reports] == [
+        (Became.FAILED, f"{tmp_path}/target: {IN_USE}")
+    ]
     assert said == [f"{source}: {IN_USE}, which is waited for"]
     assert not target.exists()
 

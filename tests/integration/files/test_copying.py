@@ -140,8 +140,8 @@ async def test_no_link_at_the_target_leads_a_copy_elsewhere(tmp_path: Path, way:
     async with node_files(tmp_path) as (remote, _):
         first, second = ends(way, remote)
         _, reports = await copied(first, source, second, into)
-    assert [report.error.message for report in reports if report.error] == [
-        "a link of that name is there: it is left as it is"
+    assert [(report.error.where, report.error.reason) for report in reports if report.error] == [
+        (f"{second.title}:{into}/source/folder".removeprefix(":"), "a link of that name is there: it is left as it is")
     ]
     assert not list(outside.iterdir())
 
@@ -270,7 +270,7 @@ async def test_a_full_disk_ends_a_copy_which_goes_on_when_there_is_room(tmp_path
                 fill_but(disk, 4 * BLOCK)
                 with pytest.raises(FileException, match="no room is left") as caught:
                     await copied(first, tmp_path / "source", second, target)
-                assert str(caught.value) == f"{second.title}:{disk}: no room is left".removeprefix(":")
+                assert str(caught.value) == f"{second.title}:{target}: no room is left".removeprefix(":")
                 assert (caught.value.code, target.read_bytes()) == (Trouble.NO_ROOM, b"old")
                 (left,) = leftovers(disk)
                 assert content.startswith(left.read_bytes())

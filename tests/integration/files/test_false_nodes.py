@@ -103,7 +103,7 @@ async def test_directories_without_end_come_to_one(tmp_path: Path, monkeypatch: 
     async with false_files(many) as liar:
         _, reports = await copied(liar, [b"/there/wide"], HERE, tmp_path)
     assert len(list((tmp_path / "wide").iterdir())) == FEW
-    assert f"more than {FEW} files are in it" in [report.error.message for report in reports if report.error]
+    assert f"more than {FEW} files are in it" in [report.error.reason for report in reports if report.error]
     # The same name again and again is none of them.
     turns = iter(range(FEW))
     again: dict[int, Said] = {READDIR: lambda _: names((b"it", attributes(FILE, 0))) if next(turns, None) else END}
@@ -197,6 +197,6 @@ async def test_a_server_that_refuses_all_of_it_is_heard(tmp_path: Path) -> None:
         _, reports = await copied(HERE, tmp_path / "file", liar, Path("/there"))
     (report,) = reports
     assert (str(report.error), report.error and report.error.code) == (
-        "no\N{REPLACEMENT CHARACTER}[31m",
+        "liar:/there/file: no\N{REPLACEMENT CHARACTER}[31m",
         Trouble.DENIED,
     )

@@ -78,7 +78,7 @@ async def test_it_goes_on_where_the_nodes_process_was_killed(
             await copying
             assert (transfer.progress.copied, whole(tmp_path)) == (1, True)
             assert transfer.progress.moved <= SIZE + MOST_IN_FLIGHT
-            assert said == ["the node's side of the copy has ended; beginning it anew", "the copy goes on"]
+            assert said == ["n1: the node's side of the copy has ended; beginning it anew", "the copy goes on"]
 
 
 async def test_files_go_from_node_to_node(certificates: Certificates, tmp_path: Path) -> None:

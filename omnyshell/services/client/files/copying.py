@@ -18,8 +18,16 @@ from omnyshell.services.client.files.ports import (
     Kind,
     Partial,
     Source,
+    below,
 )
-from omnyshell.services.client.files.problems import IN_USE, FileException, LinkLostException, Trouble
+from omnyshell.services.client.files.problems import (
+    IN_USE,
+    FileException,
+    LinkLostException,
+    Trouble,
+    in_its_place,
+    shown_at,
+)
 
 SUFFIX = b".omny-part"
 PATIENCE = 300.0
@@ -83,14 +91,22 @@ class Place:
     in_doubt: bool = False
     """Whether the link was lost as the file was put in place."""
 
+    def of_whole(self, error: FileException) -> FileException:
+        """Return an error that is about the temporary name as one about what gets another name in the end."""
+        if error.where != self._shown(self.partial):
+            return error
+        return FileException(error.reason, code=error.code, where=self._shown(self.name))
 
-def check_place(place: Place) -> None:
-    """Raise `FileException` where something stands that is not replaced."""
-    kind = place.present.kind if place.present is not None else Kind.FILE
-    if kind is Kind.FOLDER:
-        raise FileException("a directory of that name is there", code=Trouble.EXISTS)
-    if kind is Kind.OTHER:
-        raise FileException("what is there is no file: it is left as it is", code=Trouble.REFUSED)
+    def check(self) -> None:
+        """Raise `FileException` where something stands that is not replaced."""
+        kind, where = self.present.kind if self.present is not None else Kind.FILE, self._shown(self.name)
+        if kind is Kind.FOLDER:
+            raise FileException("a directory of that name is there", code=Trouble.EXISTS, where=where)
+        if kind is Kind.OTHER:
+            raise FileException("what is there is no file: it is left as it is", code=Trouble.REFUSED, where=where)
+
+    def _shown(self, name: bytes) -> str:
+        return shown_at(self.folder.title, below(self.folder.path, name))
 
 
 class FileCopy:
@@ -136,7 +152,7 @@ class FileCopy:
             self._place.present = await self._place.folder.look(self._place.name)
 
     async def _run(self) -> Done:
-        check_place(self._place)
+        self._place.check()
         try:
             if await self._is_up_to_date() or await self._is_placed():
                 self._tell(self._source.entry.size)
@@ -216,17 +232,16 @@ class FileCopy:
             left = await folder.look(name)
             if left is None and exc.code == Trouble.EXISTS:
                 # Another copy was done with it just now.
-                raise FileException(IN_USE, code=Trouble.IN_USE) from exc
+                raise FileException(IN_USE, code=Trouble.IN_USE, where=exc.where) from exc
             if left is None:
                 raise
             if left.kind is not Kind.FILE:
-                text = "something else stands where its partial copy would"
-                raise FileException(text, code=Trouble.REFUSED) from exc
+                raise in_its_place(name).located(folder.title, below(folder.path, name)) from exc
         try:
             return await folder.partial(name, mode, is_exact=is_exact, is_there=True)
         except FileException as exc:
             if exc.code == Trouble.NOT_FOUND:
-                raise FileException(IN_USE, code=Trouble.IN_USE) from exc
+                raise FileException(IN_USE, code=Trouble.IN_USE, where=exc.where) from exc
             if exc.code != Trouble.DENIED:
                 raise
         # Whoever put it there could read along: what is copied goes into a file of one's own.

@@ -20,9 +20,10 @@ from omnyshell.services.client.files.ports import (
     Kind,
     Partial,
     Source,
+    below,
     is_hole,
 )
-from omnyshell.services.client.files.problems import IN_USE, FileException, Trouble, of_system
+from omnyshell.services.client.files.problems import IN_USE, At, FileException, Trouble, in_its_place, of_system
 
 NAMES_AT_ONCE = 512
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -44,45 +45,46 @@ class LocalFiles:
     def __init__(self, *, in_threads: bool = True) -> None:
         self._in_threads = in_threads
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """Do something that may wait for a disk. Raises `FileException` for an `OSError`."""
-        try:
-            return await asyncio.to_thread(work) if self._in_threads else work()
-        except OSError as exc:
-            raise of_system(exc) from exc
+    async def run(self, path: bytes, work: Callable[[], T]) -> T:
+        """Do something with a path that may wait for a disk. Raises `FileException` for an `OSError`."""
+        with At(self.title, path):
+            try:
+                return await asyncio.to_thread(work) if self._in_threads else work()
+            except OSError as exc:
+                raise of_system(exc) from exc
 
     async def stat(self, path: bytes, *, follow: bool = True) -> Entry | None:
         """See `Files.stat`."""
-        return await self.run(lambda: _look(path or b".", path.rstrip(b"/").rpartition(b"/")[2], follow=follow))
+        return await self.run(path, lambda: _look(path or b".", path.rstrip(b"/").rpartition(b"/")[2], follow=follow))
 
     def entries(self, path: bytes) -> AsyncIterator[Sequence[Entry]]:
         """See `Files.entries`."""
-        return _entries_of(self, lambda: os.open(path or b".", _FOLDER))
+        return _entries_of(self, path, lambda: os.open(path or b".", _FOLDER))
 
     async def open(self, path: bytes) -> Folder:
         """See `Files.open`."""
-        fd = await self.run(lambda: os.open(path or b".", _FOLDER))
+        fd = await self.run(path, lambda: os.open(path or b".", _FOLDER))
         return LocalFolder(self, await self.whole_path(path), fd)
 
     async def whole_path(self, path: bytes) -> bytes:
         """Return the absolute path of a path."""
-        return await self.run(lambda: os.path.realpath(path or b"."))
+        return await self.run(path, lambda: os.path.realpath(path or b"."))
 
     async def rename(self, old: bytes, new: bytes) -> None:
         """See `Files.rename`."""
-        await self.run(lambda: _rename(old, new))
+        await self.run(new, lambda: _rename(old, new))
 
     async def remove(self, path: bytes) -> None:
         """See `Files.remove`."""
-        await self.run(lambda: _remove(path))
+        await self.run(path, lambda: _remove(path))
 
     async def make_folder(self, path: bytes) -> None:
         """See `Files.make_folder`."""
-        await self.run(lambda: os.mkdir(path))
+        await self.run(path, lambda: os.mkdir(path))
 
     async def read_link(self, path: bytes) -> bytes:
         """Return what a link says."""
-        return await self.run(lambda: os.readlink(path))
+        return await self.run(path, lambda: os.readlink(path))
 
     async def restored(self) -> None:
         """See `Files.restored`: this machine is never lost."""
@@ -93,58 +95,59 @@ class LocalFolder:
 
     def __init__(self, files: LocalFiles, path: bytes, fd: int) -> None:
         self.files = files
+        self.title = files.title
         self.path = path
         self._fd = fd
 
     def entries(self) -> AsyncIterator[Sequence[Entry]]:
         """See `Folder.entries`."""
-        return _entries_of(self.files, lambda: os.open(b".", _FOLDER, dir_fd=self._fd))
+        return _entries_of(self.files, self.path, lambda: os.open(b".", _FOLDER, dir_fd=self._fd))
 
     async def look(self, name: bytes) -> Entry | None:
         """See `Folder.look`."""
-        return await self.files.run(lambda: _look(name, name, follow=False, folder=self._fd))
+        return await self.run(name, lambda: _look(name, name, follow=False, folder=self._fd))
 
     async def folder(self, name: bytes) -> Folder:
         """See `Folder.folder`."""
-        fd = await self.files.run(lambda: os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=self._fd))
-        return LocalFolder(self.files, self.path.rstrip(b"/") + b"/" + name, fd)
+        fd = await self.run(name, lambda: os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=self._fd))
+        return LocalFolder(self.files, below(self.path, name), fd)
 
     async def make_folder(self, name: bytes, mode: int) -> None:
         """See `Folder.make_folder`."""
-        await self.files.run(lambda: os.mkdir(name, mode, dir_fd=self._fd))
+        await self.run(name, lambda: os.mkdir(name, mode, dir_fd=self._fd))
 
     async def source(self, entry: Entry, *, follow: bool = False) -> Source:
         """See `Folder.source`."""
-        return await self.files.run(lambda: LocalSource.opened(self.files, self._fd, entry.name, follow=follow))
+        return await self.run(entry.name, lambda: LocalSource.opened(self, self._fd, entry.name, follow=follow))
 
     async def partial(self, name: bytes, mode: int, *, is_exact: bool, is_there: bool) -> Partial:
         """See `Folder.partial`."""
-        fd, left = await self.files.run(lambda: _open_partial(self._fd, name, mode, is_there=is_there))
+        fd, left = await self.run(name, lambda: _open_partial(self._fd, name, mode, is_there=is_there))
         return LocalPartial(self, left, fd, mode if is_exact else mode & left.mode)
 
     async def replace(self, old: bytes, new: bytes) -> None:
         """See `Folder.replace`."""
-        await self.files.run(lambda: self.put_in_place(old, new, sync=False))
+        await self.run(new, lambda: self.put_in_place(old, new, sync=False))
 
     async def read_link(self, name: bytes) -> bytes:
         """See `Folder.read_link`."""
-        return await self.files.run(lambda: os.readlink(name, dir_fd=self._fd))
+        return await self.run(name, lambda: os.readlink(name, dir_fd=self._fd))
 
     async def make_link(self, name: bytes, target: bytes) -> None:
         """See `Folder.make_link`."""
-        await self.files.run(lambda: os.symlink(target, name, dir_fd=self._fd))
+        await self.run(name, lambda: os.symlink(target, name, dir_fd=self._fd))
 
     async def remove(self, name: bytes) -> None:
         """See `Folder.remove`."""
-        await self.files.run(lambda: os.unlink(name, dir_fd=self._fd))
+        await self.run(name, lambda: os.unlink(name, dir_fd=self._fd))
 
     async def remove_folder(self, name: bytes) -> None:
         """See `Folder.remove_folder`."""
-        await self.files.run(lambda: os.rmdir(name, dir_fd=self._fd))
+        await self.run(name, lambda: os.rmdir(name, dir_fd=self._fd))
 
     async def set_attributes(self, name: bytes, entry: Entry, *, keep_times: bool) -> None:
         """See `Folder.set_attributes`."""
-        await self.files.run(lambda: self._set_attributes(name, entry, keep_times=keep_times))
+        await self.run(name, lambda: self._set_attributes(name, entry, keep_times=keep_times))
 
     def close(self) -> None:
         """See `Folder.close`."""
@@ -157,6 +160,10 @@ class LocalFolder:
         os.rename(partial, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         if sync:
             os.fsync(self._fd)
+
+    async def run(self, name: bytes, work: Callable[[], T]) -> T:
+        """Do something with what has a name in it. Raises `FileException`, as `LocalFiles.run` does."""
+        return await self.files.run(below(self.path, name), work)
 
     def _set_attributes(self, name: bytes, entry: Entry, *, keep_times: bool) -> None:
         fd = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=self._fd)
@@ -171,20 +178,24 @@ class LocalFolder:
 class _Hashed:
     """An open file, and the SHA-256 of what was read or written of it in order."""
 
-    def __init__(self, files: LocalFiles, fd: int) -> None:
-        self._files, self._fd = files, fd
+    def __init__(self, folder: LocalFolder, name: bytes, fd: int) -> None:
+        """`name` is what errors are about."""
+        self._folder, self._name, self._fd = folder, name, fd
         self._sum = hashlib.sha256()
         self._summed = 0
 
     async def digest(self, length: int) -> bytes:
         """Return the SHA-256 of its first bytes: of what went through here, and of the rest as it is read."""
-        return await self._files.run(lambda: self._digest(length))
+        return await self._run(lambda: self._digest(length))
 
     async def close(self) -> None:
         """Close it. Idempotent."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await self._folder.run(self._name, work)
 
     def _digest(self, length: int) -> bytes:
         self._forget_behind(length)
@@ -211,19 +222,19 @@ class _Hashed:
 class LocalSource(_Hashed):
     """A file of this machine that is being read."""
 
-    def __init__(self, files: LocalFiles, fd: int, entry: Entry) -> None:
-        super().__init__(files, fd)
+    def __init__(self, folder: LocalFolder, fd: int, entry: Entry) -> None:
+        super().__init__(folder, entry.name, fd)
         self.entry = entry
 
     @classmethod
-    def opened(cls, files: LocalFiles, folder: int, name: bytes, *, follow: bool) -> "LocalSource":
+    def opened(cls, folder: LocalFolder, fd_of_folder: int, name: bytes, *, follow: bool) -> "LocalSource":
         """Open one that is there; whoever put a pipe in its place is not waited for."""
-        fd = os.open(name, _READ if follow else _READ | os.O_NOFOLLOW, dir_fd=folder)
+        fd = os.open(name, _READ if follow else _READ | os.O_NOFOLLOW, dir_fd=fd_of_folder)
         try:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode):
                 raise FileException("it is no regular file", code=Trouble.REFUSED)
-            return cls(files, fd, _entry_of(name, found))
+            return cls(folder, fd, _entry_of(name, found))
         except BaseException:
             os.close(fd)
             raise
@@ -234,7 +245,7 @@ class LocalSource(_Hashed):
         self._forget_behind(start)
         while offset < size:
             wanted = min(BLOCK, size - offset)
-            data = await self._files.run(lambda at=offset, most=wanted: self._block(at, most))  # type: ignore[misc]
+            data = await self._run(lambda at=offset, most=wanted: self._block(at, most))  # type: ignore[misc]
             yield offset, data
             offset += wanted
 
@@ -259,30 +270,28 @@ class LocalPartial(_Hashed):
     """A file of this machine that is being written."""
 
     def __init__(self, folder: LocalFolder, left: Entry, fd: int, mode: int) -> None:
-        super().__init__(folder.files, fd)
-        self._folder = folder
-        self._name = left.name
+        super().__init__(folder, left.name, fd)
         self._mode = mode
         self.size = left.size
 
     async def start_at(self, offset: int) -> None:
         """See `Partial.start_at`."""
         if offset != self.size:
-            await self._files.run(lambda: os.ftruncate(self._fd, offset))
+            await self._run(lambda: os.ftruncate(self._fd, offset))
         self.size = offset
         self._forget_behind(offset)
 
     async def write(self, offset: int, data: Bytes) -> None:
         """See `Partial.write`."""
-        await self._files.run(lambda: self._write(offset, data))
+        await self._run(lambda: self._write(offset, data))
 
     async def finish(self, entry: Entry, *, keep_times: bool, sync: bool) -> None:
         """See `Partial.finish`."""
-        await self._files.run(lambda: self._finish(entry, keep_times=keep_times, sync=sync))
+        await self._run(lambda: self._finish(entry, keep_times=keep_times, sync=sync))
 
     async def put_in_place(self, name: bytes, *, sync: bool) -> None:
         """See `Partial.put_in_place`."""
-        await self._files.run(lambda: self._folder.put_in_place(self._name, name, sync=sync))
+        await self._run(lambda: self._folder.put_in_place(self._name, name, sync=sync))
         await self.close()
 
     def _write(self, offset: int, data: Bytes) -> None:
@@ -313,7 +322,7 @@ def _open_partial(folder: int, name: bytes, mode: int, *, is_there: bool) -> tup
     try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-            raise FileException("something else stands where its partial copy would", code=Trouble.REFUSED)
+            raise in_its_place(name)
         _claim(fd, name, folder)
         if is_there:
             _make_own(fd, found, mode | USABLE)
@@ -349,10 +358,10 @@ def _make_own(fd: int, found: os.stat_result, mode: int) -> None:
             os.fchmod(fd, found.st_mode & mode)
 
 
-async def _entries_of(files: LocalFiles, opened: Callable[[], int]) -> AsyncIterator[Sequence[Entry]]:
-    with _descriptor(await files.run(opened)) as fd, os.scandir(fd) as found:
+async def _entries_of(files: LocalFiles, path: bytes, opened: Callable[[], int]) -> AsyncIterator[Sequence[Entry]]:
+    with _descriptor(await files.run(path, opened)) as fd, await files.run(path, lambda: os.scandir(fd)) as found:
         names = iter(found)
-        while part := await files.run(lambda: _some(names, fd)):
+        while part := await files.run(path, lambda: _some(names, fd)):
             yield part
 
 

@@ -96,8 +96,11 @@ class Partial(Protocol):
 class Folder(Protocol):
     """A directory in which is worked. No link in it is followed, and no name leads out of it.
 
-    All methods raise `FileException`.
+    All methods raise `FileException`, which names the path that it is about.
     """
+
+    title: str
+    """That of its machine."""
 
     path: bytes
 
@@ -149,7 +152,7 @@ class Folder(Protocol):
 class Files(Protocol):
     """A machine's files. Paths are absolute, or begin at the home directory of whoever works there.
 
-    All methods raise `FileException`.
+    All methods raise `FileException`, which names the path that it is about.
     """
 
     title: str
@@ -178,6 +181,11 @@ class Files(Protocol):
 
     async def restored(self) -> None:
         """Return once a link that was lost is there again. Raises `OmnyShellException` where it does not come back."""
+
+
+def below(folder: bytes, name: bytes) -> bytes:
+    """Return the path of something in a directory."""
+    return name if folder == b"." else folder.rstrip(b"/") + b"/" + name
 
 
 def is_hole(data: Bytes) -> bool:

@@ -1,8 +1,10 @@
-"""What goes wrong with files: `FileException`, and below it `LinkLostException`."""
+"""What goes wrong with files: `FileException`, and below it `LinkLostException`; `At` says with which."""
 
 import errno
 import os
 from enum import StrEnum
+from types import TracebackType
+from typing import Self
 
 from omnyshell.errors import OmnyShellException
 from omnyshell.printable import printable
@@ -15,6 +17,9 @@ class Trouble(StrEnum):
     DENIED = "permission_denied"
     EXISTS = "already_there"
     NO_ROOM = "no_room"
+    NO_QUOTA = "no_quota"
+    """There may be room, but not for this user."""
+
     IN_USE = "in_use"
     """Another copy writes to it: it will not do so for ever."""
 
@@ -31,15 +36,52 @@ class Trouble(StrEnum):
 
 
 class FileException(OmnyShellException):
-    """Something cannot be done with a file; `code` is one of `Trouble`."""
+    """Something cannot be done with a file; `code` is one of `Trouble`.
+
+    `where` is the path that it was about, behind the name of its machine, or "" where there is none; `reason` is the
+    message without it.
+    """
 
     default_code = Trouble.FAILED
+
+    def __init__(self, reason: str, *, code: str | None = None, where: str = "") -> None:
+        super().__init__(f"{where}: {reason}" if where else reason, code=code)
+        self.reason, self.where = reason, where
+
+    def located(self, title: str, path: bytes) -> Self:
+        """Return it as one about a path, which it stays where it is about one already."""
+        return self if self.where else type(self)(self.reason, code=self.code, where=shown_at(title, path))
 
 
 class LinkLostException(FileException):
     """The session that leads to the files was lost: what was asked may have been done or not."""
 
     default_code = Trouble.LOST
+
+    def located(self, title: str, path: bytes) -> Self:  # noqa: ARG002
+        """Return it as it is: it is about no path."""
+        return self
+
+
+class At:
+    """What goes wrong within it was about a path of the machine with this title, "" for this one: a context manager."""
+
+    __slots__ = ("_path", "_title")
+
+    def __init__(self, title: str, path: bytes) -> None:
+        self._title, self._path = title, path
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, _type: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, FileException):
+            located = error.located(self._title, self._path)
+            if located is not error:
+                # Another one, as a session that ends fails all that was asked with a single error.
+                raise located from error
 
 
 _BY_NUMBER = {
@@ -49,7 +91,7 @@ _BY_NUMBER = {
     errno.EROFS: Trouble.DENIED,
     errno.EEXIST: Trouble.EXISTS,
     errno.ENOSPC: Trouble.NO_ROOM,
-    errno.EDQUOT: Trouble.NO_ROOM,
+    errno.EDQUOT: Trouble.NO_QUOTA,
 }
 IN_USE = "another copy of it is under way"
 """Why a partial copy cannot be had, as nodes say it too."""
@@ -62,6 +104,12 @@ def of_system(error: OSError) -> FileException:
     """Return the exception for an error of this machine's system."""
     code = _BY_NUMBER.get(error.errno or 0, Trouble.FAILED)
     return FileException(error.strerror or str(error), code=code)
+
+
+def in_its_place(partial: bytes) -> FileException:
+    """Return the exception for what keeps a partial copy from being there."""
+    text = f"something else stands where its partial copy would, as {shown(partial)}"
+    return FileException(text, code=Trouble.REFUSED)
 
 
 def shown(path: bytes) -> str:

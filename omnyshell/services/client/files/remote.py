@@ -24,11 +24,12 @@ from omnyshell.services.client.files.ports import (
     Kind,
     Partial,
     Source,
+    below,
     is_hole,
     is_name,
     is_whole_path,
 )
-from omnyshell.services.client.files.problems import FileException, LinkLostException, Trouble
+from omnyshell.services.client.files.problems import At, FileException, LinkLostException, Trouble, in_its_place
 from omnyshell.services.client.files.sftp import NEW, READ, WRITE, Answer, Sftp
 from omnyshell.transport.backoff import Backoff, BackoffTimes
 
@@ -122,58 +123,69 @@ class RemoteFiles:
 
     async def stat(self, path: bytes, *, follow: bool = True) -> Entry | None:
         """See `Files.stat`."""
-        return await self.sftp.look(path or b".", follow=follow)
+        with self.at(path):
+            return await self.sftp.look(path or b".", follow=follow)
 
     async def entries(self, path: bytes) -> AsyncIterator[Sequence[Entry]]:
         """See `Files.entries`; what has a name that no file can have is left out."""
         sftp, count = self.sftp, 0
-        handle = await sftp.open_folder(path or b".")
-        try:
-            while names := await sftp.names(handle):
-                count += len(names)
-                if count > MOST_NAMES:
-                    raise FileException(f"more than {MOST_NAMES} files are in it", code=Trouble.REFUSED)
-                if found := [each for each in names if is_name(each.name)]:
-                    yield found
-        finally:
-            _close_handle(sftp, handle)
+        with self.at(path):
+            handle = await sftp.open_folder(path or b".")
+            try:
+                while names := await sftp.names(handle):
+                    count += len(names)
+                    if count > MOST_NAMES:
+                        raise FileException(f"more than {MOST_NAMES} files are in it", code=Trouble.REFUSED)
+                    if found := [each for each in names if is_name(each.name)]:
+                        yield found
+            finally:
+                _close_handle(sftp, handle)
 
     async def open(self, path: bytes) -> Folder:
         """See `Files.open`."""
         found, whole = await asyncio.gather(self.stat(path), self.whole_path(path))
         if found is None or found.kind is not Kind.FOLDER:
-            raise FileException("it is no directory", code=Trouble.NOT_FOUND)
+            raise FileException("it is no directory", code=Trouble.NOT_FOUND).located(self.title, path)
         return RemoteFolder(self, whole)
 
     async def whole_path(self, path: bytes) -> bytes:
         """See `Files.whole_path`; what a node says is held against what a path is."""
-        whole = await self.sftp.whole_path(path or b".")
-        if not is_whole_path(whole):
-            raise FileException("the node says no path", code=Trouble.BROKEN)
+        with self.at(path):
+            whole = await self.sftp.whole_path(path or b".")
+            if not is_whole_path(whole):
+                raise FileException("the node says no path", code=Trouble.BROKEN)
         return whole
 
     async def rename(self, old: bytes, new: bytes) -> None:
         """See `Files.rename`."""
-        await self.sftp.move(old, new)
+        with self.at(new):
+            await self.sftp.move(old, new)
 
     async def remove(self, path: bytes) -> None:
         """See `Files.remove`."""
         found = await self.stat(path, follow=False)
-        if found is not None and found.kind is Kind.FOLDER:
-            await self.sftp.drop_folder(path)
-        else:
-            await self.sftp.drop(path)
+        with self.at(path):
+            if found is not None and found.kind is Kind.FOLDER:
+                await self.sftp.drop_folder(path)
+            else:
+                await self.sftp.drop(path)
 
     async def make_folder(self, path: bytes) -> None:
         """See `Files.make_folder`."""
-        await self.sftp.make_folder(path)
+        with self.at(path):
+            await self.sftp.make_folder(path)
 
     async def read_link(self, path: bytes) -> bytes:
         """Return what a link says."""
-        target = await self.sftp.leads_to(path)
-        if not 0 < len(target) <= LONGEST_PATH or b"\0" in target:
-            raise FileException("what the link says is no path", code=Trouble.BROKEN)
+        with self.at(path):
+            target = await self.sftp.leads_to(path)
+            if not 0 < len(target) <= LONGEST_PATH or b"\0" in target:
+                raise FileException("what the link says is no path", code=Trouble.BROKEN)
         return target
+
+    def at(self, path: bytes) -> At:
+        """Have what goes wrong be said of a path of this node."""
+        return At(self.title, path)
 
     # The session
 
@@ -183,8 +195,8 @@ class RemoteFiles:
             await lost.close()
         self._in_vain += 1
         if self._in_vain > MOST_TRIES:
-            raise LinkLostException("the node opens sessions and ends them again")
-        self._tell("the node's side of the copy has ended; beginning it anew")
+            raise LinkLostException(f"{self.title} opens sessions and ends them again")
+        self._tell(f"{self.title}: the node's side of the copy has ended; beginning it anew")
         self._backoff.reset()
         self._backoff.lost()
         loop = asyncio.get_running_loop()
@@ -212,6 +224,7 @@ class RemoteFolder:
 
     def __init__(self, files: RemoteFiles, path: bytes) -> None:
         self._files = files
+        self.title = files.title
         self.path = path
 
     def entries(self) -> AsyncIterator[Sequence[Entry]]:
@@ -228,37 +241,40 @@ class RemoteFolder:
 
     async def make_folder(self, name: bytes, mode: int) -> None:
         """See `Folder.make_folder`."""
-        await self._files.sftp.make_folder(self._of(name), mode)
+        path = self._of(name)
+        with self._files.at(path):
+            await self._files.sftp.make_folder(path, mode)
 
     async def source(self, entry: Entry, *, follow: bool = False) -> Source:  # noqa: ARG002
         """See `Folder.source`."""
         # The node's side opens regular files alone, and follows what its rules let it.
         path, sftp = self._of(entry.name), self._files.sftp
-        handle = await sftp.open_file(path, READ)
+        with self._files.at(path):
+            handle = await sftp.open_file(path, READ)
         return RemoteSource(self._files, sftp, path, handle, entry)
 
     async def partial(self, name: bytes, mode: int, *, is_exact: bool, is_there: bool) -> Partial:
         """See `Folder.partial`."""
         path, sftp = self._of(name), self._files.sftp
-        # The node's side opens one that is there only if it is this user's, and through no link.
-        handle = await sftp.open_file(path, WRITE if is_there else NEW, mode | USABLE)
-        if not is_there and not is_exact and mode & USABLE == USABLE:
-            return RemotePartial(self._files, sftp, path, handle, None)
-        left = await sftp.look_at_handle(handle, name)
-        if left.kind is not Kind.FILE:
-            _close_handle(sftp, handle)
-            raise FileException("something else stands where its partial copy would", code=Trouble.REFUSED)
-        if left.mode & ~(mode | USABLE):
-            left = left._replace(mode=left.mode & (mode | USABLE))
-            with suppress(FileException):
-                # Some file systems keep no permissions.
-                await sftp.done(sftp.begin_attributes(handle, SFTPAttrs(permissions=left.mode)))
+        with self._files.at(path):
+            # The node's side opens one that is there only if it is this user's, and through no link.
+            handle = await sftp.open_file(path, WRITE if is_there else NEW, mode | USABLE)
+            if not is_there and not is_exact and mode & USABLE == USABLE:
+                return RemotePartial(self._files, sftp, path, handle, None)
+            try:
+                left = await _usable(sftp, handle, name, mode | USABLE)
+            except BaseException:
+                # While it is open there it is in use.
+                _close_handle(sftp, handle)
+                raise
         mode = mode if is_exact else mode & left.mode
         return RemotePartial(self._files, sftp, path, handle, mode if mode != left.mode else None, left.size)
 
     async def replace(self, old: bytes, new: bytes) -> None:
         """See `Folder.replace`."""
-        await self._files.sftp.done(self._files.sftp.begin_replace(self._of(old), self._of(new)))
+        path = self._of(new)
+        with self._files.at(path):
+            await self._files.sftp.done(self._files.sftp.begin_replace(self._of(old), path))
 
     async def read_link(self, name: bytes) -> bytes:
         """See `Folder.read_link`."""
@@ -266,27 +282,35 @@ class RemoteFolder:
 
     async def make_link(self, name: bytes, target: bytes) -> None:
         """See `Folder.make_link`."""
-        await self._files.sftp.make_link(self._of(name), target)
+        path = self._of(name)
+        with self._files.at(path):
+            await self._files.sftp.make_link(path, target)
 
     async def remove(self, name: bytes) -> None:
         """See `Folder.remove`."""
-        await self._files.sftp.drop(self._of(name))
+        path = self._of(name)
+        with self._files.at(path):
+            await self._files.sftp.drop(path)
 
     async def remove_folder(self, name: bytes) -> None:
         """See `Folder.remove_folder`."""
-        await self._files.sftp.drop_folder(self._of(name))
+        path = self._of(name)
+        with self._files.at(path):
+            await self._files.sftp.drop_folder(path)
 
     async def set_attributes(self, name: bytes, entry: Entry, *, keep_times: bool) -> None:
         """See `Folder.set_attributes`."""
-        await self._files.sftp.set_attributes(self._of(name), _attributes(entry.mode, entry if keep_times else None))
+        path = self._of(name)
+        with self._files.at(path):
+            await self._files.sftp.set_attributes(path, _attributes(entry.mode, entry if keep_times else None))
 
     def close(self) -> None:
         """See `Folder.close`; there is nothing to let go."""
 
     def _of(self, name: bytes) -> bytes:
-        path = name if self.path == b"." else self.path.rstrip(b"/") + b"/" + name
+        path = below(self.path, name)
         if len(path) > LONGEST_PATH:
-            raise FileException("its path is too long", code=Trouble.REFUSED)
+            raise FileException("its path is too long", code=Trouble.REFUSED).located(self.title, path)
         return path
 
 
@@ -311,7 +335,8 @@ class RemoteSource:
                     asked.append((offset, wanted, self._sftp.begin_read(self._handle, offset, wanted)))
                     offset += wanted
                 at, wanted, answer = asked[0]
-                data = await self._whole(at, wanted, answer)
+                with self._files.at(self._path):
+                    data = await self._whole(at, wanted, answer)
                 asked.popleft()
                 flow.give_back(wanted)
                 self._files.has_worked()
@@ -322,7 +347,8 @@ class RemoteSource:
 
     async def digest(self, length: int) -> bytes:
         """See `Source.digest`."""
-        return await self._sftp.digest(self._sftp.begin_digest(self._path, length), length) if length else EMPTY
+        with self._files.at(self._path):
+            return await self._sftp.digest(self._sftp.begin_digest(self._path, length), length) if length else EMPTY
 
     async def close(self) -> None:
         """See `Source.close`."""
@@ -360,12 +386,14 @@ class RemotePartial:
 
     async def digest(self, length: int) -> bytes:
         """See `Partial.digest`."""
-        return await self._sftp.digest(self._sftp.begin_digest(self._path, length), length) if length else EMPTY
+        with self._at():
+            return await self._sftp.digest(self._sftp.begin_digest(self._path, length), length) if length else EMPTY
 
     async def start_at(self, offset: int) -> None:
         """See `Partial.start_at`."""
         if offset != self.size:
-            await self._sftp.done(self._sftp.begin_attributes(self._handle, SFTPAttrs(size=offset)))
+            with self._at():
+                await self._sftp.done(self._sftp.begin_attributes(self._handle, SFTPAttrs(size=offset)))
         self.size = self._end = offset
 
     async def write(self, offset: int, data: Bytes) -> None:
@@ -398,8 +426,9 @@ class RemotePartial:
             asked.append(sftp.begin_sync(handle))
         while self._sent:
             await self._oldest()
-        for answer in asked:
-            await sftp.done(answer)
+        with self._at():
+            for answer in asked:
+                await sftp.done(answer)
         self._files.has_worked()
 
     async def put_in_place(self, name: bytes, *, sync: bool) -> None:  # noqa: ARG002
@@ -409,8 +438,9 @@ class RemotePartial:
         # Only then, as whoever waits for it may open what has its name.
         asked = replaced, self._sftp.begin_close(self._handle)
         self._handle = b""
-        for answer in asked:
-            await self._sftp.done(answer)
+        with self._at():
+            for answer in asked:
+                await self._sftp.done(answer)
 
     async def close(self) -> None:
         """See `Partial.close`."""
@@ -420,8 +450,25 @@ class RemotePartial:
             answer.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def _oldest(self) -> None:
-        await self._sftp.done(self._sent.popleft())
+        with self._at():
+            await self._sftp.done(self._sent.popleft())
         self._files.has_worked()
+
+    def _at(self) -> At:
+        return self._files.at(self._path)
+
+
+async def _usable(sftp: Sftp, handle: bytes, name: bytes, mode: int) -> Entry:
+    """Return what a partial file is, which allows no more than a mode from now on."""
+    left = await sftp.look_at_handle(handle, name)
+    if left.kind is not Kind.FILE:
+        raise in_its_place(name)
+    if left.mode & ~mode:
+        left = left._replace(mode=left.mode & mode)
+        with suppress(FileException):
+            # Some file systems keep no permissions.
+            await sftp.done(sftp.begin_attributes(handle, SFTPAttrs(permissions=left.mode)))
+    return left
 
 
 def _close_handle(sftp: Sftp, handle: bytes) -> None:

@@ -51,7 +51,7 @@ _TROUBLES = {
     wire.FX_FILE_ALREADY_EXISTS: Trouble.EXISTS,
     wire.FX_WRITE_PROTECT: Trouble.DENIED,
     wire.FX_NO_SPACE_ON_FILESYSTEM: Trouble.NO_ROOM,
-    wire.FX_QUOTA_EXCEEDED: Trouble.NO_ROOM,
+    wire.FX_QUOTA_EXCEEDED: Trouble.NO_QUOTA,
 }
 
 Answer = asyncio.Future[tuple[int, Any]]

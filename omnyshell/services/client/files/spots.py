@@ -8,8 +8,8 @@ from omnyshell.errors import ConfigException
 from omnyshell.ids import is_node_id
 from omnyshell.printable import printable
 from omnyshell.services.client.files.chosen import expanded
-from omnyshell.services.client.files.ports import LONGEST_PATH, Entry, Files, Kind
-from omnyshell.services.client.files.problems import FileException, LinkLostException, shown_at
+from omnyshell.services.client.files.ports import LONGEST_PATH, Files, Kind
+from omnyshell.services.client.files.problems import shown_at
 from omnyshell.services.client.files.transfer import Wanted
 
 
@@ -52,7 +52,7 @@ async def wanted(files: Files, path: bytes) -> Sequence[Wanted]:
     """
     found = []
     for each in await expanded(files, path):
-        entry = await _look(files, each)
+        entry = await files.stat(each)
         if entry is None:
             raise ConfigException(f"{shown_at(files.title, each)}: there is no such file")
         name = each.rstrip(b"/").rpartition(b"/")[2]
@@ -69,7 +69,7 @@ async def landing(files: Files, path: bytes, sources: Sequence[Wanted]) -> tuple
     In a directory that is there they keep their names; another name becomes the only source's. Raises
     `ConfigException` where that cannot be, and `FileException`.
     """
-    present = await _look(files, path)
+    present = await files.stat(path)
     if present is not None and present.kind is Kind.FOLDER:
         _check_names(sources)
         await _check_outside(files, path, sources)
@@ -83,21 +83,11 @@ async def landing(files: Files, path: bytes, sources: Sequence[Wanted]) -> tuple
     if source.entry.kind is not Kind.FOLDER and path.endswith(b"/"):
         raise ConfigException(f"{shown_at(files.title, path)}: there is no such directory")
     into = above or (b"/" if path.startswith(b"/") else b".")
-    parent = await _look(files, into)
+    parent = await files.stat(into)
     if parent is None or parent.kind is not Kind.FOLDER:
         raise ConfigException(f"{shown_at(files.title, into)}: there is no such directory")
     await _check_outside(files, into, sources)
     return into, [source._replace(name=name)]
-
-
-async def _look(files: Files, path: bytes) -> Entry | None:
-    """Return what stands at a path. Raises `FileException`, which names it."""
-    try:
-        return await files.stat(path)
-    except LinkLostException:
-        raise
-    except FileException as exc:
-        raise FileException(f"{shown_at(files.title, path)}: {exc.message}", code=exc.code) from exc
 
 
 async def _check_outside(files: Files, into: bytes, sources: Sequence[Wanted]) -> None:

@@ -1,17 +1,17 @@
 """Copies files and directories from one machine to another, many at a time: `Transfer`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum, auto
 from typing import NamedTuple, TypeVar
 
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import OmnyShellException
 from omnyshell.services.client.files.chosen import Choice
-from omnyshell.services.client.files.copying import Done, FileCopy, Manner, Place, check_place, partial_name
+from omnyshell.services.client.files.copying import Done, FileCopy, Manner, Place, partial_name
 from omnyshell.services.client.files.pairs import Pair
-from omnyshell.services.client.files.ports import Entry, Files, Folder, Kind
-from omnyshell.services.client.files.problems import IN_USE, FileException, LinkLostException, Trouble, shown, shown_at
+from omnyshell.services.client.files.ports import Entry, Files, Folder, Kind, below
+from omnyshell.services.client.files.problems import IN_USE, FileException, LinkLostException, Trouble, shown_at
 from omnyshell.services.client.files.progress import Progress
 
 AT_ONCE = 32
@@ -30,6 +30,12 @@ MOST_DEPTH = 200
 """Directories in directories: what a hostile server says would never end."""
 
 _USABLE_FOLDER = 0o700
+_FULL: Mapping[str, str] = {
+    Trouble.NO_ROOM: "no room is left",
+    Trouble.NO_QUOTA: "the quota of who copies is used up",
+}
+"""What is said where nothing more can be written, which ends the copy."""
+
 _PLAIN = Manner()
 
 T = TypeVar("T")
@@ -47,12 +53,15 @@ class Became(Enum):
 
 
 class Report(NamedTuple):
-    """What became of a file, directory or link, by its path at the source; `error` says why it was not copied."""
+    """What became of a file, directory or link, by its path at the source.
+
+    `error` says why it was not copied, and names where: its source, or what it was to become.
+    """
 
     path: bytes
     became: Became
     size: int = 0
-    error: OmnyShellException | None = None
+    error: FileException | None = None
 
 
 class Wanted(NamedTuple):
@@ -187,7 +196,7 @@ class Transfer:
             try:
                 await self._read_folder(job)
             except FileException as exc:
-                self._tell(job, Became.FAILED, exc)
+                self._failed(job, exc)
             finally:
                 async with self._more_folders:
                     self._readers_busy -= 1
@@ -212,7 +221,7 @@ class Transfer:
         try:
             await self._surely(pair, lambda: self._read(pair))
         except FileException as exc:
-            self._tell(job, Became.FAILED, exc)
+            self._failed(job, exc)
         await self._finished(pair)
 
     async def _opened(self, job: _Job) -> Pair:
@@ -225,7 +234,8 @@ class Transfer:
             present = await _made(above.target, name, job.entry.mode | _USABLE_FOLDER)
         if present is not None and present.kind is not Kind.FOLDER:
             what = "a link" if present.kind is Kind.LINK else "something else"
-            raise FileException(f"{what} of that name is there: it is left as it is", code=Trouble.REFUSED)
+            error = FileException(f"{what} of that name is there: it is left as it is", code=Trouble.REFUSED)
+            raise error.located(self._target.title, below(above.target.path, name))
         source = await (above.source.folder(job.entry.name) if job.path is None else above.files.open(job.path))
         try:
             target = await (above.target.folder(name) if name else self._target.open(self._into))
@@ -282,7 +292,7 @@ class Transfer:
             try:
                 await self._surely(pair, lambda ended=pair: self._end_folder(ended))  # type: ignore[misc]
             except FileException as exc:
-                self._tell(_Job(pair, pair.entry or Entry(b"", Kind.FOLDER), b""), Became.FAILED, exc)
+                self._failed(_Job(pair, pair.entry or Entry(b"", Kind.FOLDER), b"", pair.source.path), exc)
             pair.close()
             self._open.discard(pair)
             pair = pair.above
@@ -302,18 +312,12 @@ class Transfer:
             try:
                 await self._copy_file(job)
             except FileException as exc:
-                self._tell(job, Became.FAILED, exc)
-                if exc.code == Trouble.NO_ROOM:
-                    # Nor is there for the others.
-                    raise _OverException(self._no_room()) from exc
+                self._failed(job, exc)
             self._unfinished_files -= 1
             self._file_done.set()
             self.progress.files_done += 1
             await self._finished(job.pair)
             self._files.task_done()
-
-    def _no_room(self) -> FileException:
-        return FileException(f"{shown_at(self._target.title, self._into)}: no room is left", code=Trouble.NO_ROOM)
 
     async def _copy_file(self, job: _Job) -> None:
         pair = job.pair
@@ -323,7 +327,10 @@ class Transfer:
             return
         place = Place(pair.target, job.name, partial_name(job.name, pair.origin + b"/" + job.entry.name))
         copied = self._copy_link if job.entry.kind is Kind.LINK else self._copy_content
-        done = await self._surely(pair, lambda: copied(job, place))
+        try:
+            done = await self._surely(pair, lambda: copied(job, place))
+        except FileException as exc:
+            raise place.of_whole(exc) from exc
         self._tell(job, Became.COPIED if done is Done.COPIED else Became.UP_TO_DATE)
 
     async def _copy_content(self, job: _Job, place: Place) -> Done:
@@ -338,7 +345,7 @@ class Transfer:
         """Copy a link as a link, whatever it leads to."""
         leads_to = await job.pair.source.read_link(job.entry.name)
         place.present = await place.folder.look(place.name)
-        check_place(place)
+        place.check()
         is_link = place.present is not None and place.present.kind is Kind.LINK
         if is_link and await place.folder.read_link(place.name) == leads_to:
             return Done.UP_TO_DATE
@@ -370,7 +377,14 @@ class Transfer:
                     raise _OverException(LinkLostException(exc.message)) from exc
 
     def _waits(self, job: _Job) -> None:
-        self._say(f"{shown(_path(job))}: {IN_USE}, which is waited for")
+        self._say(f"{shown_at(job.pair.files.title, _path(job))}: {IN_USE}, which is waited for")
+
+    def _failed(self, job: _Job, error: FileException) -> None:
+        """Tell that something was not copied. Raises where nothing else can be, either."""
+        self._tell(job, Became.FAILED, error)
+        if error.code in _FULL:
+            full = FileException(_FULL[error.code], code=error.code, where=error.where)
+            raise _OverException(full) from error
 
     def _tell(self, job: _Job, became: Became, error: FileException | None = None) -> None:
         progress = self.progress
@@ -382,7 +396,10 @@ class Transfer:
             progress.left_out += 1
         else:
             progress.failed += 1
-        self._report(Report(_path(job), became, job.entry.size if job.entry.kind is Kind.FILE else 0, error))
+        path = _path(job)
+        # What is about nothing else is about the source.
+        error = error and error.located(job.pair.files.title, path)
+        self._report(Report(path, became, job.entry.size if job.entry.kind is Kind.FILE else 0, error))
 
 
 async def _made(folder: Folder, name: bytes, mode: int) -> Entry | None:
@@ -398,7 +415,7 @@ async def _made(folder: Folder, name: bytes, mode: int) -> Entry | None:
 
 
 def _path(job: _Job) -> bytes:
-    return job.path if job.path is not None else job.pair.source.path.rstrip(b"/") + b"/" + job.entry.name
+    return job.path if job.path is not None else below(job.pair.source.path, job.entry.name)
 
 
 def _cause(group: BaseException) -> BaseException:

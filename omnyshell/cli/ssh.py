@@ -188,7 +188,8 @@ def _proxy_words(options: argparse.Namespace, access: HubAccess, domain: str) ->
 
 def _install(text: str) -> None:
     """Write the block into a file of ours, which ssh's own file includes."""
-    path, config = config_dir() / "ssh" / "config", user_path("~/.ssh/config")
+    # Where it is a link, as to a file that is kept with others, what it leads to is written.
+    path, config = config_dir() / "ssh" / "config", Path(os.path.realpath(user_path("~/.ssh/config")))
     write_private(path, text.encode())
     with changing(config):
         present = read_file(config) if config.exists() else b""

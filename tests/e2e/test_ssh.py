@@ -75,11 +75,13 @@ def test_the_block_suffices_for_whoever_reads_it(ssh: Ssh) -> None:
 
 
 def test_installing_includes_the_block_once_and_before_all_else(ssh: Ssh) -> None:
-    config = Path(ssh.system.env["HOME"], ".ssh", "config")
+    config, kept = Path(ssh.system.env["HOME"], ".ssh", "config"), ssh.folder / "kept"
     config.parent.mkdir(mode=0o700, exist_ok=True)
-    config.write_text("Host other\n")
+    kept.write_text("Host other\n")
+    config.symlink_to(kept)
     for _ in range(2):
         assert ssh.system.run("ssh-config", "--install").returncode == 0
+    assert config.readlink() == kept
     include, rest = config.read_text().split("\n", 1)
     assert rest == "Host other\n"
     assert Path(include.removeprefix("Include ")).read_bytes() == ssh.config.read_bytes()

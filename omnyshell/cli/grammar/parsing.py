@@ -26,12 +26,22 @@ _QUICK_FORMATTER: Any = partial(argparse.HelpFormatter, width=80)
 _NEEDS_WORDS = (Rest.FROM_FIRST_WORD, Rest.BEHIND_NODE)
 
 
+class _Argument(str):
+    """A word behind `--`: no option, whatever it begins with."""
+
+    __slots__ = ()
+
+
 class CommandParser(argparse.ArgumentParser):
     """A parser that reports a mistake as one line and OmnyShell's own exit code."""
 
     more = ""
     advice = ""
     """Advice for the error on words that the command does not take."""
+
+    def _parse_optional(self, arg_string: str) -> Any:
+        # argparse forgets the `--` between its two passes over words of which options and arguments are mixed.
+        return None if isinstance(arg_string, _Argument) else super()._parse_optional(arg_string)
 
     def error(self, message: str) -> NoReturn:
         """Exit with a line that says what is wrong, and where help is."""
@@ -110,7 +120,8 @@ def _tables_of(command: Command) -> str | None:
 def _split(command: Command, words: list[str]) -> tuple[list[str], list[str]]:
     """Return the words for the parser, and those that are kept for the command."""
     if command.keeps is Rest.NOTHING:
-        return words, []
+        end = words.index("--") if "--" in words else len(words)
+        return [*words[:end], *map(_Argument, words[end + 1 :])], []
     if command.keeps is Rest.BEHIND_DASHES:
         end = words.index("--") if "--" in words else len(words)
         return words[:end], words[end + 1 :]

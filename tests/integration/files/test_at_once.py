@@ -95,7 +95,7 @@ async def test_one_that_takes_too_long_is_told_of(tmp_path: Path, monkeypatch: p
     assert [(report.became, str(report.error)) for report in reports] == [
         (Became.FAILED, f"{tmp_path}/target: {IN_USE}")
     ]
-    assert said == [f"{source}: {IN_USE}, which is waited for"]
+    assert said == [f"n1:{source}: {IN_USE}, which is waited for"]
     assert not target.exists()
 
 

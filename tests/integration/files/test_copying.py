@@ -258,6 +258,16 @@ async def test_what_was_chosen_is_copied(tmp_path: Path) -> None:
     assert files == {"holes", "inner/deep/small", "inner/deep/script", "inner/deep/two"}
 
 
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs /proc")
+@pytest.mark.parametrize("way", ["up", "down"])
+async def test_a_file_of_which_no_size_is_said_is_not_copied_as_nothing(tmp_path: Path, way: str) -> None:
+    async with node_files(tmp_path) as (remote, _):
+        first, second = ends(way, remote)
+        _, reports = await copied(first, Path("/proc/version"), second, tmp_path / "version")
+    assert [report.error and report.error.code for report in reports] == [Trouble.REFUSED]
+    assert not (tmp_path / "version").exists()
+
+
 async def test_a_full_disk_ends_a_copy_which_goes_on_when_there_is_room(tmp_path: Path) -> None:
     content = os.urandom(8 * BLOCK)
     (tmp_path / "source").write_bytes(content)

@@ -23,7 +23,15 @@ from omnyshell.services.client.files.ports import (
     below,
     is_hole,
 )
-from omnyshell.services.client.files.problems import IN_USE, At, FileException, Trouble, in_its_place, of_system
+from omnyshell.services.client.files.problems import (
+    IN_USE,
+    At,
+    FileException,
+    Trouble,
+    in_its_place,
+    of_system,
+    without_size,
+)
 
 NAMES_AT_ONCE = 512
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -234,6 +242,10 @@ class LocalSource(_Hashed):
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode):
                 raise FileException("it is no regular file", code=Trouble.REFUSED)
+            if not found.st_size and os.pread(fd, 1, 0):
+                found = os.fstat(fd)
+                if not found.st_size:
+                    raise without_size()
             return cls(folder, fd, _entry_of(name, found))
         except BaseException:
             os.close(fd)

@@ -106,6 +106,14 @@ def of_system(error: OSError) -> FileException:
     return FileException(error.strerror or str(error), code=code)
 
 
+def without_size() -> FileException:
+    """Return the exception for what is not empty though its system says so, as files in `/proc` are.
+
+    To copy it as nothing would be no copy.
+    """
+    return FileException("its system says no size of it: `cat` reads it, as by `omnyshell exec`", code=Trouble.REFUSED)
+
+
 def in_its_place(partial: bytes) -> FileException:
     """Return the exception for what keeps a partial copy from being there."""
     text = f"something else stands where its partial copy would, as {shown(partial)}"

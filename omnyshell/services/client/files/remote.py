@@ -29,7 +29,14 @@ from omnyshell.services.client.files.ports import (
     is_name,
     is_whole_path,
 )
-from omnyshell.services.client.files.problems import At, FileException, LinkLostException, Trouble, in_its_place
+from omnyshell.services.client.files.problems import (
+    At,
+    FileException,
+    LinkLostException,
+    Trouble,
+    in_its_place,
+    without_size,
+)
 from omnyshell.services.client.files.sftp import NEW, READ, WRITE, Answer, Sftp
 from omnyshell.transport.backoff import Backoff, BackoffTimes
 
@@ -251,6 +258,14 @@ class RemoteFolder:
         path, sftp = self._of(entry.name), self._files.sftp
         with self._files.at(path):
             handle = await sftp.open_file(path, READ)
+            try:
+                if not entry.size and await sftp.data(sftp.begin_read(handle, 0, 1), 1):
+                    entry = await sftp.look_at_handle(handle, entry.name)
+                    if not entry.size:
+                        raise without_size()
+            except BaseException:
+                _close_handle(sftp, handle)
+                raise
         return RemoteSource(self._files, sftp, path, handle, entry)
 
     async def partial(self, name: bytes, mode: int, *, is_exact: bool, is_there: bool) -> Partial:

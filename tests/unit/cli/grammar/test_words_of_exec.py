@@ -101,3 +101,15 @@ def test_an_empty_word_is_never_taken_for_an_option_that_was_not_given(
         with pytest.raises(SystemExit):
             parser.parse_args(words)
         assert "it is empty" in capsys.readouterr().err, option.name
+
+
+def test_behind_dashes_nothing_is_an_option() -> None:
+    for line, paths, is_recursive in (
+        ("cp -- -rf n1:", ["-rf", "n1:"], False),
+        ("cp -r a -- -p --hub n1:", ["a", "-p", "--hub", "n1:"], True),
+        ("cp a -r -- n1:", ["a", "n1:"], True),
+    ):
+        command, words = find_command(line.split())
+        assert command is not None
+        options = parse(command, words)
+        assert (options.paths, options.r, options.hub) == (paths, is_recursive, None), line

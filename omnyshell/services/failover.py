@@ -9,7 +9,13 @@ from typing import Any
 
 from msgspec import structs
 
-from omnyshell.errors import AuthException, ConfigException, OmnyShellException, TransportException
+from omnyshell.errors import (
+    AuthException,
+    ConfigException,
+    OmnyShellException,
+    OmnyShellTimeoutException,
+    TransportException,
+)
 from omnyshell.model.hubs import OtherHub
 from omnyshell.protocol.extensions import HUBS
 from omnyshell.protocol.messages import ControlMessage
@@ -20,6 +26,9 @@ from omnyshell.transport.connection import HubAddress, OmnyShellConnection
 
 SHORT_TIMEOUT = 5.0
 """Seconds after which an attempt is given up while there are hubs that were not tried."""
+
+SLOW = 2.0
+"""Seconds from which on an attempt that fails is worth remembering: its hub is tried behind others for a while."""
 
 SPREAD = 1.0
 """Seconds over which the clients of a lost hub spread their first attempts at others."""
@@ -60,7 +69,7 @@ class HubDialler:
         self.access = access
         self._on_move = on_move
         self._draw = draw
-        self._choice = HubChoice(access.address, self._remembered(), draw)
+        self._choice = HubChoice(access.address, self._remembered(), draw, lambda hub: access.known.is_silent(str(hub)))
         self._connection: OmnyShellConnection | None = None
         self._since: float | None = None
         self._was_lost = self._is_leaving = False
@@ -116,12 +125,19 @@ class HubDialler:
             if message.EXTENSION != HUBS or not self._take(message):
                 on_message(message, channel)
 
+        began = asyncio.get_running_loop().time()
         try:
             connection = await dial(self._access_at(address), on_lost=lost, on_message=received, **how)
         except (AuthException, ConfigException) as exc:
             if self.is_at_home:
                 raise
             raise TransportException(f"the hub at {address}, of which another one told, is no use: {exc}") from exc
+        except (TransportException, OmnyShellTimeoutException):
+            if self.has_others and asyncio.get_running_loop().time() - began >= SLOW:
+                self.access.known.note_silent(str(address))
+            raise
+        if self.has_others:
+            self.access.known.note_answer(str(address))
         self._connection, self._since = connection, asyncio.get_running_loop().time()
         self._welcomed(connection)
         return connection

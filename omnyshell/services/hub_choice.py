@@ -14,19 +14,28 @@ STEADY = 10.0
 class HubChoice:
     """Goes through the hubs in rounds: in each one every hub is tried once, in an order that is drawn by weight.
 
-    The first one is the peer's own, by which it was configured. A hub that was lost is the last of its round; one that
-    drops the peer again and again is tried no oftener than the others. Nothing here waits: see `is_round_over`.
+    The first one is the peer's own, by which it was configured. A hub that was lost is the last of its round, behind
+    those that did not answer lately; one that drops the peer again and again is tried no oftener than the others.
+    Nothing here waits: see `is_round_over`.
     """
 
     def __init__(
-        self, home: HubAddress, others: Iterable[OtherHub] = (), draw: Callable[[], float] = random.random
+        self,
+        home: HubAddress,
+        others: Iterable[OtherHub] = (),
+        draw: Callable[[], float] = random.random,
+        is_silent: Callable[[HubAddress], bool] = lambda _hub: False,
     ) -> None:
-        """`others` are those that were known before; `draw` returns numbers from 0 up to 1."""
+        """`others` are those that were known before; `draw` returns numbers from 0 up to 1.
+
+        `is_silent` tells whether a hub did not answer lately.
+        """
         self.home = home
         self.at = home
         """The hub of the present connection, or of the last attempt."""
 
         self._draw = draw
+        self._is_silent = is_silent
         self._weights: dict[HubAddress, int] = {home: USUAL_WEIGHT}
         self._tried: set[HubAddress] = set()
         self._is_new = True
@@ -61,8 +70,8 @@ class HubChoice:
 
     def next(self) -> HubAddress:
         """Choose the hub to try now."""
-        if self._is_new:
-            self._is_new = False
+        is_new, self._is_new = self._is_new, False
+        if is_new and not (self.has_others and self._is_silent(self.home)):
             self.at = self.home
         else:
             is_new_round = self.is_round_over
@@ -70,7 +79,8 @@ class HubChoice:
                 self._tried.clear()
             # The one that was tried last does not begin the next round, where there are others.
             last = {self.at} if is_new_round and self.has_others else set[HubAddress]()
-            self.at = self._drawn([hub for hub in self._weights if hub not in self._tried | last])
+            left = [hub for hub in self._weights if hub not in self._tried | last]
+            self.at = self._drawn([hub for hub in left if not self._is_silent(hub)] or left)
         self._tried.add(self.at)
         return self.at
 

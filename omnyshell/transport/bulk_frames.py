@@ -11,6 +11,7 @@ from collections.abc import Generator
 
 from omnyshell.protocol.frames import MAX_DATA_FRAME
 from omnyshell.protocol.limits import KIB, MAX_MESSAGE_TO_HUB
+from omnyshell.protocol.outbox import Outgoing
 
 try:
     from websockets.speedups import apply_mask
@@ -64,6 +65,11 @@ def bulk_frame(kind: int, data: bytes | bytearray | memoryview, *, mask: bool, h
         return [b"".join((start, data))]
     view = memoryview(data)
     return [b"".join((start, view[:room])), view[room:]]
+
+
+def frame_of(message: Outgoing, *, mask: bool) -> list[Piece]:
+    """Return the frame of a message that has waited."""
+    return bulk_frame(TEXT if message.is_text else BINARY, message.data, head=message.head, mask=mask)
 
 
 class BulkFrameReader:

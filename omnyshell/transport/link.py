@@ -7,7 +7,6 @@ a few KiB and a relayed frame at one function call.
 
 import asyncio
 import logging
-import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,9 +28,12 @@ from omnyshell.transport.bulk_frames import (
     BulkFrameReader,
     Piece,
     bulk_frame,
+    frame_of,
 )
 from omnyshell.transport.cut_off import CutOff
 from omnyshell.transport.link_stage import FOLLOWING, LinkStage, close_cause
+from omnyshell.transport.pings import Pings
+from omnyshell.transport.upgrade_text import UpgradeText
 from omnyshell.transport.written_together import SmallWrites, together
 
 if TYPE_CHECKING:
@@ -47,8 +49,6 @@ UNREAD_PONGS_LIMIT = MIB
 CLOSE_TIMEOUT = 5.0
 LINGER = 1.0
 """Seconds of further reading after a failure, so that the peer can read the close frame before a reset discards it."""
-
-_END_OF_HEADERS = b"\r\n\r\n"
 
 # Looked at for every frame.
 _OPEN = LinkStage.OPEN
@@ -73,11 +73,6 @@ class WebSocketLink(asyncio.BufferedProtocol):
     frames_a_turn = 0
     """The most frames that are processed in one turn of the event loop; 0 for no limit."""
 
-    round_trip: float | None = None
-    """The last measured round trip in seconds; None before the first."""
-
-    _pinged_at: float | None = None
-
     def __init__(self, ws: WebSocketProtocol, handler: "LinkHandler", far_end: str) -> None:
         """`far_end` identifies the connection in the log."""
         self._ws = ws
@@ -89,7 +84,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._buffer = _read_buffer.view
         self._masks = ws.side is Side.CLIENT
         self._bulk = BulkFrameReader(masked=not self._masks)
-        self._handshake_tail = b""
+        self._upgrade = UpgradeText()
         self._outbox = Outbox()
         """Empty while messages can be sent and the transport is not paused."""
 
@@ -98,6 +93,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._paused = False
         self._small = SmallWrites(self._write_now)
         self._unread_pongs = 0
+        self._pings = Pings()
         self._held: HeldReading | None = None
         self._fragments: Fragments | None = None
         self._fragmented = 0
@@ -117,6 +113,11 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def has_ended(self) -> bool:
         """Whether the connection is gone."""
         return self._stage is LinkStage.ENDED
+
+    @property
+    def round_trip(self) -> float | None:
+        """The last measured round trip in seconds; None before the first."""
+        return self._pings.round_trip
 
     @property
     def has_room(self) -> bool:
@@ -204,10 +205,14 @@ class WebSocketLink(asyncio.BufferedProtocol):
             self._write(bulk_frame(BULK_TEXT, text, mask=self._masks))
 
     def send_binary(self, channel: int, head: bytes, data: bytes | memoryview) -> None:
-        """Send a binary message, `head` and `data`, in its channel's order. Nobody may change `data` any more."""
+        """Send a binary message, `head` and `data`, in its channel's order. Nobody may change `data` any more.
+
+        A view that can be written to is of what was read just now, and is copied where it has to wait.
+        """
         if self._paused or not self.is_open:
+            kept = bytes(data) if isinstance(data, memoryview) and not data.readonly else data
             with self._queueing(channel):
-                self._outbox.put(channel, Outgoing(False, data, head))
+                self._outbox.put(channel, Outgoing(False, kept, head))
         else:
             self._write(bulk_frame(BULK_BINARY, data, mask=self._masks, head=head))
         if len(data) <= SMALL_FRAME:
@@ -220,8 +225,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def ping(self) -> None:
         """Send a WebSocket ping; the answer updates `last_heard` and `round_trip`."""
         if self.is_open:
-            if self._pinged_at is None:
-                self._pinged_at = time.monotonic()
+            self._pings.sent()
             self._ws.send_ping(b"")
             self._flush_protocol()
 
@@ -341,10 +345,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
     def _receive_handshake(self, view: memoryview) -> memoryview:
         """Parse the opening handshake up to its last line; return the frames after it."""
-        text = self._handshake_tail + bytes(view)
-        end = text.find(_END_OF_HEADERS)
-        size = len(view) if end < 0 else end + len(_END_OF_HEADERS) - len(self._handshake_tail)
-        self._handshake_tail = text[-len(_END_OF_HEADERS) + 1 :]
+        size = self._upgrade.size_in(view)
         self._receive(view[:size])
         if self._stage is LinkStage.CONNECTING:
             # The upgrade was not accepted: the rest is the body of a refusal, or irrelevant.
@@ -391,7 +392,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def _frame_received(self, frame: Frame) -> None:
         opcode = frame.opcode
         if opcode is PONG:
-            self._answered()
+            self._pings.answered()
             return
         # For a client this is a bytearray, which can stand for bytes, as nobody keeps or changes it.
         data = cast("bytes", frame.data)
@@ -420,10 +421,6 @@ class WebSocketLink(asyncio.BufferedProtocol):
         if not self.has_ended:
             self._become(LinkStage.DEAF)
         self.cut_off_within(LINGER)
-
-    def _answered(self) -> None:
-        if self._pinged_at is not None:
-            self.round_trip, self._pinged_at = time.monotonic() - self._pinged_at, None
 
     def _message_received(self, data: bytes | memoryview, *, is_text: bool) -> None:
         if not is_text:
@@ -455,8 +452,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
                 if self._stage is LinkStage.FLUSHING:
                     self._send_close()
                 return
-            masks = self._masks
-            self._write([piece for message in turn for piece in _frame(message, mask=masks)])
+            self._write([piece for message in turn for piece in frame_of(message, mask=self._masks)])
 
     def _send_close(self) -> None:
         code, reason = self._farewell
@@ -488,8 +484,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
             self._write_now(writes)
 
     def _write_now(self, writes: Sequence[Piece]) -> None:
-        transport = self._transport
-        if transport is not None and not transport.is_closing():
+        if (transport := self._transport) is not None and not transport.is_closing():
             transport.writelines(writes)
 
     def _end_of_stream(self) -> None:
@@ -502,7 +497,3 @@ class WebSocketLink(asyncio.BufferedProtocol):
             transport.close()
         else:
             self._cut_off.within(LINGER)
-
-
-def _frame(message: Outgoing, *, mask: bool) -> list[Piece]:
-    return bulk_frame(BULK_TEXT if message.is_text else BULK_BINARY, message.data, head=message.head, mask=mask)

@@ -18,6 +18,7 @@ from omnyshell.services.hub.cluster.joining import join
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import found, invite
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
+from omnyshell.transport.connection import HubAddress
 
 CLOCK = SystemClock()
 
@@ -40,6 +41,12 @@ class Hubs:
         config = hub_config(self._certificates, state_dir=self.state(hub), **self.changed.get(hub, {}))
         self.running[hub] = await self._closing.enter_async_context(OmnyShellHub(config))
         return self.running[hub]
+
+    def are_reached(self, *hubs: str) -> None:
+        """Have hubs say, from their next start on, where peers reach them."""
+        for hub, port in zip(hubs, free_ports(len(hubs)), strict=True):
+            reached = {"port": port, "public_urls": (HubAddress("127.0.0.1", port),)}
+            self.changed[hub] = self.changed.get(hub, {}) | reached
 
     def has_links(self, *hubs: str) -> None:
         """Have hubs listen for links from their next start on."""
@@ -107,12 +114,18 @@ async def two_hubs(
     engine: Engine,
     *,
     linked: bool = False,
+    reached: bool = False,
     of_b: dict[str, Any] | None = None,
 ) -> AsyncIterator[Hubs]:
-    """Hubs `a` and `b`, with a link between them if they are `linked`; `of_b` are settings of the latter."""
+    """Hubs `a` and `b`, with a link between them if they are `linked`; `of_b` are settings of the latter.
+
+    With `reached` they say where peers reach them, so that these go from one to the other.
+    """
     hubs = Hubs(certificates, directory, engine)
     try:
         hubs.changed["b"] = of_b or {}
+        if reached:
+            hubs.are_reached("a", "b")
         if linked:
             hubs.has_links("a", "b")
         await hubs.found()

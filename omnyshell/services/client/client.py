@@ -71,8 +71,10 @@ class OmnyShellClient:
         self._clock = clock or SystemClock()
         self._connection: OmnyShellConnection | None = None
         self._requests = PendingRequests(config.request_timeout)
-        self._hubs = ClientHubs(config.access, self._requests, lambda: self._tunnels)
-        self._openings = SessionOpenings(config.open_timeout, self._link, self._take_up_later)
+        self._hubs = ClientHubs(
+            config.access, self._requests, lambda: self._tunnels, self._dial, lambda: self._ensure_resumer().start()
+        )
+        self._openings = SessionOpenings(config.open_timeout, self._link, self._take_up_later, self._hubs.ask_elsewhere)
         self._lost: OmnyShellException | None = None
         self.on_state: StateListener = ignore_state
         """Called in the event loop with each new state of the connection; it must not block or raise."""
@@ -110,7 +112,7 @@ class OmnyShellClient:
         """
         if self._resumer is not None:
             await self._resumer.close()
-        self._hubs.close()
+        await self._hubs.close()
         connection, self._connection = self._connection, None
         if self._tunnels is not None:
             await self._tunnels.close()
@@ -219,8 +221,7 @@ class OmnyShellClient:
 
         Raises as `open_session` does.
         """
-        openings = self._openings
-        return await openings.somewhere(lambda: openings.open(request, *extensions), self._elsewhere)
+        return await self._openings.open(request, *extensions)
 
     def ask_to_open(self, request: SessionOpen, *extensions: str) -> RemoteSession:
         """Ask for a session as `open_as_asked` does, and return it before it is open: `until_open` tells.
@@ -243,8 +244,7 @@ class OmnyShellClient:
         `owner` is the principal whose it is, if that is another one. Raises as `open_session` does, with the reason
         `not_found` or `ambiguous` if the reference does not name exactly one session.
         """
-        other, openings = self._other(owner), self._openings
-        return await openings.somewhere(lambda: openings.resume(node_id, session_ref, pty, other), self._elsewhere)
+        return await self._openings.resume(node_id, session_ref, pty, self._other(owner))
 
     async def list_sessions(self, node_id: str, *, usage: bool = False) -> tuple[DetachedSessionInfo, ...]:
         """Return this principal's shells on a node, attached or not; empty if the node is not connected.
@@ -432,14 +432,6 @@ class OmnyShellClient:
     def _take_up_later(self, session: RemoteSession) -> bool:
         """Register a session to be resumed that lost its channel; return False if it will not be, as after `close`."""
         return self._connection is not None and self._ensure_resumer().add(session)
-
-    async def _elsewhere(self) -> bool:
-        """Leave the hub for another one, where nothing ends by that; False where it is not left."""
-        try:
-            return await self._hubs.elsewhere(self._dial)
-        except OmnyShellException:
-            self._ensure_resumer().start()
-            raise
 
     async def _dial(self) -> OmnyShellConnection:
         self._lost_event.clear()

@@ -2,22 +2,27 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
-from omnyshell.errors import ErrorCodes, OmnyShellException, OmnyShellTimeoutException, SessionRejectedException
+from msgspec import structs
+
+from omnyshell.errors import OmnyShellTimeoutException, SessionRejectedException
 from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode
 from omnyshell.protocol.byte_text import carry_bytes
 from omnyshell.protocol.extensions import BYTE_TEXT
-from omnyshell.protocol.messages import ChannelClose, SessionOpen
+from omnyshell.protocol.messages import SessionOpen
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.client.session_requests import fit
 from omnyshell.steps import step
+from omnyshell.transport.channels import Channel
 from omnyshell.transport.connection import OmnyShellConnection
 
-MOST_ELSEWHERE = 4
-"""Hubs at which a session is asked for, one after another."""
-
 logger = logging.getLogger("omnyshell.client")
+
+
+Ask = Callable[[RemoteSession], None]
+"""Asks for a session by the present connection. Raises `OmnyShellException`."""
 
 
 class SessionOpenings:
@@ -28,26 +33,28 @@ class SessionOpenings:
         timeout: float,
         link: Callable[[], OmnyShellConnection],
         resumes: Callable[[RemoteSession], bool],
+        moves: Callable[[Ask, RemoteSession, SessionRejectedException], bool],
     ) -> None:
         """`timeout` is in seconds; `link` returns the connection to the hub, or raises.
 
-        `resumes` is called with a session that lost its channel, and returns whether it will be resumed.
+        `resumes` is called with a session that lost its channel, and returns whether it will be resumed; `moves` with
+        one that the hub refuses as it cannot reach that of the node, and returns whether it is asked for at another.
         """
         self._timeout = timeout
         self._link = link
-        self._resumes = resumes
+        self._resumes, self._moves = resumes, moves
 
     def ask(self, request: SessionOpen, *extensions: str) -> RemoteSession:
         """Send the request for a session, fitted to the hub, which must have these extensions; return it at once."""
-        connection = self._link()
-        for extension in (*extensions, *((BYTE_TEXT,) if carry_bytes(request) else ())):
-            connection.require(extension)
+        needed = (*extensions, *((BYTE_TEXT,) if carry_bytes(request) else ()))
+        connection = self._able(needed)
         session = RemoteSession(
             request.node_id,
             request.mode,
             request.pty,
             channels=connection.channels,
             resumes=self._resumes,
+            moves=partial(self._moves, partial(self._ask_again, request, needed)),
             forward=request.forward,
             shown=request.command if request.mode is SessionMode.FORWARD else None,
         )
@@ -59,47 +66,25 @@ class SessionOpenings:
         await self.until_open(session, CloseReason.CLIENT_CLOSED)
         return session
 
-    @staticmethod
-    async def somewhere(
-        opening: Callable[[], Awaitable[RemoteSession]], elsewhere: Callable[[], Awaitable[bool]]
-    ) -> RemoteSession:
-        """Open a session at this hub, or at others where this one cannot reach that of the node.
-
-        `elsewhere` goes to another hub, if it can. Raises what the first hub said.
-        """
-        refused: SessionRejectedException | None = None
-        for _ in range(MOST_ELSEWHERE):
-            try:
-                return await opening()
-            except SessionRejectedException as exc:
-                if exc.code != ErrorCodes.HUB_UNREACHABLE:
-                    raise
-                refused = refused or exc
-            try:
-                if not await elsewhere():
-                    break
-            except OmnyShellException as exc:
-                raise refused from exc
-        raise refused or SessionRejectedException("no hub reaches the node", code=ErrorCodes.HUB_UNREACHABLE)
-
     async def resume(self, node_id: str, session_ref: str, pty: PtySpec, owner: str) -> RemoteSession:
         """Resume the session of that reference; `owner` is its principal, "" for the client's own."""
         connection = self._link()
-        session = RemoteSession(
-            node_id,
-            SessionMode.SHELL,
-            pty,
-            channels=connection.channels,
-            resumes=self._resumes,
-            resumes_ref=session_ref,
-            owner=owner,
-        )
         request = SessionOpen(
             node_id=node_id,
             mode=SessionMode.SHELL,
             pty=pty,
             resume_session_id=session_ref,
             owner=owner or None,
+        )
+        session = RemoteSession(
+            node_id,
+            SessionMode.SHELL,
+            pty,
+            channels=connection.channels,
+            resumes=self._resumes,
+            moves=partial(self._moves, partial(self._ask_again, request, ())),
+            resumes_ref=session_ref,
+            owner=owner,
         )
         self._asked(session, request, connection)
         # A caller that gives up waiting must not end the session.
@@ -113,19 +98,35 @@ class SessionOpenings:
                 await session.opened
         except BaseException as exc:
             step(logger, "no session", reason=type(exc).__name__, **_about(session))
-            session.channel.close(ChannelClose(reason=giving_up))
+            session.leave(giving_up)
             if isinstance(exc, TimeoutError):
                 raise OmnyShellTimeoutException(f"node '{session.node_id}' did not answer in time") from exc
             raise
 
+    def _able(self, extensions: Iterable[str]) -> OmnyShellConnection:
+        connection = self._link()
+        for extension in extensions:
+            connection.require(extension)
+        return connection
+
     def _asked(self, session: RemoteSession, request: SessionOpen, connection: OmnyShellConnection) -> RemoteSession:
-        step(logger, "session asked for", **_about(session))
         try:
-            connection.send(fit(request, connection.features), session.channel.id)
+            _send(session, request, connection, session.channel)
         except BaseException:
             session.channel.end()
             raise
         return session
+
+    def _ask_again(self, request: SessionOpen, extensions: Iterable[str], session: RemoteSession) -> None:
+        """Ask for a session at the present hub, which another one refused."""
+        connection = self._able(extensions)
+        session.ask_by(connection.channels, partial(_send, session, request, connection))
+
+
+def _send(session: RemoteSession, request: SessionOpen, connection: OmnyShellConnection, channel: Channel) -> None:
+    step(logger, "session asked for", **_about(session))
+    # A copy is fitted: another hub may be able to do more.
+    connection.send(fit(structs.replace(request), connection.features), channel.id)
 
 
 def _about(session: RemoteSession) -> dict[str, object]:

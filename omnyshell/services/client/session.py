@@ -8,6 +8,7 @@ from typing import Self
 
 from omnyshell.errors import (
     ChannelException,
+    ErrorCodes,
     ImproperValueException,
     NodeUnavailableException,
     OmnyShellException,
@@ -56,10 +57,6 @@ _TURNING_POINTS = frozenset(
 )
 
 
-def _take_nothing(_stream: DataOpcode, _data: memoryview) -> int:
-    return 0
-
-
 class RemoteSession:
     """An open session.
 
@@ -77,6 +74,7 @@ class RemoteSession:
         *,
         channels: ChannelMultiplexer,
         resumes: Callable[["RemoteSession"], bool],
+        moves: Callable[["RemoteSession", SessionRejectedException], bool] = lambda *_: False,
         resumes_ref: str | None = None,
         owner: str = "",
         forward: str | None = None,
@@ -84,9 +82,11 @@ class RemoteSession:
     ) -> None:
         """Open the session's first channel, among `channels`; the caller sends the request on it.
 
-        `resumes` is called when hub or node is lost; it returns whether the session will be resumed. `resumes_ref` is
-        the reference of a session to resume, no other is taken; `owner` is whose it is, if not the client's. `forward`
-        is the id of the permission under which it is a connection, `shown` what a permission says of itself in lists.
+        `resumes` is called when hub or node is lost; it returns whether the session will be resumed. `moves` is called
+        when the hub cannot reach that of the node; it returns whether another one will be asked, by `ask_by`.
+        `resumes_ref` is the reference of a session to resume, no other is taken; `owner` is whose it is, if not the
+        client's. `forward` is the id of the permission under which it is a connection, `shown` what a permission says
+        of itself in lists.
         """
         loop = asyncio.get_running_loop()
         self.id, self.node_id, self.owner = "", node_id, owner
@@ -98,7 +98,7 @@ class RemoteSession:
         self.on_state: StateListener = ignore_state
         """Called in the event loop with each new state of the session; it must not block or raise."""
 
-        self.take_at_once: Callable[[DataOpcode, memoryview], int] = _take_nothing
+        self.take_at_once: Callable[[DataOpcode, memoryview], int] = lambda _stream, _data: 0
         """Called with output as it arrives, while none waits to be read; returns how many bytes it took.
 
         It must not block or raise. This saves a turn of the event loop and a copy; the rest is read by iteration.
@@ -113,7 +113,7 @@ class RemoteSession:
         self.lost_by: OmnyShellException | None = None
         """The error that suspended the session."""
 
-        self._resumes = resumes
+        self._resumes, self._moves = resumes, moves
         self._size = size
         self._resumes_ref = resumes_ref
         self._forward, self._shown = forward, shown
@@ -127,8 +127,7 @@ class RemoteSession:
         """Whether the input was ended. After a resume the node is told so again, unless it knows."""
 
         self._counts_offsets = False
-        self._received = 0
-        self._painted = 0
+        self._received = self._painted = 0
         self._sent = ReplayBuffer()
         self._is_wide = False
         self._max_window = 0
@@ -162,9 +161,18 @@ class RemoteSession:
         return self._stage is Stage.ENDED
 
     @property
+    def is_opening(self) -> bool:
+        """Whether it is asked for, here or at another hub."""
+        return self._stage in (Stage.OPENING, Stage.MOVING)
+
+    @property
     def is_suspended(self) -> bool:
         """Whether the session waits to be resumed."""
         return self._stage is Stage.SUSPENDED
+
+    @property
+    def _waits(self) -> bool:
+        return self._stage in (Stage.SUSPENDED, Stage.MOVING)
 
     @property
     def can_go_on(self) -> bool:
@@ -190,10 +198,10 @@ class RemoteSession:
 
     def send(self, data: bytes) -> None:
         """Send input, however much there is, as credit allows. Raises `ChannelException` once the session has ended."""
-        if self.channel.is_closed and not self.is_suspended:
+        if self.channel.is_closed and not self._waits:
             raise ChannelException("the session has ended")
         self._sent.append(DataOpcode.STDIN, data)
-        if self.is_suspended:
+        if self._waits:
             return
         if self.mode is SessionMode.SHELL:
             self.channel.typed()
@@ -220,7 +228,7 @@ class RemoteSession:
         """Whether input has to wait, for credit or for the session to be resumed."""
         if self.has_ended:
             return False
-        if self.is_suspended:
+        if self._waits:
             return self._sent.end - self._sent.start > INITIAL_CREDIT
         return not self.channel.budget
 
@@ -264,13 +272,31 @@ class RemoteSession:
 
     def close(self) -> None:
         """Close the session, and end its program. Idempotent."""
-        self._leave(CloseReason.CLIENT_CLOSED)
+        self.leave(CloseReason.CLIENT_CLOSED)
 
     def abandon(self) -> None:
         """Leave as if the client were lost: a shell is detached, if its node keeps shells. Idempotent."""
-        self._leave(CloseReason.CLIENT_DISCONNECTED)
+        self.leave(CloseReason.CLIENT_DISCONNECTED)
 
-    # Being resumed, by the client
+    def leave(self, reason: CloseReason) -> None:
+        """Leave, and tell the hub this reason. Idempotent."""
+        if not self.has_ended:
+            self.channel.close(ChannelClose(reason=reason))
+            self._end(ChannelException("the session was left", code=reason))
+
+    # Being asked for elsewhere, and resumed, by the client
+
+    def ask_by(self, channels: ChannelMultiplexer, ask: Callable[[Channel], None]) -> None:
+        """Be asked for among other channels, by `ask`, with all input that there was. Raises as that does."""
+        self._become(Stage.OPENING)
+        self.channel = channels.open(self)
+        ask(self.channel)
+        if self._is_wide:
+            self.channel.widen(self._max_window)
+        self._send_from(0)
+        if self._input_ended:
+            self.channel.send(ChannelEof())
+        self._writable.set()
 
     def resume_request(self, features: Collection[str]) -> SessionOpen:
         """Return the request to resume this session, at a hub with these extensions."""
@@ -337,7 +363,7 @@ class RemoteSession:
             if not self.opened.done():
                 self._opened(message)
         elif isinstance(message, SessionRejected):
-            self._end(SessionRejectedException(message.message, code=message.reason))
+            self._rejected(SessionRejectedException(message.message, code=message.reason))
         elif isinstance(message, ChannelClose):
             self._closed(message)
         elif self._stage is Stage.OPENING:
@@ -376,15 +402,17 @@ class RemoteSession:
         self._begin(self.channel, message)
         self.opened.set_result(message)
 
+    def _rejected(self, error: SessionRejectedException) -> None:
+        if self._stage is Stage.OPENING and error.code == ErrorCodes.HUB_UNREACHABLE and self._moves(self, error):
+            self._become(Stage.MOVING)
+            self.channel.end()
+        else:
+            self._end(error)
+
     def _give_up_on(self, error: ProtocolException) -> None:
         """Leave the session as if the client were lost: the hub broke the protocol."""
         self.channel.close(ChannelClose(reason=CloseReason.CLIENT_DISCONNECTED))
         self._end(error)
-
-    def _leave(self, reason: CloseReason) -> None:
-        if not self.has_ended:
-            self.channel.close(ChannelClose(reason=reason))
-            self._end(ChannelException("the session was left", code=reason))
 
     def _begin(self, channel: Channel, opened: SessionOpened) -> None:
         self.history_end = opened.history_end
@@ -413,12 +441,15 @@ class RemoteSession:
 
     def _send_again(self, opened: SessionOpened) -> None:
         offset = opened.input_offset if self._counts_offsets and opened.input_offset is not None else self._sent.start
-        for _, data in self._sent.since(offset):
-            self.channel.send_data(DataOpcode.STDIN, bytes(data))
+        self._send_from(offset)
         if not self._counts_offsets:
             self._sent.acknowledge(self._sent.end)
         if self._input_ended and not opened.input_ended:
             self.channel.send(ChannelEof())
+
+    def _send_from(self, offset: int) -> None:
+        for _, data in self._sent.since(offset):
+            self.channel.send_data(DataOpcode.STDIN, bytes(data))
 
     def _exited(self, message: ChannelExit) -> None:
         self._exit = ExitStatus(message.exit_code, message.signal)

@@ -48,6 +48,9 @@ class Stage(Enum):
     """The stage of a session's life, as its client sees it."""
 
     OPENING = "opening"
+    MOVING = "moving"
+    """It is to be asked for at another hub, as this one does not reach that of the node."""
+
     OPEN = "open"
     EXITED = "exited"
     """The program's exit is known; the channel is not closed yet."""
@@ -59,7 +62,8 @@ class Stage(Enum):
 
 
 FOLLOWING: Mapping[Stage, Collection[Stage]] = {
-    Stage.OPENING: {Stage.OPEN, Stage.ENDED},
+    Stage.OPENING: {Stage.OPEN, Stage.MOVING, Stage.ENDED},
+    Stage.MOVING: {Stage.OPENING, Stage.ENDED},
     Stage.OPEN: {Stage.EXITED, Stage.SUSPENDED, Stage.ENDED},
     Stage.EXITED: {Stage.ENDED},
     Stage.SUSPENDED: {Stage.OPEN, Stage.ENDED},

@@ -12,7 +12,7 @@ from support.deadline import DEADLINE
 from support.engine import Engine
 from support.raw_admin import ADMIN, ask
 from support.raw_peer import RawPeer, logged_in, stranger
-from support.several_hubs import Hubs
+from support.several_hubs import Hubs, two_hubs
 from support.stack import Certificates
 
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles
@@ -25,16 +25,11 @@ SOON = 2.0
 
 @pytest.fixture
 async def hubs(certificates: Certificates, tmp_path: Path, engine: Engine) -> AsyncIterator[Hubs]:
-    made = Hubs(certificates, tmp_path, engine)
-    made.has_links("a", "b", "c")
-    try:
-        await made.found()
-        await made.join("b")
+    async with two_hubs(certificates, tmp_path, engine, linked=True) as made:
+        made.has_links("c")
         await made.join("c")
         await made.linked("a", "b", "c")
         yield made
-    finally:
-        await made.aclose()
 
 
 async def _until(what: Callable[[], Awaitable[object]]) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from support.commands import run_text
-from support.engine import Engine, free_ports
+from support.engine import Engine
 from support.raw_peer import logged_in
-from support.several_hubs import Hubs
+from support.several_hubs import Hubs, two_hubs
 from support.stack import Certificates, connected_client, running_node, until
 
 from omnyshell import SessionMode
@@ -39,16 +39,9 @@ class Two:
 
 @pytest.fixture
 async def two(certificates: Certificates, tmp_path: Path, engine: Engine) -> AsyncIterator[Two]:
-    made = Hubs(certificates, tmp_path, engine)
-    for hub, port in zip("ab", free_ports(2), strict=True):
-        made.changed[hub] = {"port": port, "public_urls": (HubAddress("127.0.0.1", port),)}
-    made.changed["b"]["cluster"] = ClusterSettings(weight=7)
-    try:
-        await made.found()
-        await made.join("b")
+    of_b = {"cluster": ClusterSettings(weight=7)}
+    async with two_hubs(certificates, tmp_path, engine, reached=True, of_b=of_b) as made:
         yield Two(made, certificates)
-    finally:
-        await made.aclose()
 
 
 async def test_peers_hear_of_other_hubs_and_are_handed_over_to_them(two: Two, tmp_path: Path) -> None:

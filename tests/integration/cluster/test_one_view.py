@@ -8,7 +8,7 @@ from support.engine import Engine
 from support.following import following, sees
 from support.raw_admin import ADMIN, ask
 from support.raw_peer import logged_in
-from support.several_hubs import Hubs
+from support.several_hubs import Hubs, two_hubs
 from support.stack import Certificates, connected_client, running_node, within
 
 from omnyshell import PtySpec, SessionMode, SessionState
@@ -20,15 +20,8 @@ LISTED = {"allow-roles": "developer"}
 
 @pytest.fixture
 async def hubs(certificates: Certificates, tmp_path: Path, engine: Engine) -> AsyncIterator[Hubs]:
-    made = Hubs(certificates, tmp_path, engine)
-    try:
-        made.has_links("a", "b")
-        await made.found()
-        await made.join("b")
-        await made.linked("a", "b")
+    async with two_hubs(certificates, tmp_path, engine, linked=True) as made:
         yield made
-    finally:
-        await made.aclose()
 
 
 async def test_who_follows_one_hub_sees_all_of_them_and_how_old_what_is_known_of_each_is(

@@ -1,6 +1,8 @@
 """Nodes and clients that go from one hub to another, of which they were told: plain hubs, which share nothing."""
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -147,3 +149,35 @@ async def test_peers_move_when_they_are_asked_to_and_what_they_do_goes_on(
         assert {peer.role for peer in two.second._peers} == {"node", "client"}
         # Nobody registers there any more.
         await until(lambda: not two.first.nodes.online())
+
+
+async def test_a_hub_that_is_reached_and_says_nothing_costs_its_time_once(
+    certificates: Certificates, two: Two, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the first command waits for is the test's time: a second at most."""
+    monkeypatch.setattr("omnyshell.services.failover.SHORT_TIMEOUT", 0.4)
+    monkeypatch.setattr("omnyshell.services.failover.SLOW", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as hole:
+        given = access(certificates, hole.getsockname()[1], "admin")
+        remembering(given, tmp_path / "known").known.note(
+            str(given.address), (OtherHub(url=f"wss://127.0.0.1:{two.at_second}"),)
+        )
+        tries = []
+        for _ in range(3):
+            async with OmnyShellClient(ClientConfig(access=remembering(given, tmp_path / "known"))):
+                tries.append(_accepted(hole))
+        assert tries == [1, 0, 0]
+        monkeypatch.setattr("omnyshell.services.known_hubs.SILENT_FOR", 0.0)
+        async with OmnyShellClient(ClientConfig(access=remembering(given, tmp_path / "known"))):
+            assert _accepted(hole) == 1
+
+
+def _accepted(server: socket.socket) -> int:
+    """Take what has connected; returns how many did."""
+    server.setblocking(False)
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            server.accept()[0].close()
+            count += 1
+    return count

@@ -113,3 +113,15 @@ def test_only_hubs_of_no_weight_are_still_tried() -> None:
     hubs.next()
     hubs.lost(STEADY)
     assert sorted([hubs.next(), hubs.next()]) == [B, C]
+
+
+def test_a_hub_that_did_not_answer_lately_is_tried_behind_the_others() -> None:
+    silent = {A}
+    hubs = HubChoice(A, others(b=1, c=1), random.Random(7).random, silent.__contains__)
+    for _ in range(5):
+        order = round_of(hubs)
+        assert (sorted(order[:2]), order[2]) == ([B, C], A)
+    silent.clear()
+    assert HubChoice(A, others(b=1), random.Random(7).random, silent.__contains__).next() == A
+    alone = HubChoice(A, (), random.Random(7).random, {A}.__contains__)
+    assert alone.next() == A

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from omnyshell.model.hubs import OtherHub
-from omnyshell.services.known_hubs import MOST_HOMES, KnownHubs
+from omnyshell.model.hubs import MOST_HUBS, OtherHub
+from omnyshell.services.known_hubs import MOST_HOMES, SILENT_FOR, KnownHubs
 
 B, C = OtherHub(url="wss://b:1", weight=7), OtherHub(url="wss://c:1")
 
@@ -41,7 +41,7 @@ def test_another_process_may_have_written_meanwhile(tmp_path: Path) -> None:
 
 def test_a_damaged_file_or_none_at_all_stops_nobody(tmp_path: Path) -> None:
     path = tmp_path / "known"
-    for damaged in (b"", b"[]", b'{"wss://a:1": [{"url": 1}]}', b"\xff"):
+    for damaged in (b"", b"[]", b'{"homes": {"wss://a:1": [{"url": 1}]}}', b'{"silent": 1}', b"\xff"):
         path.write_bytes(damaged)
         path.chmod(0o600)
         known = KnownHubs(path)
@@ -59,3 +59,26 @@ def test_the_hubs_of_which_it_was_told_last_are_remembered(tmp_path: Path) -> No
         known.note(f"wss://a{number}:1", (B,))
     assert known.beside("wss://a0:1") == ()
     assert known.beside(f"wss://a{MOST_HOMES}:1") == (B,)
+
+
+def test_a_hub_that_did_not_answer_is_silent_for_a_while_or_until_it_does(tmp_path: Path) -> None:
+    at = [1000.0]
+    path = tmp_path / "known"
+    KnownHubs(path, lambda: at[0]).note_silent("wss://a:1")
+    again = KnownHubs(path, lambda: at[0])
+    assert again.is_silent("wss://a:1")
+    assert not again.is_silent("wss://b:1")
+    for later, expected in ((SILENT_FOR - 1, True), (SILENT_FOR, False), (-1, False)):
+        at[0] = 1000.0 + later
+        assert again.is_silent("wss://a:1") is expected, later
+    at[0] = 1001.0
+    again.note_answer("wss://a:1")
+    assert not KnownHubs(path, lambda: at[0]).is_silent("wss://a:1")
+
+
+def test_no_more_hubs_are_remembered_as_silent_than_a_peer_takes_note_of() -> None:
+    known = KnownHubs()
+    for number in range(MOST_HUBS + 1):
+        known.note_silent(f"wss://a{number}:1")
+    assert not known.is_silent("wss://a0:1")
+    assert known.is_silent(f"wss://a{MOST_HUBS}:1")

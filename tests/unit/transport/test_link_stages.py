@@ -177,6 +177,24 @@ def test_a_close_that_flushes_waits_for_what_is_queued() -> None:
     assert play("full", "sends", "closes after all", "closes").transport.frames() == [CLOSE]
 
 
+def test_what_waits_is_kept_though_it_was_read_from_a_buffer_that_is_read_into_again() -> None:
+    """A hub that relays from a link which it has dialled: frames come unmasked there, as views of that buffer."""
+
+    async def run() -> bytes:
+        it = World()
+        read = it.link.get_buffer(-1)[:5]
+        it.link.pause_writing()
+        for payload in (b"first", b"other"):
+            read[:] = payload
+            it.link.send_binary(1, b"head", read)
+        read[:] = b"wrong"
+        it.link.resume_writing()
+        return it.transport.written
+
+    written = asyncio.run(run())
+    assert b"firstother" in written
+
+
 def test_fragments_are_one_message() -> None:
     assert play("a fragment", "another fragment").got == 0
     assert play("a fragment", "another fragment", "the last fragment", "text").got == 2

@@ -14,7 +14,8 @@ from omnyshell.services.hub.cluster.links.link import AnyLink, Stage
 from omnyshell.services.hub.cluster.links.links import HubLinks
 from omnyshell.services.hub.cluster.links.words import ViewAsked, ViewLeft, ViewTold
 from omnyshell.services.hub.cluster.places.leases import Standing
-from omnyshell.services.hub.cluster.shared.places import KnownHub, SharedPlaces
+from omnyshell.services.hub.cluster.shared.known_hubs import KnownHub
+from omnyshell.services.hub.cluster.shared.places import SharedPlaces
 
 LEASES = {
     Standing.HELD: HubLease.HELD,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from omnyshell import ExitStatus, SessionMode
-from omnyshell.errors import ChannelException, OmnyShellException, TransportException
+from omnyshell.errors import ChannelException, OmnyShellException, SessionRejectedException, TransportException
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.frames import DataOpcode
@@ -62,14 +62,28 @@ class World:
     def __init__(self, *, offsets: bool, resumes: bool) -> None:
         self.offsets = offsets
         self.channels = [FakeChannel(1)]
-        self.session = RemoteSession("n1", SessionMode.SHELL, channels=cast("Any", self), resumes=lambda _: resumes)
+        self.is_moving = False
+        self.session = RemoteSession(
+            "n1", SessionMode.SHELL, channels=cast("Any", self), resumes=lambda _: resumes, moves=self.moves
+        )
         self.states: list[LinkState] = []
         self.session.on_state = self.states.append
         self.typed = b""
         self.outcome: object = None
 
     def open(self, _session: RemoteSession) -> FakeChannel:
-        return self.channels[0]
+        if self.is_moving:
+            self.channels.append(FakeChannel(len(self.channels) + 1))
+        return self.channel
+
+    def moves(self, _session: RemoteSession, _refused: SessionRejectedException) -> bool:
+        self.is_moving = True
+        return True
+
+    def ask_again(self) -> None:
+        if self.is_moving and not self.session.has_ended:
+            self.session.ask_by(cast("Any", self), lambda _: None)
+            self.is_moving = False
 
     @property
     def channel(self) -> FakeChannel:
@@ -97,6 +111,7 @@ class World:
         except ChannelException:
             assert self.channel.is_closed
             assert not self.session.is_suspended
+            assert not self.is_moving or self.session.has_ended
         else:
             self.typed += b"x"
 
@@ -123,6 +138,8 @@ EXIT = m.ChannelExit(exit_code=3, ts=datetime(2026, 1, 2, tzinfo=UTC))
 EVENTS: dict[str, Callable[[World], object]] = {
     "opened": lambda it: it.hear(it.opened()),
     "rejected": lambda it: it.hear(m.SessionRejected(reason="bad_request", message="no")),
+    "unreached": lambda it: it.hear(m.SessionRejected(reason="hub_unreachable", message="no")),
+    "asked for elsewhere": World.ask_again,
     "output": lambda it: it.channel.is_closed or it.session.data_received(DataOpcode.STDOUT, b"out"),
     "exit": lambda it: it.hear(EXIT),
     "closed": lambda it: it.hear(m.ChannelClose(reason=CloseReason.NORMAL)),
@@ -174,6 +191,12 @@ def test_input_and_its_end_are_said_again_where_the_node_has_not_heard_them() ->
     assert it.states == [LinkState.RECONNECTING, LinkState.RESUMED]
 
 
+def test_input_and_its_end_are_said_to_the_hub_that_is_asked_next() -> None:
+    it = play(("typed", "unreached", "typed", "input ends", "asked for elsewhere", "typed", "opened"))
+    assert it.channel.said == [b"x", b"x", m.ChannelEof(), b"x", m.ChannelClose(reason=CloseReason.CLIENT_CLOSED)]
+    assert not it.states
+
+
 def test_only_what_may_follow_a_stage_does_and_the_log_is_told(caplog: pytest.LogCaptureFixture) -> None:
     allowed = set()
     with caplog.at_level(logging.DEBUG, "omnyshell.client"):
@@ -184,7 +207,8 @@ def test_only_what_may_follow_a_stage_does_and_the_log_is_told(caplog: pytest.Lo
                 assert str(exc) == f"a session cannot be {to.value} after it was {before.value}"  # noqa: PT017
             else:
                 allowed.add((before, to))
-    assert all(to is not Stage.OPENING and before is not Stage.ENDED for before, to in allowed)
+    assert {before for before, to in allowed if to is Stage.OPENING} == {Stage.MOVING}
+    assert all(before is not Stage.ENDED for before, _ in allowed)
     assert {before for before, to in allowed if to is Stage.OPEN} == {Stage.OPENING, Stage.SUSPENDED}
     assert {before for before, to in allowed if to is Stage.ENDED} == set(Stage) - {Stage.ENDED}
     assert [record.__dict__["session_id"] for record in caplog.records] == ["s"] * len(allowed)

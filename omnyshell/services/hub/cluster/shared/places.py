@@ -5,9 +5,9 @@ import base64
 import logging
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -27,6 +27,7 @@ from omnyshell.services.hub.cluster.places.leases import BEAT_PERIOD, Standing
 from omnyshell.services.hub.cluster.places.records import Entry, decode, encode
 from omnyshell.services.hub.cluster.places.table import Place as NodePlace
 from omnyshell.services.hub.cluster.shared.descriptions import Descriptions
+from omnyshell.services.hub.cluster.shared.known_hubs import KnownHub, known_hubs
 from omnyshell.services.hub.nodes.places import ElsewhereException, Served
 from omnyshell.services.hub.truth.answer import Answer
 
@@ -60,39 +61,6 @@ def boot_clock() -> float:
 def subject_of_beat(generation: str, hub: str) -> str:
     """Return where a hub's beats are."""
     return f"omnyshell.{generation}.places.{hub}.beat"
-
-
-class KnownHub(NamedTuple):
-    """What this hub knows of a member, or of itself."""
-
-    hub: str
-    heard_ago: float | None = None
-    """Seconds since it was last heard of, of this hub itself since the engine was; None if nothing was."""
-
-    applied: int = 0
-    """How many changes of what is true it had applied then."""
-
-    files: Mapping[str, str] = {}  # a mapping, which nobody changes
-    """Digests of what it reads of files of its own."""
-
-    links: str = ""
-    """Where others reach it by a link; empty where they do not."""
-
-    url: str = ""
-    """Where nodes and clients reach it; empty where it does not know."""
-
-    weight: int = USUAL_WEIGHT
-    """How many come to it when another hub ends, beside the weights of others."""
-
-    nodes: int = 0
-    is_there: bool = False
-    """Whether it may serve."""
-
-    has_stopped: bool = False
-    """Whether it said that it stops."""
-
-    standing: Standing | None = None
-    """What this hub itself may do; None for others."""
 
 
 class SharedPlaces:
@@ -264,41 +232,18 @@ class SharedPlaces:
 
     def known_hubs(self) -> list[KnownHub]:
         """Return what is known of each member, this hub too."""
-        now, boot = time.monotonic(), boot_clock()
-        return [self._known(hub, now, boot) for hub in self._members.hubs()]
-
-    def _known(self, hub: str, now: float, boot: float) -> KnownHub:
-        places = self._places
-        nodes, last = places.count_at(hub), places.leases.last_of(hub)
-        if hub == self._hub:
-            standing, (url, weight) = places.own.standing(boot), self._reached
-            return KnownHub(
-                hub=hub,
-                heard_ago=boot - self._in_touch_at,
-                applied=self._applied(),
-                files=self._files[1],
-                links=self._links,
-                url=url,
-                weight=weight,
-                nodes=nodes,
-                is_there=standing is not Standing.LAPSED,
-                standing=standing,
-            )
-        if last is None:
-            return KnownHub(hub, nodes=nodes)
-        beat, at = last
-        return KnownHub(
-            hub=hub,
-            heard_ago=now - at,
-            applied=beat.applied,
-            files=beat.files,
-            links=beat.links,
-            url=beat.url,
-            weight=beat.weight,
-            nodes=nodes,
-            is_there=places.leases.is_there(hub, beat.run, now),
-            has_stopped=beat.is_last,
+        boot = boot_clock()
+        url, weight = self._reached
+        own = KnownHub(
+            hub=self._hub,
+            heard_ago=boot - self._in_touch_at,
+            applied=self._applied(),
+            files=self._files[1],
+            links=self._links,
+            url=url,
+            weight=weight,
         )
+        return known_hubs(self._places, self._members.hubs(), own, boot)
 
     # What the order calls: see `Reader`
 

@@ -342,8 +342,8 @@ class Keeper:
 
     def _begun(self, connection: Connection, request: Request, held: Held) -> None:
         """A program that had to become another user's runs."""
-        held.group = self.groups.moved(held.group, held.pid)
         self._tell_start(connection, request, held)
+        held.group = self.groups.moved(held.group, held.pid)
         self.ready.became(request.fields[_WHOSE])
 
     def _check_room(self, node: bytes, name: bytes) -> None:

@@ -1,7 +1,7 @@
 """A child that was forked before it is needed, and waits to hear which program it becomes, and whose.
 
 A fork copies what both go on to use page by page, and what looks users up is loaded by each child anew: together they
-take longer than all that is left to do then.
+take longer than all that is left to do then. So it rehearses that before it waits.
 """
 
 import gc
@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from .becoming import Users, check_expiry, groups_of, login_umask
+from .becoming import POSIX_SHELL, Users, check_expiry, groups_of, login_environment, login_umask
 from .children import Program, close_others, forked, run
 from .users import RefusedError
 
@@ -63,10 +63,7 @@ def _wait(users: Users, whose: bytes, channel: socket.socket) -> None:
     gc.disable()
     close_others(channel.fileno())
     with suppress(OSError, RefusedError):
-        login_umask()
-        account = users.login_of(whose).account
-        groups_of(account)
-        check_expiry(account, time.time())
+        _rehearse(users, whose)
     data, descriptors, *_ = socket.recv_fds(channel, _MOST, _DESCRIPTORS)
     if len(descriptors) == _DESCRIPTORS:
         *streams, telling = descriptors
@@ -74,3 +71,22 @@ def _wait(users: Users, whose: bytes, channel: socket.socket) -> None:
         # What else is open is closed by its number.
         channel.detach()
         run(Program.unpacked(data, users), streams, telling)
+
+
+def _rehearse(users: Users, whose: bytes) -> None:
+    """Do all that `run` does and that can be done twice. Raises `RefusedError`, and `OSError` in any case."""
+    shell = Program((os.fsencode(POSIX_SHELL),), (), b"", whose, users, is_on_terminal=False)
+    Program.unpacked(shell.packed(), users)
+    os.umask(login_umask())
+    account = users.login_of(whose).account
+    groups = groups_of(account)
+    check_expiry(account, time.time())
+    environment = login_environment(account)
+    os.setgroups(groups)
+    os.setresgid(-1, -1, -1)
+    os.setresuid(-1, -1, -1)
+    os.chdir("/")
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    # A directory is no program.
+    os.execvpe(b"/", shell.words, environment)  # noqa: S606

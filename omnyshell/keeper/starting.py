@@ -122,14 +122,14 @@ class Starting:
     def _settle(self, report: int, why_not: _WhyNot | None) -> None:
         """It is a program now, or will be none: the answer says why, and is none where that is empty."""
         connection, request, held, *_ = self._starts.pop(report)
-        self._poller.unwatch(report)
-        os.close(report)
         if why_not is None:
             self._begun(connection, request, held)
         else:
             self._failed(held)
             if why_not:
                 connection.send(pack(wire.NO, request.number, *why_not))
+        self._poller.unwatch(report)
+        os.close(report)
         # Not before, so that no session ends that has not begun.
         self._poller.change(held.pidfd, ONCE)
         if not self._starts:

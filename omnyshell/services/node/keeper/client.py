@@ -152,11 +152,6 @@ class KeeperClient:
         self._known: dict[str, KeptFacts] = {}
         self._was_connected = self._is_closed = self._opens_ahead = False
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether a keeper answers."""
-        return self._line is not None and self._connecting is None
-
     async def begin(self) -> dict[str, KeptFacts]:
         """Connect, have the keeper be what is installed, and return the node's sessions that it has.
 

@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from itertools import pairwise
 
 from .becoming import Users
@@ -239,10 +240,13 @@ def _end(keeper: Keeper, net: Net | None) -> None:
 
 def _mark() -> int:
     """Return a number that differs where another version is installed: of these files, and of the interpreter."""
-    facts = os.stat(sys.executable)
-    mark = binascii.crc32(f"{facts.st_ino} {facts.st_mtime_ns}".encode())
-    for name in sorted(os.listdir(_HERE)):
-        if name.endswith(".py"):
-            with open(f"{_HERE}/{name}", "rb") as file:
-                mark = binascii.crc32(file.read(), mark)
+    mark = 0
+    # While something is being installed, what was there a moment ago may be gone; then this is another number.
+    with suppress(OSError):
+        facts = os.stat(sys.executable)
+        mark = binascii.crc32(f"{facts.st_ino} {facts.st_mtime_ns}".encode())
+        for name in sorted(os.listdir(_HERE)):
+            if name.endswith(".py"):
+                with open(f"{_HERE}/{name}", "rb") as file:
+                    mark = binascii.crc32(file.read(), mark)
     return mark

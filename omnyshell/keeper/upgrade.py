@@ -31,8 +31,8 @@ _MARK = b"mark"
 _KEPT = b"kept"
 """What the service manager keeps: see `Net.numbers`."""
 
-_PROMPT = 10.0
-"""Seconds that a trial may take."""
+TRIAL_TIME = 30.0
+"""Seconds that a trial may take, for which the keeper serves as ever."""
 
 PATIENCE = 5.0
 """Seconds for which a keeper that is to be replaced waits for programs that are being started, and starts no others.
@@ -88,6 +88,12 @@ class Upgrade:
         return True
 
     def _try(self) -> None:
+        try:
+            self._begin_trial()
+        except OSError as exc:
+            self._refuse(exc.strerror or str(exc))
+
+    def _begin_trial(self) -> None:
         # It would be where the trial is, of which the next session has to be told apart.
         self._keeper.ready.drop()
         state, self._tried_mark = self._state(), self._mark()
@@ -100,7 +106,7 @@ class Upgrade:
         self._trial, pidfd = pid, os.pidfd_open(pid)
         self._keeper.poller.watch(pidfd, READ, lambda _events: self._tried(pidfd))
         # One that does not end is killed, which ends the waiting.
-        self._keeper.poller.call_later(_PROMPT, lambda: self._give_up(pid))
+        self._keeper.poller.call_later(TRIAL_TIME, lambda: self._give_up(pid))
 
     def _give_up(self, trial: int) -> None:
         if self._trial == trial:
@@ -113,9 +119,13 @@ class Upgrade:
         self._keeper.poller.unwatch(pidfd)
         os.close(pidfd)
         self._trial, self._is_due = 0, status == 0
-        if status != 0:
+        if self._is_due:
+            self._replace_if_due()
+        elif self._mark() != self._tried_mark:
+            # What was tried was half of what is installed by now.
+            self._try()
+        else:
             self._refuse("What is installed now does not start, so the keeper goes on as it is")
-        self._replace_if_due()
 
     def _replace_if_due(self) -> None:
         if not self._is_due or self._keeper.ending is not None:

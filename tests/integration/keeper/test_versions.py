@@ -142,6 +142,28 @@ def test_files_that_are_replaced_while_a_keeper_takes_over_are_waited_for(tmp_pa
     keeper.end()
 
 
+def test_what_is_whole_only_after_it_was_tried_is_tried_again(tmp_path: Path, installed: Path) -> None:
+    """Who installs it asks once all is there, while half of it is being tried since somebody else has asked."""
+    keeper = KeeperProcess(tmp_path / "keeper", installed)
+    node = keeper.node()
+    main, told, flag = installed / "main.py", tmp_path / "told", tmp_path / "flag"
+    os.mkfifo(told)
+    os.mkfifo(flag)
+    main.write_text(f"open({str(told)!r}, 'w').close()\nopen({str(flag)!r}).close()\nraise ImportError('half of it')\n")
+    node.channel.sendall(wire.pack(wire.UPGRADE, b"99"))
+    told.open().close()
+    install(installed, NEWER, mark="whole")
+    keeper.upgrade()
+    flag.open("w").close()
+    assert node.is_closed(), keeper.log()
+    node.close()
+    node = keeper.node()
+    # The other version knows the request, and asks which session.
+    assert node.ask(b"greet", b"none")[:2] == [wire.NO, wire.NO_SUCH]
+    node.close()
+    keeper.end()
+
+
 @pytest.mark.parametrize("version", [OLDER, NEWER], ids=["older", "newer"])
 async def test_a_node_does_its_work_with_a_keeper_of_another_version(
     certificates: Certificates, tmp_path: Path, installed: Path, version: Sequence[Edit]

@@ -28,7 +28,11 @@ IDLE = 5.0
 """Seconds after which a keeper ends that a node has started, and that is of no use to anybody."""
 
 PROMPT = 10.0
-"""Seconds for an answer that a node waits for when it starts."""
+"""Seconds for an answer that a node waits for when it connects."""
+
+UPGRADE_TIME = 60.0
+"""Seconds for a keeper to be what is installed: it tries that for 30 at most, waits 5 for what it is starting, and then
+starts anew. Sessions are out of reach of a node that does not wait so long on a busy machine."""
 
 HELD_TIME = 30.0
 """Seconds to wait for the end of another process that has the node's sessions."""
@@ -160,7 +164,7 @@ class KeeperClient:
         self._reconnect()
         if self._connecting is not None:
             await self._connecting
-        async with asyncio.timeout(PROMPT):
+        async with asyncio.timeout(UPGRADE_TIME):
             try:
                 await self.request(wire.UPGRADE)
             except Refusal as exc:

@@ -77,7 +77,9 @@ class WsServerEndpoint:
         is_known: Callable[[str], bool] = lambda _network: False,
         introductions: Introductions | None = None,
         also_on: Sequence[str] = (),
+        on_refused: Callable[[str, ssl.SSLError], None] = lambda _address, _error: None,
     ) -> None:
+        """`on_refused` is told of each address whose TLS handshake failed, and how; it may not raise."""
         self._host = host
         self._also_on = also_on
         self._port = port
@@ -85,6 +87,7 @@ class WsServerEndpoint:
         self._on_connection = on_connection
         self.limits = limits or EndpointLimits()
         self._responder = responder
+        self._on_refused = on_refused
         self._introductions = introductions or Introductions()
         self.strangers = Strangers(self.limits.max_before_login, self.limits.max_before_login_by_address, is_known)
         self._bound = BoundSockets(port, BACKLOG)
@@ -193,8 +196,10 @@ class WsServerEndpoint:
             async with asyncio.timeout(self.limits.tls_timeout):
                 await first_byte(sock)
             link = await self._handshake(sock, address, stranger)
-        except (OSError, TimeoutError):
+        except (OSError, TimeoutError) as exc:
             sock.close()
+            if isinstance(exc, ssl.SSLError):
+                self._on_refused(address, exc)
         finally:
             self._settle(stranger, link)
 

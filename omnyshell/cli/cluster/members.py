@@ -181,6 +181,8 @@ def _show(told: Status) -> None:
             say(f"warning    server {server.name} acknowledges what is not on its disk yet: set sync_interval: always")
     for name, groups in told.unlike().items():
         say(f"warning    {name} differ: {' / '.join(', '.join(hubs) for hubs in groups.values())}")
+    if unreached := [hub.hub for hub in told.hubs if hub.is_unreached]:
+        say(f"warning    no node or client of another hub can go to {', '.join(unreached)}: set public-url there")
     for fault in told.faults:
         say(f"WARNING    {fault}: `omnyshell audit acknowledge` if you know why")
     if engine is None:

@@ -163,17 +163,20 @@ async def test_the_status_tells_what_hubs_have_applied_where_their_files_differ_
     engine.sync = '"2m"'
     engine.start(0)
     hubs.changed["b"] = {"grants": (Grant(frozenset({Action.EXEC}), roles=frozenset({"dev"}), nodes=("*",)),)}
+    hubs.are_reached("b")
     await hubs.restart("b")
 
     async def is_seen() -> bool:
         found = await told()
-        return found["unlike"] and not found["servers"][0]["is_synced"] and found["hubs"][1]["applied"] > 0
+        b = found["hubs"][1]
+        return found["unlike"] and not found["servers"][0]["is_synced"] and b["applied"] > 0 and b["url"]
 
     await _until(is_seen)
     assert list((await told())["unlike"]) == ["grants"]
     shown = (await asyncio.to_thread(run_text, *words)).stdout
     assert "grants differ: a / b" in shown
     assert "s0 acknowledges what is not on its disk yet" in shown
+    assert "no node or client of another hub can go to a: set public-url there" in shown
 
     async def is_warned() -> bool:
         return "s0 acknowledges what is not on its disk" in caplog.text

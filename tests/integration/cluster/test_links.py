@@ -130,6 +130,8 @@ async def test_who_claims_to_be_a_hub_without_its_key_has_no_link(world: World) 
         assert await _ends(world, LinkCertificates(name, KEYS[key]).contexts(others)[1]), (name, key)
     assert await _ends(world, bare)
     assert not a.up()
+    # It is told once of an address, however often that tries.
+    assert world.refused == [("a", "", f"no link: {HOST} shows no certificate of a member")]
     # And where a hub dials: who listens in its place is none either.
     await world.start("b", key="stranger")
     await until(lambda: any(by == "a" and hub == "b" for by, hub, _ in world.refused))

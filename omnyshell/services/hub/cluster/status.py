@@ -43,6 +43,14 @@ class HubSays(NamedTuple):
     files: Mapping[str, str] = {}  # a mapping, which nobody changes
     """Digests of what it reads of files of its own."""
 
+    url: str = ""
+    """Where nodes and clients reach it; empty where it does not say."""
+
+    @property
+    def is_unreached(self) -> bool:
+        """Whether it serves, and the nodes and clients of other hubs are not told where it is."""
+        return self.age is not None and not self.has_stopped and not self.url
+
 
 class Status(NamedTuple):
     """What was found."""
@@ -112,7 +120,9 @@ async def _of_hub(connection: EngineConnection, generation: str, hub: str, now: 
     except ValueError:
         return HubSays(hub, None)
     age = max(0.0, (now - at).total_seconds())
-    return HubSays(hub, age, beat.is_last, beat.applied, beat.files) if isinstance(beat, Beat) else HubSays(hub, None)
+    if not isinstance(beat, Beat):
+        return HubSays(hub, None)
+    return HubSays(hub, age, beat.is_last, beat.applied, beat.files, beat.url)
 
 
 async def _servers(standing: Standing, settings: ClusterSettings) -> tuple[ServerSays, ...]:

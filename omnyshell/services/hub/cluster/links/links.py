@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -13,6 +14,7 @@ from omnyshell.model.targets import Target
 from omnyshell.protocol.handshake import CLOSE_HUB_STOPPING, CLOSE_REPLACED, CLOSE_UNAUTHORIZED
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.hub.cluster.links.certificates import Keys, LinkCertificates
+from omnyshell.services.hub.cluster.links.door import Door
 from omnyshell.services.hub.cluster.links.hello import Hello
 from omnyshell.services.hub.cluster.links.link import AnyLink, HubLink, Stage
 from omnyshell.services.hub.cluster.links.words import Word
@@ -84,6 +86,7 @@ class HubLinks:
         self._all_gone = asyncio.Event()
         self._up: dict[str, AnyLink] = {}
         self._dialled: dict[str, _Dialling] = {}
+        self._door = Door()
         self._refusals: dict[str, str] = {}
         self._hear: dict[type[Any], list[Hear]] = {}
         self.on_up: list[Callable[[AnyLink], None]] = []
@@ -106,7 +109,9 @@ class HubLinks:
         self._follow_members()
         self._keepalive = Keepalive(KeepaliveTimes())
         if listen is not None:
-            endpoint = WsServerEndpoint(listen.host, listen.port, self._accepting, self._accepted, LIMITS)
+            endpoint = WsServerEndpoint(
+                listen.host, listen.port, self._accepting, self._accepted, LIMITS, on_refused=self._turned_away
+            )
             await endpoint.start()
             self._endpoint = endpoint
             logger.info("the hub listens for links of other hubs on %s", listen)
@@ -216,6 +221,10 @@ class HubLinks:
         link = HubLink[ServerLink](self)
         self._open.add(link)
         return link
+
+    def _turned_away(self, address: str, error: ssl.SSLError) -> None:
+        if why := self._door.why_refused(address, error, time.monotonic()):
+            self._tell_refused("", f"no link: {why}")
 
     async def _keep(self) -> None:
         while True:

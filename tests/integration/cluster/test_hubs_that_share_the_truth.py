@@ -275,12 +275,16 @@ async def test_who_is_revoked_while_the_engine_is_away_is_out_at_once_and_everyw
     monkeypatch.setattr("omnyshell.services.hub.cluster.hub_in_cluster.START_TIMEOUT", 1.0)
     a, b = hubs.running["a"], hubs.running["b"]
     async with logged_in(certificates, a.port, "client", "admin", ADMIN) as admin:
-        token = (await ask(admin, "admin.token.add", "admin.token.added", principal="early"))["token"]
+        made = await ask(admin, "admin.token.add", "admin.token.added", principal="early")
+        token = made["token"]
         engine.kill(0)
         async with stranger(certificates, a.port) as early:
             await early.greet("client")
             await early.say("auth.request", {"method": "token", "principal": "early", "token": token})
             await early.hear("auth.ok")
+            refused = await ask(admin, "admin.credential.revoke", principal="early", credentialId=made["credentialId"])
+            assert refused["code"] == "engine_away"
+            assert "`omnyshell locks add principal early` shuts 'early' out at once" in refused["message"]
             assert (await ask(admin, "admin.principal.revoke", principal="early"))["ok"]
             assert (await early.hear("error"))["d"]["fatal"]
         assert (await ask(admin, "admin.principal.add", principal="late", roles=["dev"]))["code"] == "engine_away"

@@ -125,7 +125,8 @@ class CredentialAdmin:
         detail = f"{ask.principal} roles {_names(found, now)} -> {_names(made, now)}"
         if ends is not None:
             detail += f", {','.join(sorted(set(ask.roles) - found.roles))}{_until(ends)}"
-        return _plan("principal.roles", detail, ask.request_id, SetPrincipal(made, found), ends=ends)
+        plan = _plan("principal.roles", detail, ask.request_id, SetPrincipal(made, found), ends=ends)
+        return plan._replace(meanwhile=_locking(found.principal)) if set(ask.roles) < found.roles_at(now) else plan
 
     def _revoke_principal(self, ask: PrincipalRevoke, _admin: Peer) -> Plan:
         name = ask.principal
@@ -201,7 +202,8 @@ class CredentialAdmin:
             raise AdminRefusedException(f"'{ask.principal}' has no credential '{ask.credential_id}'", code="not_found")
         detail = f"{found.principal} {ask.credential_id}"
         removal = RemoveCredential(ask.credential_id, found.principal)
-        return _plan("credential.revoke", detail, ask.request_id, removal)
+        plan = _plan("credential.revoke", detail, ask.request_id, removal)
+        return plan._replace(meanwhile=_locking(found.principal))
 
     def _credentials(self, principal: str | None = None) -> list[EnrolledCredential]:
         """The valid credentials; an expired one may be in the store for a moment longer."""
@@ -227,6 +229,10 @@ def _plan(
 ) -> Plan:
     answer = AdminResult(request_id=request_id, ok=True, id=id_ or None, expires_at=ends)
     return Plan(action, {"detail": detail}, lambda: answer, (change,))
+
+
+def _locking(principal: str) -> str:
+    return f"`omnyshell locks add principal {principal}` shuts '{principal}' out at once, at all hubs in touch"
 
 
 def _names(found: EnrolledPrincipal, now: datetime) -> str:

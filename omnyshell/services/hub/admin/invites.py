@@ -314,7 +314,8 @@ class Invites:
             raise AdminRefusedException(f"there is no invite '{ask.invite_id[:64]}'", code="not_found")
 
         answer = AdminResult(request_id=ask.request_id, ok=True)
-        return Plan("invite.revoke", {"detail": ask.invite_id}, lambda: answer, (RemoveInvite(ask.invite_id),))
+        plan = Plan("invite.revoke", {"detail": ask.invite_id}, lambda: answer, (RemoveInvite(ask.invite_id),))
+        return plan._replace(meanwhile="nobody can use it until the engine is back")
 
 
 def _fleet(ask: InviteCreate, kind: InviteKind) -> Fleet | None:

@@ -44,6 +44,9 @@ class Plan(NamedTuple):
     changes: tuple[AnyChange, ...] = ()
     """The changes that are appended to the log, in one transaction."""
 
+    meanwhile: str = ""
+    """What is said where they are refused as the hubs' engine is away: what can be done at once, or need not be."""
+
 
 Reads = Mapping[type[ControlMessage], Callable[[Any], ControlMessage | Answer[ControlMessage]]]
 """Functions that answer read requests, by the request's type; where other hubs are asked, not at once."""

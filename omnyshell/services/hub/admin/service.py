@@ -204,7 +204,7 @@ class AdminService:
                 self._audit.record(plan.action, "error", **{**fields, "reason": exc.code})
                 _refuse(peer, message, ErrorCodes.BAD_REQUEST, f"{exc.message}: try again")
             except OmnyShellException as exc:
-                _refuse(peer, message, *_unwritten(exc))
+                _refuse(peer, message, *_unwritten(exc, plan.meanwhile))
             else:
                 if answer is not None and peer.is_open:
                     peer.send(answer)
@@ -286,10 +286,10 @@ def _target(message: AdminRequest) -> dict[str, str]:
     return {"node_id": node_id, "detail": " ".join(f"{name}={text[:LONGEST_NAME]}" for name, text in shown)}
 
 
-def _unwritten(problem: OmnyShellException) -> tuple[str, str]:
-    """Return the code and the text that say why a change was not written."""
+def _unwritten(problem: OmnyShellException, meanwhile: str = "") -> tuple[str, str]:
+    """Return the code and the text that say why a change was not written, and what holds while none is."""
     if problem.code == ErrorCodes.ENGINE_AWAY:
-        return problem.code, problem.message
+        return problem.code, f"{problem.message}; {meanwhile}" if meanwhile else problem.message
     return ErrorCodes.INTERNAL_ERROR, UNWRITTEN
 
 

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support.backups import back_up, restore
 from support.commands import run_text
 from support.deadline import DEADLINE
 from support.engine import Engine
@@ -45,11 +46,14 @@ async def _has(hubs: Hubs, hub: str, name: str) -> None:
 
 
 async def test_a_log_that_the_engine_lost_begins_anew_with_the_newest_copy_and_all_hubs_go_by_it(
-    certificates: Certificates, hubs: Hubs, engine: Engine
+    certificates: Certificates, hubs: Hubs, engine: Engine, tmp_path: Path
 ) -> None:
     """Seconds: hubs and their engine are started anew, in the order in which an operator does it."""
+    await hubs.join("c")
+    await hubs.running["c"].stop()
     assert "another hub uses the state directory" in (await _run(hubs, "a", "cluster", "restore"))[2]
     await hubs.running["a"].stop()
+    back_up(certificates, hubs.state("a"), tmp_path / "a.backup")
     assert "nothing is to be restored" in (await _run(hubs, "a", "cluster", "restore"))[2]
     # What b alone has applied is in its copy alone, when the engine loses all.
     assert await _add(certificates, hubs, "b", "late")
@@ -64,15 +68,13 @@ async def test_a_log_that_the_engine_lost_begins_anew_with_the_newest_copy_and_a
         assert (await ask(admin, "admin.principal.revoke", principal="early"))["ok"]
     await b.stop()
     assert "which founded the cluster, does" in (await _run(hubs, "b", "cluster", "restore"))[2]
+    # The machine of the first hub is lost as well, and another one is what its backup says.
+    shutil.rmtree(hubs.state("a"))
+    restore(tmp_path / "a.backup", hubs.state("a"))
     older = (await _run(hubs, "a", "cluster", "restore"))[1].split()[-1]
     assert "lose the rest" in (await _run(hubs, "b", "cluster", "follow", older))[2]
     assert "no whole line" in (await _run(hubs, "b", "cluster", "follow", older[:-9]))[2]
-    # The copy of hub b is newer: hub a goes back to what it was, and begins with that.
-    generation = ClusterFiles(hubs.state("b")).read().identity.generation
-    (before,) = hubs.state("a").glob(f"{STATE_FILE}.before-*")
-    shutil.copy2(before, hubs.state("a") / STATE_FILE)
-    files = ClusterFiles(hubs.state("a"))
-    files.write_identity(files.read().identity.__class__(**{**_fields(files), "generation": generation}))
+    # The copy of hub b is newer: hub a has not begun yet, and begins with that.
     copy = hubs.state("b") / STATE_FILE
     code, line, said = await _run(hubs, "a", "cluster", "restore", "--copy", str(copy))
     assert code == 0, said
@@ -83,6 +85,10 @@ async def test_a_log_that_the_engine_lost_begins_anew_with_the_newest_copy_and_a
     assert "goes by that log already" in (await _run(hubs, "b", "cluster", "follow", line.split()[-1]))[2]
     await hubs.start("b")
     assert "late" in await hubs.principals("b")
+    # Hub c had not applied that, and reads all of it.
+    assert (await _run(hubs, "c", "cluster", "follow", line.split()[-1]))[0] == 0
+    await hubs.start("c")
+    assert "late" in await hubs.principals("c")
     for hub, other in ("ab", "ba"):
         assert await _add(certificates, hubs, hub, f"new-{hub}")
         await _has(hubs, other, f"new-{hub}")
@@ -96,8 +102,3 @@ async def test_a_log_that_the_engine_lost_begins_anew_with_the_newest_copy_and_a
     with closing(sqlite3.connect(kept)) as database:
         assert ("late",) in database.execute("SELECT principal FROM principals").fetchall()
     assert kept.stat().st_mode & 0o777 == 0o600
-
-
-def _fields(files: ClusterFiles) -> dict:
-    own = files.read().identity
-    return {name: getattr(own, name) for name in own.__struct_fields__} | {"is_founding": False}

@@ -285,6 +285,6 @@ class HubInCluster:
     def _has_founded(self) -> None:
         own = self._standing.identity
         if own.is_founding:
-            self._files.write_identity(msgspec.structs.replace(own, is_founding=False))
+            self._files.write_identity(msgspec.structs.replace(own, is_founding=False, restored=""))
             self._records = ()
             logger.info("founded the cluster %s", own.cluster)

@@ -5,7 +5,7 @@ import secrets
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,7 +21,7 @@ from omnyshell.services.hub.cluster.shared.genesis import genesis
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
 from omnyshell.services.hub.truth.changes import AddMember
-from omnyshell.services.hub.truth.log import SqliteLog, forget_position
+from omnyshell.services.hub.truth.log import SqliteLog, set_position
 from omnyshell.services.hub.truth.tables import empty_tables
 
 TIMEOUT = 15.0
@@ -31,39 +31,50 @@ ALIVE = "the engine has the log of this cluster, whole as far as this hub has re
 UNKNOWN = "the engine does not say whether it has the log: start its servers first"
 
 
+@contextmanager
+def _can_be_done_again() -> Iterator[None]:
+    """Say so where a disk fails: nothing is half done, at whatever moment that is."""
+    try:
+        yield
+    except ConfigException as exc:
+        cause = exc.__cause__
+        if isinstance(cause, sqlite3.Error) or (isinstance(cause, OSError) and cause.errno):
+            raise ConfigException(f"{exc}: mend that, and run this again") from exc
+        raise
+
+
+@_can_be_done_again()
 def restore(state_dir: Path, settings: ClusterSettings, copy: Path | None, *, is_forced: bool) -> tuple[str, Path]:
     """Have the hub that founded begin another log, when it is started, with what it holds or what a `copy` holds.
 
     `copy` is the state file of another hub of the cluster. Return the line for the other hubs, and where the state
     before lies. Nobody else may use the state directory. Raises `ConfigException`; unless it `is_forced`, also where
-    the log is not lost, or the copy is older than what this hub holds.
+    the log is not lost, or the copy is older than what this hub holds. Until the hub is started it can be done again.
     """
     files = ClusterFiles(state_dir)
     standing = files.read()
-    own = standing.identity
+    own = _before_restoring(standing.identity)
     if not files.has_founded:
         raise ConfigException(f"this hub cannot begin a log: '{own.founder}', which founded the cluster, does")
     with closing(StateFile(state_dir / STATE_FILE)) as file:
         if not is_forced:
-            asyncio.run(_check_is_lost(standing, settings, file))
-        before = _keep_before(file, state_dir, own.generation)
+            asyncio.run(_check_is_lost(standing, own.generation, settings, file))
         applied = SqliteLog(file, own.generation).applied_seq
-        if copy is not None:
-            applied = _take_over(file, copy, own, applied, is_forced=is_forced)
-        with file.transaction():
-            forget_position(file, own.generation)
-            file.run("DELETE FROM shared_log")
-        restored = Restored(own.cluster, own.generation, secrets.token_hex(4), applied)
+        with _kept_before(file, state_dir, own.generation) as before:
+            if copy is not None:
+                applied = _take_over(file, copy, own, applied, is_forced=is_forced)
+    restored = Restored(own.cluster, own.generation, secrets.token_hex(4), applied)
     users = files.read_engine_users()
     # Their lines name the log that is lost.
     users.invited.clear()
+    begun = msgspec.structs.replace(own, generation=restored.generation, is_founding=True, restored=own.generation)
     files.write_engine_users(users)
-    # Written last: until then the hub goes by the earlier log.
-    begun = msgspec.structs.replace(own, generation=restored.generation, is_founding=True)
+    # Written last: until then the hub goes by the earlier log, and holds what somebody had applied of that.
     files.write_identity(begun)
     return line_of(restored, standing.key), before
 
 
+@_can_be_done_again()
 def follow(state_dir: Path, line: str, *, is_forced: bool) -> Path:
     """Have a hub go by the log that the founder has begun: it reads all of it anew when it is started.
 
@@ -78,10 +89,10 @@ def follow(state_dir: Path, line: str, *, is_forced: bool) -> Path:
         if applied > restored.applied and not is_forced:
             text = f"this hub has applied {applied} changes, and the new log begins with {restored.applied} of them"
             raise ConfigException(text).advising(Remedy.COPY_NEWER_STATE)
-        before = _keep_before(file, state_dir, own.generation)
         EndsOfLogs(file)
-        with file.transaction():
+        with _kept_before(file, state_dir, own.generation) as before, file.transaction():
             empty_tables(file)
+            set_position(file, own.generation, 0)
             file.run("DELETE FROM shared_log")
     files.write_identity(msgspec.structs.replace(own, generation=restored.generation, is_founding=False))
     return before
@@ -96,10 +107,15 @@ async def is_lost(client: Client, generation: str, file: StateFile) -> bool:
     return (end is not None and origin.created != end.created) or origin.last < applied
 
 
-async def _check_is_lost(standing: Standing, settings: ClusterSettings, file: StateFile) -> None:
+def _before_restoring(own: Identity) -> Identity:
+    """Return who the hub was before it was told to begin a log that it has not begun yet."""
+    return msgspec.structs.replace(own, generation=own.restored, is_founding=False) if own.restored else own
+
+
+async def _check_is_lost(standing: Standing, generation: str, settings: ClusterSettings, file: StateFile) -> None:
     try:
         async with asyncio.timeout(TIMEOUT), connected(standing, settings) as (_, client):
-            lost = await is_lost(client, standing.identity.generation, file)
+            lost = await is_lost(client, generation, file)
     except (TimeoutError, OmnyShellException) as exc:
         raise ConfigException(UNKNOWN).advising(Remedy.BEGIN_ANOTHER_LOG) from exc
     if not lost:
@@ -111,15 +127,23 @@ def _take_over(file: StateFile, copy: Path, own: Identity, applied: int, *, is_f
     with _opened(copy) as other:
         theirs = SqliteLog(other, own.generation).applied_seq
         if not theirs:
-            raise ConfigException(f"{copy} is not the state file of a hub of this cluster")
+            logs = ", ".join(name for (name,) in other.run("SELECT log FROM applied ORDER BY log") if name)
+            text = f"that goes by the log {logs}" if logs else "that has applied none"
+            raise ConfigException(f"this hub goes by the log {own.generation}; {copy} is a state file of one {text}")
         if theirs < applied and not is_forced:
             text = f"{copy} has {theirs} changes, and this hub {applied}: begin with what this hub has"
             raise ConfigException(text).advising(Remedy.BEGIN_ANOTHER_LOG)
         rows = [change for each in genesis(other, _founder(own)) for change in each.changes]
+        end = EndsOfLogs(other).read(own.generation)
+    ends = EndsOfLogs(file)
     with file.transaction():
         empty_tables(file)
         for change in rows:
             change.apply(file)
+        set_position(file, own.generation, theirs)
+        file.run("DELETE FROM shared_log")
+        if end is not None:
+            ends.note(own.generation, end)
     return theirs
 
 
@@ -142,13 +166,19 @@ def _opened(copy: Path) -> Iterator[StateFile]:
             yield file
 
 
-def _keep_before(file: StateFile, state_dir: Path, generation: str) -> Path:
-    """Copy the state file as it is, whole, beside it; return where."""
+@contextmanager
+def _kept_before(file: StateFile, state_dir: Path, generation: str) -> Iterator[Path]:
+    """Copy the state file as it is, whole, beside it; the copy goes again where what follows fails."""
     path = state_dir / f"{STATE_FILE}.before-{secrets.token_hex(2)}-{generation}"
     try:
-        path.touch(0o600)
-        with closing(sqlite3.connect(path)) as target:
-            file.connection.backup(target)
-    except (OSError, sqlite3.Error) as exc:
-        raise ConfigException(f"cannot keep a copy of the state, so nothing is restored: {exc}") from exc
-    return path
+        try:
+            path.touch(0o600)
+            with closing(sqlite3.connect(path)) as target:
+                file.connection.backup(target)
+        except (OSError, sqlite3.Error) as exc:
+            raise ConfigException(f"cannot keep a copy of the state, so nothing is changed: {exc}") from exc
+        yield path
+    except BaseException:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise

@@ -55,9 +55,13 @@ def become_alone(file: StateFile) -> None:
         file.run("DELETE FROM applied")
 
 
-def forget_position(file: StateFile, name: str) -> None:
-    """Forget how far a log was applied that is no more. Raises `ConfigException` if the file cannot be used."""
-    file.run("DELETE FROM applied WHERE log = ?", name)
+def set_position(file: StateFile, name: str, seq: int) -> None:
+    """Have the tables be what that log has made of them up to `seq`; call it in the transaction that changes them.
+
+    Raises `ConfigException` if the file cannot be used.
+    """
+    file.run("DELETE FROM applied")
+    file.run("INSERT INTO applied VALUES (?, ?)", name, seq)
 
 
 class SqliteLog:

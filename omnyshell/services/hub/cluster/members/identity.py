@@ -40,6 +40,9 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     is_founding: bool = False
     """Whether this hub has yet to make the generation's streams, and to write what it holds into them."""
 
+    restored: str = ""
+    """The generation in whose place that one comes, until it is there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:

@@ -50,8 +50,9 @@ way to typing keeps only `INITIAL_CREDIT` under way, and waits for the grant."""
 MOST_EPOCHS = 2**53
 """Epochs of a node are less than this (docs/extensions.md#epochs)."""
 
-MOST_SAID_EPOCH = 2**52
-"""What a peer says of an epoch counts as this much at most: the hubs can always count further."""
+MOST_JUMP = 2**24
+"""By so much an epoch may be newer than the one before. Who says more is not believed, so that nobody can say one that
+others could not go beyond."""
 
 HEARTBEAT_INTERVAL = 10.0
 HEARTBEAT_TIMEOUT = 30.0

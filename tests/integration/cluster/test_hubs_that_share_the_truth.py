@@ -1,6 +1,7 @@
 """Whole hubs, founded and invited as the command line does it, over one server of the engine."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -24,14 +25,16 @@ from omnyshell.clock import SystemClock
 from omnyshell.errors import ConfigException
 from omnyshell.model.targets import Target
 from omnyshell.protocol.handshake import HELD_OFF
+from omnyshell.protocol.limits import MOST_EPOCHS, MOST_JUMP
 from omnyshell.security.authorizer import Action
 from omnyshell.security.grants import Grant
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.hub.cluster.joining import join
 from omnyshell.services.hub.cluster.links.written import FILE as LINKS_FILE, read_links
-from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
+from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles, Standing
 from omnyshell.services.hub.cluster.members.invitation import NotInvitedException
 from omnyshell.services.hub.cluster.nats.connection import Credential, close
+from omnyshell.services.hub.cluster.places.records import Entry, encode
 from omnyshell.services.hub.cluster.shared.places import boot_clock
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
@@ -341,6 +344,46 @@ async def test_a_hub_that_was_removed_changes_nothing_opens_nothing_and_is_barre
     async with logged_in(certificates, hubs.running["a"].port, "client", "admin", ADMIN) as admin:
         assert (await ask(admin, "admin.principal.add", principal="late", roles=["dev"]))["ok"]
     assert "is no member" in run_text("cluster", "remove", "b", "--state-dir", str(hubs.state("a"))).stderr
+
+
+async def test_no_member_can_take_a_node_id_so_that_it_stays_taken(
+    certificates: Certificates, hubs: Hubs, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some seconds: a hub is started anew."""
+    monkeypatch.setattr("omnyshell.services.hub.cluster.shared.places.CLAIM_TIMEOUT", 1.0)
+    await hubs.running["b"].stop()
+    standing = ClusterFiles(hubs.state("b")).read()
+    async with logged_in(certificates, hubs.running["a"].port, "node", "box") as node:
+        await _register(node, "one")
+        await node.hear("node.registered")
+        # What nobody could go beyond counts for nobody; what counts takes the node away, and no more.
+        await _write_place(engine, standing, Entry("n1", 1, MOST_EPOCHS - 1, "thief's"))
+        await _write_place(engine, standing, Entry("n1", 1, 1 + MOST_JUMP, "thief's"))
+        assert (await node.hear_close())[0] == 1013
+    assert await _epoch_now(certificates, hubs, 1) == MOST_JUMP + 2
+    assert run_text("cluster", "remove", "b", "--state-dir", str(hubs.state("a"))).returncode == 0
+    # A hub that reads all of it anew knows no more of the thief's.
+    await hubs.restart("a")
+    assert await _epoch_now(certificates, hubs, MOST_JUMP + 2) == MOST_JUMP + 3
+
+
+async def _epoch_now(certificates: Certificates, hubs: Hubs, reported: int) -> int:
+    async with logged_in(certificates, hubs.running["a"].port, "node", "box", ("epochs",)) as node:
+        await _register(node, "one", epoch=reported)
+        return int((await node.hear("node.registered"))["d"]["epoch"])
+
+
+async def _write_place(engine: Engine, standing: Standing, entry: Entry) -> None:
+    """Write what a hub says of a node, by the credential that it has."""
+    client, credential = Client(), Credential(standing.engine_token, standing.engine_key)
+    token = standing.engine_token
+    await client.connect(
+        engine.urls[0], user_jwt_cb=lambda: bytearray(token.encode()), signature_cb=credential.signature
+    )
+    own, name = standing.identity, base64.urlsafe_b64encode(entry.node_id.encode()).decode().rstrip("=")
+    await client.publish(f"omnyshell.{own.generation}.places.{own.hub}.node.{name}", encode(entry))
+    await client.flush()
+    await close(client)
 
 
 async def _is_lost(hub: OmnyShellHub) -> bool:

@@ -30,7 +30,7 @@ class Places(Protocol):
     def claim(self, node_id: str, process: str, reported: int) -> Answer[int]:
         """Take a node id for a process that is connected here; the answer is the epoch by which this hub has it.
 
-        That is no older than `reported`, the newest one that the process has had, up to `MOST_SAID_EPOCH`. Another
+        That is no older than `reported`, the newest one that the process has had, up to `MOST_JUMP` ahead. Another
         process that had the id here has it no more, whatever the answer is. Fails with `ElsewhereException`, or with
         `EngineAwayException`, within seconds.
         """

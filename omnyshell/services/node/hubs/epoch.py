@@ -1,7 +1,7 @@
 """How new what this process has seen of hubs is (docs/extensions.md#epochs)."""
 
 from omnyshell.errors import ProtocolException
-from omnyshell.protocol.limits import MOST_SAID_EPOCH
+from omnyshell.protocol.limits import MOST_JUMP
 
 
 class NewestEpoch:
@@ -9,7 +9,7 @@ class NewestEpoch:
 
     def __init__(self) -> None:
         self.value = 0
-        """0 for none. No hub can raise it beyond what others can go on from."""
+        """0 for none. No hub can raise it by more than others can go beyond."""
 
     def take(self, epoch: int | None) -> None:
         """Take the epoch of a hub that registered the node; a hub that has no others says none.
@@ -21,4 +21,4 @@ class NewestEpoch:
         if epoch < self.value:
             text = f"the hub took this node by the epoch {epoch}, but it has had {self.value} since: that hub is behind"
             raise ProtocolException(text)
-        self.value = min(epoch, MOST_SAID_EPOCH)
+        self.value = min(epoch, self.value + MOST_JUMP)

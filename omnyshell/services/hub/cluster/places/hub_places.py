@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from omnyshell.protocol.limits import MOST_EPOCHS, MOST_SAID_EPOCH
+from omnyshell.protocol.limits import MOST_EPOCHS, MOST_JUMP
 from omnyshell.services.hub.cluster.places.leases import HeardLeases, OwnLease, Standing
 from omnyshell.services.hub.cluster.places.records import Beat, Entry, Record
 from omnyshell.services.hub.cluster.places.table import Place, PlaceTable
@@ -111,6 +111,9 @@ class HubPlaces:
 
     def _read_entry(self, seq: int, hub: str, entry: Entry) -> None:
         before = self._table.put(hub, entry, seq)
+        taken = self._table.get(entry.node_id)
+        if taken is None or taken.entry is not entry:
+            return
         if entry.is_gone or entry.epoch > self._leaving.get(entry.node_id, entry.epoch):
             self._leaving.pop(entry.node_id, None)
         if before is not None and self._is_mine(before) and before.entry.epoch != entry.epoch and hub != self.hub:
@@ -145,15 +148,14 @@ class HubPlaces:
     def claim(self, node_id: str, instance: str, reported: int, about: bytes, now: float) -> Claim | Held:
         """Plan to take a node id for a process that has come to this hub, and reported its newest epoch; 0 for none.
 
-        What is reported counts up to `MOST_SAID_EPOCH` alone: nobody can say so much that there is nothing newer.
+        What is reported counts as far as `counted` says.
 
         Publish it only while the lease is held. It holds once its record was read: see `serves`. Another process that
         has the id at this hub is served no more from now on, whatever becomes of the claim: once it is written, the new
         one may move on before this hub has read it. End that one's connection.
         """
         place = self._table.get(node_id)
-        said = min(reported, MOST_SAID_EPOCH)
-        epoch = max(place.entry.epoch if place is not None else 0, said) + 1
+        epoch = max(place.entry.epoch if place is not None else 0, self.counted(node_id, reported)) + 1
         last = self._table.last_of(node_id)
         entry = Entry(node_id, self.run, min(epoch, MOST_EPOCHS - 1), instance, about)
         if place is None or place.entry.instance == instance:
@@ -165,6 +167,11 @@ class HubPlaces:
         if self._is_mine(place):
             self._leaving[node_id] = place.entry.epoch
         return Claim(entry, last, self._read if had else None)
+
+    def counted(self, node_id: str, reported: int) -> int:
+        """Return how much counts of the newest epoch that a process says it has had: no more than others go along."""
+        place = self._table.get(node_id)
+        return min(reported, (place.entry.epoch if place is not None else 0) + MOST_JUMP - 1)
 
     def _had_by(self, place: Place) -> list[tuple[str, int]]:
         """Return the other hubs, with their runs, that may serve a process under that id until their leases end."""
@@ -196,7 +203,7 @@ class HubPlaces:
         place = self._table.get(node_id)
         if place is None or not self._is_mine(place) or place.entry.is_gone or node_id in self._leaving:
             return None
-        is_known = place.entry.instance == instance and place.entry.epoch >= min(reported, MOST_SAID_EPOCH)
+        is_known = place.entry.instance == instance and place.entry.epoch >= reported
         return place.entry.epoch if is_known else None
 
     def serves(self, node_id: str, instance: str, boot: float) -> bool:

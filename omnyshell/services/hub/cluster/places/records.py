@@ -1,4 +1,7 @@
-"""What hubs write about who is where: values in one ordered stream."""
+"""What hubs write about who is where: values in one ordered stream.
+
+A newer hub may say more, which is let pass: hubs are upgraded one after another (docs/cluster.md#upgrading).
+"""
 
 from typing import Annotated, Union
 
@@ -17,7 +20,7 @@ _Short = Annotated[str, msgspec.Meta(max_length=64)]
 _Digests = Annotated[dict[_Short, _Short], msgspec.Meta(max_length=16)]
 
 
-class Beat(msgspec.Struct, frozen=True, tag="beat", forbid_unknown_fields=True):
+class Beat(msgspec.Struct, frozen=True, tag="beat"):
     """A hub says that it is there; `run` grows by one each time that it is started."""
 
     run: _Count
@@ -46,7 +49,7 @@ class Beat(msgspec.Struct, frozen=True, tag="beat", forbid_unknown_fields=True):
     """How many nodes and clients come to it when another hub ends, beside the weights of others."""
 
 
-class Entry(msgspec.Struct, frozen=True, tag="node", forbid_unknown_fields=True):
+class Entry(msgspec.Struct, frozen=True, tag="node"):
     """A hub says which process has a node id there, or by `is_gone` that none has it any more."""
 
     node_id: str
@@ -77,7 +80,7 @@ def encode(record: Record) -> bytes:
 
 
 def decode(raw: bytes) -> Record:
-    """Decode a record. Raises `ValueError` for bytes that are none, or one of a newer version."""
+    """Decode a record. Raises `ValueError` for bytes that are none, or a kind of a newer version."""
     try:
         return _decoder.decode(raw)
     except msgspec.MsgspecError as exc:

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import NamedTuple
 
+from omnyshell.protocol.limits import MOST_JUMP
 from omnyshell.services.hub.cluster.places.records import Entry
 
 
@@ -78,7 +79,7 @@ class PlaceTable:
         before = self._places.get(entry.node_id)
         if before is not None:
             is_update = before.hub == hub and before.entry.run == entry.run and before.entry.epoch == entry.epoch
-            if entry.epoch < before.entry.epoch or (entry.epoch == before.entry.epoch and not is_update):
+            if not is_update and not _is_newer(entry.epoch, before.entry.epoch):
                 self.pass_over(entry.node_id, seq)
                 return None
             self._of_hub[before.hub].discard(entry.node_id)
@@ -88,6 +89,16 @@ class PlaceTable:
         self._of_hub.setdefault(hub, set()).add(entry.node_id)
         self._counts[hub] += not entry.is_gone
         return before
+
+
+def _is_newer(epoch: int, before: int) -> bool:
+    """Tell whether an epoch comes behind another one.
+
+    Of two that are far apart the greater one was made up: who is honest goes on from the other. So it counts neither
+    behind that nor before it.
+    """
+    ahead = epoch - before
+    return 0 < ahead <= MOST_JUMP or ahead < -MOST_JUMP
 
 
 def _former(before: Place | None, hub: str, entry: Entry, seq: int) -> tuple[Former, ...]:

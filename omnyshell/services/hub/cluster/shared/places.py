@@ -167,7 +167,7 @@ class SharedPlaces:
 
     def claim(self, node_id: str, process: str, reported: int) -> Answer[int]:
         """See `Places`."""
-        wanted = Served(node_id, process, reported)
+        wanted = Served(node_id, process, self._places.counted(node_id, reported))
         epoch = self._places.epoch_of(*wanted)
         if epoch is not None and self.is_serving():
             return Answer.of(epoch)

@@ -8,7 +8,7 @@ import pytest
 
 from omnyshell import NodeConfig, OmnyShellNode
 from omnyshell.errors import ProtocolException
-from omnyshell.protocol.limits import MOST_EPOCHS, MOST_SAID_EPOCH
+from omnyshell.protocol.limits import MOST_EPOCHS, MOST_JUMP
 from omnyshell.protocol.messages import NodeRegistered
 from omnyshell.services.node.hubs.epoch import NewestEpoch
 
@@ -25,8 +25,9 @@ def test_a_node_takes_no_older_epoch_than_it_has_had() -> None:
 def test_no_hub_can_raise_it_beyond_what_others_go_on_from() -> None:
     newest = NewestEpoch()
     newest.take(MOST_EPOCHS - 1)
-    assert newest.value == MOST_SAID_EPOCH
-    newest.take(MOST_SAID_EPOCH + 1)
+    assert newest.value == MOST_JUMP
+    newest.take(MOST_JUMP + 1)
+    assert newest.value == MOST_JUMP + 1
 
 
 def test_a_hub_that_is_behind_is_left(tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 import pytest
 from support.places_world import World
 
-from omnyshell.protocol.limits import MOST_EPOCHS, MOST_SAID_EPOCH
+from omnyshell.protocol.limits import MOST_EPOCHS, MOST_JUMP
 from omnyshell.services.hub.cluster.places.hub_places import Claim, Held, HubPlaces
 from omnyshell.services.hub.cluster.places.leases import BEAT_PERIOD, LEASE, OWN_LEASE, UNANSWERED, Standing
 from omnyshell.services.hub.cluster.places.records import Beat, Entry, decode, encode
+from omnyshell.services.node.hubs.epoch import NewestEpoch
 
 STALE_AFTER = 300.0
 
@@ -43,11 +44,12 @@ class Stream:
         return claim
 
 
-def test_records_are_read_as_they_were_written_and_strictly() -> None:
+def test_records_are_read_as_they_were_written_and_a_newer_hub_may_say_more() -> None:
     for record in (Beat(3, "p", 7, is_last=True), Entry("n", 1, 2, "i", b"\x00about", is_gone=True)):
         assert decode(encode(record)) == record
-    too_far, with_more = encode(Entry("n", 1, MOST_EPOCHS, "i")), encode(Beat(1, "p", 0))[:-1] + b',"x":1}'
-    for raw in (b"", b"{}", b'{"type":"node"}', too_far, with_more):
+        assert decode(encode(record)[:-1] + b',"newer":{"x":[1]}}') == record
+    too_far = encode(Entry("n", 1, MOST_EPOCHS, "i"))
+    for raw in (b"", b"{}", b'{"type":"node"}', b'{"type":"newer"}', too_far):
         with pytest.raises(ValueError, match=r"."):
             decode(raw)
 
@@ -68,14 +70,15 @@ def test_a_node_is_found_where_it_is_and_its_epoch_grows() -> None:
 
 def test_whatever_a_node_says_of_its_epoch_there_is_a_newer_one_for_every_hub() -> None:
     stream = Stream()
-    for reported in (MOST_EPOCHS - 1, MOST_SAID_EPOCH, 0):
+    for reported in (MOST_EPOCHS - 1, MOST_JUMP, 0):
         for hub in (stream.a, stream.b):
             claim = stream.claim(hub, "p", reported)
             assert isinstance(claim, Claim)
             before = stream.a.epoch_of("n", "p") or stream.b.epoch_of("n", "p") or 0
             stream.write(hub, claim.entry)
-            assert before < claim.entry.epoch <= MOST_SAID_EPOCH + 6
-            assert hub.epoch_of("n", "p", MOST_EPOCHS - 1) == claim.entry.epoch
+            assert before < claim.entry.epoch <= before + MOST_JUMP
+            assert hub.epoch_of("n", "p", claim.entry.epoch) == claim.entry.epoch
+            assert stream.a.find("n", stream.time) or stream.b.find("n", stream.time)
 
 
 def test_a_hub_does_not_have_a_process_that_was_elsewhere_since() -> None:
@@ -91,7 +94,6 @@ def test_a_hub_does_not_have_a_process_that_was_elsewhere_since() -> None:
 def test_what_hubs_have_written_that_are_no_members_stands_in_nobody_s_way() -> None:
     stream = Stream()
     stream.take(stream.b, "p")
-    stream.write(stream.b, Entry("n", 1, MOST_EPOCHS - 1, "p"))
     stream.a.forget_strangers(lambda hub: hub == "a", stream.time)
     assert stream.claim(stream.a, "q") == Held("b")  # whose lease holds still
     stream.time += LEASE
@@ -103,6 +105,43 @@ def test_what_hubs_have_written_that_are_no_members_stands_in_nobody_s_way() -> 
     claim = stream.claim(stream.a, "q")
     assert isinstance(claim, Claim)
     assert claim.last_of_node == stream.seq + 1
+
+
+def test_an_epoch_that_is_made_up_counts_for_nobody_whoever_reads_it_and_when() -> None:
+    stream, thiefs = Stream(), Entry("n", 1, MOST_EPOCHS - 1, "thief's")
+    stream.take(stream.a, "p")
+    made_up_at = stream.write(stream.b, thiefs)
+    assert (stream.a.serves("n", "p", stream.time), stream.moved) == (True, [])
+    described = stream.a.describe("n", b"more")
+    assert described is not None
+    assert described.last_of_node == made_up_at
+    stream.write(stream.a, described.entry)
+    assert stream.b.find("n", stream.time) == stream.a._table.get("n")
+    # The stream has the last record of each hub alone: one that begins later reads what was made up first.
+    later = HubPlaces("c", "c1", STALE_AFTER)
+    for seq, hub, record in ((1, "a", Beat(1, "a1", 0)), (2, "b", thiefs), (3, "a", described.entry)):
+        later.read(seq, hub, record, stream.time, stream.time)
+    found = later.find("n", stream.time)
+    assert found is not None
+    assert (found.hub, found.entry.epoch) == ("a", 1)
+
+
+def test_a_node_that_was_told_a_made_up_epoch_is_taken_by_others_again() -> None:
+    stream, newest = Stream(), NewestEpoch()
+    stream.take(stream.a, "p")
+    for _ in range(3):
+        newest.take(MOST_EPOCHS - 1)
+    tried = 0
+    while True:
+        tried += 1
+        claim = stream.claim(stream.a, "p", newest.value)
+        assert isinstance(claim, Claim)
+        stream.write(stream.a, claim.entry)
+        assert stream.a.epoch_of("n", "p") == claim.entry.epoch
+        if claim.entry.epoch >= newest.value:
+            break
+    newest.take(claim.entry.epoch)
+    assert tried == 3
 
 
 def test_the_same_process_moves_at_once_and_the_hub_that_had_it_is_told() -> None:

@@ -17,6 +17,7 @@ from omnyshell.services.hub.cluster.nats.connection import EngineConnection
 from omnyshell.services.hub.cluster.nats.stream import NatsOrder
 from omnyshell.services.hub.cluster.nats.streams import make_streams, truth_stream
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, NotPermittedException, Place
+from omnyshell.services.hub.cluster.shared import log as shared_log
 from omnyshell.services.hub.cluster.shared.log import Author, SharedLog
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.truth.change import ChangeRefusedException
@@ -131,8 +132,10 @@ async def _outcome(hub: OneHub, transaction) -> str:
     return "done"
 
 
-async def test_without_the_engine_changes_are_refused_and_go_on_with_it(engine: Engine, hubs: list[OneHub]) -> None:
-    """Three seconds and more, as a server's absence is found by what does not come."""
+async def test_without_the_engine_changes_are_refused_and_go_on_with_it(
+    engine: Engine, hubs: list[OneHub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_log, "ANSWER_TIMEOUT", 1.0)
     engine.kill(0)
     with pytest.raises(EngineAwayException) as away:
         await hubs[1].log.append(together(ClaimNode("n1", "ann")))
@@ -183,3 +186,20 @@ async def test_a_stream_that_was_made_anew_is_noticed_and_nothing_of_it_is_read(
         await hubs[1].log.append(together(ClaimNode("n1", "ann")))
     assert refused.value.code == "engine_away"
     assert hubs[1].log.applied_seq == before
+
+
+async def test_a_hub_that_is_started_again_at_once_reads_by_no_consumer_that_it_had_before(
+    engine: Engine, hubs: list[OneHub], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "omnyshell.cluster")
+    await hubs[1].log.aclose()
+    await hubs[1].connection.aclose()
+    for _ in range(3):
+        again = OneHub("b", engine)
+        try:
+            # From the first record on, as before: so the engine would go on with the old one, behind what it gave out.
+            await again.start()
+            await again.reaches(hubs[0].log.applied_seq)
+        finally:
+            await again.aclose()
+    assert "read anew" not in caplog.text

@@ -23,7 +23,7 @@ JOINING = "omnyshell.joining"
 """What the subjects begin with on which invited hubs ask to be let in."""
 
 _ANSWER_WITHIN = 10 * 10**9
-_CONSUMERS = 4
+_CONSUMERS = 8
 
 
 class Kind(Enum):

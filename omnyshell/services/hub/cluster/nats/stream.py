@@ -20,8 +20,10 @@ with needs("cluster"):
     import nats.errors
     from nats.aio.client import Client
     from nats.aio.msg import Msg
+    from nats.aio.subscription import Subscription
     from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
     from nats.js.errors import APIError, NotFoundError
+    from nats.js.manager import JetStreamManager
 
 HEARTBEAT = 1.0
 """Seconds between the engine's heartbeats to who reads."""
@@ -53,7 +55,11 @@ logger = logging.getLogger("omnyshell.cluster")
 
 
 class _ReadAgainException(Exception):
-    """Something is missing in what came: the consumer has to be made anew."""
+    """Something is missing in what came: the consumer has to be made anew, after `pause` seconds."""
+
+    def __init__(self, why: str, pause: float = 0.0) -> None:
+        super().__init__(why)
+        self.pause = pause
 
 
 class NatsOrder:
@@ -64,8 +70,12 @@ class NatsOrder:
         self._stream = stream
         self._reader = reader
         self._is_read = False
+        self._read_until = float("-inf")
         self._names = cycle(consumers_of(connection.name))
         self._consumer = ""
+        self._unanswered = 0
+        """How often the stream was asked for in vain, one after another."""
+
         connection.on_connected.append(self._read_on)
 
     @property
@@ -73,18 +83,24 @@ class NatsOrder:
         """Whether the engine is reached, and the stream is read as it comes."""
         return self._is_read and self._connection.is_connected
 
+    @property
+    def away_for(self) -> float:
+        """For how many seconds that has not been so; 0 while it is, infinity if it never was."""
+        return 0.0 if self._is_read else asyncio.get_running_loop().time() - self._read_until
+
     async def publish(self, subject: str, data: bytes, place: Place) -> int:
         """Write a record. See `Order.publish`."""
         return await self._connection.publish(subject, data, place)
 
     async def _read_on(self, client: Client) -> None:
         """Read, over consumers that are made anew where one falls silent. Returns where the connection does not do."""
-        asked, missed, pause = 0, 0, LEAST_PAUSE
+        missed, pause, self._unanswered = 0, LEAST_PAUSE, 0
         while client.is_connected:
             try:
                 await self._read(client)
             except _ReadAgainException as exc:
                 logger.info("%s is read anew: %s", self._stream, exc)
+                await asyncio.sleep(exc.pause)
                 continue
             except OmnyShellException as exc:
                 logger.error("%s: %s", self._stream, exc)
@@ -96,8 +112,8 @@ class NatsOrder:
             except APIError as exc:
                 logger.warning("%s cannot be read: %s", self._stream, why(exc))
             except nats.errors.TimeoutError:
-                asked = 0 if self._is_read else asked + 1
-                if asked < MOST_ASKED:
+                self._unanswered += 1
+                if self._unanswered < MOST_ASKED:
                     continue
                 logger.warning("the engine's server has not answered for %.0f s", MOST_ASKED * ASK_TIMEOUT)
                 return
@@ -105,37 +121,59 @@ class NatsOrder:
                 logger.warning("the engine's server does not answer: %s", exc or type(exc).__name__)
                 return
             finally:
-                self._is_read = False
+                self._is_read_no_more()
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _is_read_no_more(self) -> None:
+        if self._is_read:
+            self._is_read, self._read_until = False, asyncio.get_running_loop().time()
 
     async def _read(self, client: Client) -> None:
         streams = manager(client, ASK_TIMEOUT)
         info = await streams.stream_info(self._stream)
+        # So this server is in touch with the one that leads: a consumer that is not made is no reason to leave it.
+        self._unanswered = 0
         origin = as_origin(info)
         begin = self._reader.begin_reading(origin)
-        inbox = client.new_inbox()
-        subscription = await client.subscribe(inbox, pending_msgs_limit=1_000_000, pending_bytes_limit=64 * 2**20)
+        subscription = await self._consume(client, streams, begin)
         try:
-            await self._make_consumer(streams, inbox, begin)
             await self._take_all(client, subscription, origin.last, begin)
         finally:
             await subscription.unsubscribe()
 
-    async def _make_consumer(self, streams: Any, inbox: str, begin: int) -> None:
-        """Make one by the next name that is free.
+    async def _consume(self, client: Client, streams: JetStreamManager, begin: int) -> Subscription:
+        """Make a consumer by the next name that is free; return what it delivers to.
 
         The one before is not deleted, as its server may be dead, which takes the engine a while: it goes by itself.
+        Raises `nats.errors.TimeoutError` where nobody answers for one: its server may have died, which the engine
+        learns late, and has one made there again. So each attempt goes to the next name.
         """
-        for left in reversed(range(len(consumers_of(self._connection.name)))):
-            name = self._consumer = next(self._names)
+        for _ in consumers_of(self._connection.name):
+            self._consumer = next(self._names)
+            # One of its own, as an old consumer goes on there.
+            subscription = await client.subscribe(
+                client.new_inbox(), pending_msgs_limit=1_000_000, pending_bytes_limit=64 * 2**20
+            )
+            is_made = False
             try:
-                await streams.add_consumer(self._stream, _consumer(name, inbox, begin))
-            except APIError as exc:
-                if exc.err_code not in _IS_THERE or not left:
-                    raise
-            else:
-                return
+                is_made = await self._is_made(streams, _consumer(self._consumer, subscription.subject, begin))
+            finally:
+                if not is_made:
+                    await subscription.unsubscribe()
+            if is_made:
+                return subscription
+        raise _ReadAgainException("consumers of all its names are left from before, and have yet to go", LEFT_BEHIND)
+
+    async def _is_made(self, streams: JetStreamManager, wanted: ConsumerConfig) -> bool:
+        """Make a consumer; return False for an old one, which reads from elsewhere, or goes on where it was."""
+        try:
+            made = await streams.add_consumer(self._stream, wanted)
+        except APIError as exc:
+            if exc.err_code in _IS_THERE:
+                return False
+            raise
+        return not (made.delivered and made.delivered.consumer_seq)
 
     async def _take_all(self, client: Client, subscription: Any, last: int, begin: int) -> None:
         delivered, seq, is_behind = 0, begin - 1, True

@@ -86,6 +86,10 @@ class Order(Protocol):
     def is_there(self) -> bool:
         """Whether the engine is reached, as far as is known, and what it holds is read as it comes."""
 
+    @property
+    def away_for(self) -> float:
+        """For how many seconds it has not been; 0 while it is, infinity if it never was."""
+
     async def publish(self, subject: str, data: bytes, place: Place) -> int:
         """Write a record, and return its number. What the stream's readers take, this one takes too.
 

@@ -29,8 +29,14 @@ from omnyshell.services.hub.truth.change import ChangeRefusedException
 from omnyshell.services.hub.truth.changes import Transaction, together
 from omnyshell.services.hub.truth.log import Follower, SqliteLog
 
-ANSWER_TIMEOUT = 5.0
+ANSWER_TIMEOUT = 9.0
 """Seconds within which a change is done or refused once it is its turn: less than nodes and administrators wait."""
+
+ELECTION = 10.0
+"""Seconds after which the engine is not waited for: it has another leader within nine where one has died."""
+
+AGAIN = 0.2
+"""Seconds between attempts meanwhile. Where nobody orders, the engine says so at once."""
 
 DENY_AFTER = 1.0
 """Seconds after which a lock or a revocation holds as a denial, if the engine has not ordered it by then."""
@@ -83,6 +89,14 @@ class _Waiting:
     is_again: bool = False
     """Whether it holds already, as a denial."""
 
+    is_open: bool = False
+    """Whether it may have been written, though the engine has not answered."""
+
+    @property
+    def away(self) -> EngineAwayException:
+        """What is said where it is not done."""
+        return EngineAwayException(LEFT_OPEN if self.is_open else AWAY)
+
 
 class SharedLog:
     """A `TruthLog` over an `Order`, which it reads. `start` it with the order, and `aclose` it."""
@@ -122,6 +136,9 @@ class SharedLog:
         self._held: dict[int, bytes] = {}
         self._is_other = False
         self._order: Order | None = None
+        self._failing_since: float | None = None
+        """When the engine first took no change, since it last took one."""
+
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(MOST_WAITING)
         self._worker: asyncio.Task[None] | None = None
         self._reconciling: asyncio.Task[None] | None = None
@@ -308,7 +325,7 @@ class SharedLog:
         except ChangeRefusedException:
             return False
         except TimeoutError:
-            problem = EngineAwayException(LEFT_OPEN)
+            problem = group.away
         except OmnyShellException as exc:
             problem = exc
         else:
@@ -324,7 +341,7 @@ class SharedLog:
             async with asyncio.timeout(ANSWER_TIMEOUT):
                 await self._do(waiting)
         except TimeoutError:
-            self._deny_or_fail(waiting, EngineAwayException(LEFT_OPEN))
+            self._deny_or_fail(waiting, waiting.away)
         except EngineAwayException as exc:
             self._deny_or_fail(waiting, exc)
         except OmnyShellException as exc:
@@ -395,22 +412,43 @@ class SharedLog:
             logger.error("what was denied, and is in the log, cannot be forgotten yet: %s", exc)
 
     async def _do(self, waiting: _Waiting) -> None:
-        """Publish a transaction until it is at its place, and applied. Raises `OmnyShellException` if it cannot be."""
+        """Publish a transaction until it is at its place, and applied. Raises `OmnyShellException` if it cannot be.
+
+        An attempt that was not answered harms no other, as each is for an exact place.
+        """
         while not waiting.answer.is_there:
-            order = self._order
-            if order is None or not order.is_there:
-                raise EngineAwayException(ANOTHER if self._is_other else AWAY)
-            if self.members.hubs() and self.members.key_of(self._author.hub) is None:
-                raise NotPermittedException(REMOVED)
-            self._own.check(waiting.transaction)
-            before = self.applied_seq
-            author = self._author
-            raw = sign(author.key, author.generation, before + 1, author.hub, waiting.transaction.encode())
-            self._mine = raw, waiting
             try:
-                await order.publish(author.subject, raw, Place(last=before))
-            except MisplacedException:
-                pass
-            except EngineAwayException as exc:
-                raise EngineAwayException(LEFT_OPEN) from exc
-            await self.reaches(before + 1)
+                await self._try(waiting)
+            except EngineAwayException:
+                self._failing_since = self._failing_since or time.monotonic()
+                if not self._may_be_back():
+                    raise
+                await asyncio.sleep(AGAIN)
+            else:
+                self._failing_since = None
+
+    def _may_be_back(self) -> bool:
+        """Whether the engine took changes until so lately that it may only be choosing another leader."""
+        order, since = self._order, self._failing_since
+        if order is None or self._is_other:
+            return False
+        return order.away_for < ELECTION and (since is None or time.monotonic() - since < ELECTION)
+
+    async def _try(self, waiting: _Waiting) -> None:
+        order, author = self._order, self._author
+        if order is None or not order.is_there:
+            raise EngineAwayException(ANOTHER) if self._is_other else waiting.away
+        if self.members.hubs() and self.members.key_of(author.hub) is None:
+            raise NotPermittedException(REMOVED)
+        self._own.check(waiting.transaction)
+        before = self.applied_seq
+        raw = sign(author.key, author.generation, before + 1, author.hub, waiting.transaction.encode())
+        self._mine = raw, waiting
+        try:
+            await order.publish(author.subject, raw, Place(last=before))
+        except MisplacedException:
+            pass
+        except EngineAwayException as exc:
+            waiting.is_open = True
+            raise waiting.away from exc
+        await self.reaches(before + 1)

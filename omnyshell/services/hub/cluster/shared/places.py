@@ -344,10 +344,10 @@ class SharedPlaces:
         except MisplacedException:
             # An earlier beat of this hub is there, and its answer was lost; or another process beats.
             places.own.refused(number)
-            self._next_beat = boot_clock() + TICK
+            self._next_beat = 0.0
         except OmnyShellException as exc:
             logger.debug("a beat was not acknowledged: %s", exc)
-            self._next_beat = boot_clock() + TICK
+            self._next_beat = 0.0
         else:
             self.in_touch()
             places.own.acknowledged(number, seq, places.read_up_to, boot_clock())

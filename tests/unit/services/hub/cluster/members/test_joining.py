@@ -161,8 +161,8 @@ def test_a_credential_of_the_engine_lets_a_hub_write_under_its_own_name_alone() 
         "omnyshell.*.places.b.>",
         "$JS.API.STREAM.INFO.*",
         "$JS.API.STREAM.MSG.GET.*",
-        *(f"$JS.API.CONSUMER.CREATE.*.b_{number}" for number in range(4)),
-        *(f"$JS.FC.*.b_{number}.>" for number in range(4)),
+        *(f"$JS.API.CONSUMER.CREATE.*.b_{number}" for number in range(8)),
+        *(f"$JS.FC.*.b_{number}.>" for number in range(8)),
     ]
     assert claims["nats"]["sub"]["allow"] == ["_INBOX_b.>"]
 

@@ -59,11 +59,18 @@ async def connect_tls(protocol: asyncio.BufferedProtocol, host: str, port: int, 
         await tls.shaken_hands
     except ssl.SSLCertVerificationError as exc:
         tls.abort()
-        text = f"the certificate of {host}:{port} is not trusted: {exc.verify_message.rstrip('.')}"
-        raise UntrustedHubException(text, chain=tls.shown_chain()) from exc
+        raise untrusted(host, port, exc, tls.shown_chain()) from exc
     except BaseException:
         tls.give_up()
         raise
+
+
+def untrusted(
+    host: str, port: int, error: ssl.SSLCertVerificationError, chain: tuple[bytes, ...] = ()
+) -> UntrustedHubException:
+    """Return what is said of a certificate that is not accepted; `chain` is what was shown, if known."""
+    text = f"the certificate of {host}:{port} is not trusted: {error.verify_message.rstrip('.')}"
+    return UntrustedHubException(text, chain=chain)
 
 
 class TlsClientTransport(asyncio.Transport):

@@ -23,9 +23,9 @@ from omnyshell.transport.backoff import Backoff, BackoffTimes
 from omnyshell.transport.client_link import ClientLink
 from omnyshell.transport.endpoint import EndpointLimits, WsServerEndpoint
 from omnyshell.transport.keepalive import Keepalive, KeepaliveTimes
+from omnyshell.transport.serve_tls import dial_tls
 from omnyshell.transport.server_link import ServerLink
 from omnyshell.transport.strangers import StrangerLimit
-from omnyshell.transport.tls_client import connect_tls
 
 TICK = 1.0
 """Seconds between looks at who is a member, and who is to be dialled."""
@@ -291,7 +291,14 @@ class HubLinks:
         self._open.add(link)
         try:
             async with asyncio.timeout(DIAL_TIMEOUT):
-                await connect_tls(link.link, target.host, target.port, self._dialling_tls)
+                await dial_tls(
+                    link.link,
+                    target.host,
+                    target.port,
+                    self._dialling_tls,
+                    handshake_timeout=DIAL_TIMEOUT,
+                    shutdown_timeout=STOP_TIMEOUT,
+                )
                 # A refused certificate shows late with TLS 1.3: as the end of what was open.
                 await link.settled.wait()
         except UntrustedHubException as exc:

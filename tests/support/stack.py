@@ -98,8 +98,9 @@ async def running_node(
 async def connected_client(
     certificates: Certificates, port: int, principal: str = "admin", **changes: Any
 ) -> AsyncIterator[OmnyShellClient]:
-    """A client that is logged in."""
-    async with OmnyShellClient(ClientConfig(access=access(certificates, port, principal), **changes)) as client:
+    """A client that is logged in, and waits for a node that is started anew as long as a test does."""
+    settings = {"node_timeout": DEADLINE, **changes}
+    async with OmnyShellClient(ClientConfig(access=access(certificates, port, principal), **settings)) as client:
         yield client
 
 

@@ -18,6 +18,7 @@ from omnyshell.services.client.files.problems import FileException
 from omnyshell.services.client.files.remote import RemoteFiles
 from omnyshell.services.node.files.child import open_file, tree
 
+NEVER_PASSED_OVER = {"pwrite", "fdatasync", "fsync", "rename"}
 UNREFUSED = {"close", "fsencode", "fsdecode", "geteuid", "getuid", "strerror"}
 """What asks the system nothing that it could refuse."""
 
@@ -70,9 +71,10 @@ def made(place: Path) -> Path:
 @pytest.mark.parametrize("way", ["up", "down"])
 @pytest.mark.parametrize("modules", [HERE_TOO, AT_THE_NODE], ids=["here", "there"])
 async def test_each_refusal_names_its_side_and_its_path(
-    tmp_path: Path, way: str, modules: tuple[ModuleType, ...]
+    tmp_path: Path, way: str, modules: tuple[ModuleType, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Takes a second each, as a copy of its own is refused at each of its 50 calls."""
+    monkeypatch.setattr(local, "WRITTEN_BACK", 1)
     source = made(tmp_path / "source")
     async with node_files(tmp_path) as (remote, _):
         # Each is another copy, and so none goes on with what another one has left.
@@ -92,6 +94,7 @@ async def test_each_refusal_names_its_side_and_its_path(
                 assert error.where.startswith(f"{title}{tmp_path}"), what
                 assert not error.where.endswith(SUFFIX.decode()), what
                 assert error.message == f"{error.where}: {error.reason}", what
+            assert errors or fake.refused not in NEVER_PASSED_OVER, (after, fake.refused)
             check_whole(into / "source", after, fake.refused)
     assert after > 20
 

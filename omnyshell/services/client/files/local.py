@@ -34,6 +34,10 @@ from omnyshell.services.client.files.problems import (
 )
 
 NAMES_AT_ONCE = 512
+WRITTEN_BACK = 64 * 1024 * 1024
+"""Bytes after which what was written goes to the disk while more comes: else a large file waits for all of it at its
+end."""
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _WRITE = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
@@ -284,27 +288,49 @@ class LocalPartial(_Hashed):
     def __init__(self, folder: LocalFolder, left: Entry, fd: int, mode: int) -> None:
         super().__init__(folder, left.name, fd)
         self._mode = mode
-        self.size = left.size
+        self.size = self._begun_back = left.size
+        self._writing_back: asyncio.Future[None] | None = None
 
     async def start_at(self, offset: int) -> None:
         """See `Partial.start_at`."""
         if offset != self.size:
             await self._run(lambda: os.ftruncate(self._fd, offset))
-        self.size = offset
+        self.size = self._begun_back = offset
         self._forget_behind(offset)
 
     async def write(self, offset: int, data: Bytes) -> None:
         """See `Partial.write`."""
+        if self._writing_back is not None and self._writing_back.done():
+            await self._have_written_back()
         await self._run(lambda: self._write(offset, data))
+        if self.size - self._begun_back >= WRITTEN_BACK:
+            await self._write_back()
 
     async def finish(self, entry: Entry, *, keep_times: bool, sync: bool) -> None:
         """See `Partial.finish`."""
+        await self._have_written_back()
         await self._run(lambda: self._finish(entry, keep_times=keep_times, sync=sync))
 
     async def put_in_place(self, name: bytes, *, sync: bool) -> None:
         """See `Partial.put_in_place`."""
         await self._run(lambda: self._folder.put_in_place(self._name, name, sync=sync))
         await self.close()
+
+    async def _write_back(self) -> None:
+        """Have what is written go to the disk while more comes, unless the disk is behind already."""
+        if self._writing_back is None:
+            self._begun_back = self.size
+            # A descriptor of its own, as this one may be closed meanwhile.
+            fd = await self._run(lambda: os.dup(self._fd))
+            self._writing_back = asyncio.get_running_loop().run_in_executor(None, _sync_and_close, fd)
+            self._writing_back.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _have_written_back(self) -> None:
+        """Return once that is done. Raises what became of it, which the system says once and nowhere else."""
+        work, self._writing_back = self._writing_back, None
+        if work is not None:
+            await asyncio.wait({work})
+            await self._run(work.result)
 
     def _write(self, offset: int, data: Bytes) -> None:
         self._passed(offset, data)
@@ -325,6 +351,15 @@ class LocalPartial(_Hashed):
             os.utime(self._fd, (entry.accessed, entry.modified))
         if sync:
             os.fsync(self._fd)
+
+
+def _sync_and_close(fd: int) -> None:
+    # macOS has the latter alone.
+    sync = getattr(os, "fdatasync", None) or os.fsync
+    try:
+        sync(fd)
+    finally:
+        os.close(fd)
 
 
 def _open_partial(folder: int, name: bytes, mode: int, *, is_there: bool) -> tuple[int, Entry]:

@@ -163,10 +163,14 @@ async def test_what_a_hub_may_not_write_is_refused_by_the_engine_and_what_no_mem
     await c.connection.publish(f"omnyshell.{GENERATION}.truth.c", stolen, Place(last=seq))
     again = sign(KEYS["c"], GENERATION, seq + 1, "c", together(ClaimNode("n2", "eve")).encode())
     await c.connection.publish(f"omnyshell.{GENERATION}.truth.c", again, Place(last=seq + 1))
-    await a.reaches(seq + 2)
-    assert [hub for hub, _ in a.told] == ["c", "c"]
+    # What only a newer hub knows is refused by all that do not, and said; it stops nothing.
+    newer = sign(KEYS["b"], GENERATION, seq + 3, "b", b'{"changes":[{"type":"NewerChange","x":1}]}')
+    await b.connection.publish(f"omnyshell.{GENERATION}.truth.b", newer, Place(last=seq + 2))
+    await a.reaches(seq + 3)
+    assert [hub for hub, _ in a.told] == ["c", "c", "b"]
+    assert "NewerChange" in a.told[-1][1]
     assert a.owners() == []
-    assert await a.log.append(together(ClaimNode("n3", "ann"))) == seq + 3
+    assert await a.log.append(together(ClaimNode("n3", "ann"))) == seq + 4
 
 
 async def test_a_stream_that_was_made_anew_is_noticed_and_nothing_of_it_is_read(

@@ -10,7 +10,7 @@ from typing import Protocol
 from omnyshell.cli.ground.output import complain, printable, say_json
 from omnyshell.durations import format_duration
 from omnyshell.printable import ELLIPSIS
-from omnyshell.services.client.files.problems import shown
+from omnyshell.services.client.files.problems import FULL, shown
 from omnyshell.services.client.files.progress import Progress
 from omnyshell.services.client.files.transfer import Report
 
@@ -46,8 +46,8 @@ class Quiet:
     """Says what was not copied, on stderr."""
 
     def report(self, report: Report) -> None:
-        """Say what was not copied."""
-        if report.error is not None:
+        """Say what was not copied, but for what ends the copy, which is said at its end."""
+        if report.error is not None and report.error.code not in FULL:
             self.tell(report.error.message)
 
     def tell(self, text: str) -> None:

@@ -68,7 +68,7 @@ _ASKED: dict[tuple[str, ...], dict[str, str]] = {
     ("hub",): _ADMIN,
     ("cp",): {
         "link_lost": "the same command again goes on where it stopped",
-        "no_room": "make room there: the same command again goes on where it stopped",
+        **dict.fromkeys(("no_room", "no_quota"), "make room there: the same command again goes on where it stopped"),
     },
     ("forwards",): {"not_found": "`omnyshell forwards list` shows yours"},
     ("connect",): _AGENT,

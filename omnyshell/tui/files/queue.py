@@ -9,7 +9,7 @@ from omnyshell.errors import OmnyShellException
 from omnyshell.services.client.files.copying import Manner
 from omnyshell.services.client.files.local import LocalFiles
 from omnyshell.services.client.files.ports import Entry
-from omnyshell.services.client.files.problems import shown
+from omnyshell.services.client.files.problems import FULL, shown
 from omnyshell.services.client.files.progress import Progress
 from omnyshell.services.client.files.removing import joined
 from omnyshell.services.client.files.transfer import Report, Transfer, Wanted
@@ -73,8 +73,8 @@ class Copy:
         return self.state not in (CopyState.WAITING, CopyState.RUNNING)
 
     def note(self, report: Report) -> None:
-        """Keep why something was not copied."""
-        if report.error is not None and len(self.problems) < MOST_PROBLEMS:
+        """Keep why something was not copied, but for what ends the copy, which its end says."""
+        if report.error is not None and report.error.code not in FULL and len(self.problems) < MOST_PROBLEMS:
             self.problems.append(report.error.message)
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Mapping
 from enum import StrEnum
 from types import TracebackType
 from typing import Self
@@ -83,6 +84,12 @@ class At:
                 # Another one, as a session that ends fails all that was asked with a single error.
                 raise located from error
 
+
+FULL: Mapping[str, str] = {
+    Trouble.NO_ROOM: "no room is left",
+    Trouble.NO_QUOTA: "the quota of who copies is used up",
+}
+"""What is said where nothing more can be written, which ends a copy."""
 
 _BY_NUMBER = {
     errno.ENOENT: Trouble.NOT_FOUND,

@@ -1,7 +1,7 @@
 """Copies files and directories from one machine to another, many at a time: `Transfer`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum, auto
 from typing import NamedTuple, TypeVar
 
@@ -11,7 +11,7 @@ from omnyshell.services.client.files.chosen import Choice
 from omnyshell.services.client.files.copying import Done, FileCopy, Manner, Place, partial_name
 from omnyshell.services.client.files.pairs import Pair
 from omnyshell.services.client.files.ports import Entry, Files, Folder, Kind, below
-from omnyshell.services.client.files.problems import IN_USE, FileException, LinkLostException, Trouble, shown_at
+from omnyshell.services.client.files.problems import FULL, IN_USE, FileException, LinkLostException, Trouble, shown_at
 from omnyshell.services.client.files.progress import Progress
 
 AT_ONCE = 32
@@ -30,12 +30,6 @@ MOST_DEPTH = 200
 """Directories in directories: what a hostile server says would never end."""
 
 _USABLE_FOLDER = 0o700
-_FULL: Mapping[str, str] = {
-    Trouble.NO_ROOM: "no room is left",
-    Trouble.NO_QUOTA: "the quota of who copies is used up",
-}
-"""What is said where nothing more can be written, which ends the copy."""
-
 _PLAIN = Manner()
 
 T = TypeVar("T")
@@ -382,8 +376,8 @@ class Transfer:
     def _failed(self, job: _Job, error: FileException) -> None:
         """Tell that something was not copied. Raises where nothing else can be, either."""
         self._tell(job, Became.FAILED, error)
-        if error.code in _FULL:
-            full = FileException(_FULL[error.code], code=error.code, where=error.where)
+        if error.code in FULL:
+            full = FileException(FULL[error.code], code=error.code, where=error.where)
             raise _OverException(full) from error
 
     def _tell(self, job: _Job, became: Became, error: FileException | None = None) -> None:

@@ -4,7 +4,7 @@ import gc
 import itertools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from support.shares import in_shares
 from support.stack import Certificates
 
 from omnyshell.security import key_files
+from omnyshell.services.node import environment
 from omnyshell.services.node.keeper.asking import end_keeper
+from omnyshell.services.node.processes import local_backend
 
 # Each run tries the same few examples, so that what a change breaks is told from what was always so; others, and many
 # of them, are looked for with OMNYSHELL_OTHER_EXAMPLES=1, and by `soak.fuzz`.
@@ -73,7 +75,21 @@ def _alike_for_all(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
         # Key files that this process writes say a lower cost; programs that are started write the real one.
         patch.setattr(key_files, "SCRYPT_COST", 2**8)
         patch.setattr(key_files, "SCRYPT_LANES", 1)
+        patch.setattr(local_backend, "find_shells", _shells_that_were_found())
         yield
+
+
+def _shells_that_were_found() -> Callable[[], Awaitable[Sequence[str]]]:
+    """What finds the shells that work, each of which it would start for every node of every test, once for a path."""
+    known: dict[str, Sequence[str]] = {}
+
+    async def find_once() -> Sequence[str]:
+        path = os.environ.get("PATH", "")
+        if path not in known:
+            known[path] = await environment.find_shells()
+        return known[path]
+
+    return find_once
 
 
 def _fetches(item: pytest.Item) -> bool:

@@ -6,7 +6,7 @@ On Linux it is read from /proc; elsewhere only the leader's process group can be
 import os
 import signal
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,6 @@ HANG_UP_TIME = 1.5
 _PROC = Path("/proc")
 _FIELDS_AFTER_NAME = 2
 _DEAD = (b"Z", b"X")
-_GROUP = 5
 _SESSION = 6
 _START_TIME = 22
 
@@ -33,10 +32,9 @@ class ProcessIdentity(NamedTuple):
 
 
 class ProcessFacts(NamedTuple):
-    """A process: its id, those of its group and session, and its start time, in clock ticks since boot."""
+    """A process: its id, that of its session, and its start time, in clock ticks since boot."""
 
     pid: int
-    group: int
     session: int
     started: int
 
@@ -52,8 +50,8 @@ def facts_of(pid: int) -> ProcessFacts | None:
     if fields[0] in _DEAD:
         return None
     index = -_FIELDS_AFTER_NAME - 1
-    group, session, started = (int(fields[field + index]) for field in (_GROUP, _SESSION, _START_TIME))
-    return ProcessFacts(pid, group, session, started)
+    session, started = (int(fields[field + index]) for field in (_SESSION, _START_TIME))
+    return ProcessFacts(pid, session, started)
 
 
 def identity_of(pid: int) -> ProcessIdentity:
@@ -77,8 +75,28 @@ def is_alive(process: ProcessIdentity) -> bool:
 
 
 def _all_processes() -> Iterator[ProcessFacts]:
-    found = (facts_of(int(entry.name)) for entry in _PROC.glob("[0-9]*"))
-    return (facts for facts in found if facts is not None)
+    return (facts for facts in map(facts_of, _all_ids()) if facts is not None)
+
+
+def _all_ids() -> list[int]:
+    with suppress(FileNotFoundError):
+        return [int(entry.name) for entry in os.scandir(_PROC) if entry.name.isdecimal()]
+    return []
+
+
+def _members(id_of: Callable[[int], int], wanted: int) -> list[int]:
+    """Return the processes of which a function, as `os.getsid`, returns what is wanted, save for zombies.
+
+    To ask the system for each takes a twentieth of the time that it takes to read the facts of all.
+    """
+    return [pid for pid in _all_ids() if _is(id_of, pid, wanted) and facts_of(pid) is not None]
+
+
+def _is(id_of: Callable[[int], int], pid: int, wanted: int) -> bool:
+    # It may have ended since it was listed.
+    with suppress(OSError):
+        return id_of(pid) == wanted
+    return False
 
 
 def boot_id() -> str:
@@ -91,12 +109,12 @@ def boot_id() -> str:
 
 def session_members(session: int) -> list[int]:
     """Return the processes of a session."""
-    return [facts.pid for facts in _all_processes() if facts.session == session]
+    return _members(os.getsid, session)
 
 
 def group_members(group: int) -> list[int]:
     """Return the processes of a process group."""
-    return [facts.pid for facts in _all_processes() if facts.group == group]
+    return _members(os.getpgid, group)
 
 
 def pipe_ids(descriptors: Iterable[int]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.commands import run_command
 from support.tmux import OMNYSHELL, Terminal
 
 from omnyshell.services.local.setup import LocalSetup
@@ -23,14 +24,24 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
         made.close()
 
 
-def open_shell(terminal: Terminal) -> None:
-    home = os.environ["OMNYSHELL_HOME"]
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A home where hub and node are up, for all tests that leave them as they were."""
+    found = str(tmp_path_factory.mktemp("home"))
+    env = os.environ | {"OMNYSHELL_HOME": found, "SHELL": "/bin/bash"}
+    started = run_command("up", "--background", env=env)
+    assert started.returncode == 0, started.stderr
+    yield found
+    assert run_command("down", env=env).returncode == 0
+
+
+def open_shell(terminal: Terminal, home: str) -> None:
     terminal.type(f"OMNYSHELL_HOME={home} SHELL=/bin/bash {OMNYSHELL} up --shell", "Enter")
     terminal.shows("a shell through both")
 
 
 def test_up_ends_in_a_shell_that_behaves(terminal: Terminal) -> None:
-    open_shell(terminal)
+    open_shell(terminal, os.environ["OMNYSHELL_HOME"])
     terminal.type("PS1='remote> '; stty size; echo up=$((40+2))", "Enter")
     assert "30 90" in terminal.shows("up=42")
     terminal.tmux("resize-window", "-x", "100", "-y", "35")
@@ -56,8 +67,8 @@ def test_up_ends_in_a_shell_that_behaves(terminal: Terminal) -> None:
     terminal.shows(" icanon")
 
 
-def test_a_suspended_session_is_taken_up_by_fg_in_the_terminal_as_it_is_then(terminal: Terminal) -> None:
-    open_shell(terminal)
+def test_a_suspended_session_is_taken_up_by_fg_in_the_terminal_as_it_is_then(terminal: Terminal, home: str) -> None:
+    open_shell(terminal, home)
     terminal.type("PS1='remote> '; printf '\\033[?1000h'; echo in=$((6*7))", "Enter")
     terminal.shows("in=42")
     terminal.type("Enter")
@@ -74,8 +85,8 @@ def test_a_suspended_session_is_taken_up_by_fg_in_the_terminal_as_it_is_then(ter
     assert terminal.tmux("display-message", "-p", "#{mouse_any_flag}").strip() == "1"
 
 
-def test_a_path_that_begins_like_an_escape_and_what_is_pasted_go_to_the_shell(terminal: Terminal) -> None:
-    open_shell(terminal)
+def test_a_path_that_begins_like_an_escape_and_what_is_pasted_go_to_the_shell(terminal: Terminal, home: str) -> None:
+    open_shell(terminal, home)
     # Said once the shell's line editor has given the terminal back: before, what is typed is kept as it was typed.
     terminal.type("PS1='remote> '; echo in\"\"side; cat -v", "Enter")
     terminal.shows("\ninside")
@@ -87,8 +98,8 @@ def test_a_path_that_begins_like_an_escape_and_what_is_pasted_go_to_the_shell(te
     terminal.shows_times("still=here", 2)
 
 
-def test_leaving_puts_the_terminal_back(terminal: Terminal) -> None:
-    open_shell(terminal)
+def test_leaving_puts_the_terminal_back(terminal: Terminal, home: str) -> None:
+    open_shell(terminal, home)
     terminal.type("printf '\\033[?1049h\\033[?25l\\033[?1000hIN''SIDE'; sleep 60", "Enter")
     terminal.shows("INSIDE")
     terminal.type("Enter", "~.")
@@ -102,8 +113,8 @@ def test_leaving_puts_the_terminal_back(terminal: Terminal) -> None:
     ]
 
 
-def test_a_shell_that_is_killed_leaves_the_terminal_as_it_was(terminal: Terminal) -> None:
-    open_shell(terminal)
+def test_a_shell_that_is_killed_leaves_the_terminal_as_it_was(terminal: Terminal, home: str) -> None:
+    open_shell(terminal, home)
     terminal.type("printf '\\033[?1049h\\033[?25l\\033[?1003h\\033[4h\\033[?1h'; kill -9 $$", "Enter")
     terminal.shows_times("local>", 2)
     terminal.type("echo back=$((6*7))", "Enter")
@@ -111,9 +122,9 @@ def test_a_shell_that_is_killed_leaves_the_terminal_as_it_was(terminal: Terminal
     terminal.is_put_back()
 
 
-def test_the_terminal_is_put_back_where_connect_is_killed(terminal: Terminal) -> None:
+def test_the_terminal_is_put_back_where_connect_is_killed(terminal: Terminal, home: str) -> None:
     """By its guardian: the shell that is left here, dash, does nothing of it."""
-    open_shell(terminal)
+    open_shell(terminal, home)
     terminal.type(
         "echo me=$PPID; printf '\\033[?1049h\\033[?25l\\033[?1003h\\033[4h\\033[?1hIN''SIDE'; sleep 60", "Enter"
     )
@@ -127,7 +138,7 @@ def test_the_terminal_is_put_back_where_connect_is_killed(terminal: Terminal) ->
 
 
 def test_a_killed_server_ends_its_shell(terminal: Terminal) -> None:
-    open_shell(terminal)
+    open_shell(terminal, os.environ["OMNYSHELL_HOME"])
     terminal.type("PS1='remote> '; echo up=$((40+2))", "Enter")
     terminal.shows("up=42")
     running = LocalSetup.default().running()

@@ -49,6 +49,11 @@ class Engine:
         scheme = "tls" if self._tls is not None else "nats"
         return tuple(f"{scheme}://127.0.0.1:{port}" for port in self._ports[: self.count])
 
+    @staticmethod
+    def store(directory: Path, number: int) -> Path:
+        """Where a server of the engine in that directory stores what it is told."""
+        return directory / f"store{number}"
+
     def credential(self, hub: str, *, founds: bool = True) -> Credential:
         key = Ed25519PrivateKey.generate()
         return Credential(hub_access(self.keys, hub, key.public_key, SystemClock().now(), founds=founds), key)
@@ -69,7 +74,7 @@ class Engine:
         cluster = f"cluster {{ name: tests, listen: 127.0.0.1:{self._ports[self.count + number]}, routes: [{routes}] }}"
         path.write_text(
             f"server_name: s{number}\nlisten: 127.0.0.1:{self._ports[number]}\n"
-            f'jetstream {{ store_dir: "{self.directory / f"store{number}"}", sync_interval: {self.sync} }}\n'
+            f'jetstream {{ store_dir: "{self.store(self.directory, number)}", sync_interval: {self.sync} }}\n'
             + (cluster if self.count > 1 else "")
             + (f'\ntls {{ cert_file: "{tls.cert}", key_file: "{tls.key}" }}' if tls is not None else "")
             + "\n"
@@ -87,7 +92,7 @@ class Engine:
 
     def forget(self, number: int) -> None:
         """Lose what a server has stored."""
-        subprocess.run(["rm", "-rf", str(self.directory / f"store{number}")], check=True)
+        subprocess.run(["rm", "-rf", str(self.store(self.directory, number))], check=True)
 
     def stop(self) -> None:
         for number in list(self._processes):

@@ -1,11 +1,14 @@
 """Whole hubs in one event loop, founded and invited as the command line does it, over one server of the engine."""
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from support.engine import Engine, free_ports, running_engine
 from support.raw_admin import ADMIN, ask
 from support.raw_peer import logged_in
@@ -14,6 +17,7 @@ from support.stack import Certificates, hub_config, until
 from omnyshell import OmnyShellHub
 from omnyshell.clock import SystemClock
 from omnyshell.model.targets import Target
+from omnyshell.services.hub.audit.disk_reserve import RESERVE_FILE
 from omnyshell.services.hub.cluster.joining import join
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import found, invite
@@ -83,12 +87,29 @@ class Hubs:
         async with logged_in(self._certificates, alone.port, "client", "admin", ADMIN) as admin:
             await ask(admin, "admin.principal.add", principal="early", roles=["dev"])
         await alone.stop()
-        files = ClusterFiles(self.state("a"))
-        found(files, "a", self._engine.urls, CLOCK.now())
+        found(ClusterFiles(self.state("a")), "a", self._engine.urls, CLOCK.now())
         self._engine.kill(0)
-        self._engine.access = (files.directory / ENGINE_CONFIG).read_text()
-        self._engine.start(0)
+        self._believe_the_hubs()
         await self.start("a")
+
+    async def go_on(self, founded: Path) -> None:
+        """Be copies of hubs `a` and `b`, and of what their engine has stored, which were stopped in that directory."""
+        self._engine.kill(0)
+        self._engine.forget(0)
+        shutil.copytree(Engine.store(founded, 0), Engine.store(self._engine.directory, 0))
+        for hub in "ab":
+            # What is reserved on the disk would take longest, and a hub reserves it again.
+            shutil.copytree(founded / hub, self.state(hub), ignore=shutil.ignore_patterns(RESERVE_FILE))
+            files = ClusterFiles(self.state(hub))
+            files.write_identity(msgspec.structs.replace(files.read().identity, engine=self._engine.urls))
+        self._believe_the_hubs()
+        for hub in "ab":
+            await self.start(hub)
+
+    def _believe_the_hubs(self) -> None:
+        """Start the engine's server with the configuration that the hub which founded has made."""
+        self._engine.access = (ClusterFiles(self.state("a")).directory / ENGINE_CONFIG).read_text()
+        self._engine.start(0)
 
     async def join(self, hub: str) -> None:
         await join(ClusterFiles(self.state(hub)), self.invite(hub), ClusterSettings(), CLOCK)
@@ -105,6 +126,25 @@ class Hubs:
 
     async def aclose(self) -> None:
         await self._closing.aclose()
+
+
+_FOUNDED: list[Path] = []
+
+
+async def _founded_once(certificates: Certificates) -> Path:
+    """Where this process has founded hub `a` and let `b` in, for all its tests: it takes as long as both starts do."""
+    if not _FOUNDED:
+        place = Path(tempfile.mkdtemp(prefix="omnyshell-founded-"))
+        atexit.register(shutil.rmtree, place)
+        with running_engine(place) as engine:
+            hubs = Hubs(certificates, place, engine)
+            try:
+                await hubs.found()
+                await hubs.join("b")
+            finally:
+                await hubs.aclose()
+        _FOUNDED.append(place)
+    return _FOUNDED[0]
 
 
 @asynccontextmanager
@@ -128,8 +168,7 @@ async def two_hubs(
             hubs.are_reached("a", "b")
         if linked:
             hubs.has_links("a", "b")
-        await hubs.found()
-        await hubs.join("b")
+        await hubs.go_on(await _founded_once(certificates))
         if linked:
             await hubs.linked("a", "b")
         yield hubs

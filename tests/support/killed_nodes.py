@@ -14,7 +14,7 @@ from omnyshell import ExitStatus
 from omnyshell.services.client.session import LinkState, RemoteSession
 
 NUMBERS = (
-    "i=0; while [ ! -e stop ]; do echo line $((i+=1)); echo line $((i+=1)); [ $((i % 100)) != 0 ] || sleep 0.01; done; "
+    "i=0; while [ ! -e stop ]; do echo line $((i+=1)); echo line $((i+=1)); [ $((i % 100)) != 0 ] || sleep 0.03; done; "
     "echo end $i"
 )
 """Prints all the time, and leaves a processor to others."""

@@ -48,9 +48,11 @@ async def _told(hubs: Hubs, hub: str) -> dict:
 
 
 async def _wait(what: Callable[[dict], object], hubs: Hubs, hub: str) -> dict:
+    pause = 0.05
     async with asyncio.timeout(DEADLINE):
         while not what(told := await _told(hubs, hub)):
-            await asyncio.sleep(0.05)
+            # Each look is a program: the longer it takes, the less often.
+            await asyncio.sleep(pause := 1.5 * pause)
     return told
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 from support import pictures, skips
 from support.keepers import remove_left_groups
-from support.shares import in_shares
+from support.shares import begin_elsewhere, in_shares
 from support.stack import Certificates
 
 from omnyshell.security import key_files
@@ -111,6 +111,11 @@ def unmeasured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """An authority and a hub certificate for loopback."""
     return Certificates.made(tmp_path_factory.mktemp("certs"), "localhost", "127.0.0.1", "::1")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile a share of the tests."""
+    begin_elsewhere(config)
 
 
 @given(strategies.none())

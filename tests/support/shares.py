@@ -1,10 +1,29 @@
-"""In which order tests run, so that workers end together."""
+"""In which order tests are collected and run, so that workers share what there is to do, and end together."""
 
 import itertools
 import os
 from collections.abc import Sequence
 
 import pytest
+
+
+def begin_elsewhere(config: pytest.Config) -> None:
+    """Have each worker collect another part of all tests first.
+
+    What is compiled is kept, which is most of the time in a fresh checkout: where all begin alike, each compiles
+    everything, and where they do not, each finds the most of it compiled.
+    """
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS or "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    rooms = [
+        str(room)
+        for floor in ("integration", "unit", "e2e")
+        for room in sorted((config.rootpath / "tests" / floor).iterdir())
+        if room.name.startswith("test_") or (room.is_dir() and room.name != "__pycache__")
+    ]
+    worker = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+    first = len(rooms) * worker // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    config.args[:] = rooms[first:] + rooms[:first]
 
 
 def in_shares(items: Sequence[pytest.Item]) -> list[pytest.Item]:
@@ -14,7 +33,9 @@ def in_shares(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     short then, and nobody waits for one long test. Tests of a module stay together, as they share what it has started.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    modules = [list(tests) for _, tests in itertools.groupby(items, key=lambda item: item.path)]
+    # Wherever each has begun to collect, all have the same list.
+    sorted_items = sorted(items, key=lambda item: item.path)
+    modules = [list(tests) for _, tests in itertools.groupby(sorted_items, key=lambda item: item.path)]
     short = [item for tests in modules for item in tests if "unit" in item.path.parts]
     long = [tests for tests in modules if "unit" not in tests[0].path.parts]
     ordered: list[pytest.Item] = []

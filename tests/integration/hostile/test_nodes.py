@@ -37,6 +37,7 @@ from websockets.exceptions import ConnectionClosed
 from omnyshell.cli.main import run
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.messages import ControlMessage, admin as admin_messages
+from omnyshell.protocol.messages.base import Role, Way
 
 LONG = 10_000
 """Characters of a value that is sent once for a whole message, and not for each of its fields."""
@@ -92,15 +93,20 @@ def spoilt(declared: type[ControlMessage]) -> tuple[list[dict[str, Any]], list[d
     return readable, others
 
 
+OF_CONNECTIONS = (Way.CONNECTION, Way.PEER_TO_HUB)
+"""What a connection deals with by itself, whoever says it."""
+
+
 async def say_everything(
     hub: HubProcess, certificates: Certificates, role: str, principal: str, declared: type[ControlMessage]
 ) -> None:
-    """Send a message spoilt in every way, over a connection of its own."""
+    """Send a message spoilt in every way, over a connection of its own; one that is not its to say is dropped alike."""
     whole = body(declared)
     bodies = [saturated(declared, whole, value) for value in changing(declared, whole)]
-    readable, others = spoilt(declared)
-    # What cannot be read is read alike, whichever principal says it.
-    bodies += readable + (others if principal in ("admin", "box") else [])
+    if declared.WAY in OF_CONNECTIONS or role in (declared.WAY.senders or (Role.CLIENT,)):
+        readable, others = spoilt(declared)
+        # What cannot be read is read alike, whichever principal says it.
+        bodies += readable + (others if principal in ("admin", "box") else [])
     async with logged_in(certificates, hub.port, role, principal, ("admin", "events", "resume-offset")) as peer:
         listening = asyncio.create_task(_listen(peer))
         # Who is thrown out for what it said says no more.

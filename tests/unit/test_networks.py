@@ -6,7 +6,7 @@ from omnyshell.networks import Network, network_of
 from omnyshell.services.hub.options import read_balancers
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "inside", "outside"),
     [
         ("10.0.0.0/8", ["10.0.0.1", "10.255.255.255", "::ffff:10.1.2.3"], ["11.0.0.1", "::1", "", "unix:/run/hub"]),
@@ -35,7 +35,7 @@ def test_balancers_are_not_everywhere():
             read_balancers(["10.0.0.0/8", text])
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("address", "network"),
     [
         ("192.0.2.1", "192.0.2.1"),

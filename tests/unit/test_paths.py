@@ -3,12 +3,15 @@
 import ast
 import os
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.in_one_test import in_one_test
 from support.sources import parsed, walk
 
 import omnyshell
@@ -72,12 +75,11 @@ BOUNDED = {("layout", _huge), ("process", _huge)}
 """Those that are read as far as one may be long, or not at all while nobody holds them."""
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("reader", READERS)
+@in_one_test(("reader", "kind"), list(product(READERS, KINDS)))
 def test_nothing_that_is_no_file_is_waited_for_or_read(
     tmp_path: Path, reader: str, kind: Callable[[Path], None]
 ) -> None:
-    path = tmp_path / "file"
+    path = Path(tempfile.mkdtemp(dir=tmp_path)) / "file"
     kind(path)
     if (reader, kind) in BOUNDED:
         assert len(READERS[reader](path) or b"") < MOST_BYTES

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 from support.stack import Certificates
 
 from omnyshell import ConfigException, OmnyShellException, Principal, PrincipalId, RoleBasedAuthorizer
@@ -301,7 +302,7 @@ EMPTY_OPENS = {"allow-command", "tunnel-allow", "files-root", "public-url"}
 """Lists that restrict where something is in them, and nothing where they are not said."""
 
 
-@pytest.mark.parametrize("option", [*HUB_OPTIONS, *NODE_OPTIONS], ids=lambda option: option.name)
+@in_one_test("option", [*HUB_OPTIONS, *NODE_OPTIONS], ids=lambda option: option.name)
 def test_an_empty_list_in_a_file_never_means_that_nothing_is_restricted(option: Option, tmp_path: Path) -> None:
     if option.kind not in ("list", "tables") or option.toml_key in ("nodes", "cluster"):
         # Labels of nodes are a table of tables, a cluster is one table, which no list can be.

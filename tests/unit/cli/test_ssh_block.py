@@ -3,17 +3,18 @@
 from pathlib import Path
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.cli import ssh
 from omnyshell.errors import ConfigException, OmnyShellException
 
 
-@pytest.mark.parametrize("name", ["ann", "ann.b-c_d", "ann@corp.example.org", "é", "_svc", "a+b"])
+@in_one_test("name", ["ann", "ann.b-c_d", "ann@corp.example.org", "é", "_svc", "a+b"])
 def test_names_of_users_are_taken(name: str) -> None:
     assert ssh._told_apart({"n1": name}) == ({"n1": name}, {})
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "name",
     [
         *(
@@ -47,7 +48,7 @@ def test_why_a_node_has_no_user_is_one_line(tmp_path: Path) -> None:
     assert others["n1"].isprintable()
 
 
-@pytest.mark.parametrize("name", ['a"b', "a'b", "a\\b", "a\nb", "${HOME}"])
+@in_one_test("name", ['a"b', "a'b", "a\\b", "a\nb", "${HOME}"])
 def test_files_whose_names_ssh_reads_otherwise_are_refused(name: str) -> None:
     with pytest.raises(ConfigException, match="ssh cannot read a file of this name"):
         ssh._path(Path("/tmp", name))

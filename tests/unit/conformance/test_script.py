@@ -7,7 +7,7 @@ from conformance.libvterm.player import Player
 from conformance.libvterm.script import perl_bytes, steps_of
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("expression", "value"),
     [
         (r'"ab\e[1m"', b"ab\x1b[1m"),
@@ -67,9 +67,7 @@ def test_what_a_script_says_of_the_screen_is_held_against_it(right: str, wrong: 
     assert problems(script + wrong) == {"2": True}
 
 
-@pytest.mark.parametrize(
-    "line", ["scrollrect 0..1,0..80 => +0,-1", "erase 0..25,0..80", "damage 0..1,0..5", "text 0x41"]
-)
+@in_one_test("line", ["scrollrect 0..1,0..80 => +0,-1", "erase 0..25,0..80", "damage 0..1,0..5", "text 0x41"])
 def test_calls_within_libvterm_are_not_judged(line: str) -> None:
     assert problems(f'PUSH "x"\n{line}') == {}
 

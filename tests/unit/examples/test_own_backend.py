@@ -1,6 +1,6 @@
 """The example of a backend keeps the contracts of `ShellSession` and `OutputSink`, without a node."""
 
-import pytest
+from support.in_one_test import in_one_test
 
 from examples.own_backend import LONGEST_LINE, Kettle, KettleSession
 from omnyshell import DataOpcode
@@ -45,7 +45,7 @@ def test_nothing_is_printed_beyond_the_budget_and_nothing_lost() -> None:
     assert (sink.taken, sink.ends) == (0, [(0, None)])
 
 
-@pytest.mark.parametrize("size", [1, 2, 5, 100])
+@in_one_test("size", [1, 2, 5, 100])
 def test_input_is_taken_with_its_answer_over_any_chunking(size: int) -> None:
     sink = Sink(1000)
     session = KettleSession(Kettle(), None, sink)

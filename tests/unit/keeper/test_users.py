@@ -119,7 +119,7 @@ def test_who_is_named_is_named_for_the_whole_name(principal: str, roles: list[st
     assert principal == "ann" or "dba" in roles
 
 
-@pytest.mark.parametrize("principal", ["*", "role:dba", "", "{principal}"])
+@in_one_test("principal", ["*", "role:dba", "", "{principal}"])
 def test_no_principal_is_a_rule_of_another_kind(principal: str) -> None:
     table = {"role:dba": ("root",), "*": ("root",)}
     assert "are named in [users] or not had" in refusal(principal, table=table)

@@ -136,7 +136,7 @@ def test_the_place_of_an_improper_value_is_named_however_deep() -> None:
     assert refused.value.field == "nodes[0].capabilities.maxSessions"
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "moment",
     [
         *("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+23:59"),

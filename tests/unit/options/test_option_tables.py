@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-import pytest
 from msgspec.structs import replace
+from support.in_one_test import in_one_test
 
 from omnyshell.options.markdown import option_table
 from omnyshell.options.option import Option
@@ -25,7 +25,7 @@ TABLES = {
 }
 
 
-@pytest.mark.parametrize(("page", "name"), TABLES)
+@in_one_test(("page", "name"), TABLES)
 def test_a_table_of_options_is_that_of_the_declarations(page: str, name: str) -> None:
     table, path = option_table(TABLES[page, name]), DOCS / page
     text = path.read_text(encoding="utf-8")
@@ -36,7 +36,7 @@ def test_a_table_of_options_is_that_of_the_declarations(page: str, name: str) ->
     assert path.read_text(encoding="utf-8") == wanted, "`make docs-tables` writes it anew"
 
 
-@pytest.mark.parametrize("options", [HUB_OPTIONS, NODE_OPTIONS, CONSOLE_OPTIONS, SETTINGS])
+@in_one_test("options", [HUB_OPTIONS, NODE_OPTIONS, CONSOLE_OPTIONS, SETTINGS])
 def test_no_two_options_have_a_name_or_set_the_same(options: Iterable[Option]) -> None:
     names = [option.key for option in options]
     sets = [option.sets for option in options if option.sets]

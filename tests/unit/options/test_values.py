@@ -1,13 +1,14 @@
 """Options' values: an error repeats what was given, as far as that helps."""
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.options.option import Check
 from omnyshell.options.values import LONGEST_SHOWN, check
 
 
-@pytest.mark.parametrize("given", ["x" * 3000, "two\nlines", "\x1b]0;title\x07", "\u202eturned"])
+@in_one_test("given", ["x" * 3000, "two\nlines", "\x1b]0;title\x07", "\u202eturned"])
 def test_an_error_shows_the_beginning_of_what_is_wrong_in_one_printable_line(given: str) -> None:
     with pytest.raises(ConfigException) as caught:
         check({"name": given}, "name", Check(lambda _: False, "must be right"))

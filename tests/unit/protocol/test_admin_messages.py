@@ -171,7 +171,7 @@ def test_the_table_has_every_message() -> None:
     assert {type_ for type_, _, _ in MINIMAL} == {message.TYPE for message in admin.MESSAGES}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("type_", "data"),
     [
         ("admin.hub.request", {}),

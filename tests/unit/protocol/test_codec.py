@@ -168,7 +168,7 @@ def test_values_in_string_maps_and_lists_become_strings() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("given", "written"),
     [
         ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05.000Z"),

@@ -54,7 +54,7 @@ def comparisons(monkeypatch):
     return made
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "roles"),
     [
         ("alice:tok:dev,ops", {"dev", "ops"}),

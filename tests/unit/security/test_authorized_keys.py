@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.ids import PrincipalId
@@ -34,7 +35,7 @@ def test_every_form_of_a_line():
     ]
 
 
-@pytest.mark.parametrize("key", ["nonsense", A[:-1], A + "==", "AAAA", "ssh-ed25519"])
+@in_one_test("key", ["nonsense", A[:-1], A + "==", "AAAA", "ssh-ed25519"])
 def test_one_wrong_key_fails_the_file(key):
     with pytest.raises(ConfigException, match=r"^keys, line 3: "):
         parse_authorized_keys(f"alice {A}\n\nbob {key} dev\ncarol {A}\n", source="keys")
@@ -186,7 +187,7 @@ def test_keys_as_openssh_writes_them():
     assert store.find(PrincipalId("bob"), ONE) is None
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("line", "why"),
     [
         (f"alice verify-required {A}", "verify-required is said of keys of the type sk-ssh"),

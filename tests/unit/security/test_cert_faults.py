@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from support.in_one_test import in_one_test
@@ -64,7 +63,7 @@ def test_each_fault_has_words_and_a_remedy_of_its_own(make, kind: Fault, words: 
     assert found[kind].endswith(REMEDIES[kind])
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "how",
     [{"start": NOW - 2 * DAY, "life": DAY}, {"start": NOW + DAY}, {"names": ["other.example"]}, {"key": weak_key()}],
 )

@@ -204,7 +204,7 @@ def test_what_is_shared_is_told(make: Callable[[], Case]) -> None:
     assert shared(make())
 
 
-@pytest.mark.parametrize("make", SAFE)
+@in_one_test("make", SAFE)
 def test_pairs_that_are_apart(make: Callable[[], Case]) -> None:
     assert shared(make()) == ""
 

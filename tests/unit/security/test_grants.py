@@ -185,7 +185,7 @@ def test_a_table_is_read():
     assert not read_grant(GOOD, "g").deny
 
 
-@pytest.mark.parametrize("key", ["roles", "principals", "nodes", "rights"])
+@in_one_test("key", ["roles", "principals", "nodes", "rights"])
 def test_a_text_stands_for_a_list_of_one(key):
     text = "exec" if key == "rights" else "web"
     assert read_grant(GOOD | {key: text}, "g") == read_grant(GOOD | {key: [text]}, "g")

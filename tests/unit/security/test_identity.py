@@ -98,7 +98,7 @@ def test_machine_id_that_cannot_be_asked_for(monkeypatch, tmp_path):
     assert MachineId.read() == ""
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("system", "name"),
     [("Linux", "linux"), ("Darwin", "macos"), ("Windows", "windows"), ("FreeBSD", "freebsd")],
 )

@@ -98,7 +98,7 @@ def test_ciphers_that_cannot_be_read_are_named_with_what_to_do():
             decode_private_key(data, passphrase, Path("id"))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "data",
     [b"", b"\0", b"ssh-ed25519 AAAA me", b"-----BEGIN OPENSSH PRIVATE KEY-----", b"-----BEGIN PRIVATE KEY-----\n"],
 )

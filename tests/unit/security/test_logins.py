@@ -1,6 +1,7 @@
 """Grants that narrow whose sessions are."""
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.ids import PrincipalId
@@ -31,7 +32,7 @@ def test_what_grants_narrow_adds_up_and_what_else_allows_it_narrows_nothing() ->
     assert logins(narrow | {"rights": ["*"]}, action=Action.SHELL) == {"deploy"}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "change",
     [
         {"logins": []},

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell import ConfigException
 from omnyshell.services.join_settings import with_keys, write_settings
@@ -63,7 +64,7 @@ def test_a_file_without_an_end_goes_on_in_a_line_of_its_own() -> None:
     assert with_keys("# x\n", {"b": "2", "c": None}) == "# x\nb = 2\n"
 
 
-@pytest.mark.parametrize("text", ["hub = \n", "[hub]\nx = 1\n", "[[label]]\nx = 1\n", "a = '''\n", "a = 1\na = 2\n"])
+@in_one_test("text", ["hub = \n", "[hub]\nx = 1\n", "[[label]]\nx = 1\n", "a = '''\n", "a = 1\na = 2\n"])
 def test_what_cannot_be_changed_alone_is_told(text: str) -> None:
     with pytest.raises(ConfigException, match="write into it"):
         with_keys(text, CHANGES)

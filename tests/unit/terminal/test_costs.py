@@ -127,7 +127,7 @@ def test_one_function_is_the_least_that_is_done_on_the_largest_screen(attack: st
     assert slice_of(screen, attack) < 0.5
 
 
-@pytest.mark.parametrize("place", ["full", "protected", "narrow margins", "wide margins"])
+@in_one_test("place", ["full", "protected", "narrow margins", "wide margins"])
 def test_what_is_put_off_is_carried_out_as_if_it_were_not(place: str) -> None:
     before = places(20, 6)[place].encode()
     whole, parts = Emulator(20, 6, scrollback=100), Emulator(20, 6, scrollback=100)
@@ -176,7 +176,7 @@ def test_time_is_that_of_work_alone() -> None:
     assert 1 <= len(drawn) <= 10
 
 
-@pytest.mark.parametrize("attack", ["\x1b[1;1;999;999$z", "\x1b['}", "\x1b[1;1;99;99;1;4$r", "\x1b[1;1;9;9;1;2;2;1$v"])
+@in_one_test("attack", ["\x1b[1;1;999;999$z", "\x1b['}", "\x1b[1;1;99;99;1;4$r", "\x1b[1;1;9;9;1;2;2;1$v"])
 def test_a_row_is_the_least_that_is_done_of_a_function_for_many(attack: str) -> None:
     screen = Emulator(200, 40)
     screen.feed("".join(f"\x1b[38;2;{n % 256};{n // 256};7mx" for n in range(8000)).encode())

@@ -210,7 +210,7 @@ def test_what_is_no_parameter_of_a_function_does_nothing(output: str, lines: lis
     assert [line.rstrip() for line in screen.display] == lines
 
 
-@pytest.mark.parametrize("over", ["\ra", "\r\x1b[Ca", "\r\x1b[X", "\r\x1b[C\x1b[X", "\r\x1b[C漢\x1b[D\x1b[X"])
+@in_one_test("over", ["\ra", "\r\x1b[Ca", "\r\x1b[X", "\r\x1b[C\x1b[X", "\r\x1b[C漢\x1b[D\x1b[X"])
 def test_the_other_half_of_what_is_overwritten_is_erased_with_the_background_alone(over: str) -> None:
     screen = Emulator(8, 2)
     screen.feed(f"\x1b[41m漢字\x1b[1;4;7;31;44m{over}".encode())
@@ -218,7 +218,7 @@ def test_the_other_half_of_what_is_overwritten_is_erased_with_the_background_alo
     assert blank.look == Look(bg=4)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("switches", "goes_on"),
     [
         ("\x1b[?47h", True),

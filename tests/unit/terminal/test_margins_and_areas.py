@@ -185,7 +185,7 @@ def test_wrapping_back(output: str, lines: list[str]) -> None:
     assert shown(output) == lines
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("output", "lines"),
     [
         ("a\x1b[?47hA\x1b[?47l\x1b[?47h", [" A", "", "", ""]),

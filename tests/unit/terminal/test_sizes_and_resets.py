@@ -126,9 +126,7 @@ def test_deccolm_clears_the_screen_where_mode_40_allows_it(output: str, lines: l
     assert text(after(output)) == lines
 
 
-@pytest.mark.parametrize(
-    ("level", "resets"), [("61", True), ("62;1", True), ("65;2", True), ("", False), ("99", False)]
-)
+@in_one_test(("level", "resets"), [("61", True), ("62;1", True), ("65;2", True), ("", False), ("99", False)])
 def test_decscl_is_a_soft_reset(level: str, resets: bool) -> None:
     screen = after(f'\x1b[2;3r\x1b[1m\x1b[4hx\x1b[{level}"p')
     assert (screen.margins is None) == resets
@@ -168,7 +166,7 @@ def test_titles_that_were_put_aside_are_put_back_as_they_were_pushed() -> None:
     assert reset_sequence(screen) == b"\x1b[23;0t\x1b[23;2t\x1b[23;1t"
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("output", "left"),
     [
         ("\x1b]4;256;red\x07\x1b]105;0\x07", 0),

@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell.protocol.frames import MAX_DATA_FRAME
 from omnyshell.steps import entered
@@ -200,7 +201,7 @@ def test_fragments_are_one_message() -> None:
     assert play("a fragment", "another fragment", "the last fragment", "text").got == 2
 
 
-@pytest.mark.parametrize("end", ["the peer closes", "the input ends", "closes", "too many fragments"])
+@in_one_test("end", ["the peer closes", "the input ends", "closes", "too many fragments"])
 def test_an_ended_link_sends_nothing(end: str) -> None:
     it = play(end, "sends", "sends at once", "pings")
     assert not {TEXT, BINARY, 0x89} & set(it.transport.frames())

@@ -114,7 +114,7 @@ def test_what_is_none_is_refused_in_every_piece(name):
             read(data, cuts)
 
 
-@pytest.mark.parametrize(("name", "size"), [("version 1", 1), ("TLS", 1), ("HTTP", 1), ("another signature", 12)])
+@in_one_test(("name", "size"), [("version 1", 1), ("TLS", 1), ("HTTP", 1), ("another signature", 12)])
 def test_what_is_none_is_refused_at_the_first_byte_that_shows_it(name, size):
     with pytest.raises(ProxyHeaderError, match="send-proxy-v2"):
         read(BAD[name][:size])
@@ -130,7 +130,7 @@ def test_nothing_is_taken_that_was_not_wanted():
         ProxyHeaderReader().feed(header(tcp4())[:17])
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("data", "checksum"),
     [  # RFC 3720, appendix B.4
         (bytes(32), 0x8A9136AA),

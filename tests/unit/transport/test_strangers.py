@@ -35,7 +35,7 @@ def admitted(entries):
     return sum(entry is not None for entry in entries)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "limit"),
     [("10:30:100", (10, 30, 100)), ("250", (250, 100, 250)), (" 1:100:1 ", (1, 100, 1)), ("5:1:5", (5, 1, 5))],
 )
@@ -150,7 +150,7 @@ def test_where_places_are_short_the_oldest_yields_once_it_is_old(source):
     assert (cut, len(door)) == ([0, 1], count)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("address", "full", "at_a_go", "rate"),
     [("192.0.2.1", 1, 400, 40), ("192.0.2.1", 800, 800, 80), (KNOWN, 1, 1200, 240), (KNOWN, 2400, 2400, 480)],
 )

@@ -4,12 +4,12 @@ import errno
 import socket
 import ssl
 
-import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.transport.connection import in_words
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("error", "words"),
     [
         (OSError(errno.EHOSTUNREACH, "Connect call failed ('192.0.2.1', 8443)"), "No route to host"),

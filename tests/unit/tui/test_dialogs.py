@@ -26,7 +26,7 @@ def test_an_environment_is_quoted_as_in_a_shell() -> None:
     assert environment("  ") == {}
 
 
-@pytest.mark.parametrize(("text", "expected"), [("A", "'A'"), ("1A=x", "'1A'"), ("=x", "'=x'"), ("A='x", "quotation")])
+@in_one_test(("text", "expected"), [("A", "'A'"), ("1A=x", "'1A'"), ("=x", "'=x'"), ("A='x", "quotation")])
 def test_a_wrong_environment_is_explained(text: str, expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         environment(text)
@@ -97,7 +97,7 @@ def test_all_that_is_wrong_is_said_at_once_apart_from_what_is_missing() -> None:
     assert list(raised.value.wrong) == ["port", "public"]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("error", "step"),
     [
         (AuthorizationException("Not authorized"), "ask an admin"),

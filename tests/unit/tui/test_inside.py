@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.in_one_test import in_one_test
 from support.sources import parsed, walk
 from textual.drivers.linux_driver import LinuxDriver
 from textual.drivers.web_driver import WebDriver
@@ -206,7 +207,7 @@ def test_nothing_is_served_by_a_release_of_another_inside(
         serve([], 0)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+@in_one_test("size", [1, 2, 3, 7, 100])
 def test_packets_come_in_any_pieces(size: int) -> None:
     sent = [(b"D", b"ls\r"), (b"M", b'{"type": "quit"}'), (b"D", b""), (b"D", b"x" * 30)]
     stream = b"".join(AppService.encode_packet(kind, payload) for kind, payload in sent)  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-import pytest
 from support.in_one_test import in_one_test
 from textual.binding import Binding
 
@@ -37,7 +36,7 @@ TOGETHER = [
 ]
 
 
-@pytest.mark.parametrize("contexts", TOGETHER, ids=lambda contexts: contexts[-1])
+@in_one_test("contexts", TOGETHER, ids=lambda contexts: contexts[-1])
 def test_no_key_means_two_things_at_once(contexts: tuple[Context, ...]) -> None:
     counted = Counter(key for entry in keys_of(*contexts) for key in entry.keys.split(","))
     assert [key for key, count in counted.items() if count > 1] == []

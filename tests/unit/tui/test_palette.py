@@ -1,6 +1,5 @@
 """How the palette finds words."""
 
-import pytest
 from support.in_one_test import in_one_test
 
 from omnyshell.tui.palette import worth
@@ -13,7 +12,7 @@ def test_words_are_found_in_title_and_description_in_any_order(query: str) -> No
     assert 0 < worth(query, TITLE, ABOUT) <= 1
 
 
-@pytest.mark.parametrize("query", ["", " ", "lock session", "lck"])
+@in_one_test("query", ["", " ", "lock session", "lck"])
 def test_all_words_have_to_be_there(query: str) -> None:
     assert worth(query, TITLE, ABOUT) == 0
 

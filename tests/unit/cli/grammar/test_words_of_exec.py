@@ -71,7 +71,7 @@ def test_options_of_0_1_0_may_stand_anywhere_around_node_and_command(places: tup
     assert read(" ".join(["exec", *words])) == (["true"], {"node": "n1", "cwd": "/", "env": ["A=b"]})
 
 
-@pytest.mark.parametrize("line", ["exec", "exec n1", "exec n1 --", "exec n1 -x ls", "exec n1 ls --env"])
+@in_one_test("line", ["exec", "exec n1", "exec n1 --", "exec n1 -x ls", "exec n1 ls --env"])
 def test_what_names_no_command_is_an_error(line: str) -> None:
     with pytest.raises(SystemExit):
         read(line)
@@ -89,7 +89,7 @@ def _takes_one_word(option: Option) -> bool:
     return option.kind not in ("flag", "list", "tables", "int", "float") and not option.is_in_file_only
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+@in_one_test("command", COMMANDS, ids=lambda command: command.name)
 def test_an_empty_word_is_never_taken_for_an_option_that_was_not_given(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,5 @@
 """What a failure tells to do depends on what was asked."""
 
-import pytest
 from support.in_one_test import in_one_test
 
 from omnyshell import (
@@ -42,7 +41,7 @@ def test_advice_is_about_what_was_asked(words: str, code: str, says: str) -> Non
     assert says in describe(AdminRequestException("refused", code=code), tuple(words.split()))
 
 
-@pytest.mark.parametrize("words", ["hub sessions", "users add", "keys add", "nodes known", "events"])
+@in_one_test("words", ["hub sessions", "users add", "keys add", "nodes known", "events"])
 def test_who_is_no_admin_is_told_so(words: str) -> None:
     said = describe(AuthorizationException("Only administrators may do this"), tuple(words.split()))
     assert "it takes the role admin" in said
@@ -101,7 +100,7 @@ def test_who_may_not_know_a_node_is_not_told_to_ask_about_it() -> None:
     assert "omnyshell access" not in said
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("words", "node"),
     [
         ("exec web-1 true", "web-1"),

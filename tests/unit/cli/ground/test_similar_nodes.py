@@ -1,6 +1,5 @@
 """Which nodes are suggested in place of one that is not connected."""
 
-import pytest
 from support.in_one_test import in_one_test
 
 from omnyshell.cli.ground.similar_nodes import is_said_as_to_ssh, similar
@@ -25,6 +24,6 @@ def test_ids_are_found_in_any_case_and_without_what_ssh_has_beside_them(said: st
     assert similar(said, KNOWN) == meant
 
 
-@pytest.mark.parametrize(("node", "is_so"), [("root@n1", True), ("n1:22", True), ("n1", False), ("n 1", False)])
+@in_one_test(("node", "is_so"), [("root@n1", True), ("n1:22", True), ("n1", False), ("n 1", False)])
 def test_what_is_written_for_ssh_is_known(node: str, is_so: bool) -> None:
     assert is_said_as_to_ssh(node) is is_so

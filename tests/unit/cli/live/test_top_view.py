@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from hypothesis import given, strategies as st
 from support.in_one_test import in_one_test
 
@@ -69,7 +68,7 @@ def test_the_busiest_come_first_and_what_has_no_room_is_counted() -> None:
     assert any("(+1 more sessions)" in line for line in few)
 
 
-@pytest.mark.parametrize("columns", [1, 7, 40, 100])
+@in_one_test("columns", [1, 7, 40, 100])
 def test_nothing_that_a_peer_chose_reaches_the_terminal_as_control(columns: int) -> None:
     state = state_of(
         nodes=(node("n1", labels={HOSTILE: HOSTILE}, display_name=HOSTILE),),

@@ -131,7 +131,7 @@ SPELLINGS = [
 ]
 
 
-@pytest.mark.parametrize("spellings", SPELLINGS, ids=lambda spellings: spellings[0])
+@in_one_test("spellings", SPELLINGS, ids=lambda spellings: spellings[0])
 def test_no_spelling_of_a_known_hub_gets_a_weaker_proof(spellings: tuple[str, ...]) -> None:
     older = (frozenset[str](), frozenset({"auth-bind"}))
     for first, other, announced in itertools.product(spellings, spellings, older):

@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell import NodeUnavailableException, ProtocolException, SessionRejectedException
 from omnyshell.protocol.messages.history import SessionHistoryResponse
@@ -39,7 +40,7 @@ def test_no_lines_are_asked_for_where_none_are_wanted() -> None:
     assert asked(HistoryReader("n1", "s", 9, 0)) is None
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("hostile", "field"),
     [
         (answer(before=9), "before"),

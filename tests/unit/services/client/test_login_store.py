@@ -2,6 +2,7 @@ import json
 import stat
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
@@ -82,7 +83,7 @@ def test_remove(store):
     assert store.all() == []
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "fields",
     [
         {"hub": "", "principal": "a", "token": "t"},

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 from hypothesis import given, strategies as st
+from support.in_one_test import in_one_test
 
 from omnyshell import ExitStatus, SessionMode
 from omnyshell.errors import ChannelException, OmnyShellException, SessionRejectedException, TransportException
@@ -176,7 +177,7 @@ def test_in_any_order_a_session_ends_once_and_nothing_waits_for_ever(
     play(tuple(events), offsets=offsets, resumes=resumes)
 
 
-@pytest.mark.parametrize("end", ["closed", "lost", "node gone", "left"])
+@in_one_test("end", ["closed", "lost", "node gone", "left"])
 def test_an_exit_that_is_known_is_the_outcome_however_the_channel_ends(end: str) -> None:
     outcome = play(("opened", "exit", end), offsets=False).outcome
     if end == "left":

@@ -7,7 +7,7 @@ from omnyshell import ConfigException
 from omnyshell.services.exposer.targets import TargetPatterns
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.9.8.7", "::1"])
+@in_one_test("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.9.8.7", "::1"])
 def test_by_default_the_own_loopback(host: str) -> None:
     assert TargetPatterns().allows("t", host, 1)
     assert TargetPatterns().allows("t", host, 65535)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.model.live import LiveNode, LiveSession, LiveTunnel, NodePresence, Scope
 from omnyshell.model.sessions import SessionMode, SessionState
@@ -41,7 +41,7 @@ def state_of(sessions: int, tunnels: int) -> HubState:
     return state
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("sessions", "tunnels", "and_node", "lines"),
     [
         (0, 0, True, ["1 other node, which waits for a hub"]),

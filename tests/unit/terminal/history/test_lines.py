@@ -75,7 +75,7 @@ def test_blanks_that_were_printed_over_the_edge_are_as_many_rows_elsewhere(data:
     assert seen(list(drawn(newest_lines(rows, WHATEVER)[0], width))) == seen(rows)
 
 
-@pytest.mark.parametrize("widths", [(21, 20, 21), (23, 20, 22), (21, 22, 20), (60, 20, 40)])
+@in_one_test("widths", [(21, 20, 21), (23, 20, 22), (21, 22, 20), (60, 20, 40)])
 def test_a_background_behind_a_line_is_no_text_at_any_width(widths: tuple[int, int, int]) -> None:
     screen = Emulator(widths[0], 1, scrollback=10)
     screen.feed(b"abc\x1b[44m\x1b[K")

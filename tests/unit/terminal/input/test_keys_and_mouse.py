@@ -73,9 +73,7 @@ def test_application_modes_change_what_keys_send() -> None:
     assert encode_key("kp_enter", modes) == b"\x1bOM"
 
 
-@pytest.mark.parametrize(
-    ("key", "sent"), [("enter", b"\r\n"), ("alt+enter", b"\x1b\r"), ("ctrl+m", b"\r"), ("tab", b"\t")]
-)
+@in_one_test(("key", "sent"), [("enter", b"\r\n"), ("alt+enter", b"\x1b\r"), ("ctrl+m", b"\r"), ("tab", b"\t")])
 def test_enter_goes_to_a_new_line_where_a_program_asks_for_it(key: str, sent: bytes) -> None:
     assert encode_key(key, modes_after(b"\x1b[20h")) == sent
 

@@ -271,7 +271,7 @@ def test_nothing_that_is_painted_asks(question: str) -> None:
     assert b"?" not in left_by(f"\x1b]{question}\x07".encode())
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("output", "reset"),
     [
         (b"\x1b[>0t", b"\x1b[>0T"),

@@ -1,5 +1,7 @@
 """Characters that take one place together: joined emoji, and clusters where they are asked for."""
 
+from itertools import product
+
 import pytest
 from hypothesis import example, given, strategies as st
 from support.in_one_test import in_one_test
@@ -56,7 +58,7 @@ def test_without_clusters_each_letter_has_its_columns(widths: Widths, text: str,
     assert cells(f"{OFF}{text}", widths) == shown
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "shown"),
     [
         (f"{SCIENTIST}|", [SCIENTIST, "", "|"]),
@@ -150,7 +152,7 @@ def test_half_of_it_is_overwritten_erased_and_copied_as_of_any_wide_character() 
     assert cells(f"{FLAG}a\x1b[1;1;1;3;1;1;11$v") == [FLAG, "", "a", *" " * 7, FLAG, ""]
 
 
-@pytest.mark.parametrize("cluster", [SCIENTIST, HEART, FLAG, KEYCAP])
+@in_one_test("cluster", [SCIENTIST, HEART, FLAG, KEYCAP])
 def test_narrowing_and_widening_gives_it_back(cluster: str) -> None:
     screen = fed(f"abc{cluster}d{cluster}", 12, widths=Widths.CLUSTERS)
     before = screen.rows[0].cells
@@ -307,9 +309,10 @@ def test_cells_that_are_found_at_once_are_those_that_a_closer_look_finds(widths:
         assert not layout.is_open(cells[-1] or cells[-2])
 
 
-@pytest.mark.parametrize("cluster", [SCIENTIST, HEART, FLAG, THUMB, KEYCAP, "का", "각"])
-@pytest.mark.parametrize("columns", [2, 3, 12])
-@pytest.mark.parametrize("same_size", [False, True])
+@in_one_test(
+    ("cluster", "columns", "same_size"),
+    list(product([SCIENTIST, HEART, FLAG, THUMB, KEYCAP, "का", "각"], [2, 3, 12], [False, True])),
+)
 def test_a_cluster_is_painted_as_one_also_where_its_parts_take_as_many_columns(
     cluster: str, columns: int, *, same_size: bool
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from support.console import NOW
+from support.in_one_test import in_one_test
 
 from omnyshell.model.live import LiveNode, NodePresence, Scope
 from omnyshell.protocol.messages.events import EventsSnapshot
@@ -19,7 +20,7 @@ def knowing(*online: str) -> HubState:
     return state
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("own", "online", "said"),
     [
         ("here", ("here",), []),

@@ -58,7 +58,7 @@ def test_where_no_tmux_answers_there_are_256_colours() -> None:
     assert depth_of(AUTO, environment | {"TERM": "xterm"}) is Depth.NAMED
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("term", "depth"),
     [
         ("vt100", Depth.NONE),

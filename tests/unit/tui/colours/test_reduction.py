@@ -1,6 +1,5 @@
 """Colours as terminals with fewer of them show them."""
 
-import pytest
 from rich.color import Color as RichColor
 from rich.segment import Segment
 from rich.style import Style
@@ -25,7 +24,7 @@ def test_what_a_palette_has_stays_what_it_is() -> None:
     assert [named(rgb) for rgb in NAMED] == list(range(16))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("rgb", "number"),
     [((250, 250, 252), 231), ((17, 17, 19), 233), ((95, 0, 0), 52), ((122, 162, 247), 111), ((120, 120, 118), 243)],
 )

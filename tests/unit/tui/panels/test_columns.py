@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from itertools import pairwise
 
-import pytest
 from support.console import NOW, StillClock, node, session
 from support.in_one_test import in_one_test
 from support.panels import COLUMNS, PANELS, column, fields, items, rows
@@ -18,7 +17,7 @@ from omnyshell.tui.panels.rows import Rows
 KINDS = {"Text": str, "Number": int | float | None, "Labels": Mapping}
 
 
-@pytest.mark.parametrize("name", PANELS)
+@in_one_test("name", PANELS)
 def test_a_visible_title_has_room_for_itself_and_an_arrow_at_any_width(name: str) -> None:
     columns = PANELS[name].COLUMNS
     for width in range(max(one.least for one in columns), 250):
@@ -28,7 +27,7 @@ def test_a_visible_title_has_room_for_itself_and_an_arrow_at_any_width(name: str
                 assert fitted(title, placed.width, right=placed.column.right).strip() == title
 
 
-@pytest.mark.parametrize("name", PANELS)
+@in_one_test("name", PANELS)
 def test_no_two_columns_or_fields_have_a_name(name: str) -> None:
     titles = [one.title for one in PANELS[name].COLUMNS]
     names = [field.name for field in fields(name)]
@@ -38,7 +37,7 @@ def test_no_two_columns_or_fields_have_a_name(name: str) -> None:
     assert list(rows(name).fields) == names
 
 
-@pytest.mark.parametrize("name", PANELS)
+@in_one_test("name", PANELS)
 def test_a_field_reads_what_it_says(name: str) -> None:
     for field in fields(name):
         read = [field.read(item, NOW) for item in items(name)]
@@ -69,7 +68,7 @@ def test_a_number_that_is_ordered_as_such_is_the_one_that_the_arrow_speaks_of(na
     assert values == sorted(values, reverse=shown.falls)
 
 
-@pytest.mark.parametrize("name", PANELS)
+@in_one_test("name", PANELS)
 def test_each_field_finds_what_it_reads_and_its_opposite_the_rest(name: str) -> None:
     for field in fields(name):
         found, rest = rows(name), rows(name)
@@ -87,7 +86,7 @@ def test_each_field_finds_what_it_reads_and_its_opposite_the_rest(name: str) -> 
             assert len(found.shown) + len(rest.shown) == found.total
 
 
-@pytest.mark.parametrize("name", PANELS)
+@in_one_test("name", PANELS)
 def test_what_is_not_known_matches_no_number(name: str) -> None:
     for field in fields(name):
         if isinstance(field, Number):
@@ -126,7 +125,7 @@ def test_a_number_of_digits_without_end_is_ordered() -> None:
     assert [one.command[0] for one in shown.shown] == ["1", "9"]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("address", "shown"),
     [("192.0.2.7:40312", "192.0.2.7"), ("192.0.2.7", "192.0.2.7"), ("[2001:db8::7]:40312", "2001:db8::7"),
      ("2001:db8::7", "2001:db8::7"), ("", "")],

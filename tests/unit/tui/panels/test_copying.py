@@ -1,7 +1,7 @@
 """The fields of a row that are offered for copying."""
 
-import pytest
 from support.console import NOW, StillClock
+from support.in_one_test import in_one_test
 from support.panels import PANELS, items
 
 from omnyshell.services.client.live.state import HubState
@@ -9,7 +9,7 @@ from omnyshell.tui.panels.copying import fields_of
 from omnyshell.tui.panels.processes import ProcessesPanel
 
 
-@pytest.mark.parametrize("name", PANELS)
+@in_one_test("name", PANELS)
 def test_nothing_is_offered_twice(name: str) -> None:
     made = PANELS[name]
     more = ("web-1",) if made is ProcessesPanel else ()

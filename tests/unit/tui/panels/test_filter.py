@@ -192,7 +192,7 @@ def test_every_term_that_the_help_names_is_one() -> None:
         assert " ".join(map(str, read)) == ("label:env=prod" if term == "@prod" else term)
 
 
-@pytest.mark.parametrize("text", ["state:", "web -", 'x "open', "rate:>1K age:>", "since:"])
+@in_one_test("text", ["state:", "web -", 'x "open', "rate:>1K age:>", "since:"])
 def test_a_term_that_is_only_begun_is_told_from_a_wrong_one(text: str) -> None:
     with pytest.raises(FilterError) as caught:
         parse(text, FIELDS)

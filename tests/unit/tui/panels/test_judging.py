@@ -1,7 +1,7 @@
 """What keys of a panel do where there is no row: nothing that nobody is told of."""
 
-import pytest
 from support.console import StillClock, a_day_at_work, say, snapshot
+from support.in_one_test import in_one_test
 from support.panels import PANELS
 
 from omnyshell.services.client.live.state import HubState
@@ -24,7 +24,7 @@ def actions_of(name: str) -> list[str]:
     return [key.action for key in keys_of(Context(name), Context.TABLE)]
 
 
-@pytest.mark.parametrize("name", PANELS)
+@in_one_test("name", PANELS)
 def test_a_key_that_takes_a_row_says_why_there_is_none(name: str) -> None:
     panel = panel_of(name, snapshot())
     refused = {action for action in actions_of(name) if panel.refusal(action)}
@@ -37,7 +37,7 @@ def test_a_key_that_takes_a_row_says_why_there_is_none(name: str) -> None:
     assert all(panel.refusal(action) for action in refused)
 
 
-@pytest.mark.parametrize("name", [name for name in PANELS if name != "Processes"])
+@in_one_test("name", [name for name in PANELS if name != "Processes"])
 def test_with_a_row_nothing_is_against_it(name: str) -> None:
     panel = panel_of(name, a_day_at_work())
     assert not any(panel.refusal(action) for action in actions_of(name))

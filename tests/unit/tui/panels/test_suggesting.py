@@ -52,7 +52,7 @@ def test_what_is_offered_goes_on_with_what_is_typed_and_is_a_filter(text: str, n
         assert found.casefold().replace('"', "").startswith(text.casefold().replace('"', "")[: len(found) - 1])
 
 
-@pytest.mark.parametrize("name", PANELS)
+@in_one_test("name", PANELS)
 def test_what_is_offered_at_first_is_a_filter_or_the_beginning_of_one(name: str) -> None:
     for found in offered("", name):
         if found == "@prod":

@@ -256,7 +256,7 @@ def test_a_field_is_no_program_and_no_script(argv: tuple[str, ...]) -> None:
         command(*argv)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "argv",
     [
         ("sh", "-c", 'echo "$1"', "sh", "{node}"),

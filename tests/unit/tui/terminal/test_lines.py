@@ -2,7 +2,7 @@
 
 import asyncio
 
-import pytest
+from support.in_one_test import in_one_test
 from support.stack import DEADLINE, until
 
 from omnyshell.terminal import Emulator
@@ -56,7 +56,7 @@ def test_words_and_lines_under_the_mouse():
     assert line_at(lines, Point(1, 3)).text(lines).rstrip() == "y" * 30
 
 
-@pytest.mark.parametrize(("needle", "expected"), [("beta", 1), ("BETA", None), ("Beta", 1), ("bet", 1)])
+@in_one_test(("needle", "expected"), [("beta", 1), ("BETA", None), ("Beta", 1), ("bet", 1)])
 def test_search_heeds_capitals_only_where_it_has_some(needle: str, expected: int | None):
     _, lines = terminal("alpha\nBeta\ngamma")
     found = find(lines, needle, Point(3, 0))

@@ -1,4 +1,3 @@
-import pytest
 from hypothesis import given, strategies as st
 from rich.cells import cell_len
 from support.in_one_test import in_one_test
@@ -132,7 +131,7 @@ def test_of_a_cluster_as_much_is_painted_as_the_outer_terminal_has_room_for(clus
     assert strip.text.rstrip() == shown
 
 
-@pytest.mark.parametrize("cluster", ["👩\u200d🔬", "❤\ufe0f", "🇩🇪", "👍🏽", "1\ufe0f\u20e3"])
+@in_one_test("cluster", ["👩\u200d🔬", "❤\ufe0f", "🇩🇪", "👍🏽", "1\ufe0f\u20e3"])
 def test_a_terminal_in_the_console_counts_as_rich_does(cluster: str):
     assert len(LAYOUTS[WIDTHS].laid_out(cluster)) == cell_len(cluster) == 2
 

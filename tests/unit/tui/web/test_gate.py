@@ -1,6 +1,5 @@
 """Who may see the console in a browser."""
 
-import pytest
 from support.in_one_test import in_one_test
 
 from omnyshell.tui.web.gate import HEADERS, Gate, Verdict
@@ -26,7 +25,7 @@ def test_the_link_opens_once_and_its_cookie_opens_the_rest() -> None:
     assert judge(gate, "/ws", cookie=gate.cookie, origin=f"http://{HOST}") is Verdict.SERVE
 
 
-@pytest.mark.parametrize("cookie", ["", "x", "\udcff", "é"])
+@in_one_test("cookie", ["", "x", "\udcff", "é"])
 def test_another_cookie_opens_nothing(cookie: str) -> None:
     assert judge(Gate(4711), cookie=cookie) is Verdict.REFUSE
 
@@ -39,7 +38,7 @@ def test_another_name_for_this_machine_opens_nothing(host: str) -> None:
     assert judge(gate, gate.link.removeprefix(f"http://{HOST}")) is Verdict.ENTER, "and does not use up the link"
 
 
-@pytest.mark.parametrize("origin", ["null", "https://127.0.0.1:4711", "http://127.0.0.1:8000", "http://evil.example"])
+@in_one_test("origin", ["null", "https://127.0.0.1:4711", "http://127.0.0.1:8000", "http://evil.example"])
 def test_pages_of_other_sites_open_nothing(origin: str) -> None:
     gate = Gate(4711)
     assert judge(gate, "/ws", origin=origin, cookie=gate.cookie) is Verdict.REFUSE

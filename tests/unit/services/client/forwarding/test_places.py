@@ -72,7 +72,7 @@ def test_any_text_is_a_forward_or_a_mistake(text: str) -> None:
     assert Target.parse(str(target)) == target
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "place"),
     [("1080", ("127.0.0.1", 1080)), ("0", ("127.0.0.1", 0)), ("[::1]:1080", ("::1", 1080)), ("*:1080", ("", 1080))],
 )
@@ -80,7 +80,7 @@ def test_a_proxy_is_a_port(text: str, place: tuple[str, int]) -> None:
     assert Place.parse(text) == Place(*place)
 
 
-@pytest.mark.parametrize("text", ["", "x", "1:2:3", "/tmp/x", "1080:x"])
+@in_one_test("text", ["", "x", "1:2:3", "/tmp/x", "1080:x"])
 def test_nothing_else_is_a_proxy(text: str) -> None:
     with pytest.raises(ConfigException):
         Place.parse(text)

@@ -69,7 +69,7 @@ def test_whatever_comes_is_read_or_refused(pieces: list[bytes]) -> None:
         pass
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("reason", "code"), [("not_authorized", 2), ("forbidden", 2), ("dial_failed", 4), ("node_offline", 1), ("", 1)]
 )
 def test_why_there_is_no_connection_is_said_as_far_as_socks_can(reason: str, code: int) -> None:

@@ -137,7 +137,7 @@ def test_requests_of_all_connections_of_a_principal_count_together() -> None:
     assert bobs_link.last_heard == 0
 
 
-@pytest.mark.parametrize("owed", [0.1, 4.9, 5.1, 60, 3600])
+@in_one_test("owed", [0.1, 4.9, 5.1, 60, 3600])
 def test_a_connection_is_held_for_what_it_owes_and_never_longer_than_its_heartbeats_can_wait(owed: float) -> None:
     quota = Quota()
     pace, link = pace_of(quota)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from support.in_one_test import in_one_test
 from support.message_samples import declarations
 
@@ -100,7 +99,7 @@ ABOUT_SESSIONS = sorted(
 )
 
 
-@pytest.mark.parametrize("declared", [declared for declared in ABOUT_SESSIONS if declared is not SessionOpen])
+@in_one_test("declared", [declared for declared in ABOUT_SESSIONS if declared is not SessionOpen])
 def test_each_request_about_sessions_takes_one_right_more_where_they_are_somebody_elses(declared: Any) -> None:
     one = RIGHTS_TAKEN[declared]
     named = {"request_id": "r", "node_id": "n1", "session_ref": "s"}

@@ -14,7 +14,7 @@ from omnyshell.services.hub.audit.query import AuditQuery, parse_moment
 NOW = FakeClock().now()
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "moment"),
     [
         ("90s", NOW - timedelta(seconds=90)),

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from hypothesis import given, strategies as st
 from support.in_one_test import in_one_test
 
@@ -293,7 +292,7 @@ def test_an_edited_record_before_one_that_tells_a_gap_is_found() -> None:
 HOUR = timedelta(hours=1)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("first", "last", "is_told"),
     [
         (AT, AT, False),

@@ -3,8 +3,8 @@
 import random
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from support.enrolments import Enrolments, put
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import AuthException
 from omnyshell.ids import PrincipalId
@@ -72,7 +72,7 @@ def _change(rng: random.Random, store: Enrolments, name: str, now: datetime) -> 
         put(store.log, [RemoveCredential(f"{name}-{rng.choice(TOKENS)}", name)])
 
 
-@pytest.mark.parametrize("seed", range(5))
+@in_one_test("seed", range(5))
 def test_one_after_another_is_as_good_as_all_at_once(seed: int) -> None:
     rng, clock, store = random.Random(seed), Clock(), Enrolments(StateFile(None))
     enrolled = EnrolledAuthenticator(store, clock)

@@ -163,7 +163,7 @@ def test_a_node_that_is_started_anew_in_a_contest_waits_until_the_old_one_is_sil
     assert not hub.register(B)
 
 
-@pytest.mark.parametrize(("timeout", "alive_for"), [(30, 15), (120, 60), (20, 15), (12, 12), (2, 2)])
+@in_one_test(("timeout", "alive_for"), [(30, 15), (120, 60), (20, 15), (12, 12), (2, 2)])
 def test_a_node_that_beats_as_usual_is_alive_all_the_time(timeout: float, alive_for: float) -> None:
     assert HeartbeatMonitor(timeout).alive_for == alive_for
 

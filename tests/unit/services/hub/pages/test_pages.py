@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 from support.in_one_test import in_one_test
 from support.memory_hub import MemoryHub, memory_hub
 from support.stack import Certificates
@@ -53,7 +52,7 @@ def test_each_page_has_its_status(path: str, method: str, status: int) -> None:
     assert Asking().get(path, method=method).status == status
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("why", "audit", "status", "body"),
     [
         ("", "", 200, b"ready\n"),

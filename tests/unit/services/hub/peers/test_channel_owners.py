@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 from support.clock import FakeClock
 from support.fake_peers import FakePeer, no_reception
+from support.in_one_test import in_one_test
 
 from omnyshell.model.sessions import CloseReason, SessionMode, SessionState
 from omnyshell.protocol import messages as m
@@ -95,7 +96,7 @@ class World:
         return happened
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("owner", "state", "taken"),
     [
         ("client", SessionState.OPENING, {m.ChannelClose, SessionClipboard}),

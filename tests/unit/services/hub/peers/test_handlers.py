@@ -1,6 +1,7 @@
 """The table of messages: each that a role sends has one handler, and no handler waits for what nobody may send."""
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.protocol.messages import ChannelClose, ControlMessage, NodeHeartbeat, Ping, SessionOpen, SessionOpened
 from omnyshell.protocol.messages.base import Role
@@ -37,7 +38,7 @@ def test_a_message_that_two_rooms_deal_with_is_named() -> None:
         whole_table(KNOWN, [WHOLE, {Role.NODE: handlers(ChannelClose)}])
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("role", "kind"),
     [(Role.NODE, SessionOpen), (Role.CLIENT, NodeHeartbeat), (Role.CLIENT, SessionOpened), (Role.NODE, Ping)],
     ids=lambda value: getattr(value, "TYPE", value),

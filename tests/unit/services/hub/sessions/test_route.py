@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 from support.fake_peers import FakePeer
+from support.in_one_test import in_one_test
 
 from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.services.hub.sessions.route import Session, SessionRoute
@@ -23,11 +24,12 @@ def route_in(state: SessionState) -> SessionRoute:
     return SessionRoute(session, FakePeer("ann-1", "admin"), 5, FakePeer("box-1", "node"), 9, "s", 0.0)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("before", "after"), list(product(SessionState, SessionState)))
+@in_one_test(("before", "after"), list(product(SessionState, SessionState)))
 def test_a_session_becomes_what_can_follow_and_nothing_else(
     before: SessionState, after: SessionState, caplog: pytest.LogCaptureFixture
 ) -> None:
     route = route_in(before)
+    caplog.clear()
     with caplog.at_level(logging.DEBUG, "omnyshell.hub"):
         if (before, after) in FOLLOWS:
             route.becomes(after, "what happened", "why")

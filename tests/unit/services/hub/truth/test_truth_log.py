@@ -251,7 +251,7 @@ def test_a_transaction_is_the_same_after_a_journey(seed: int) -> None:
         assert Transaction.decode(raw).encode() == raw
 
 
-@pytest.mark.parametrize("raw", [b"", b"{}", b'{"changes":[{"type":"Other"}]}', b'{"changes":[],"more":1}'])
+@in_one_test("raw", [b"", b"{}", b'{"changes":[{"type":"Other"}]}', b'{"changes":[],"more":1}'])
 def test_what_is_no_transaction_of_this_version_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         Transaction.decode(raw)
@@ -342,7 +342,7 @@ def written(source: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "statement",
     ["'DELETE FROM locks'", "'insert or replace into locks'", "f'UPDATE {table} SET a = 1'", "'drop table \"locks\"'"],
 )

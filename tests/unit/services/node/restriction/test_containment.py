@@ -166,7 +166,7 @@ def test_a_script_that_others_can_change_is_told(tmp_path: Path, program: str) -
     assert not list(CommandPolicy((f"cat {script}",)).warnings())
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("pattern", "words"),
     [
         (

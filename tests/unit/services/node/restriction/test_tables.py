@@ -71,7 +71,7 @@ def test_tables_and_patterns_hold_together(tmp_path: Path) -> None:
 ONE = '[[commands]]\nprogram = "/bin/a"\n[[commands]]\n'
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "line", "words"),
     [
         (ONE, 3, "a rule must say 'program'"),

@@ -1,11 +1,11 @@
 """The return to the main screen, in whichever chunks the output comes."""
 
-import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.services.node.sessions.output import MainScreenWatch
 
 
-@pytest.mark.parametrize("leave", [b"\x1b[?1049l", b"\x1b[?47l", b"\x1b[?1047l", b"\x1b[?25;1049l"])
+@in_one_test("leave", [b"\x1b[?1049l", b"\x1b[?47l", b"\x1b[?1047l", b"\x1b[?25;1049l"])
 def test_coming_back_to_the_main_screen_is_noticed_over_any_chunking(leave: bytes) -> None:
     text = b"before\x1b[?1049h\x1b[?25l" + leave + b"after"
     for cut in range(len(text) + 1):

@@ -39,9 +39,7 @@ def test_a_session_is_named_by_its_id_or_the_beginning_of_it(ref: str, index: in
     assert find_session(CANDIDATES, ref) is CANDIDATES[index]
 
 
-@pytest.mark.parametrize(
-    ("ref", "code"), [("", "not_found"), ("--", "not_found"), ("1", "not_found"), ("0a1b2c3d", "ambiguous")]
-)
+@in_one_test(("ref", "code"), [("", "not_found"), ("--", "not_found"), ("1", "not_found"), ("0a1b2c3d", "ambiguous")])
 def test_what_names_none_or_several_is_refused(ref: str, code: str) -> None:
     with pytest.raises(SessionRejectedException) as raised:
         find_session(CANDIDATES, ref)

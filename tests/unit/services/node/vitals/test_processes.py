@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.model.vitals import SessionProcess
 from omnyshell.protocol.messages.vitals import LONGEST_COMMAND
@@ -72,7 +73,7 @@ def test_nothing_is_read_for_no_session(monkeypatch: pytest.MonkeyPatch) -> None
     assert processes_of({}) == []
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("arguments", "name", "shown"),
     [
         (["sh", "-c", "a b"], "sh", "sh -c 'a b'"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
+from support.in_one_test import in_one_test
 from support.truth_logs import Made
 
 from omnyshell.errors import ConfigException
@@ -139,7 +140,7 @@ def test_an_id_that_could_mean_more_than_one_hub_to_the_engine_is_refused(hub: s
         found(ClusterFiles(tmp_path), hub, SERVERS, NOW)
 
 
-@pytest.mark.parametrize("line", ["", "omnyhub-", "omnyhub-%%%", "omnyhub-eJwDAAAAAAE", "x" * 5000])
+@in_one_test("line", ["", "omnyhub-", "omnyhub-%%%", "omnyhub-eJwDAAAAAAE", "x" * 5000])
 def test_what_is_no_invitation_is_refused(line: str) -> None:
     with pytest.raises(ConfigException, match="no whole invitation"):
         read_invitation(line)
@@ -179,7 +180,7 @@ def test_a_record_counts_at_its_place_and_for_its_hub_alone() -> None:
             opened(raw, key.public_key, "g", 7, "a")
 
 
-@pytest.mark.parametrize("seed", range(5))
+@in_one_test("seed", range(5))
 def test_the_beginning_of_a_log_makes_the_same_of_other_tables(seed: int) -> None:
     with closing(StateFile(None)) as one, closing(StateFile(None)) as other:
         log, made = SqliteLog(one), Made(seed)
@@ -196,7 +197,7 @@ def test_the_beginning_of_a_log_makes_the_same_of_other_tables(seed: int) -> Non
         assert held(other) == held(one)
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("url", "flaw"),
     [
         ("tls://nats.example:4222", ""),

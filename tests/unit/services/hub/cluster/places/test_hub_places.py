@@ -1,6 +1,7 @@
 """Who has a node id among hubs: each rule by itself, and all of them under random trouble."""
 
 import pytest
+from support.in_one_test import in_one_test
 from support.places_world import World
 
 from omnyshell.protocol.limits import MOST_EPOCHS, MOST_JUMP
@@ -277,6 +278,6 @@ def test_a_hub_that_stops_has_no_lease_for_anybody() -> None:
     assert isinstance(stream.claim(stream.b, "q"), Claim)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@in_one_test("seed", range(8))
 def test_the_rules_hold_whatever_is_lost_stopped_or_cut_off(seed: int) -> None:
     World(seed).run()

@@ -204,7 +204,7 @@ def must_be_refused(raw: bytes, step: int) -> None:
     assert http.request_bytes(GET) == b""
 
 
-@pytest.mark.parametrize("step", [1, 2, 3, 100_000])
+@in_one_test("step", [1, 2, 3, 100_000])
 def test_an_empty_line_before_a_request_is_dropped(step: int) -> None:
     http = forwarder()
     stream = b"\r\n" + SIZED + b"\r\n" + CHUNKED + GET + b"\r\n"

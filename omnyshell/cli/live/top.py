@@ -38,7 +38,7 @@ def top(options: argparse.Namespace) -> int:
 async def _print_once(access: HubAccess) -> None:
     async with live_state(access, SHOWN_PARTS) as (state, feed):
         await first_time(state, feed)
-        for line in screen(state, str(access.address), datetime.now(UTC), PLAIN_COLUMNS, None):
+        for line in screen(state, state.elsewhere or str(access.address), datetime.now(UTC), PLAIN_COLUMNS, None):
             say(line.text.rstrip())
 
 
@@ -91,7 +91,7 @@ class _Screen:
 
     def _draw(self) -> None:
         columns, rows = os.get_terminal_size(sys.stdout.fileno())
-        lines = screen(self._state, self._hub, datetime.now(UTC), columns, rows - 1)
+        lines = screen(self._state, self._state.elsewhere or self._hub, datetime.now(UTC), columns, rows - 1)
         _write("\x1b[H" + "\r\n".join(map(_painted, lines)) + "\x1b[J")
 
     def _read_keys(self, descriptor: int) -> None:

@@ -24,7 +24,7 @@ from omnyshell.services.client.asked import check_kind
 from omnyshell.services.client.futures import fail_future
 from omnyshell.services.dial import HubAccess, dial
 from omnyshell.services.failover import HubDialler
-from omnyshell.transport.connection import OmnyShellConnection
+from omnyshell.transport.connection import HubAddress, OmnyShellConnection
 
 T = TypeVar("T", bound=AdminRequest)
 
@@ -70,6 +70,13 @@ class AdminClient:
     ) -> None:
         if self._connection is not None:
             await self._connection.close()
+
+    @property
+    def address(self) -> HubAddress:
+        """The hub that is asked, which may be another one than that of the access. Raises `RuntimeError` before."""
+        if self._connection is None:
+            raise RuntimeError("not connected")
+        return self._connection.address
 
     async def ask(self, request: AdminRequest, answer: type[T]) -> T:
         """Send a request under a fresh `request_id`, and return its answer.

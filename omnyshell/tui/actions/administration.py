@@ -62,7 +62,7 @@ async def invite(hub: HubLink, wanted: WantedInvite) -> LineDialog:
     if wanted.host is not None and wanted.host != LOCALHOST:
         await asyncio.to_thread(listen_from_now_on, setup, wanted.host)
     async with hub.admin() as admin:
-        made = await admin.ask(request, InviteCreated)
+        made, address = await admin.ask(request, InviteCreated), admin.address
     kind = InviteKind(request.kind)
     who = "one person, once" if kind is InviteKind.USER else "one machine, once"
     if (request.uses or 1) > 1:
@@ -70,7 +70,7 @@ async def invite(hub: HubLink, wanted: WantedInvite) -> LineDialog:
     until = made.expires_at.astimezone().strftime("%H:%M on %d %B")
     note = f"Good for {who}, until {until}. `omnyshell invites revoke {made.invite_id}` takes it back."
     note = " ".join(filter(None, (note, why_blind(request.roles or (), hub.state.nodes.values()))))
-    line = join_line(kind, for_others(setup, hub.access.address), made)
+    line = join_line(kind, for_others(setup, address), made)
     return LineDialog(line, note, f"omnyshell-invite-{_file_name(request.node_id or request.principal or kind)}")
 
 

@@ -99,7 +99,7 @@ class HubHeader(Widget):
         if state.metrics is not None and state.metrics.audit_broken:
             words.append(("✗ audit broken", "bold $bar-error"))
         if self._hub:
-            words.append((self._hub, "bold"))
+            words.append((printable(state.elsewhere) or self._hub, "bold"))
         if self._who:
             words.append((f"{self._who}{self._roles()}", ""))
         if state.link is Link.UP and state.round_trip is not None:

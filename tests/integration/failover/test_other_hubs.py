@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.following import following
 from support.stack import Certificates, access, connected_client, hub_config, running_node, until
 
 from omnyshell import ClientConfig, OmnyShellClient, OmnyShellHub, TokenAuthenticator, TokenGrant
@@ -181,3 +182,12 @@ def _accepted(server: socket.socket) -> int:
             server.accept()[0].close()
             count += 1
     return count
+
+
+async def test_who_follows_a_hub_says_at_which_other_one_it_is_where_that_died(
+    certificates: Certificates, two: Two
+) -> None:
+    async with following(certificates, two.at_first) as state:
+        assert state.elsewhere == ""
+        await two.kill_first()
+        await until(lambda: state.elsewhere == f"wss://127.0.0.1:{two.at_second}")

@@ -372,6 +372,15 @@ async def test_rates_show_in_the_header() -> None:
         assert "47K/s" in header.render().plain
 
 
+async def test_the_header_names_the_hub_that_it_is_at_where_its_own_is_away() -> None:
+    async with console(a_day_at_work(), width=160) as (app, _):
+        header = app.query_one(HubHeader)
+        for elsewhere, shown in (("", "wss://hub.example:8443"), ("wss://b.example:8443", "wss://b.example:8443")):
+            app.hub.state.elsewhere = elsewhere
+            header.tell()
+            assert shown in header.render().plain
+
+
 async def test_a_closed_session_goes() -> None:
     async with console(a_day_at_work()) as (app, pilot):
         ended = session(3, "db-1", state=SessionState.CLOSED, gone=True)

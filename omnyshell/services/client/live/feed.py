@@ -147,6 +147,7 @@ class LiveFeed:
             on_improper=self._refused,
             codec=register(FrameCodec()).learn(VITALS_MESSAGES),
         )
+        self._state.elsewhere = "" if self._hubs.is_at_home else str(self._hubs.at)
         return self._connection
 
     def _leave(self) -> None:

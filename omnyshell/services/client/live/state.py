@@ -100,6 +100,9 @@ class HubState:
         self._link = Link.CONNECTING
         self._link_error = ""
         self._round_trip: float | None = None
+        self.elsewhere = ""
+        """The URL of the hub that tells of all, where that is another one than it was begun with."""
+
         self._scope = Scope.OWN
         self._own: OwnRights | None = None
         self._missed_records = 0

@@ -140,7 +140,7 @@ async def test_a_file_is_viewed_and_a_directory_gone_into_and_left_again(
         await pilot.press("enter")
         await until(lambda: names(screen.there) == ["motd"])
         await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, FileView))
+        await until(lambda: isinstance(app.screen, FileView) and bool(app.screen.query(Log)))
         log = app.screen.query_one(Log)
         await until(lambda: log.line_count > 1)
         assert log.lines[0].startswith("hello ")

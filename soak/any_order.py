@@ -179,10 +179,12 @@ async def step(chance: random.Random, machine: Machine, clients: list[Exec]) -> 
 def lasting() -> Iterator[tuple[Path, Certificates, Machine]]:
     with workplace() as (directory, certificates), managed(directory) as manager:
         machine = Machine(directory, certificates, manager)
+        listening = asyncio.create_task(machine.listen())
         try:
             machine.start()
             yield directory, certificates, machine
         finally:
+            listening.cancel()
             machine.end()
 
 
@@ -199,7 +201,6 @@ async def one_seed(seed: int) -> tuple[list[str], list[float], int]:
             "OMNYSHELL_TOKEN": "admin-token",
             "OMNYSHELL_CA": str(certificates.ca),
         }
-        listening = asyncio.create_task(machine.listen())
         async with connected_client(certificates, machine.hub.port, reconnect_timeout=120.0) as client:
             while not await client.list_nodes():
                 await asyncio.sleep(0.05)
@@ -250,7 +251,6 @@ async def one_seed(seed: int) -> tuple[list[str], list[float], int]:
             for each in (*execs, *mortal):
                 each.process.kill()
                 each.process.wait()
-        listening.cancel()
     return faults, times, told
 
 

@@ -21,6 +21,7 @@ from omnyshell.services.client.admin import AdminClient, AdminRequestException
 from omnyshell.services.hub.audit import writer as audit_writer
 from omnyshell.services.hub.audit.against import Against, hold_against
 from omnyshell.services.hub.audit.chain import ANCHOR, GENESIS, HEAD, link, read_record, seal
+from omnyshell.services.hub.audit.disk_reserve import RESERVE_FILE
 from omnyshell.services.hub.audit.heads import read_head
 from omnyshell.services.hub.audit.query import TrailReport, verify_trail
 from omnyshell.services.hub.audit.sinks import export_line
@@ -33,6 +34,11 @@ from omnyshell.services.hub.ground.state_names import AUDIT_FILE, AUDIT_KEY_FILE
 
 RECORDS = 30
 BROKEN, WHOLE = "ready\naudit: broken", "ready\n"
+
+
+def copy(state: Path, to: Path) -> None:
+    """Copy a hub's state without what it has reserved on the disk, which it reserves again, and is most of it."""
+    shutil.copytree(state, to, ignore=shutil.ignore_patterns(RESERVE_FILE))
 
 
 def change(directory: Path, *statements: str) -> None:
@@ -191,7 +197,7 @@ def used(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -
     directory = tmp_path_factory.mktemp("used")
     state, old = directory / "state", directory / "old"
     assert asyncio.run(run(certificates, state, RECORDS)) == (WHOLE, [])
-    shutil.copytree(state, old)
+    copy(state, old)
     assert asyncio.run(run(certificates, state, RECORDS)) == (WHOLE, [])
     assert verified(state).findings == ()
     return state, old
@@ -214,8 +220,8 @@ def attacked(used: tuple[Path, Path], tmp_path: Path) -> Callable[[str], Path]:
 
     def attack(name: str) -> Path:
         state, old = tmp_path / "state", tmp_path / "old"
-        shutil.copytree(used[0], state)
-        shutil.copytree(used[1], old)
+        copy(used[0], state)
+        copy(used[1], old)
         ATTACKS[name](state, old)
         return state
 
@@ -241,7 +247,7 @@ async def test_a_file_that_is_no_database_any_more_keeps_the_hub_from_starting_a
     certificates: Certificates, used: tuple[Path, Path], tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
-    shutil.copytree(used[0], state)
+    copy(used[0], state)
     (state / AUDIT_FILE).write_bytes(b"nothing of the kind" * 1000)
     with pytest.raises(ConfigException, match="move it away"):
         await run(certificates, state)
@@ -335,7 +341,7 @@ async def test_a_hub_that_was_killed_finds_nothing_wrong(certificates: Certifica
         for _ in range(500):
             hub.audit.record("session.open", principal="eve")
         await hub.audit.commit("principal.add")
-        shutil.copytree(running, killed)
+        copy(running, killed)
     assert await run(certificates, killed) == (WHOLE, [])
 
 
@@ -351,8 +357,8 @@ async def test_all_rolled_back_together_is_found_by_what_left_the_machine_alone(
     certificates: Certificates, used: tuple[Path, Path], tmp_path: Path
 ) -> None:
     state, old = tmp_path / "state", tmp_path / "old"
-    shutil.copytree(used[0], state)
-    shutil.copytree(used[1], old)
+    copy(used[0], state)
+    copy(used[1], old)
     with AuditReader(state / AUDIT_FILE) as reader:
         exported = [export_line(record) for record in reader.records()]
     roll_back(state, old, AUDIT_FILE, KEY_FILE, STATE_FILE)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from support.cheaper_messages import have_cheaper_messages
 from support.known_styles import KnownStyles
 from textual import strip
 from textual._compositor import Compositor
@@ -31,6 +32,7 @@ def cheaper_consoles() -> Iterator[None]:
         _parse_once(patch)
         _draw_what_nobody_puts_together(patch)
         KnownStyles().patch(patch)
+        have_cheaper_messages(patch)
         # Each strip of each line has seven of these, for what is cut from it: to make them takes more than they save.
         patch.setattr(strip, "FIFOCache", lambda _maxsize: _NOTHING_KEPT)
         yield

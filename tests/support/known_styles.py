@@ -5,8 +5,10 @@ widget and of all above it. Where those are as they were, so are the rules.
 """
 
 from typing import Any, NamedTuple
+from weakref import ref
 
 import pytest
+from textual.css.styles import RenderStyles
 from textual.css.stylesheet import Stylesheet
 from textual.dom import DOMNode
 
@@ -25,6 +27,33 @@ class Known(NamedTuple):
     parts: dict[str, Any]
 
 
+class _Parts(dict[str, RenderStyles]):
+    """The styles of a widget's parts, each made when it is asked for: most never are."""
+
+    def __init__(self, node: DOMNode, rules: dict[str, Any]) -> None:
+        super().__init__()
+        self._node = ref(node)
+        self._rules = rules
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._rules or super().__contains__(name)
+
+    def __missing__(self, name: str) -> RenderStyles:
+        part = DOMNode(classes=name)
+        if (node := self._node()) is not None:
+            part._attach(node)
+        part.styles.base.merge_rules(self._rules[name])
+        self[name] = part.styles
+        return part.styles
+
+    def copy(self) -> dict[str, RenderStyles]:
+        return {name: self[name] for name in self._rules}
+
+    def clear(self) -> None:
+        super().clear()
+        self._rules = {}
+
+
 class KnownStyles:
     """Finds the rules of a node where they are not known."""
 
@@ -34,7 +63,7 @@ class KnownStyles:
         self._sheets: dict[tuple[int, ...], int] = {}
         self._pseudo_classes: dict[Any, tuple[str, ...]] = {}
         self._found: dict[Any, Known] = {}
-        self._parts: dict[type, list[dict[str, Any]]] = {}
+        self._kinds_of_parts: dict[type, list[dict[str, Any]]] = {}
         self._replaced: dict[int, Any] = {}
         """The rules that a sheet has just given to a node, by the node."""
 
@@ -68,13 +97,15 @@ class KnownStyles:
         node._has_hover_style, node._has_focus_within, node._has_order_style, node._has_odd_or_even = found.flags
         if found.rules is not None:
             self.replace(node, found.rules, animate=animate)
-        if node.__dict__.get("_known_parts") is not found.parts:
-            sheet._process_component_classes(node)
+        if (before := node.__dict__.get("_known_parts")) is not found.parts:
+            node._component_styles = _Parts(node, found.parts)
             node.__dict__["_known_parts"] = found.parts
+            if before is not None or found.parts:
+                node.refresh()
 
     def _parts_of(self, node: DOMNode) -> dict[str, Any]:
         parts = {name: styles.base.get_rules() for name, styles in node._component_styles.items()}
-        known = self._parts.setdefault(type(node), [])
+        known = self._kinds_of_parts.setdefault(type(node), [])
         if parts not in known:
             known.append(parts)
         return known[known.index(parts)]
@@ -83,14 +114,21 @@ class KnownStyles:
         """Give a node its rules, where it has not got them; of a mere style, nobody hears of each."""
         base = node.styles.base
         given = self._given.get(id(rules), (None, None))[1]
-        if given is not None and base._rules == given:
-            node.notify_style_update()
-        elif given is not None and type(node) is DOMNode and not base._rules:
-            base.merge_rules(given)
-        else:
+        if given is None or (animate and "transitions" in given):
             self._replace_rules(node, rules, animate=animate)
             if not animate:
                 self._given[id(rules)] = rules, base.get_rules()
+        elif not base._rules and not node._is_mounted:
+            # Nothing of it is laid out or drawn yet, and would have to be again.
+            base.merge_rules(given)
+            if "display" in given and type(node) is not DOMNode and node._parent is not None:
+                node._nodes.updated()
+            node.notify_style_update()
+        else:
+            for name in base._rules.keys() | given.keys():
+                if base._rules.get(name) != given.get(name):
+                    setattr(base, name, rules.get(name))
+            node.notify_style_update()
 
     def _key(self, sheet: Stylesheet, node: DOMNode) -> Any:
         names = (self._number(sheet), type(node), node._id, frozenset(node._classes))

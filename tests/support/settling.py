@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from support.cheaper_consoles import draw_what_has_changed
+from support.deadline import DEADLINE
 from textual.app import App
+from textual.pilot import Pilot
 
 TURNS = 3
 """Turns of the loop in a row in which nothing is left to do."""
@@ -16,8 +18,9 @@ TURNS = 3
 
 def has_work(app: App[Any]) -> bool:
     """Whether some widget has a message or a call before it."""
-    pumps = (app, *app._registry)
-    return any(pump.message_queue_size or pump._next_callbacks for pump in pumps if pump.is_running)
+    return any(
+        pump._next_callbacks or not pump._message_queue.empty() for pump in (app, *app._registry) if pump._running
+    )
 
 
 AT_MOST = 1.0
@@ -47,7 +50,13 @@ def settling(app: App[Any]) -> Iterator[None]:
     async def wait_for_idle(min_sleep: float = 0, max_sleep: float = 1) -> None:
         await settle(app)
 
+    async def wait_for_screen(_pilot: Pilot[Any], _timeout: float = DEADLINE) -> bool:
+        # Textual has a call go through each widget, as it cannot see whether those rest.
+        await settle(app)
+        return True
+
     with pytest.MonkeyPatch.context() as patch:
         for module in ("app", "pilot"):
             patch.setattr(f"textual.{module}.wait_for_idle", wait_for_idle)
+        patch.setattr(Pilot, "_wait_for_screen", wait_for_screen)
         yield

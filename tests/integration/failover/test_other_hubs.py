@@ -9,12 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE
 from support.following import following
 from support.stack import Certificates, access, connected_client, hub_config, running_node, until
 
 from omnyshell import ClientConfig, OmnyShellClient, OmnyShellHub, TokenAuthenticator, TokenGrant
 from omnyshell.errors import AuthException, TransportException
 from omnyshell.model.hubs import OtherHub
+from omnyshell.services.client.forwarding.forwarder import Forwarder
+from omnyshell.services.client.forwarding.places import Forward
 from omnyshell.services.client.states import LinkState
 from omnyshell.services.dial import HubAccess
 from omnyshell.services.known_hubs import KnownHubs
@@ -75,6 +78,38 @@ async def test_a_command_goes_on_byte_for_byte_where_its_hub_dies(
         assert states == [LinkState.RECONNECTING, LinkState.RESUMED]
         assert node._hubs is not None
         assert node._hubs.at.port == two.at_second
+
+
+async def test_a_forwarded_connection_goes_on_in_both_directions_where_its_hub_dies(
+    certificates: Certificates, two: Two, tmp_path: Path
+) -> None:
+    """A second and more, as above. More is sent meanwhile than waits for a hub."""
+    data = bytes(range(256)) * 4096
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(1 << 16):
+            writer.write(piece)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    forward = Forward.parse(f"0:127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    async with (
+        server,
+        running_node(certificates, two.at_first, tmp_path / "node"),
+        connected_client(certificates, two.at_first) as client,
+        Forwarder(client, "n1", [forward]) as forwarder,
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", forwarder.listening[0][0].port)
+        writer.write(data)
+        echoed = await reader.readexactly(1000)
+        await two.kill_first()
+        writer.write(data)
+        writer.write_eof()
+        async with asyncio.timeout(DEADLINE):
+            echoed += await reader.read()
+        assert echoed == data + data
+        writer.close()
 
 
 async def test_who_starts_anew_knows_the_others_still(certificates: Certificates, two: Two, tmp_path: Path) -> None:

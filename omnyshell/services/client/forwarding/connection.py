@@ -70,6 +70,9 @@ class LocalConnection:
         self._is_answered = False
         """Whether a client of SOCKS knows that the connection is made; before that it expects nothing else."""
 
+        self._reads_on = False
+        """Whether it will be read on once more can be sent."""
+
         self._untaken = 0
         """Bytes that the socket has not taken."""
 
@@ -103,16 +106,20 @@ class LocalConnection:
 
     def budget(self) -> int:
         """Read what SOCKS needs, a first piece to go with the request, and then as much as can be sent on."""
-        if self._session is not None:
-            return 0 if self._session.is_stuck else BULK_PAYLOAD
-        return MOST_EARLY - len(self._early)
+        if self._session is None:
+            return MOST_EARLY - len(self._early)
+        if not self._session.is_stuck:
+            return BULK_PAYLOAD
+        # It may have come to be so since the last bytes, as where the hub was lost.
+        self._read_on_later(self._session)
+        return 0
 
     def bytes_read(self, data: memoryview) -> None:
         """Send bytes on."""
         if self._session is not None:
             self._session.send(bytes(data))
             if self._session.is_stuck:
-                self._start(self._read_on(self._session))
+                self._read_on_later(self._session)
         elif self._target is not None:
             self._early += bytes(data)
         else:
@@ -241,6 +248,12 @@ class LocalConnection:
         if self._untaken:
             await self._taken.wait()
 
+    def _read_on_later(self, session: RemoteSession) -> None:
+        if not self._reads_on:
+            self._reads_on = True
+            self._start(self._read_on(session))
+
     async def _read_on(self, session: RemoteSession) -> None:
         await session.drain()
+        self._reads_on = False
         self.stream.resume_reading()

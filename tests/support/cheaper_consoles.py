@@ -15,8 +15,8 @@ from textual.app import App
 from textual.css import stylesheet
 from textual.geometry import Region
 
-AT_LAST = 0.1
-"""Seconds after which a console draws that does not rest, or is not asked to."""
+AT_LAST = 0.5
+"""Seconds after which a console draws that nobody looks at."""
 
 _PLAIN = Compositor.render_partial_update
 
@@ -31,6 +31,7 @@ def cheaper_consoles() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         _parse_once(patch)
         _draw_what_nobody_puts_together(patch)
+        _draw_at_the_end(patch)
         KnownStyles().patch(patch)
         have_cheaper_messages(patch)
         # Each strip of each line has seven of these, for what is cut from it: to make them takes more than they save.
@@ -62,10 +63,11 @@ def _parse_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def _draw_what_nobody_puts_together(patch: pytest.MonkeyPatch) -> None:
-    """Have widgets draw once a console rests, and not for each frame on the way there, of which nobody sees one.
+    """Have widgets draw what a test looks at, and not each frame on the way there: it was a third of a console.
 
-    Where nothing waits for that, they do so a moment later. A console without a terminal puts no frame together; what
-    is made of lines for pictures stays: it is simplified, or asked for as strips.
+    Where nobody looks, they draw before their screen goes or the console ends, or a moment later, so that what cannot
+    be drawn is noticed. A console without a terminal puts no frame together; what is made of lines for pictures stays:
+    it is simplified, or asked for as strips.
     """
     whole, strips = Compositor.render_full_update, Compositor.render_strips
 
@@ -97,15 +99,27 @@ def _draw_what_nobody_puts_together(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Compositor, "render_strips", render_strips)
 
 
-def draw_what_has_changed(app: App[Any]) -> bool:
-    """Have the widgets of a console draw what they had put off, and return whether that was anything."""
-    return _draw(app.screen._compositor)
+def _draw_at_the_end(patch: pytest.MonkeyPatch) -> None:
+    """Have a screen draw what nobody has looked at before it goes."""
+    replace_screen, shutdown = App._replace_screen, App._shutdown
+
+    async def replace(self: Any, screen: Any) -> Any:
+        _draw(screen._compositor)
+        return await replace_screen(self, screen)
+
+    async def end(self: Any) -> None:
+        if self._screen_stack and not self._exception:
+            _draw(self.screen._compositor)
+        await shutdown(self)
+
+    patch.setattr(App, "_replace_screen", replace)
+    patch.setattr(App, "_shutdown", end)
 
 
-def _draw(compositor: Any) -> bool:
-    undrawn = getattr(compositor, "_undrawn", None)
+def _draw(compositor: Any) -> None:
+    undrawn = compositor._undrawn
     if not undrawn:
-        return False
+        return
     compositor._undrawn = Region()
     # A dialog draws what is beneath it too, and keeps it.
     token = visible_screen_stack.set(compositor._beneath)
@@ -114,7 +128,6 @@ def _draw(compositor: Any) -> bool:
             pass
     finally:
         visible_screen_stack.reset(token)
-    return True
 
 
 class _NothingKept:

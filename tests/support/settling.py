@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from support.cheaper_consoles import draw_what_has_changed
 from support.deadline import DEADLINE
 from textual.app import App
 from textual.pilot import Pilot
@@ -28,7 +27,7 @@ AT_MOST = 1.0
 
 
 async def settle(app: App[Any]) -> None:
-    """Wait until the console is at rest, and have it paint now what it would paint in a moment."""
+    """Wait until the console is at rest, and have it lay out now what it would lay out in a moment."""
     deadline = time.thread_time() + AT_MOST
     turns = 0
     while turns < TURNS and time.thread_time() < deadline:
@@ -38,8 +37,6 @@ async def settle(app: App[Any]) -> None:
             continue
         if app.screen._update_timer._active.is_set():
             app.screen._on_timer_update()
-            turns = 0
-        elif draw_what_has_changed(app):
             turns = 0
 
 

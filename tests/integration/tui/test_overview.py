@@ -184,11 +184,14 @@ async def test_ages_are_drawn_once_a_second_and_only_where_they_change() -> None
             drawn.append(y)
             original(y)
 
+        # Only what has been drawn is drawn again.
+        text_of(app)
         table.refresh_line = refresh_line
         app.clock.advance(1)
         app.overview._tick()
         assert drawn == [1]
         await settled(pilot)
+        text_of(app)
         app.overview._tick()
         assert drawn == [1]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from support.console import console, say, session, snapshot
+from support.overview import text_of
 from support.pictures import check_picture
 from support.scripted import ScriptedClient, ScriptedSession, recording
 from support.stack import until
@@ -185,7 +186,7 @@ async def test_there_is_no_room_for_too_many_panes_and_a_small_window_shows_one(
 
 async def test_what_a_hidden_pane_prints_is_not_painted(opened: Opened, monkeypatch: pytest.MonkeyPatch):
     painted: list[TerminalPane] = []
-    async with panes(opened, 3) as (_, pilot, (first, _, third)):
+    async with panes(opened, 3) as (app, pilot, (first, _, third)):
         await pilot.press(LEADER, "z")
         await until(lambda: third.emulator.columns == 120)
         monkeypatch.setattr(first.terminal, "_line_states", lambda _height: painted.append(first) or [])
@@ -195,6 +196,7 @@ async def test_what_a_hidden_pane_prints_is_not_painted(opened: Opened, monkeypa
             opened[2].output.put_nowait(b"seen\r\n")
             await pilot.pause(1 / 60)
         await until(lambda: opened[0].taken == 5 * 50 * 8 and third.terminal._painted[0][0] is not None)
+        assert "seen" in text_of(app)
         assert painted == []
 
 

@@ -79,6 +79,17 @@ def test_first_start_leaving_and_a_node_that_goes_on_with_its_session(terminal: 
     assert LocalNode(setup).pid() == pid
 
 
+def test_an_idle_node_ends_with_its_console(terminal: Terminal) -> None:
+    terminal.type("omnyshell-console", "Enter")
+    terminal.shows("● online")
+    terminal.type("C-q")
+    terminal.hides("● online")
+    setup = LocalSetup.default()
+    wait(lambda: LocalNode(setup).pid() is None and setup.running() is None)
+    terminal.type("echo back", "Enter")
+    assert "goes on" not in terminal.shows("back")
+
+
 def test_a_hangup_leaves_the_terminal_as_it_was(terminal: Terminal) -> None:
     """As SIGTERM does, which ends a console among `test_working_in_tmux.py`."""
     terminal.type("stty -a > before; omnyshell-console; stty -a > after; cmp before after && echo same $?", "Enter")

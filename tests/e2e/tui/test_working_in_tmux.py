@@ -113,15 +113,6 @@ def test_from_nothing_to_a_shell_and_back_to_it_after_leaving(terminal: Terminal
     terminal.type("C-c", "exit", "Enter")
     terminal.shows("Ended with exit code")
 
-    # A node without sessions ends with its console.
-    setup = LocalSetup.default()
-    assert LocalNode(setup).pid() is not None
-    terminal.type("C-q")
-    terminal.hides("Ended with exit code")
-    wait(lambda: LocalNode(setup).pid() is None and setup.running() is None)
-    terminal.type("echo back=$((6*7))", "Enter")
-    assert "goes on" not in terminal.shows("back=42")
-
 
 @pytest.fixture
 def machines(certificates: Certificates, tmp_path: Path) -> Iterator[Machines]:

@@ -24,11 +24,11 @@ DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE docs exa
 run: $(STAMP)
 	@$(BIN)/omnyshell-console
 
-# Two workers a core, as half of the tests wait for processes; who is done takes over what is left to others. What is
+# Three workers a core, as half of the tests wait for processes; who is done takes over what is left to others. What is
 # compiled is kept: each worker would compile all tests, and each program that a test starts all of the package.
 test: $(STAMP)
 	@$(COMPILE)
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -W error -m $(UNDER) pytest -n 4 --dist worksteal $(PYTEST_ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -W error -m $(UNDER) pytest -n 6 --dist worksteal $(PYTEST_ARGS)
 
 # The same run, measured with the programs that it starts, which takes half as long again; then what tests have reached
 # of the package is held against the floors.

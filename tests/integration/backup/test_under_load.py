@@ -16,6 +16,9 @@ from omnyshell.services.hub.audit import writer as audit_writer
 from omnyshell.services.hub.enrolment.store import EnrolmentStore
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
 
+BACKUPS = 50
+"""The most that are made until somebody was added meanwhile."""
+
 
 async def test_its_peers_return_to_a_backup_made_while_fifty_clients_work(
     certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -33,10 +36,13 @@ async def test_its_peers_return_to_a_backup_made_while_fifty_clients_work(
             pass
         await stack.enter_async_context(running_node(certificates, hub.port, tmp_path / "busy", "busy", labels=LABELS))
         working = await at_work(stack, certificates, hub.port, work)
-        for _ in range(2):
+        # Where the disk is fast, one may be done before anybody was added.
+        for turn in range(BACKUPS):
             before = set(work.added)
             manifest = await asyncio.to_thread(back_up, certificates, state, target, replace=True)
             after = set(work.added)
+            if turn and before < after and work.commands:
+                break
         assert not [task for task in working if task.done()]
         assert before < after
         assert work.commands

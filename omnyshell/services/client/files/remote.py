@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -248,9 +248,7 @@ class RemoteFolder:
 
     async def make_folder(self, name: bytes, mode: int) -> None:
         """See `Folder.make_folder`."""
-        path = self._of(name)
-        with self._files.at(path):
-            await self._files.sftp.make_folder(path, mode)
+        await self._do(name, lambda path: self._files.sftp.make_folder(path, mode))
 
     async def source(self, entry: Entry, *, follow: bool = False) -> Source:  # noqa: ARG002
         """See `Folder.source`."""
@@ -287,9 +285,8 @@ class RemoteFolder:
 
     async def replace(self, old: bytes, new: bytes) -> None:
         """See `Folder.replace`."""
-        path = self._of(new)
-        with self._files.at(path):
-            await self._files.sftp.done(self._files.sftp.begin_replace(self._of(old), path))
+        sftp, path = self._files.sftp, self._of(old)
+        await self._do(new, lambda over: sftp.done(sftp.begin_replace(path, over)))
 
     async def read_link(self, name: bytes) -> bytes:
         """See `Folder.read_link`."""
@@ -297,30 +294,29 @@ class RemoteFolder:
 
     async def make_link(self, name: bytes, target: bytes) -> None:
         """See `Folder.make_link`."""
-        path = self._of(name)
-        with self._files.at(path):
-            await self._files.sftp.make_link(path, target)
+        await self._do(name, lambda path: self._files.sftp.make_link(path, target))
 
     async def remove(self, name: bytes) -> None:
         """See `Folder.remove`."""
-        path = self._of(name)
-        with self._files.at(path):
-            await self._files.sftp.drop(path)
+        await self._do(name, lambda path: self._files.sftp.drop(path))
 
     async def remove_folder(self, name: bytes) -> None:
         """See `Folder.remove_folder`."""
-        path = self._of(name)
-        with self._files.at(path):
-            await self._files.sftp.drop_folder(path)
+        await self._do(name, lambda path: self._files.sftp.drop_folder(path))
 
     async def set_attributes(self, name: bytes, entry: Entry, *, keep_times: bool) -> None:
         """See `Folder.set_attributes`."""
-        path = self._of(name)
-        with self._files.at(path):
-            await self._files.sftp.set_attributes(path, _attributes(entry.mode, entry if keep_times else None))
+        attributes = _attributes(entry.mode, entry if keep_times else None)
+        await self._do(name, lambda path: self._files.sftp.set_attributes(path, attributes))
 
     def close(self) -> None:
         """See `Folder.close`; there is nothing to let go."""
+
+    async def _do(self, name: bytes, do: Callable[[bytes], Awaitable[object]]) -> None:
+        """Do something with the path of a name, of which it is said what goes wrong."""
+        path = self._of(name)
+        with self._files.at(path):
+            await do(path)
 
     def _of(self, name: bytes) -> bytes:
         path = below(self.path, name)

@@ -37,7 +37,7 @@ from omnyshell.services.client.files.problems import (
     in_its_place,
     without_size,
 )
-from omnyshell.services.client.files.sftp import NEW, READ, WRITE, Answer, Sftp
+from omnyshell.services.client.files.sftp import NEW, READ, WRITE, Answer, Sftp, attributes_of
 from omnyshell.transport.backoff import Backoff, BackoffTimes
 
 ASKED_AT_ONCE = 8 * BLOCK
@@ -55,7 +55,6 @@ _MAY_COME_BACK = frozenset(
     (ErrorCodes.UNKNOWN_NODE, ErrorCodes.NODE_OFFLINE, ErrorCodes.TIMEOUT, ErrorCodes.CAPACITY_EXCEEDED, Trouble.LOST)
 )
 
-_YEAR_2106 = 2**32 - 1
 EMPTY = hashlib.sha256(b"").digest()
 
 
@@ -306,7 +305,7 @@ class RemoteFolder:
 
     async def set_attributes(self, name: bytes, entry: Entry, *, keep_times: bool) -> None:
         """See `Folder.set_attributes`."""
-        attributes = _attributes(entry.mode, entry if keep_times else None)
+        attributes = attributes_of(entry.mode, entry if keep_times else None)
         await self._do(name, lambda path: self._files.sftp.set_attributes(path, attributes))
 
     def close(self) -> None:
@@ -431,7 +430,7 @@ class RemotePartial:
         if self._end != entry.size:
             asked.append(sftp.begin_attributes(handle, SFTPAttrs(size=entry.size)))
         if self._mode is not None or keep_times:
-            changed = _attributes(self._mode, entry if keep_times else None)
+            changed = attributes_of(self._mode, entry if keep_times else None)
             asked.append(sftp.begin_attributes(handle, changed))
         if sync:
             asked.append(sftp.begin_sync(handle))
@@ -487,17 +486,3 @@ def _close_handle(sftp: Sftp, handle: bytes) -> None:
     if handle:
         with suppress(FileException):
             sftp.begin_close(handle)
-
-
-def _attributes(mode: int | None, times: Entry | None) -> SFTPAttrs:
-    attributes = SFTPAttrs()
-    if mode is not None:
-        attributes.permissions = mode
-    if times is not None:
-        attributes.atime, attributes.mtime = _second(times.accessed), _second(times.modified)
-    return attributes
-
-
-def _second(time_of: int) -> int:
-    """A time as version 3 says it, which ends in 2106."""
-    return min(max(time_of, 0), _YEAR_2106)

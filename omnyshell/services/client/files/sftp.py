@@ -40,6 +40,7 @@ _ANSWER_HEAD = 5
 PREFIX_HASH = b"prefix-hash@omnyshell"
 _FSYNC, _POSIX_RENAME = b"fsync@openssh.com", b"posix-rename@openssh.com"
 _DIGEST_SIZE = 32
+_YEAR_2106 = 2**32 - 1
 
 READ, WRITE = wire.FXF_READ, wire.FXF_WRITE
 NEW = wire.FXF_WRITE | wire.FXF_CREAT | wire.FXF_EXCL
@@ -259,7 +260,7 @@ class Sftp(SFTPClientHandler):
 
     async def open_file(self, path: bytes, flags: int, mode: int | None = None) -> bytes:
         """Open a file, and return its handle."""
-        attributes = SFTPAttrs() if mode is None else SFTPAttrs(permissions=mode)
+        attributes = attributes_of(mode, None)
         answer = self.begin(wire.FXP_OPEN, String(path), UInt32(flags), attributes.encode(VERSION))
         return await self._handle(answer)
 
@@ -296,7 +297,7 @@ class Sftp(SFTPClientHandler):
 
     async def make_folder(self, path: bytes, mode: int | None = None) -> None:
         """Make a directory."""
-        attributes = SFTPAttrs() if mode is None else SFTPAttrs(permissions=mode)
+        attributes = attributes_of(mode, None)
         await self.done(self.begin(wire.FXP_MKDIR, String(path), attributes.encode(VERSION)))
 
     async def set_attributes(self, path: bytes, attributes: SFTPAttrs) -> None:
@@ -381,6 +382,21 @@ class Sftp(SFTPClientHandler):
 
 class _EndException(FileException):
     """There is nothing more to read."""
+
+
+def attributes_of(mode: int | None, times: Entry | None) -> SFTPAttrs:
+    """Return what sets a mode and the times of an entry, each unless it is None."""
+    attributes = SFTPAttrs()
+    if mode is not None:
+        attributes.permissions = mode
+    if times is not None:
+        attributes.atime, attributes.mtime = _second(times.accessed), _second(times.modified)
+    return attributes
+
+
+def _second(time_of: int) -> int:
+    """A time as version 3 says it, which ends in 2106."""
+    return min(max(time_of, 0), _YEAR_2106)
 
 
 def entry_of(name: bytes, attributes: SFTPAttrs) -> Entry:

@@ -36,7 +36,12 @@ def test_a_demo_shows_hubs_that_share_the_truth_and_leaves_nothing_behind(tmp_pa
             assert time.monotonic() < end, shown.stderr
         for node in told["nodes"]:
             assert run_text("exec", *first, node["id"], "echo", "there").stdout == "there\n"
+        for hub in "abc":
+            shown = run_text("cluster", "status", "--json", "--hub-config", str(directory / f"hub-{hub}.toml"))
+            assert json.loads(shown.stdout)["hub"] == hub, shown.stderr
         _kill_a_hub_under_a_command(told["hubs"][0]["pid"], first)
+        invited = run_text("nodes", "invite", *first)
+        assert any(hub["url"] in invited.stdout for hub in told["hubs"][1:]), invited.stderr
     finally:
         demo.terminate()
         with demo:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from omnyshell.cli.admin.question import ask, do, moment, optional_seconds, seconds, show
+from omnyshell.cli.admin.question import ask, ask_and_say_where, do, moment, optional_seconds, seconds, show
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.output import complain, say, say_json
 from omnyshell.errors import ConfigException
@@ -80,9 +80,11 @@ def _invite(options: argparse.Namespace, kind: InviteKind, request: InviteCreate
     file = Path(options.out) if options.out else None
     if file is not None and file.exists():
         raise ConfigException(f"{file} is there already").about("out")
-    address = address_for_others(access_from(options).address)
-    made = ask(options, request, InviteCreated)
-    line = join_line(kind, address, made)
+    dialled = access_from(options).address
+    named = address_for_others(dialled)
+    made, answered = ask_and_say_where(options, request, InviteCreated)
+    # Where the hub that was dialled is away, another one has answered, which is there for whoever joins.
+    line = join_line(kind, named if answered == dialled else answered, made)
     if options.json:
         say_json({**made.to_wire(), "requestId": None, "command": line})
     elif file is None:

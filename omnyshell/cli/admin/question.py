@@ -14,12 +14,18 @@ from omnyshell.model.schema import WireObject
 from omnyshell.protocol.messages.admin import AdminRequest, AdminResult
 from omnyshell.services.client.admin import AdminClient
 from omnyshell.services.dial import HubAccess
+from omnyshell.transport.connection import HubAddress
 
 T = TypeVar("T", bound=AdminRequest)
 
 
 def ask(options: argparse.Namespace, request: AdminRequest, answer: type[T]) -> T:
     """Send the hub one request, logged in as the options say, and return the answer."""
+    return ask_and_say_where(options, request, answer)[0]
+
+
+def ask_and_say_where(options: argparse.Namespace, request: AdminRequest, answer: type[T]) -> tuple[T, HubAddress]:
+    """Do as `ask` does; return the answer, and the address of the hub that gave it."""
     return asyncio.run(_ask(access_from(options), request, answer))
 
 
@@ -30,9 +36,9 @@ def do(options: argparse.Namespace, request: AdminRequest, said: str) -> int:
     return 0
 
 
-async def _ask(access: HubAccess, request: AdminRequest, answer: type[T]) -> T:
+async def _ask(access: HubAccess, request: AdminRequest, answer: type[T]) -> tuple[T, HubAddress]:
     async with AdminClient(access) as admin:
-        return await admin.ask(request, answer)
+        return await admin.ask(request, answer), admin.address
 
 
 def show(

@@ -134,7 +134,7 @@ class Demo:
             f"  omnyshell exec --hub {self._url(first)} {access} {self._nodes_of(HUBS[-1])[0]} hostname",
             f"  omnyshell users add ann --role developer --hub {self._url(first)} {access}",
             f"  omnyshell users list --hub {self._url(HUBS[1])} {access}",
-            f"  omnyshell cluster status --state-dir {self._state(first)}",
+            f"  omnyshell cluster status --hub-config {self._settings(first)}",
             "ctrl+c ends all of it",
         ]
 
@@ -171,6 +171,9 @@ class Demo:
     def _state(self, hub: str) -> Path:
         return self._directory / f"hub-{hub}"
 
+    def _settings(self, hub: str) -> Path:
+        return self._directory / f"hub-{hub}.toml"
+
     def _certificates(self, hub: str) -> Path:
         return self._directory / f"hub-{hub}-certificates"
 
@@ -204,15 +207,26 @@ include "{access.relative_to(self._directory)}"
 
     async def _start_hubs(self, *hubs: str) -> None:
         for hub in hubs:
-            files, settings = self._certificates(hub), self._directory / f"hub-{hub}.toml"
-            write_private(settings, f'[cluster]\nlinks = "{HOST}:{self._link_ports[hub]}"\n'.encode())
-            words = ["hub", "start", "--config", str(settings), "--host", HOST, "--port", str(self._hub_ports[hub])]
-            words += ["--cert", str(files / HUB_CERT_FILE), "--key", str(files / HUB_KEY_FILE)]
-            words += ["--grant-token-file", str(self._directory / "grants"), "--state-dir", str(self._state(hub))]
-            words += ["--public-url", self._url(hub)]
-            self._processes.start_own(f"hub-{hub}", words)
+            settings = self._settings(hub)
+            write_private(settings, self._config_of(hub).encode())
+            self._processes.start_own(f"hub-{hub}", ["hub", "start", "--config", str(settings)])
         for hub in hubs:
             await self._processes.until_listening(f"hub-{hub}", self._hub_ports[hub], READY_TIMEOUT)
+
+    def _config_of(self, hub: str) -> str:
+        """Return all settings of a hub, as its `hub.toml` is what commands are told by --hub-config."""
+        files = self._certificates(hub)
+        return f"""host = "{HOST}"
+port = {self._hub_ports[hub]}
+cert = "{files / HUB_CERT_FILE}"
+key = "{files / HUB_KEY_FILE}"
+grant-token-file = "{self._directory / "grants"}"
+state-dir = "{self._state(hub)}"
+public-url = "{self._url(hub)}"
+
+[cluster]
+links = "{HOST}:{self._link_ports[hub]}"
+"""
 
     def _start_node(self, node: str, hub: str) -> None:
         words = ["node", "start", "--id", node, "--hub", self._url(hub), "--principal", node]

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from bench.costs import Cost, compare, cost
 from bench.delays import delayed
-from bench.peers import Hub, OpenSsh, hub_with_node, open_ssh
+from bench.peers import Hub, OpenSsh, hide_startup_file, hub_with_node, open_ssh
 
 MEBIBYTES = 256
 HOST = "n1.omny"
@@ -27,6 +27,7 @@ def main() -> None:
     mebibytes = int(sys.argv[1]) if len(sys.argv) > 1 else MEBIBYTES
     round_trip = float(sys.argv[2]) / 1000 if len(sys.argv) > 2 else 0.0
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 3
+    hide_startup_file()
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         for name in ("ssh", "hub"):
             Path(scratch, name).mkdir()

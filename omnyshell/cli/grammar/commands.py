@@ -262,7 +262,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         ("ssh-config",),
         "print what ssh, scp, sftp, rsync and git need to reach nodes as NODE.omny",
-        "ssh:ssh_config",
+        "ssh.config:ssh_config",
         (
             Option("--install", "have ~/.ssh/config include it instead", kind="flag"),
             Option("--accept", "accept the key that this node shows next, where it has changed", "NODE"),
@@ -273,7 +273,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         ("ssh-proxy",),
         "connect stdin and stdout to sshd on a node, as ssh's ProxyCommand",
-        "ssh:ssh_proxy",
+        "ssh.proxy:ssh_proxy",
         (
             Option("host", "the node, as NODE or NODE.omny", "HOST"),
             Option("--user", "whose the session is to be on the node's machine", "NAME"),

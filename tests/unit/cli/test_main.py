@@ -52,6 +52,7 @@ from omnyshell.cli.grammar.parsing import find_command, parse
 command, words = find_command(["exec", "n1", "true"])
 parse(command, words)
 import omnyshell.cli.sessions.exec
+import omnyshell.cli.ssh.proxy
 from omnyshell.model.schema import wire_fields
 from omnyshell.protocol.messages import SessionOpened
 wire_fields(SessionOpened)

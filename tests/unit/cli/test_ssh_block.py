@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from support.in_one_test import in_one_test
 
-from omnyshell.cli import ssh
+from omnyshell.cli.ssh import config
 from omnyshell.errors import ConfigException, OmnyShellException
 
 
 @in_one_test("name", ["ann", "ann.b-c_d", "ann@corp.example.org", "é", "_svc", "a+b"])
 def test_names_of_users_are_taken(name: str) -> None:
-    assert ssh._told_apart({"n1": name}) == ({"n1": name}, {})
+    assert config._told_apart({"n1": name}) == ({"n1": name}, {})
 
 
 @in_one_test(
@@ -38,18 +38,18 @@ def test_names_of_users_are_taken(name: str) -> None:
     ],
 )
 def test_names_that_mean_something_to_ssh_or_a_shell_are_not(name: str) -> None:
-    users, others = ssh._told_apart({"n1": name})
+    users, others = config._told_apart({"n1": name})
     assert users == {}
     assert others["n1"].isprintable()
 
 
 def test_why_a_node_has_no_user_is_one_line(tmp_path: Path) -> None:
-    _, others = ssh._told_apart({"n1": OmnyShellException("no\nHost *\n  ProxyCommand id")})
+    _, others = config._told_apart({"n1": OmnyShellException("no\nHost *\n  ProxyCommand id")})
     assert others["n1"].isprintable()
 
 
 @in_one_test("name", ['a"b', "a'b", "a\\b", "a\nb", "${HOME}"])
 def test_files_whose_names_ssh_reads_otherwise_are_refused(name: str) -> None:
     with pytest.raises(ConfigException, match="ssh cannot read a file of this name"):
-        ssh._path(Path("/tmp", name))
-    assert ssh._path(Path("/tmp/a b%")) == "/tmp/a\\ b%%"
+        config._path(Path("/tmp", name))
+    assert config._path(Path("/tmp/a b%")) == "/tmp/a\\ b%%"

@@ -1,7 +1,8 @@
 """Runs the system's sshd for one connection, on stdin and stdout, as the user that it is started as.
 
-It is started by its path, for a user who may read no more of the package than this, and imports nothing of it. What
-sshd reads lies in memory that has no name anywhere, so that nothing is left behind, and no disk need be writable.
+It is started by its path, for a user who may read no more of the package than this, and imports nothing of it; of the
+standard library little, as a client waits meanwhile. What sshd reads lies in memory that has no name anywhere, so that
+nothing is left behind, and no disk need be writable.
 
 sshd speaks on a socket of the loopback, as only then it knows addresses, for `SSH_CONNECTION`. What it starts, it
 starts in sessions of their own; this process is whom they fall to, and ends them:
@@ -14,23 +15,20 @@ starts in sessions of their own; this process is whom they fall to, and ends the
 
 import _thread
 import fcntl
-import json
 import os
 import pwd
-import re
 import select
 import signal
 import socket
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
-from typing import Any
 
 ASKED = "OMNYSHELL_SSH"
-"""The variable that says what is wanted, as JSON: `hostKey`, `key`, `accept`, `agent`, `include`; no keys to ask."""
+"""The variable that says what is wanted, as the text of `Asked`; an empty one asks whose the session is."""
 
 NO_SSHD = "there is no sshd on this machine: it comes with the package openssh-server"
 FAILED = 255
@@ -39,7 +37,6 @@ _PLACES = ("/usr/sbin", "/usr/local/sbin", "/sbin", "/usr/local/bin", "/usr/bin"
 _SSHDS_OWN = {"HOME", "USER", "LOGNAME", "SHELL", "MAIL", "PWD", "OLDPWD", "SHLVL", "_", "TERM", "LANG", "LANGUAGE"}
 """Variables that sshd sets, or that the client may say."""
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BLOCK = 1 << 18
 _BULK = 1 << 14
 """Bytes at once that nobody typed: more of them are waited for, as each piece costs node, hub and client alike."""
@@ -65,15 +62,37 @@ _BECOME_PARENT = 36
 
 _MEANT = (
     (
-        r"chown\(/dev/pts.*failed",
+        "chown(/dev/pts",
+        "failed",
         "sshd gives no terminal here, as /dev/pts is not mounted with gid=5: commands go, and `omnyshell connect`",
     ),
-    (r"not allowed because account is locked", "sshd lets nobody in whose account is locked"),
-    (r"[Mm]issing privilege separation directory: (\S+)", r"sshd needs the directory \1, which is missing"),
-    (r"Privilege separation user (\S+) does not exist", r"sshd needs the user \1, who is missing"),
-    (r"(not allowed because .*)", r"sshd lets this user not in: \1"),
+    ("not allowed because account is locked", "", "sshd lets nobody in whose account is locked"),
+    ("issing privilege separation directory: ", "", "sshd needs the directory {}, which is missing"),
+    ("Privilege separation user ", " does not exist", "sshd needs the user {}, who is missing"),
+    ("not allowed because ", "", "sshd lets this user not in: not allowed because {}"),
 )
-"""What sshd says, and what is said in its place."""
+"""What sshd says before a word and after it, and what is said in its place, with that word."""
+
+
+class Asked:
+    """What is wanted: the host key and the client's key in ssh's forms, variables, and a file to include."""
+
+    def __init__(self, host_key: str, key: str, *, accept: Iterable[str], agent: bool, include: str) -> None:
+        self.host_key = host_key
+        self.key = key
+        self.accept = tuple(accept)
+        self.agent = agent
+        self.include = include
+
+    def text(self) -> str:
+        """Return it as lines, of which the host key's come last: to read JSON takes longer to load than all else."""
+        return "\n".join((self.key, " ".join(self.accept), str(int(self.agent)), self.include, self.host_key))
+
+    @classmethod
+    def from_text(cls, text: str) -> "Asked":
+        """Read what `text` has made."""
+        key, accept, agent, include, host_key = text.split("\n", 4)
+        return cls(host_key, key, accept=accept.split(), agent=agent == "1", include=include)
 
 
 class _EndedError(Exception):
@@ -82,7 +101,7 @@ class _EndedError(Exception):
 
 def main() -> int:
     """Answer the question, or serve the connection; return sshd's exit code."""
-    asked = json.loads(os.environ.pop(ASKED))
+    text = os.environ.pop(ASKED)
     try:
         user = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
@@ -92,13 +111,13 @@ def main() -> int:
         return _fail(NO_SSHD)
     if not hasattr(os, "memfd_create"):
         return _fail("a node serves ssh on Linux alone")
-    if "key" not in asked:
+    if not text:
         print(user)
         return 0
-    include = asked["include"]
-    if include and not os.access(include, os.R_OK):
+    asked = Asked.from_text(text)
+    if asked.include and not os.access(asked.include, os.R_OK):
         # sshd would look past a file that is not there, and let in whom that denies.
-        return _fail(f"{user} cannot read {include}, which [ssh] of the node's file includes")
+        return _fail(f"{user} cannot read {asked.include}, which [ssh] of the node's file includes")
     return _Connection(sshd, user, asked).serve()
 
 
@@ -123,7 +142,7 @@ def _in_memory(text: str) -> str:
     return f"/proc/{os.getpid()}/fd/{descriptor}"
 
 
-def configuration(user: str, asked: dict[str, Any], environment: dict[str, str], *, host_key: str, keys: str) -> str:
+def configuration(user: str, asked: Asked, environment: dict[str, str], *, host_key: str, keys: str) -> str:
     """Return sshd's configuration for one connection; of a word that is said twice sshd takes the first."""
     lines = [
         f"HostKey {host_key}",
@@ -143,7 +162,7 @@ def configuration(user: str, asked: dict[str, Any], environment: dict[str, str],
         "UseDNS no",
         "PrintLastLog no",
         "PrintMotd no",
-        f"AllowAgentForwarding {'yes' if asked['agent'] else 'no'}",
+        f"AllowAgentForwarding {'yes' if asked.agent else 'no'}",
         "AllowTcpForwarding yes",
         "AllowStreamLocalForwarding yes",
         "X11Forwarding yes",
@@ -152,13 +171,12 @@ def configuration(user: str, asked: dict[str, Any], environment: dict[str, str],
     if not _has_instructions_for_aes():
         # Clients that have them ask for it first.
         lines.append("Ciphers -aes*-gcm@openssh.com")
-    lines += [f"AcceptEnv {name}" for name in asked["accept"]]
+    lines += [f"AcceptEnv {name}" for name in asked.accept]
     lines += [f"SetEnv {' '.join(said)}"] if (said := list(_said_to_sshd(environment))) else []
-    include = asked["include"]
-    if not include or not _has_sftp(include):
+    if not asked.include or not _has_sftp(asked.include):
         lines.append("Subsystem sftp internal-sftp")
-    if include:
-        lines.append(f'Include "{include}"')
+    if asked.include:
+        lines.append(f'Include "{asked.include}"')
     return "\n".join(lines) + "\n"
 
 
@@ -179,7 +197,7 @@ def _said_to_sshd(environment: dict[str, str]) -> Iterator[str]:
     """Yield the variables of a session here that sshd would not give: a path, and what PAM has set."""
     for name, value in environment.items():
         is_theirs = name in _SSHDS_OWN or name.startswith(("LC_", "SSH_", "OMNYSHELL_"))
-        if not is_theirs and _NAME.fullmatch(name) and value.isprintable():
+        if not is_theirs and name.isascii() and name.isidentifier() and value.isprintable():
             quoted = value.replace("\\", "\\\\").replace('"', '\\"')
             yield f'"{name}={quoted}"'
 
@@ -187,7 +205,7 @@ def _said_to_sshd(environment: dict[str, str]) -> Iterator[str]:
 class _Connection:
     """sshd, and what goes to it and comes from it."""
 
-    def __init__(self, sshd: str, user: str, asked: dict[str, Any]) -> None:
+    def __init__(self, sshd: str, user: str, asked: Asked) -> None:
         self._sshd = sshd
         self._user = user
         self._asked = asked
@@ -218,7 +236,7 @@ class _Connection:
             with suppress(OSError):
                 os.makedirs("/run/sshd", 0o755, exist_ok=True)
         environment = dict(os.environ)
-        host_key, keys = _in_memory(self._asked["hostKey"]), _in_memory(self._asked["key"] + "\n")
+        host_key, keys = _in_memory(self._asked.host_key), _in_memory(self._asked.key + "\n")
         path = _in_memory(configuration(self._user, self._asked, environment, host_key=host_key, keys=keys))
         ours, theirs = _loopback()
         log, logged = os.pipe()
@@ -270,7 +288,7 @@ class _Connection:
         with suppress(OSError):
             ours.shutdown(socket.SHUT_WR)
 
-    def _hear(self, log: int, heard: Any) -> None:
+    def _hear(self, log: int, heard: "_thread.LockType") -> None:
         """Pass on what sshd says that its client has to know, in words of ours where there are some."""
         with open(log, encoding="utf-8", errors="replace") as lines:
             for line in lines:
@@ -288,10 +306,15 @@ class _Connection:
 
 def meaning(line: str) -> str:
     """Return what a line of sshd's means in our words; empty for one that need not be passed on."""
-    return next((re.sub(f".*{said}.*", ours, line) for said, ours in _MEANT if re.search(said, line)), "")
+    for before, after, ours in _MEANT:
+        _, is_said, rest = line.partition(before)
+        word, ends, _ = rest.partition(after) if after else (rest, True, "")
+        if is_said and ends:
+            return ours.format(word)
+    return ""
 
 
-def _drain(ours: socket.socket, sent: Any) -> None:
+def _drain(ours: socket.socket, sent: "_thread.LockType") -> None:
     with suppress(OSError):
         fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
     with suppress(OSError):
@@ -401,7 +424,7 @@ def _end_these(handles: list[int]) -> None:
             signal.pidfd_send_signal(handle, signal.SIGKILL)
 
 
-def _end_all(those: Any) -> None:
+def _end_all(those: Callable[[], set[int]]) -> None:
     """End all processes below us, also those that are made meanwhile."""
     for number in (signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -1,6 +1,5 @@
 """Makes of a request in the mode `ssh` what is started, and what its client hears of it (docs/extensions.md#ssh)."""
 
-import json
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -57,16 +56,16 @@ class SshService:
         """Return what the launcher is told. Raises `SessionRejectedException` and `ConfigException`."""
         key, user = self._asked(request)
         if key is None:
-            return {launcher.ASKED: "{}"}
+            return {launcher.ASKED: ""}
         accepted = [name for name in ACCEPTED if not any(fnmatchcase(name, each) for each in self._refused)]
-        asked = {
-            "hostKey": self._keys.in_ssh_form(user),
-            "key": in_ssh_form(key),
-            "accept": accepted,
-            "agent": request.ssh_agent,
-            "include": str(self._include) if self._include is not None else "",
-        }
-        return {launcher.ASKED: json.dumps(asked)}
+        asked = launcher.Asked(
+            self._keys.in_ssh_form(user),
+            in_ssh_form(key),
+            accept=accepted,
+            agent=request.ssh_agent,
+            include=str(self._include) if self._include is not None else "",
+        )
+        return {launcher.ASKED: asked.text()}
 
     def answer(self, request: NodeSessionOpen) -> SshAnswer | None:
         """Return what the client is told of the host key; None where it only asks who it would be.

@@ -1,12 +1,13 @@
 """What a node makes of a request for ssh, without sshd."""
 
-import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.deadline import DEADLINE
 from support.in_one_test import in_one_test
 
 from omnyshell import PrincipalId
@@ -34,6 +35,11 @@ def request(**changes: Any) -> NodeSessionOpen:
 
 def service(tmp_path: Path, credentials: Any = BY_KEY, refused: tuple[str, ...] = ()) -> SshService:
     return SshService("n1", tmp_path, credentials, refused, None)
+
+
+def told(ssh: SshService, **changes: Any) -> launcher.Asked:
+    """What the launcher reads of what it is told."""
+    return launcher.Asked.from_text(ssh.variables(request(**changes))[launcher.ASKED])
 
 
 def test_the_proof_names_all_that_matters(tmp_path: Path) -> None:
@@ -64,7 +70,7 @@ def test_a_node_with_a_token_shows_its_host_key_alone(tmp_path: Path) -> None:
 def test_a_question_has_no_answer_but_the_name(tmp_path: Path) -> None:
     asking = request(ssh_key=None, user=None)
     assert service(tmp_path).answer(asking) is None
-    assert service(tmp_path).variables(asking) == {launcher.ASKED: "{}"}
+    assert service(tmp_path).variables(asking) == {launcher.ASKED: ""}
     assert not list(tmp_path.iterdir())
 
 
@@ -72,7 +78,7 @@ def test_a_question_that_names_a_user_is_answered_with_a_proof_that_lets_nobody_
     asking = request(ssh_key=None)
     answer = service(tmp_path).answer(asking)
     assert answer is not None
-    assert service(tmp_path).variables(asking) == {launcher.ASKED: "{}"}
+    assert service(tmp_path).variables(asking) == {launcher.ASKED: ""}
     host_key = Ed25519PublicKey.from_base64(answer.host_key)
     said = {"node_id": "n1", "host_key": host_key, "user": "ann", "session_id": "s-1", "nonce": "once"}
     proof = decode_base64_lenient(answer.proof or "")
@@ -92,9 +98,10 @@ def test_what_is_no_request_is_refused(tmp_path: Path, changes: dict[str, Any]) 
 
 
 def test_variables_that_requests_may_not_set_are_not_accepted_by_ssh(tmp_path: Path) -> None:
-    accepted = json.loads(service(tmp_path, refused=("LC_*", "COLORTERM")).variables(request())[launcher.ASKED])
-    assert accepted["accept"] == ["LANG", "LANGUAGE", "NO_COLOR", "GIT_PROTOCOL"]
-    assert accepted["key"] == in_ssh_form(CLIENT.public_key)
+    asked = told(service(tmp_path, refused=("LC_*", "COLORTERM")))
+    assert asked.accept == ("LANG", "LANGUAGE", "NO_COLOR", "GIT_PROTOCOL")
+    assert asked.key == in_ssh_form(CLIENT.public_key)
+    assert asked.host_key.endswith("-----END OPENSSH PRIVATE KEY-----\n")
 
 
 def test_each_user_has_a_key_that_stays_as_long_as_the_secret(tmp_path: Path) -> None:
@@ -117,15 +124,13 @@ def test_a_fingerprint_is_as_openssh_shows_it() -> None:
 
 @pytest.mark.parametrize("hub_lets", [False, True])
 def test_an_agent_is_forwarded_where_the_hub_lets_it(tmp_path: Path, *, hub_lets: bool) -> None:
-    ssh = SshService("n1", tmp_path, BY_KEY, (), None)
-    asked = json.loads(ssh.variables(request(ssh_agent=hub_lets))[launcher.ASKED])
-    assert asked["agent"] is hub_lets
+    assert told(service(tmp_path), ssh_agent=hub_lets).agent is hub_lets
 
 
 def test_what_sshd_reads_lets_one_user_in_and_takes_over_variables(tmp_path: Path) -> None:
     include = tmp_path / "sshd config"
     include.write_text("DenyUsers bea\n  Subsystem\tsftp /usr/lib/sftp-server\n")
-    asked = {"accept": ["LANG"], "agent": False, "include": str(include)}
+    asked = launcher.Asked("host", "key", accept=["LANG"], agent=False, include=str(include))
     environment = {"PATH": "/bin", "HOME": "/", "A B": "x", "Q": 'a "quoted\\ thing', "N": "a\nb", "LC_ALL": "C"}
     lines = launcher.configuration("ann", asked, environment, host_key="/h", keys="/k").splitlines()
     assert {"HostKey /h", "AuthorizedKeysFile /k", "AllowUsers ann", "PasswordAuthentication no"} <= set(lines)
@@ -133,7 +138,7 @@ def test_what_sshd_reads_lets_one_user_in_and_takes_over_variables(tmp_path: Pat
     assert lines[-1] == f'Include "{include}"'
     assert not any(line.startswith("Subsystem") for line in lines)
     assert "AllowAgentForwarding no" in lines
-    asked |= {"agent": True, "include": ""}
+    asked = launcher.Asked("host", "key", accept=["LANG"], agent=True, include="")
     plain = launcher.configuration("ann", asked, {}, host_key="/h", keys="/k").splitlines()
     assert "AllowAgentForwarding yes" in plain
     assert plain[-1] == "Subsystem sftp internal-sftp"
@@ -142,7 +147,8 @@ def test_what_sshd_reads_lets_one_user_in_and_takes_over_variables(tmp_path: Pat
 def test_a_file_that_is_not_there_any_more_lets_nobody_in(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(launcher.ASKED, json.dumps({"key": "", "include": "/nowhere"}))
+    asked = launcher.Asked("host", "key", accept=(), agent=False, include="/nowhere")
+    monkeypatch.setenv(launcher.ASKED, asked.text())
     monkeypatch.setattr(launcher, "_candidates", lambda: iter(["/bin/sh"]))
     assert launcher.main() == launcher.FAILED
     assert "cannot read /nowhere, which [ssh] of the node's file includes" in capfd.readouterr().err
@@ -180,3 +186,11 @@ def test_the_program_is_one_that_everybody_can_start(tmp_path: Path, monkeypatch
     assert words[1:] == ("-I", "-S", "-c", copy.read_text())
     assert os.access(words[0], os.X_OK)
     assert Path(sys.executable).exists()
+
+
+@pytest.mark.usefixtures("unmeasured")
+def test_it_loads_little_as_a_client_waits_for_it() -> None:
+    code = f"import sys; exec(open({launcher.__file__!r}).read(), {{'__name__': 'it'}}); print(*sys.modules)"
+    command = [sys.executable, "-I", "-S", "-c", code]
+    loaded = subprocess.run(command, check=True, timeout=DEADLINE, capture_output=True, text=True).stdout.split()
+    assert not {"json", "re", "typing", "ctypes", "subprocess", "asyncio"} & set(loaded)

@@ -1,4 +1,4 @@
-"""`omnyshell ssh-config` and `omnyshell ssh-proxy`: OpenSSH's own tools, through the hub (docs/ssh.md)."""
+"""`omnyshell ssh-config`: what has OpenSSH's own tools go through the hub (docs/ssh.md)."""
 
 import argparse
 import asyncio
@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -14,13 +13,10 @@ from functools import partial
 from pathlib import Path
 
 from omnyshell.cli.ground.access import access_from
-from omnyshell.cli.ground.loop import run_until_signal
 from omnyshell.cli.ground.output import describe, printable, say
-from omnyshell.cli.sessions.exec import stream
-from omnyshell.cli.terminal.streams import tell
+from omnyshell.cli.ssh.hosts import domain_of, node_of
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.ids import is_node_id
-from omnyshell.model.grammars import is_login
 from omnyshell.paths import HOME_VARIABLE, config_dir, read_file, user_path
 from omnyshell.security.files import changing, write_private
 from omnyshell.services.access_options import ACCESS, HUB, KEY, TOKEN, is_of_agent
@@ -29,7 +25,7 @@ from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.ssh.known_hosts import DOMAIN, KnownHost, directory_for
 from omnyshell.services.client.ssh.own_key import OwnKey
-from omnyshell.services.client.ssh.session import ask_user, open_ssh
+from omnyshell.services.client.ssh.session import ask_user
 from omnyshell.services.client.ssh.survey import ask_each
 from omnyshell.services.client.ssh.this_machine import has_instructions_for_aes
 from omnyshell.services.dial import HubAccess
@@ -40,52 +36,12 @@ _NOT_PASSED_ON = (HUB, TOKEN)
 _USER = re.compile(r"[\w.@+][\w.@+-]*")
 """A user's name of which neither ssh, reading the block, nor the shell of its `ProxyCommand` makes anything else."""
 
-_DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
-
-
-def ssh_proxy(options: argparse.Namespace) -> int:
-    """Be ssh's `ProxyCommand`: connect stdin and stdout to sshd on a node."""
-    # ssh hangs its proxy up as it leaves; what it said last has to arrive, and its end is that of stdin.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    return run_until_signal(_connect(options))
-
-
-async def _connect(options: argparse.Namespace) -> int:
-    node = _node_of(options.host, _domain(options))
-    access = access_from(options)
-    directory = directory_for(access.address)
-    key = OwnKey(config_dir() / "ssh").public()
-    if not is_login(options.user or ""):
-        raise ConfigException(f"'{printable(options.user or '')}' is no user's name")
-    async with OmnyShellClient(ClientConfig(access=access)) as client:
-        session, shown = await open_ssh(client, node, options.user, key)
-        async with session:
-            KnownHost(directory, options.host).accept(shown)
-            session.on_state = lambda state: tell(session, state)
-            session.widen()
-            return await stream(session)
-
-
-def _node_of(host: str, domain: str) -> str:
-    node, suffix = host[: -len(domain) - 1], host[-len(domain) - 1 :]
-    node = node if suffix.lower() == f".{domain}".lower() else host
-    if not is_node_id(node):
-        raise ConfigException(f"'{printable(host)}' names no node")
-    return node
-
-
-def _domain(options: argparse.Namespace) -> str:
-    domain: str = options.domain or DOMAIN
-    if not _DOMAIN.fullmatch(domain):
-        raise ConfigException(f"'{printable(domain)}' is no domain")
-    return domain
-
 
 def ssh_config(options: argparse.Namespace) -> int:
     """Print the block for ssh, or install it; or accept that a node's key has changed."""
-    access, domain = access_from(options), _domain(options)
+    access, domain = access_from(options), domain_of(options)
     if options.accept is not None:
-        return _accept(directory_for(access.address), _node_of(options.accept, domain), domain)
+        return _accept(directory_for(access.address), node_of(options.accept, domain), domain)
     OwnKey(config_dir() / "ssh").make()
     users, others = _told_apart(asyncio.run(_ask_users(access)))
     lines = _block(options, access, domain, users, others)

@@ -1,0 +1,1 @@
+"""OpenSSH's own tools, through the hub (docs/ssh.md)."""

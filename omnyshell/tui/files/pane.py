@@ -223,6 +223,8 @@ class FilePane(Panel[Entry]):
         if self._waits:
             return self._waits if self._waits.endswith(ELLIPSIS) else sentence(self._waits)
         hidden = len(self._found)
+        if hidden == 1:
+            return "The only entry is hidden: `.` shows it."
         return f"All {hidden} are hidden: `.` shows them." if hidden else "The directory is empty."
 
     def identify(self, item: Entry) -> tuple[str, str]:

@@ -211,6 +211,7 @@ class TwoHubs(World):
             catch_up=cast("Any", None),
             epoch_of=self.places.epoch_now if hub == "b" else lambda _node_id: None,
             open=objects.broker.open_as,
+            lacks_right=objects.broker.lacks_right,
             requests=dict.fromkeys(REQUESTS, objects.requests.ask),
             left=objects.client_service.left,
             audit=objects.audit,

@@ -63,6 +63,7 @@ def assemble_across(
         catch_up=others.knows,
         epoch_of=epoch_of,
         open=services.broker.open_as,
+        lacks_right=services.broker.lacks_right,
         requests=requests,
         left=services.client_service.left,
         audit=audit,

@@ -1,6 +1,7 @@
 """The log that several hubs share, over a real engine."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -152,6 +153,23 @@ async def test_without_the_engine_changes_are_refused_and_go_on_with_it(
     assert ("n2", "bob") in hubs[2].owners()
 
 
+async def test_what_is_asked_of_a_server_that_dies_is_given_up_at_once_and_asked_of_the_next_one(
+    engine: Engine, hubs: list[OneHub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omnyshell.services.hub.cluster.nats.connection.REQUEST_TIMEOUT", 10 * DEADLINE)
+    engine.signal(0, signal.SIGSTOP)
+    change = hubs[1].log.append(together(ClaimNode("n1", "ann")))
+    asking = asyncio.ensure_future(hubs[2].connection.ask("$JS.API.STREAM.INFO.omnyshell"))
+    await asyncio.sleep(0)
+    engine.kill(0)
+    with pytest.raises(EngineAwayException, match="lost meanwhile"):
+        await asking
+    engine.start(0)
+    async with asyncio.timeout(DEADLINE):
+        await change
+    assert ("n1", "ann") in hubs[1].owners()
+
+
 async def test_what_a_hub_may_not_write_is_refused_by_the_engine_and_what_no_member_signed_by_all(
     hubs: list[OneHub],
 ) -> None:
@@ -176,7 +194,6 @@ async def test_what_a_hub_may_not_write_is_refused_by_the_engine_and_what_no_mem
 async def test_a_stream_that_was_made_anew_is_noticed_and_nothing_of_it_is_read(
     engine: Engine, hubs: list[OneHub]
 ) -> None:
-    """Three seconds and more, as above."""
     before = hubs[1].log.applied_seq
     engine.kill(0)
     engine.forget(0)

@@ -18,7 +18,7 @@ from omnyshell.services.hub.cluster.nats.streams import Copies, copies_of, place
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, NotPermittedException
 from omnyshell.services.hub.cluster.places.records import Beat, decode
 from omnyshell.services.hub.cluster.restoring import is_lost
-from omnyshell.services.hub.cluster.shared.places import subject_of_beat
+from omnyshell.services.hub.cluster.shared.subjects import subject_of_beat
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.truth.log import SqliteLog

@@ -13,7 +13,7 @@ from omnyshell.protocol.handshake import CLOSE_TRY_AGAIN_LATER
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.truth.answer import Answer
 
-ANSWER_TIMEOUT = 10.0
+ANSWER_TIMEOUT = 12.0
 """Seconds after which a waiting node is disconnected, to try again; less than nodes wait for answers to heartbeats."""
 
 MAX_HELD = 32

@@ -94,6 +94,17 @@ class HubBroker:
         """Open a session, or reject it with the first reason that applies."""
         self.open_as(client, request, channel, self._new_id())
 
+    def lacks_right(self, client: Peer, request: SessionOpen, channel: int) -> bool:
+        """Return whether a session would be rejected as a right is missing, before any other reason."""
+        request.node_id = request.node_id.strip()
+        try:
+            self._admission.check(client, channel, request)
+        except NotAllowedException:
+            return True
+        except SessionRejectedException:
+            return False
+        return False
+
     def open_as(self, client: Peer, request: SessionOpen, channel: int, id_: str) -> None:
         """Open a session of that id, or reject it: another hub has chosen the id, which may be in use here."""
         request.node_id = request.node_id.strip()

@@ -27,7 +27,7 @@ MOST_HELD = 256
 """Words about one client that wait until this hub has read what the other one knew of it."""
 
 CATCH_UP = 5.0
-"""Seconds that they wait."""
+"""Seconds that they wait at most. While the engine elects a leader, this hub may read nothing for longer."""
 
 UNKNOWN = "This login is not known at hub '{hub}', which has the node"
 UNREADABLE = "Hub '{hub}', which has the node, cannot read the request: its OmnyShell wants an update"
@@ -64,6 +64,9 @@ class HereServices:
 
     open: Callable[[Peer, SessionOpen, int, str], None]
     """Opens a session of the id that is given, or rejects it."""
+
+    lacks_right: Callable[[Peer, SessionOpen, int], bool]
+    """Returns whether it would be rejected for a right that is missing."""
 
     requests: dict[type[ControlMessage], Handler]
     """What else may be asked about sessions."""
@@ -109,7 +112,10 @@ class Visitors:
     # What links say
 
     def came(self, link: AnyLink, word: words.PeerCame) -> None:
-        """A client is told of: admit it once this hub knows as much as the other one did."""
+        """A client is told of: admit it once this hub knows as much as the other one did.
+
+        Where it has all its roles by what this hub knows already, nothing waits but what takes more than that.
+        """
         key = link, word.peer
         if key in self._arriving or word.peer in self._of_link.get(link, {}):
             return
@@ -117,6 +123,8 @@ class Visitors:
             self._admit(link, word)
             return
         arrival = self._arriving[key] = _Arrival()
+        if (known := self._known(word)) is not None and known.roles >= set(word.roles):
+            self._admit(link, word)
         arrival.task = asyncio.create_task(self._arrive(link, word, arrival))
 
     def left(self, link: AnyLink, word: words.PeerLeft) -> None:
@@ -129,7 +137,7 @@ class Visitors:
     def asked(self, link: AnyLink, word: Asked) -> None:
         """A client asks for a session, or about sessions."""
         arrival = self._arriving.get((link, word.peer))
-        if arrival is not None and len(arrival.held) < MOST_HELD:
+        if arrival is not None and len(arrival.held) < MOST_HELD and not self._may_open(link, word):
             arrival.held.append(word)
         else:
             self._answer(link, word)
@@ -156,14 +164,28 @@ class Visitors:
                 await self._here.catch_up(word.applied)
         if self._arriving.pop((link, word.peer), None) is None:
             return
-        self._admit(link, word)
+        if word.peer not in self._of_link.get(link, {}):
+            self._admit(link, word)
         for held in arrival.held:
             self._answer(link, held)
 
+    def _known(self, word: words.PeerCame) -> Principal | None:
+        return self._here.standing()(Principal(PrincipalId(word.principal), frozenset(word.roles)), None)
+
+    def _may_open(self, link: AnyLink, word: Asked) -> bool:
+        """Whether a session is asked for that a client may open by what this hub knows already."""
+        visitor = self._of_link.get(link, {}).get(word.peer)
+        if visitor is None or not isinstance(word, words.Open):
+            return False
+        try:
+            message = self._here.codec.decode_control(bytes(word.request)).message
+        except ProtocolException:
+            return False
+        return isinstance(message, SessionOpen) and not self._here.lacks_right(visitor, message, word.channel)
+
     def _admit(self, link: AnyLink, word: words.PeerCame) -> None:
         here = self._here
-        claimed = Principal(PrincipalId(word.principal), frozenset(word.roles))
-        known = here.standing()(claimed, None)
+        known = self._known(word)
         theirs = self._of_link.setdefault(link, {})
         why = UNKNOWN if known is None else TOO_MANY if len(theirs) >= MOST_OF_A_HUB else ""
         here.audit.record(
@@ -177,7 +199,7 @@ class Visitors:
         if known is None or why:
             link.say(words.PeerEnded(word.peer, why.format(hub=here.hub)))
             return
-        principal = replace(known, roles=known.roles & claimed.roles)
+        principal = replace(known, roles=known.roles & set(word.roles))
         theirs[word.peer] = VirtualPeer(link, word, principal, here.metrics, self._has_left)
 
     def _has_left(self, visitor: VirtualPeer) -> None:

@@ -35,10 +35,15 @@ with needs("cluster"):
 
 CONNECT_TIMEOUT = 3.0
 REQUEST_TIMEOUT = 2.0
-"""Seconds within which a server answers: an election of the engine's leader takes less."""
+"""Seconds within which a request is answered. Where no leader orders, servers say so at once; one that has just died
+says nothing."""
 
 LEAST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 """Bounds, in seconds, of the pause before the next attempt to connect."""
+
+UNANSWERED = 10.0
+"""Seconds in which nothing that was asked over a connection is answered before another server is tried: longer than an
+election, in which no server does better."""
 
 PING_INTERVAL = 5
 _CANCEL_AGAIN = 0.2
@@ -85,9 +90,10 @@ class EngineConnection:
         self.name = name
         self._tls = _context(authorities) if any(map(_is_secure, servers)) else None
         self._client: Client | None = None
+        self._answered_at = float("-inf")
         self._is_lost = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._refusals: dict[str, list[asyncio.Future[None]]] = {}
+        self._refusals: dict[str, list[asyncio.Future[OmnyShellException]]] = {}
         self.on_connected: list[Callable[[Client], Awaitable[None]]] = []
         """Called with each new connection; each runs until it is lost, or has to be made anew."""
 
@@ -95,6 +101,17 @@ class EngineConnection:
     def is_connected(self) -> bool:
         """Whether a server is connected."""
         return self._client is not None and self._client.is_connected
+
+    def answered(self) -> None:
+        """Note that who leads a stream has answered over this connection, or that it is new.
+
+        Its server is in touch with the others.
+        """
+        self._answered_at = asyncio.get_running_loop().time()
+
+    def has_answered_within(self, seconds: float) -> bool:
+        """Whether that was so in the last seconds."""
+        return asyncio.get_running_loop().time() - self._answered_at < seconds
 
     def start(self) -> None:
         """Connect, and stay connected."""
@@ -104,7 +121,7 @@ class EngineConnection:
         """Close the connection. Idempotent."""
         task, self._task = self._task, None
         if task is not None:
-            await _ended(task)
+            await ended(task)
 
     async def publish(self, subject: str, data: bytes, place: Place) -> int:
         """Write a record to the stream of its subject. See `Order.publish`."""
@@ -113,6 +130,7 @@ class EngineConnection:
             if problem.get("err_code") in WRONG_LAST:
                 raise MisplacedException(str(problem.get("description")))
             raise EngineAwayException(f"the engine refused a record: {problem.get('description')}")
+        self.answered()
         return int(answer["seq"])
 
     async def last_of(self, stream: str, subject: str) -> tuple[bytes, datetime] | None:
@@ -143,16 +161,17 @@ class EngineConnection:
         try:
             await asyncio.wait({request, refusal}, return_when=asyncio.FIRST_COMPLETED)
             if refusal.done():
-                # To the library, what is not permitted is a request that nobody answers.
-                raise NotPermittedException(f"the engine does not let hub '{self.name}' publish to {subject}")
+                raise refusal.result()
             return _decoded((await request).data)
         except (nats.errors.Error, TimeoutError, OSError) as exc:
+            if client is self._client and not self.has_answered_within(UNANSWERED):
+                self.drop()
             raise EngineAwayException(f"the engine did not answer: {exc or type(exc).__name__}") from exc
         finally:
             self._refusals[subject].remove(refusal)
             if not self._refusals[subject]:
                 del self._refusals[subject]
-            await _ended(request)
+            await ended(request)
 
     def drop(self) -> None:
         """Give this connection up, as its server does not do what it should, and go to another one."""
@@ -191,6 +210,7 @@ class EngineConnection:
                     tls=self._tls if _is_secure(server) else None,
                 )
             self._client = client
+            self.answered()
             logger.info("connected with the engine's server %s", server)
             await self._serve(client)
         finally:
@@ -204,7 +224,8 @@ class EngineConnection:
             await asyncio.wait({lost, *tasks}, return_when=asyncio.FIRST_COMPLETED)
             logger.warning("the connection with the engine is lost")
         finally:
-            await _ended(lost, *tasks)
+            self._give_up_what_is_asked()
+            await ended(lost, *tasks)
             for task in tasks:
                 if not task.cancelled() and (problem := task.exception()) is not None:
                     logger.error("the engine's stream is not read", exc_info=problem)
@@ -212,11 +233,21 @@ class EngineConnection:
     async def _closed(self) -> None:
         self._is_lost.set()
 
+    def _give_up_what_is_asked(self) -> None:
+        """What was not answered over a connection that is lost is not answered later: it may be asked anew at once."""
+        for subject in self._refusals:
+            self._refuse(subject, EngineAwayException("the connection with the engine was lost meanwhile"))
+
+    def _refuse(self, subject: str, problem: OmnyShellException) -> None:
+        for refusal in self._refusals.get(subject, ()):
+            if not refusal.done():
+                refusal.set_result(problem)
+
     async def _failed(self, problem: Exception) -> None:
         if (found := _VIOLATION.search(str(problem))) is not None:
-            for refusal in self._refusals.get(found[1], ()):
-                if not refusal.done():
-                    refusal.set_result(None)
+            # To the library, what is not permitted is a request that nobody answers.
+            said = f"the engine does not let hub '{self.name}' publish to {found[1]}"
+            self._refuse(found[1], NotPermittedException(said))
         else:
             logger.debug("the engine: %s", problem or type(problem).__name__)
 
@@ -254,7 +285,7 @@ def why(problem: APIError) -> str:
     return f"{problem.description} ({problem.err_code})"
 
 
-async def _ended(*tasks: "asyncio.Future[Any]") -> None:
+async def ended(*tasks: "asyncio.Future[Any]") -> None:
     """Cancel tasks until they have ended: the library waits by what swallows a cancellation now and then."""
     left = {task for task in tasks if not task.done()}
     while left:

@@ -12,6 +12,7 @@ from typing import Any
 from omnyshell.errors import OmnyShellException
 from omnyshell.extras import needs
 from omnyshell.services.hub.cluster.members.engine_access import consumers_of
+from omnyshell.services.hub.cluster.nats.asking import first_answer
 from omnyshell.services.hub.cluster.nats.connection import EngineConnection, manager, why
 from omnyshell.services.hub.cluster.nats.streams import as_origin
 from omnyshell.services.hub.cluster.order.order import Place, Reader, Stored
@@ -28,18 +29,21 @@ with needs("cluster"):
 HEARTBEAT = 1.0
 """Seconds between the engine's heartbeats to who reads."""
 
-SILENCE = 3.5
+SILENCE = 2.5
 """Seconds without a heartbeat after which the consumer is made anew."""
 
 LEAST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 """Bounds, in seconds, of the pause before reading is tried again, after it failed: while hubs found, soon."""
 
 ASK_TIMEOUT = 1.0
-"""Seconds after which a stream is asked for again: what is asked during an election nobody answers, later either."""
+"""Seconds for an answer to a question about a stream. What is asked during an election is not answered later either."""
 
-MOST_ASKED = 5
-"""How often it is asked for over one connection before another server is tried: an election takes seconds, and a server
-that is cut off from the others would never answer."""
+ASK_AGAIN = 0.25
+"""Seconds after which it is asked again, whether or not there may still be an answer."""
+
+PATIENCE = 5.0
+"""Seconds without any answer after which another server is tried: an election takes as long, and a server that is cut
+off from the others would never answer."""
 
 MOST_MISSED = 5
 """How often the engine says that it has no such stream before its reader is told: while hubs found, it has none yet."""
@@ -73,9 +77,6 @@ class NatsOrder:
         self._read_until = float("-inf")
         self._names = cycle(consumers_of(connection.name))
         self._consumer = ""
-        self._unanswered = 0
-        """How often the stream was asked for in vain, one after another."""
-
         connection.on_connected.append(self._read_on)
 
     @property
@@ -94,7 +95,7 @@ class NatsOrder:
 
     async def _read_on(self, client: Client) -> None:
         """Read, over consumers that are made anew where one falls silent. Returns where the connection does not do."""
-        missed, pause, self._unanswered = 0, LEAST_PAUSE, 0
+        missed, pause = 0, LEAST_PAUSE
         while client.is_connected:
             try:
                 await self._read(client)
@@ -112,15 +113,13 @@ class NatsOrder:
             except APIError as exc:
                 logger.warning("%s cannot be read: %s", self._stream, why(exc))
             except nats.errors.TimeoutError:
-                self._unanswered += 1
-                if self._unanswered < MOST_ASKED:
-                    continue
-                logger.warning("the engine's server has not answered for %.0f s", MOST_ASKED * ASK_TIMEOUT)
-                return
+                # This stream has no leader yet, or nobody has made a consumer: no reason to leave its server.
+                continue
             except (nats.errors.Error, OSError) as exc:
                 logger.warning("the engine's server does not answer: %s", exc or type(exc).__name__)
                 return
             finally:
+                pause = LEAST_PAUSE if self._is_read else pause
                 self._is_read_no_more()
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -131,9 +130,13 @@ class NatsOrder:
 
     async def _read(self, client: Client) -> None:
         streams = manager(client, ASK_TIMEOUT)
-        info = await streams.stream_info(self._stream)
-        # So this server is in touch with the one that leads: a consumer that is not made is no reason to leave it.
-        self._unanswered = 0
+        try:
+            info = await first_answer(lambda: streams.stream_info(self._stream), ASK_AGAIN, PATIENCE)
+        except nats.errors.TimeoutError as exc:
+            if self._connection.has_answered_within(PATIENCE):
+                raise
+            raise nats.errors.Error(f"it has said nothing for {PATIENCE:.0f} s") from exc
+        self._connection.answered()
         origin = as_origin(info)
         begin = self._reader.begin_reading(origin)
         subscription = await self._consume(client, streams, begin)
@@ -143,26 +146,37 @@ class NatsOrder:
             await subscription.unsubscribe()
 
     async def _consume(self, client: Client, streams: JetStreamManager, begin: int) -> Subscription:
-        """Make a consumer by the next name that is free; return what it delivers to.
+        """Make a consumer; return what it delivers to.
 
         The one before is not deleted, as its server may be dead, which takes the engine a while: it goes by itself.
-        Raises `nats.errors.TimeoutError` where nobody answers for one: its server may have died, which the engine
-        learns late, and has one made there again. So each attempt goes to the next name.
+        Where nobody answers for one, its server may have died, which the engine learns late, and has one made there
+        again: so another attempt is made soon. Raises `nats.errors.TimeoutError` where none is answered.
         """
+        tried: list[Subscription] = []
+        used = None
+        try:
+            used, self._consumer = await first_answer(
+                lambda: self._tried(client, streams, begin, tried), ASK_AGAIN, PATIENCE
+            )
+        finally:
+            for subscription in tried:
+                if subscription is not used:
+                    await subscription.unsubscribe()
+        return used
+
+    async def _tried(
+        self, client: Client, streams: JetStreamManager, begin: int, tried: list[Subscription]
+    ) -> tuple[Subscription, str]:
+        """Make a consumer by the next name that is free; return what it delivers to, and its name."""
         for _ in consumers_of(self._connection.name):
-            self._consumer = next(self._names)
+            name = next(self._names)
             # One of its own, as an old consumer goes on there.
             subscription = await client.subscribe(
                 client.new_inbox(), pending_msgs_limit=1_000_000, pending_bytes_limit=64 * 2**20
             )
-            is_made = False
-            try:
-                is_made = await self._is_made(streams, _consumer(self._consumer, subscription.subject, begin))
-            finally:
-                if not is_made:
-                    await subscription.unsubscribe()
-            if is_made:
-                return subscription
+            tried.append(subscription)
+            if await self._is_made(streams, _consumer(name, subscription.subject, begin)):
+                return subscription, name
         raise _ReadAgainException("consumers of all its names are left from before, and have yet to go", LEFT_BEHIND)
 
     async def _is_made(self, streams: JetStreamManager, wanted: ConsumerConfig) -> bool:

@@ -24,6 +24,10 @@ LONGEST_STEP = 3.0
 """Seconds between two ticks beyond which the hub itself was stopped, so that nothing can be said of the engine."""
 
 
+MOST_UNANSWERED = 64
+"""Beats of which it is kept when they were sent. While the engine is away they are many, and none is answered."""
+
+
 class HeardLeases:
     """The leases of other hubs, as one reads their beats. Times on the reader's monotonic clock, in seconds."""
 
@@ -100,6 +104,10 @@ class OwnLease:
     def sent(self, number: int, boot: float) -> None:
         """Note that a beat is about to be sent; each has another number, which grows."""
         self._sent[number] = boot
+        if len(self._sent) > MOST_UNANSWERED:
+            # The oldest one says for how long the engine has not answered, and the newest ones may be answered yet.
+            _oldest, second, *_ = self._sent
+            del self._sent[second]
 
     def refused(self, number: int) -> None:
         """The engine answered a beat, and did not take it."""

@@ -29,13 +29,13 @@ from omnyshell.services.hub.truth.change import ChangeRefusedException
 from omnyshell.services.hub.truth.changes import Transaction, together
 from omnyshell.services.hub.truth.log import Follower, SqliteLog
 
-ANSWER_TIMEOUT = 9.0
+ANSWER_TIMEOUT = 10.5
 """Seconds within which a change is done or refused once it is its turn: less than nodes and administrators wait."""
 
-ELECTION = 10.0
+ELECTION = 10.5
 """Seconds after which the engine is not waited for: it has another leader within nine where one has died."""
 
-AGAIN = 0.2
+AGAIN = 0.1
 """Seconds between attempts meanwhile. Where nobody orders, the engine says so at once."""
 
 DENY_AFTER = 1.0

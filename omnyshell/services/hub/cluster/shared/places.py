@@ -1,11 +1,11 @@
 """Who is where among hubs, over an ordered stream: beats, claims, and what the stream says of others."""
 
 import asyncio
-import base64
 import logging
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -28,15 +28,20 @@ from omnyshell.services.hub.cluster.places.records import Entry, decode, encode
 from omnyshell.services.hub.cluster.places.table import Place as NodePlace
 from omnyshell.services.hub.cluster.shared.descriptions import Descriptions
 from omnyshell.services.hub.cluster.shared.known_hubs import KnownHub, known_hubs
+from omnyshell.services.hub.cluster.shared.subjects import name_of_node, node_of, subject_of_beat
 from omnyshell.services.hub.nodes.places import ElsewhereException, Served
 from omnyshell.services.hub.truth.answer import Answer
 
-CLAIM_TIMEOUT = 8.0
-"""Seconds within which a claim is answered: less than a node waits."""
+CLAIM_TIMEOUT = 11.5
+"""Seconds within which a claim is answered: less than a node waits, and more than the engine needs for a new leader."""
 
 TICK = 1.0
 AGAIN = 0.5
-"""Seconds before a claim is looked at again that another process stands in the way of."""
+"""Seconds before a claim is looked at again, unless this hub learns before that the engine is back."""
+
+BEAT_AGAIN = 0.2
+"""Seconds after which a beat is sent again that was not taken. While the engine has no leader, this alone asks for one:
+claims wait for it, however many there are."""
 
 FILES_PERIOD = 60.0
 """Seconds after which a beat has the digests of the hub's files anew."""
@@ -56,11 +61,6 @@ logger = logging.getLogger("omnyshell.cluster")
 def boot_clock() -> float:
     """Return seconds that go on while the machine sleeps."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-
-
-def subject_of_beat(generation: str, hub: str) -> str:
-    """Return where a hub's beats are."""
-    return f"omnyshell.{generation}.places.{hub}.beat"
 
 
 class SharedPlaces:
@@ -98,6 +98,11 @@ class SharedPlaces:
         self._in_touch_at = boot_clock()
         self._standing = Standing.LAPSED
         self._went_on = asyncio.Event()
+        self._is_due = asyncio.Event()
+        self._is_beating = False
+        self._is_back = asyncio.Event()
+        """Set where claims may be taken that could not be before."""
+
         self._held = asyncio.Event()
         self._turns = asyncio.Semaphore(MOST_AT_ONCE)
         self._order: Order | None = None
@@ -261,14 +266,14 @@ class SharedPlaces:
         hub, _, name = stored.subject.removeprefix(self._subjects).partition(".")
         try:
             record = decode(stored.data)
-            is_right = name == (f"node.{_token(record.node_id)}" if isinstance(record, Entry) else "beat")
+            is_right = name == (name_of_node(record.node_id) if isinstance(record, Entry) else "beat")
         except ValueError as exc:
             is_right, record = False, None
             logger.warning("record %d of who is where, of hub %s: %s", stored.seq, hub, exc)
         if record is not None and is_right and self._members.key_of(hub) is not None:
             self._places.read(stored.seq, hub, record, now, boot)
         else:
-            self._places.skip(stored.seq, boot, _node_of(name))
+            self._places.skip(stored.seq, boot, node_of(name))
         self._went_on.set()
         self.in_touch()
         self._notice(boot)
@@ -307,6 +312,7 @@ class SharedPlaces:
             return
         if standing is Standing.HELD:
             self._held.set()
+            self._is_back.set()
             logger.info("this hub serves: it is in touch with the others")
         elif standing is Standing.ENGINE_AWAY:
             logger.warning("the engine is away: this hub goes on with the nodes that it has")
@@ -325,13 +331,30 @@ class SharedPlaces:
                 self._notice(boot)
             elif self._places.is_displaced:
                 logger.error("another process is hub '%s' now: this one opens nothing any more", self._hub)
-            elif self._places.run and boot >= self._next_beat:
-                self._next_beat = boot + BEAT_PERIOD
+            elif self._places.run and boot >= self._next_beat and not self._is_beating:
+                self._is_beating, self._next_beat = True, boot + BEAT_PERIOD
                 self._spawn(self._beat())
-                self._reconcile()
-            await asyncio.sleep(TICK)
+            self._is_due.clear()
+            await _set_within(self._is_due, TICK)
+
+    def _beat_now(self, pause: float = 0.0) -> None:
+        self._next_beat = 0.0
+        asyncio.get_running_loop().call_later(pause, self._is_due.set)
+
+    def _beat_again(self) -> None:
+        """Send one soon, while the engine may only be choosing another leader."""
+        if self._order is not None and self._order.away_for < CLAIM_TIMEOUT:
+            self._beat_now(BEAT_AGAIN)
+        else:
+            self._next_beat = 0.0
 
     async def _beat(self) -> None:
+        try:
+            await self._try_to_beat()
+        finally:
+            self._is_beating = False
+
+    async def _try_to_beat(self) -> None:
         order, places = self._order, self._places
         number, beat = places.beat(boot_clock())
         url, weight = self._reached
@@ -344,14 +367,16 @@ class SharedPlaces:
         except MisplacedException:
             # An earlier beat of this hub is there, and its answer was lost; or another process beats.
             places.own.refused(number)
-            self._next_beat = 0.0
+            self._beat_again()
         except OmnyShellException as exc:
             logger.debug("a beat was not acknowledged: %s", exc)
-            self._next_beat = 0.0
+            self._beat_again()
         else:
+            self._is_back.set()
             self.in_touch()
             places.own.acknowledged(number, seq, places.read_up_to, boot_clock())
             self._notice(boot_clock())
+            self._reconcile()
 
     def _files_now(self) -> dict[str, str]:
         at, files = self._files
@@ -411,7 +436,7 @@ class SharedPlaces:
     async def _try_to_claim(self, wanted: Served) -> OmnyShellException:
         """Take a node id, or wait a moment; return why it is not taken, if it is not."""
         if self._places.own.standing(boot_clock()) is not Standing.HELD:
-            await asyncio.sleep(AGAIN)
+            await self._until_back()
             return EngineAwayException(NO_LEASE)
         plan = self._places.claim(wanted.node_id, wanted.process, wanted.epoch, b"", time.monotonic())
         if isinstance(plan, Held):
@@ -422,16 +447,22 @@ class SharedPlaces:
         except MisplacedException:
             seq = self._places.read_up_to + 1
         except OmnyShellException as exc:
-            await asyncio.sleep(AGAIN)
+            self._beat_now()
+            await self._until_back()
             return exc
         await self._reads(seq)
         return EngineAwayException(NO_LEASE)
+
+    async def _until_back(self) -> None:
+        """Wait until the engine takes a beat, or for a while."""
+        self._is_back.clear()
+        await _set_within(self._is_back, AGAIN)
 
     async def _publish(self, plan: Claim) -> int:
         order = self._order
         if order is None:
             raise EngineAwayException(NO_LEASE)
-        name = f"node.{_token(plan.entry.node_id)}"
+        name = name_of_node(plan.entry.node_id)
         place = Place(last_of_subject=plan.last_of_node, subjects=f"{self._subjects}*.{name}")
         if plan.last_of_all is not None:
             # No record at all may come in between, so none about the node either.
@@ -450,15 +481,7 @@ class SharedPlaces:
             return
 
 
-def _node_of(name: str) -> str:
-    """Return the node id that a subject's end is about; "" if it is about none."""
-    kind, _, token = name.partition(".")
-    try:
-        return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode() if kind == "node" else ""
-    except ValueError:
-        return ""
-
-
-def _token(node_id: str) -> str:
-    """Return a node id as a word of a subject, in which a dot would part it."""
-    return base64.urlsafe_b64encode(node_id.encode()).decode().rstrip("=")
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

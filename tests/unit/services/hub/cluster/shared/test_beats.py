@@ -1,0 +1,88 @@
+"""A hub's beats, and claims of its nodes, while the engine has no leader: one asks for all."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from support.deadline import DEADLINE
+
+from omnyshell.services.hub.cluster.order.order import EngineAwayException, Origin, Place, Stored
+from omnyshell.services.hub.cluster.places.leases import MOST_UNANSWERED, UNANSWERED, OwnLease, Standing
+from omnyshell.services.hub.cluster.shared import places as shared_places
+from omnyshell.services.hub.cluster.shared.places import SharedPlaces
+
+
+class Engine:
+    """What orders: each record is read as it is written, unless nobody leads."""
+
+    away_for = 0.0
+
+    def __init__(self, places: SharedPlaces) -> None:
+        self.places, self.has_leader = places, True
+        self.written: list[str] = []
+        self.refused: list[str] = []
+
+    @property
+    def is_there(self) -> bool:
+        return True
+
+    async def publish(self, subject: str, data: bytes, place: Place) -> int:
+        await asyncio.sleep(0)
+        if not self.has_leader:
+            self.refused.append(subject)
+            raise EngineAwayException("no responders")
+        self.written.append(subject)
+        self.places.take(Stored(len(self.written), subject, data))
+        return len(self.written)
+
+
+@asynccontextmanager
+async def hub() -> AsyncIterator[tuple[SharedPlaces, Engine]]:
+    members = cast("Any", SimpleNamespace(hubs=lambda: ("a",), key_of=lambda _hub: object()))
+    places = SharedPlaces("a", "g", 300.0, members)
+    engine = Engine(places)
+    places.begin_reading(Origin("now", 0))
+    places.at_end()
+    places.start(engine)
+    try:
+        async with asyncio.timeout(DEADLINE):
+            await places.has_lease()
+            yield places, engine
+    finally:
+        await places.aclose()
+
+
+async def test_claims_wait_for_one_beat_that_finds_the_new_leader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each claim by itself would have looked again after a minute."""
+    monkeypatch.setattr(shared_places, "AGAIN", 60.0)
+    monkeypatch.setattr(shared_places, "CLAIM_TIMEOUT", 60.0)
+    monkeypatch.setattr(shared_places, "BEAT_AGAIN", 0.01)
+    async with hub() as (places, engine):
+        engine.has_leader = False
+        claims = [places.claim(f"n{number}", "process", 0) for number in range(20)]
+        while sum(subject.endswith("beat") for subject in engine.refused) < 5:
+            await asyncio.sleep(0.01)
+        assert len(engine.refused) - sum(subject.endswith("beat") for subject in engine.refused) == len(claims)
+        engine.has_leader = True
+        for claim in claims:
+            assert await claim == 1
+
+
+def test_of_beats_that_are_never_answered_few_are_kept_and_the_oldest_counts() -> None:
+    lease = OwnLease(300.0)
+    lease.sent(0, 0.0)
+    lease.acknowledged(0, 1, 1, 0.0)
+    lease.tick(0.0)
+    for number in range(1, 10 * MOST_UNANSWERED):
+        lease.sent(number, number / 1000)
+    assert len(lease._sent) == MOST_UNANSWERED
+    assert next(iter(lease._sent)) == 1
+    for boot in (2.0, 4.0, 6.0, UNANSWERED + 0.1):
+        lease.tick(boot)
+    assert lease.standing(UNANSWERED + 0.1) is Standing.ENGINE_AWAY
+    # The newest one is answered after all.
+    lease.acknowledged(number, 2, 2, 7.0)
+    assert (lease.standing(7.0), lease._sent) == (Standing.HELD, {})

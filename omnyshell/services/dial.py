@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -25,6 +26,7 @@ from omnyshell.security.credentials import (
     Proof,
     TokenCredentialProvider,
 )
+from omnyshell.services.attempts import Turn
 from omnyshell.services.binding import Binding
 from omnyshell.services.known_hubs import KnownHubs
 from omnyshell.steps import step
@@ -91,14 +93,21 @@ async def dial(
     on_lost: Callable[[OmnyShellException], None],
     codec: FrameCodec | None = None,
     on_improper: Callable[[ImproperValueException], None] = lambda _error: None,
+    turn: Turn | None = None,
 ) -> OmnyShellConnection:
     """Return a connection that has logged in as `role`; `incoming` names the stream whose credit this side grants.
+
+    Where several hubs are dialled at a time, it waits with its login for its `turn`.
 
     Raises what `OmnyShellConnection.open` raises, and `ConfigException` for a CA file that cannot be read, and for
     a hub that a key must not be proved to.
     """
 
     def credential(nonce: str, announced: frozenset[str]) -> AuthRequest | Awaitable[AuthRequest]:
+        waiting = turn.take() if turn is not None else None
+        return made(nonce, announced) if waiting is None else _made_behind(waiting, partial(made, nonce, announced))
+
+    def made(nonce: str, announced: frozenset[str]) -> AuthRequest | Awaitable[AuthRequest]:
         binding = access.binding
         binding.note(access.address, announced)
         if isinstance(access.credentials, TokenCredentialProvider):
@@ -132,6 +141,14 @@ async def dial(
     who = welcome.principal if welcome is not None else ""
     step(logger, "link open, logged in", role=role, address=str(access.address), principal=who)
     return connection
+
+
+async def _made_behind(
+    waiting: Awaitable[None], make: Callable[[], AuthRequest | Awaitable[AuthRequest]]
+) -> AuthRequest:
+    await waiting
+    made = make()
+    return made if isinstance(made, AuthRequest) else await made
 
 
 async def _checked(making: Awaitable[AuthRequest], context: LoginContext) -> AuthRequest:

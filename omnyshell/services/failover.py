@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from msgspec import structs
@@ -19,6 +20,7 @@ from omnyshell.errors import (
 from omnyshell.model.hubs import OtherHub
 from omnyshell.protocol.extensions import HUBS
 from omnyshell.protocol.messages import ControlMessage
+from omnyshell.services.attempts import Attempts, Turn
 from omnyshell.services.dial import HubAccess, dial
 from omnyshell.services.hub_choice import HubChoice
 from omnyshell.steps import step
@@ -26,6 +28,9 @@ from omnyshell.transport.connection import HubAddress, OmnyShellConnection
 
 SHORT_TIMEOUT = 5.0
 """Seconds after which an attempt is given up while there are hubs that were not tried."""
+
+SILENT = 0.7
+"""Seconds after which the next hub is tried beside one that has said nothing yet."""
 
 SLOW = 2.0
 """Seconds from which on an attempt that fails is worth remembering: its hub is tried behind others for a while."""
@@ -99,23 +104,39 @@ class HubDialler:
 
         Raises as `dial.dial` does for the hub of the access, or for the last one if that was lost just now.
         """
-        problem: OmnyShellException | None = None
         if self._was_lost and not self.is_round_over:
             await asyncio.sleep(self._draw() * SPREAD)
-        while True:
-            try:
-                return await self.dial_next(**how)
-            except OmnyShellException as exc:
-                if problem is None or self.is_at_home:
-                    problem = exc
-                if self.is_round_over:
-                    raise problem from problem.__cause__
+        problem: OmnyShellException | None = None
+        async with Attempts(partial(self._dial, how)) as attempts:
+            attempts.begin(self._next())
+            while attempts:
+                for address, outcome in await attempts.ended(SILENT if self._may_try_more(attempts) else None):
+                    try:
+                        connection = outcome.result()
+                    except OmnyShellException as exc:
+                        if problem is None or address == self._choice.home:
+                            problem = exc
+                    else:
+                        return self._come(address, connection, attempts.silent_for(SILENT))
+                if self._may_try_more(attempts):
+                    attempts.begin(self._next())
+        assert problem is not None  # noqa: S101  # each attempt that ends has either come or failed
+        raise problem from problem.__cause__
 
     async def dial_next(self, **how: Any) -> OmnyShellConnection:
         """Try one hub. Raises as `dial.dial` does; for one that was named by another, `TransportException` alone."""
+        address = self._next()
+        return self._come(address, await self._dial(how, address))
+
+    def _may_try_more(self, attempts: Attempts) -> bool:
+        return not (self.is_round_over or attempts.has_any_spoken)
+
+    def _next(self) -> HubAddress:
         self._connection, self._was_lost, self._is_leaving = None, False, False
-        address = self._choice.next()
-        on_lost, on_message = how.pop("on_lost"), how.pop("on_message")
+        return self._choice.next()
+
+    async def _dial(self, how: Mapping[str, Any], address: HubAddress, turn: Turn | None = None) -> OmnyShellConnection:
+        on_lost, on_message = how["on_lost"], how["on_message"]
 
         def lost(error: OmnyShellException) -> None:
             self._lost()
@@ -127,15 +148,24 @@ class HubDialler:
 
         began = asyncio.get_running_loop().time()
         try:
-            connection = await dial(self._access_at(address), on_lost=lost, on_message=received, **how)
+            handled = {**how, "on_lost": lost, "on_message": received, "turn": turn}
+            return await dial(self._access_at(address), **handled)
         except (AuthException, ConfigException) as exc:
-            if self.is_at_home:
+            if address == self._choice.home:
                 raise
             raise TransportException(f"the hub at {address}, of which another one told, is no use: {exc}") from exc
         except (TransportException, OmnyShellTimeoutException):
             if self.has_others and asyncio.get_running_loop().time() - began >= SLOW:
                 self.access.known.note_silent(str(address))
             raise
+
+    def _come(
+        self, address: HubAddress, connection: OmnyShellConnection, silent: Iterable[HubAddress] = ()
+    ) -> OmnyShellConnection:
+        """Use a connection; while it was made, hubs that were tried before have been `silent`."""
+        self._choice.came(address)
+        for hub in silent:
+            self.access.known.note_silent(str(hub))
         if self.has_others:
             self.access.known.note_answer(str(address))
         self._connection, self._since = connection, asyncio.get_running_loop().time()

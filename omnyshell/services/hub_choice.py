@@ -84,6 +84,10 @@ class HubChoice:
         self._tried.add(self.at)
         return self.at
 
+    def came(self, hub: HubAddress) -> None:
+        """A hub is the present one, of several that were tried at a time."""
+        self.at = hub
+
     def lost(self, held: float) -> None:
         """The present hub was lost that had been there for `held` seconds; a new round begins after steady ones."""
         if held >= STEADY:

@@ -208,6 +208,24 @@ async def test_a_hub_that_is_reached_and_says_nothing_costs_its_time_once(
             assert _accepted(hole) == 1
 
 
+async def test_beside_a_hub_that_says_nothing_another_is_dialled_soon(
+    certificates: Certificates, two: Two, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omnyshell.services.failover.SILENT", 0.05)
+    monkeypatch.setattr("omnyshell.services.failover.SHORT_TIMEOUT", 10 * DEADLINE)
+    with socket.create_server(("127.0.0.1", 0)) as hole:
+        given = access(certificates, hole.getsockname()[1], "admin")
+        remembering(given, tmp_path / "known").known.note(
+            str(given.address), (OtherHub(url=f"wss://127.0.0.1:{two.at_second}"),)
+        )
+        tries = []
+        for _ in range(2):
+            async with OmnyShellClient(ClientConfig(access=remembering(given, tmp_path / "known"))):
+                tries.append(_accepted(hole))
+                assert len([*two.first._peers, *two.second._peers]) == 1
+        assert tries == [1, 0]
+
+
 def _accepted(server: socket.socket) -> int:
     """Take what has connected; returns how many did."""
     server.setblocking(False)

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
+from typing import Any
 
 import pytest
 from support.deadline import DEADLINE
@@ -13,7 +14,7 @@ from support.engine import free_ports
 from omnyshell.errors import TransportException
 from omnyshell.model.targets import Target
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
-from omnyshell.services.hub.cluster.links import links as links_of_hubs
+from omnyshell.services.hub.cluster.links import door, links as links_of_hubs
 from omnyshell.services.hub.cluster.links.certificates import LinkCertificates
 from omnyshell.services.hub.cluster.links.hello import Hello
 from omnyshell.services.hub.cluster.links.links import HubLinks
@@ -121,7 +122,34 @@ async def test_a_hub_that_is_no_member_any_more_loses_its_link_and_gets_none(wor
     assert not a.up()
 
 
-async def test_who_claims_to_be_a_hub_without_its_key_has_no_link(world: World) -> None:
+async def test_a_hub_that_joins_before_another_knows_of_it_is_refused_until_then_and_not_told_of(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_b, world.members = world.members, Members("a")
+    turned_away = asyncio.Event()
+    before = HubLinks._turned_away
+
+    def turn_away(*about: Any) -> None:
+        before(*about)
+        turned_away.set()
+
+    monkeypatch.setattr(HubLinks, "_turned_away", turn_away)
+    a, of_a = await world.start("a"), world.members
+    world.members = of_b
+    world.silent.add("b")
+    b = await world.start("b")
+    async with asyncio.timeout(DEADLINE):
+        await turned_away.wait()
+    of_a.keys.update(of_b.keys)
+    await until(lambda: bool(a.up() and b.up()))
+    monkeypatch.setattr(door, "GRACE", 0.0)
+    await a.aclose()
+    assert not world.refused
+
+
+async def test_who_claims_to_be_a_hub_without_its_key_has_no_link(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a = await world.start("a")
     others = {"a": KEYS["a"].public_key}
     bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -130,7 +158,10 @@ async def test_who_claims_to_be_a_hub_without_its_key_has_no_link(world: World) 
         assert await _ends(world, LinkCertificates(name, KEYS[key]).contexts(others)[1]), (name, key)
     assert await _ends(world, bare)
     assert not a.up()
-    # It is told once of an address, however often that tries.
+    # It is told once of an address, however often that tries, and only after a while.
+    assert not world.refused
+    monkeypatch.setattr(door, "GRACE", 0.0)
+    await until(lambda: bool(world.refused))
     assert world.refused == [("a", "", f"no link: {HOST} shows no certificate of a member")]
     # And where a hub dials: who listens in its place is none either.
     await world.start("b", key="stranger")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -136,6 +137,7 @@ class HubLinks:
         for link in list(self._open):
             link.link.abort()
         await asyncio.sleep(0)
+        self._tell_who_was_turned_away(math.inf)
         if self._keepalive is not None:
             self._keepalive.close()
         await self._tell()
@@ -168,6 +170,7 @@ class HubLinks:
             before.close(CLOSE_REPLACED, "there is a newer link")
         if self._endpoint is not None and isinstance(link.link, ServerLink):
             self._endpoint.logged_in(link.link)
+            self._door.came_in(link.link.peer_address)
         if self._keepalive is not None:
             self._keepalive.watch(link.link)
         if (dialling := self._dialled.get(link.hub)) is not None:
@@ -223,7 +226,10 @@ class HubLinks:
         return link
 
     def _turned_away(self, address: str, error: ssl.SSLError) -> None:
-        if why := self._door.why_refused(address, error, time.monotonic()):
+        self._door.refused(address, error, time.monotonic())
+
+    def _tell_who_was_turned_away(self, now: float) -> None:
+        for why in self._door.to_tell(now):
             self._tell_refused("", f"no link: {why}")
 
     async def _keep(self) -> None:
@@ -231,6 +237,7 @@ class HubLinks:
             self._follow_members()
             self._dial_who_is_due()
             self._notice_who_is_heard()
+            self._tell_who_was_turned_away(time.monotonic())
             if self._is_changed:
                 self._is_changed = False
                 await self._tell()

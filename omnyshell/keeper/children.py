@@ -5,7 +5,7 @@ import os
 import resource
 import signal
 import termios
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from .attendant import open_session
@@ -48,7 +48,7 @@ class Program:
     def __init__(
         self,
         words: Sequence[bytes],
-        variables: Sequence[bytes],
+        variables: Mapping[bytes, bytes],
         directory: bytes,
         user: bytes,
         users: Users,
@@ -56,7 +56,7 @@ class Program:
         is_on_terminal: bool,
     ) -> None:
         self.words = list(words)
-        self.environment = dict([variable.split(b"=", 1) for variable in variables])
+        self.environment = dict(variables)
         self.directory = directory
         self.user = user
         self.users = users
@@ -72,8 +72,8 @@ class Program:
     def unpacked(cls, packed: bytes, users: Users) -> "Program":
         """Return the program that was packed."""
         is_on_terminal, directory, user, count, *rest = packed[HEADER:].split(b"\0")
-        words, variables = rest[: int(count)], rest[int(count) :]
-        return cls(words, variables, directory, user, users, is_on_terminal=is_on_terminal == b"1")
+        words, variables = rest[: int(count)], [variable.split(b"=", 1) for variable in rest[int(count) :]]
+        return cls(words, dict(variables), directory, user, users, is_on_terminal=is_on_terminal == b"1")
 
 
 Give = Callable[[Program, Sequence[int]], int]

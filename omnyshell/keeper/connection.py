@@ -14,7 +14,8 @@ from .wire import Frames, MalformedError
 MOST_UNREAD = 1024 * 1024
 """Bytes that wait for a node that does not read; one more, and its connection is closed."""
 
-_CHUNK = 256 * 1024
+_CHUNK = 32 * 1024
+"""Bytes that are read at once. The C library asks the system for the room of 128 KiB and more, each time."""
 
 
 class Connection:

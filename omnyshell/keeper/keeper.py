@@ -49,6 +49,9 @@ _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 _KIND, _WHOSE = 1, 5
 """The fields of a start that say what the program has, and for whom it is."""
 
+_LIKE_A_START = b"start\0001\0soon\0pipes\0001\0001\0/\0%b\0001\0/bin/sh" + b"\0A=" * 32
+_SOMEBODY = b"\n\n\n"
+
 _OF_ALL = (wire.HELLO, wire.UPGRADE, wire.STOP, wire.STATUS)
 """Requests that speak for no node."""
 
@@ -138,10 +141,13 @@ class Keeper:
         """See whether a session has ended, and tell its node."""
         if held.look():
             self._tell_end(held)
+            if held.group is not None:
+                # So that the next start need not look whether anything is left there.
+                held.group.ended()
             self._ended.append(held)
-            if held.user or len(self._ended) == 1:
-                # Who waits for what is told needs a processor; nobody waits for the rest but another user's next one.
-                self.poller.call_later(0 if held.user else _LATER, self.settle_ended)
+            if len(self._ended) == 1:
+                # Who waits for what is told needs a processor, and nobody waits for the rest.
+                self.poller.call_later(_LATER, self.settle_ended)
         elif has_ended(held.pidfd):
             self.poller.call_later(_LOOK_AGAIN, lambda: self.look(held))
         else:
@@ -156,8 +162,6 @@ class Keeper:
         ended, self._ended = self._ended, []
         for held in ended:
             held.reap_if_done()
-            if held.group is not None:
-                held.group.ended()
             self.sessions.changed(held)
             self.poller.unwatch(held.pidfd)
             os.close(held.pidfd)
@@ -231,7 +235,7 @@ class Keeper:
             raise DeniedError(wire.UNKNOWN_VERB, "This keeper is older than what was asked")
         answer = getattr(self, "_" + request.verb.decode().replace("-", "_"))
         found: _Answer | None
-        if request.verb in (*_OF_ALL, wire.START, wire.OPEN, wire.LIST, wire.GROUPS, wire.ADMIT):
+        if request.verb in (*_OF_ALL, wire.START, wire.OPEN, wire.SOON, wire.LIST, wire.GROUPS, wire.ADMIT):
             found = answer(connection, request)
             return found
         held = self.sessions.find(connection.node or b"", request.fields[0])
@@ -322,14 +326,21 @@ class Keeper:
 
     def _program(self, connection: Connection, request: Request, *, is_on_terminal: bool) -> Program:
         """Return what is to be started. Raises `DeniedError` where that may not be."""
-        name, _, _, _, directory, user, count = request.fields
+        name, _, _, _, directory, user, _ = request.fields
         if user:
             self._users.look()
         elif self._users.judges(connection.peer.uid):
             raise DeniedError(wire.REFUSED, "This keeper has to be told for whom a program is: start the node anew")
         self._check_room(connection.node or b"", name)
-        words, variables = request.rest[: int(count)], request.rest[int(count) :]
-        return Program(words, variables, directory, user, self._users, is_on_terminal=is_on_terminal)
+        how = request.words, request.variables, directory, user
+        return Program(*how, self._users, is_on_terminal=is_on_terminal)
+
+    def _soon(self, connection: Connection, _request: Request) -> _Answer:
+        """A start is being prepared, and nobody waits yet: what it takes is in the processor's caches by then."""
+        whose = _SOMEBODY if self._users.judges(connection.peer.uid) else b""
+        self._program(connection, parse_request(_LIKE_A_START % whose), is_on_terminal=False)
+        self.groups.check()
+        return ()
 
     def _end_now(self, held: Held) -> None:
         """End a program that has only just been started."""

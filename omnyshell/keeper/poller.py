@@ -50,7 +50,7 @@ class Poller:
         for fd, events in self._epoll.poll(self._wait(), _MOST_AT_ONCE):
             ready = self._ready.get(fd)
             if ready is not None:
-                _guarded(lambda ready=ready, events=events: ready(events))  # type: ignore[misc]
+                _guarded(ready, events)
         now = time.monotonic()
         due = [timer for timer in self._timers if timer[0] <= now]
         for timer in due:
@@ -63,9 +63,9 @@ class Poller:
         return max(0.0, min(when for when, _ in self._timers) - time.monotonic())
 
 
-def _guarded(action: Callable[[], None]) -> None:
+def _guarded(action: Callable[..., None], *events: int) -> None:
     try:
-        action()
+        action(*events)
     except Exception as exc:
         say(f"an error that was not expected: {exc!r}")
         time.sleep(_BREATH)

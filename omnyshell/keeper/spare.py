@@ -75,7 +75,7 @@ def _wait(users: Users, whose: bytes, channel: socket.socket) -> None:
 
 def _rehearse(users: Users, whose: bytes) -> None:
     """Do all that `run` does and that can be done twice. Raises `RefusedError`, and `OSError` in any case."""
-    shell = Program((os.fsencode(POSIX_SHELL),), (), b"", whose, users, is_on_terminal=False)
+    shell = Program((os.fsencode(POSIX_SHELL),), {}, b"", whose, users, is_on_terminal=False)
     Program.unpacked(shell.packed(), users)
     os.umask(login_umask())
     account = users.login_of(whose).account

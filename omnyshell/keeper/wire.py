@@ -7,8 +7,9 @@ Descriptors ride with the first byte of the answer that they belong to.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from operator import methodcaller
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 VERSION = 3
 WITH_USERS = 2
@@ -28,23 +29,18 @@ MOST_NAME = 128
 MOST_PATH = 4096
 MOST_USER = 32 * 1024
 USER_PARTS = 4
-MOST_USER_ID = 0xFFFFFFFE
 MOST_WORDS = 16 * 1024
 """The most arguments and variables of a program."""
 
-MOST_SIGNAL = 64
 MOST_SESSIONS = 4096
 """The most sessions of a node that a keeper holds, ended ones included."""
 
 HEADER = 4
 
-_ROOM = 64
-"""Bytes of a frame that are not for fields: verb and number."""
-
 HELLO, START, LIST, TAKE = b"hello", b"start", b"list", b"take"
 CLOSE_STDIN, STOP_READING, SIGNAL, WHERE = b"close-stdin", b"stop-reading", b"signal", b"where"
 FORGET, UPGRADE, STOP, STATUS = b"forget", b"upgrade", b"stop", b"status"
-GROUPS, ADMIT, OPEN = b"groups", b"admit", b"open"
+GROUPS, ADMIT, OPEN, SOON = b"groups", b"admit", b"open", b"soon"
 
 UNANSWERED = b"0"
 
@@ -83,72 +79,48 @@ class MalformedError(Exception):
     """What came is nothing that the other side may say."""
 
 
-_Check = Callable[[bytes], object]
-"""Returns what is true for a field that is right. One is checked while somebody waits, so this takes few steps."""
+_NAME = rb"[!-~]{1,%d}" % MOST_NAME
+_NAME_OR_NONE = rb"[!-~]{,%d}" % MOST_NAME
+_PATH = rb"/[^\0]{,%d}" % (MOST_PATH - 1)
+_DIRECTORY = rb"%b|~(?:%b)?|" % (_PATH, _PATH)
+_ASKER = rb"(?=[^\0]{,%d}(?![^\0]))" % MOST_USER + rb"\n".join([rb"[^\0\n]*"] * USER_PARTS)
+_DIGITS = 13
+_NUMBER = rb"\d{1,%d}" % _DIGITS
+_CELLS = rb"[1-9]\d{,3}|10000"
 
-is_name = re.compile(rb"[!-~]{1,%d}" % MOST_NAME).fullmatch
+is_name = re.compile(_NAME).fullmatch
 """Tells whether this can name a node or a session."""
 
-_is_name_or_none = re.compile(rb"[!-~]{,%d}" % MOST_NAME).fullmatch
-
-
-def _is_path(field: bytes) -> bool:
-    return 0 < len(field) <= MOST_PATH and field.startswith(b"/")
-
-
-def _is_directory(field: bytes) -> bool:
-    return not field or field == b"~" or field.startswith(b"~/") or _is_path(field)
-
-
-def _is_asker(field: bytes) -> bool:
-    return len(field) <= MOST_USER and field.count(b"\n") == USER_PARTS - 1
-
-
-def _is_asker_or_none(field: bytes) -> bool:
-    return not field or _is_asker(field)
-
-
-def _number(least: int, most: int) -> _Check:
-    digits = len(str(most))
-    return lambda field: len(field) <= digits and field.isdigit() and least <= int(field) <= most
-
-
-def _one_of(*words: bytes) -> _Check:
-    return frozenset(words).__contains__
-
-
-_DIGITS = 13
-_is_number = _number(0, 10 ** (_DIGITS - 1))
-_NAME_SIZE = methodcaller("find", b"=")
-"""The length of a variable's name; not positive where it has none."""
-
-REQUESTS: dict[bytes, tuple[_Check, ...]] = {
-    HELLO: (_number(1, 10**6), _is_name_or_none),
+REQUESTS: dict[bytes, tuple[bytes, ...]] = {
+    HELLO: (rb"[1-9]\d{,5}", _NAME_OR_NONE),
     START: (
-        is_name,
-        re.compile(rb"%b|\d{1,%d}\.\d" % (b"|".join(KINDS), _DIGITS)).fullmatch,
-        *(_number(1, 10_000), _number(1, 10_000)),
-        _is_directory,
-        _is_asker_or_none,
-        _number(1, MOST_WORDS),
+        _NAME,
+        rb"%b|%b\.\d" % (b"|".join(KINDS), _NUMBER),
+        *(_CELLS, _CELLS),
+        _DIRECTORY,
+        rb"(?:%b)?" % _ASKER,
+        rb"[1-9]\d{,4}",
     ),
     LIST: (),
-    TAKE: (is_name,),
-    CLOSE_STDIN: (is_name,),
-    STOP_READING: (is_name,),
-    SIGNAL: (is_name, _one_of(GROUP, SESSION), _number(1, MOST_SIGNAL)),
-    WHERE: (is_name,),
-    FORGET: (is_name,),
+    TAKE: (_NAME,),
+    CLOSE_STDIN: (_NAME,),
+    STOP_READING: (_NAME,),
+    SIGNAL: (_NAME, GROUP + b"|" + SESSION, rb"[1-9]|[1-5]\d|6[0-4]"),
+    WHERE: (_NAME,),
+    FORGET: (_NAME,),
     GROUPS: (),
-    OPEN: (_number(1, MOST_OPENED),),
+    OPEN: (rb"[1-%d]" % MOST_OPENED,),
+    SOON: (),
     UPGRADE: (),
     STOP: (),
     STATUS: (),
-    ADMIT: (_is_asker, _number(0, MOST_USER_ID)),
+    ADMIT: (_ASKER, rb"\d{1,10}"),
 }
-"""What each field of a request must be. `hello` has the version and the node's id, which a command line leaves empty.
+"""What each field of a request must be, as one pattern.
+`hello` has the version and the node's id, which a command line leaves empty.
 `start` has the session, kind, columns, rows, directory, for whom, how many words the program has, those, and variables.
 `groups` is answered by sessions, each with the directory of its control group.
+`soon` says that a start is being prepared: it asks for nothing.
 `open` asks for pipes for some programs, and is answered by the names of the descriptors of each, which come with it.
 The kind of a start is then that request's number, a point, and which of them it gets, from 0.
 For whom it is are four lines: principal, roles, the user that is wanted, and those to whom the hub narrows it; commas
@@ -157,15 +129,28 @@ empty or a name, and the directory empty or below `~`: shell, search and home ar
 `admit` asks whether somebody may have a session of the user that is wanted, whose number it says."""
 
 
-class Request:
+class Request(NamedTuple):
     """A request whose fields are what they must be."""
 
-    def __init__(self, verb: bytes, number: bytes, fields: Sequence[bytes], rest: Sequence[bytes] = ()) -> None:
-        self.verb = verb
-        self.number = number
-        self.fields = fields
-        self.rest = rest
-        """What follows the declared fields; only a start has some."""
+    verb: bytes
+    number: bytes
+    fields: Sequence[bytes]
+    words: Sequence[bytes] = ()
+    """Of a start the program and its arguments, which follow the declared fields."""
+
+    variables: Mapping[bytes, bytes] = MappingProxyType({})
+    """And the program's, behind those."""
+
+
+def _shape(verb: bytes, fields: Sequence[bytes]) -> re.Pattern[bytes]:
+    """Return the pattern of a whole request. It takes one step to look at one, as somebody waits meanwhile."""
+    rest = (rb".*",) if verb == START else ()
+    parts = [b"(%b)" % field for field in (_NUMBER, *fields, *rest)]
+    return re.compile(rb"%b\Z" % rb"\0".join((verb, *parts)), re.DOTALL)
+
+
+_SHAPES = {verb: _shape(verb, fields) for verb, fields in REQUESTS.items()}
+_UNKNOWN = re.compile(rb"%b\0(%b)(?:\0.*)?\Z" % (_NAME, _NUMBER), re.DOTALL)
 
 
 def parse_request(frame: bytes) -> Request:
@@ -173,39 +158,42 @@ def parse_request(frame: bytes) -> Request:
 
     Raises `MalformedError`.
     """
-    verb, *fields = frame.split(b"\0")
-    number = fields.pop(0) if fields else b""
-    if not _is_number(number) or not is_name(verb):
+    verb, _, _ = frame.partition(b"\0")
+    found = _SHAPES.get(verb, _UNKNOWN).match(frame)
+    if found is None:
         raise MalformedError
-    if verb not in REQUESTS:
-        return Request(verb, number, ())
-    check(verb, fields)
-    count = len(REQUESTS[verb])
-    return Request(verb, number, fields[:count], fields[count:])
+    number, *fields = found.groups()
+    if verb != START:
+        return Request(verb, number, tuple(fields))
+    rest, count = fields.pop().split(b"\0"), int(fields[-1])
+    try:
+        variables = dict([variable.split(b"=", 1) for variable in rest[count:]])
+    except ValueError as exc:
+        raise MalformedError from exc
+    if b"" in variables or not _is_program(fields, rest):
+        raise MalformedError
+    return Request(verb, number, tuple(fields), rest[:count], variables)
+
+
+def _is_program(fields: Sequence[bytes], rest: Sequence[bytes]) -> bool:
+    """Tell whether a program is there, and complete where it is for nobody else."""
+    *_, directory, whose, count = fields
+    is_complete = directory.startswith(b"/") and rest[0].startswith(b"/")
+    return int(count) <= len(rest) <= MOST_WORDS and (bool(whose) or is_complete)
 
 
 def check(verb: bytes, fields: Sequence[bytes]) -> None:
-    """Raise `MalformedError` unless these are what a request of this verb may have."""
-    checks = REQUESTS[verb]
-    count = len(checks)
-    if len(fields) < count or (len(fields) > count and verb != START):
-        raise MalformedError
-    for is_right, field in zip(checks, fields, strict=False):
-        if not is_right(field):
-            raise MalformedError
-    if verb == START:
-        is_complete = not fields[count - 2]
-        if is_complete and not fields[count - 3].startswith(b"/"):
-            raise MalformedError
-        _check_words(int(fields[count - 1]), fields[count:], is_complete=is_complete)
-    if sum(map(len, fields)) + len(fields) + _ROOM > MOST_BYTES:
-        raise MalformedError
+    """Raise `MalformedError` unless these are what a request of this verb may have, whatever its number.
 
-
-def _check_words(count: int, rest: Sequence[bytes], *, is_complete: bool) -> None:
-    """Raise `MalformedError` unless these are a program, with its path if `is_complete`, arguments, and variables."""
-    are_words = count <= len(rest) <= MOST_WORDS and (not is_complete or rest[0].startswith(b"/"))
-    if not are_words or min(map(_NAME_SIZE, rest[count:]), default=1) <= 0:
+    That variables of a program have names is for who makes them so.
+    """
+    try:
+        frame = pack(verb, b"9" * _DIGITS, *fields)
+    except ValueError as exc:
+        raise MalformedError from exc
+    count = len(REQUESTS[verb])
+    is_right = _SHAPES[verb].match(frame, HEADER) and (verb != START or _is_program(fields[:count], fields[count:]))
+    if not is_right:
         raise MalformedError
 
 

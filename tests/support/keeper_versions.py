@@ -24,7 +24,7 @@ OLDER: Sequence[Edit] = (
 
 NEWER: Sequence[Edit] = (
     ("wire.py", "VERSION = 3\n", "VERSION = 4\n"),
-    ("wire.py", "    STATUS: (),\n", "    STATUS: (),\n    b'greet': (is_name,),\n"),
+    ("wire.py", "    STATUS: (),\n", "    STATUS: (),\n    b'greet': (_NAME,),\n"),
     ("keeper.py", "    def _status(", "    def _greet(self, *_):\n        return (b'hello',)\n\n    def _status("),
     ("keeper.py", "*self.groups.facts()\n", "*self.groups.facts(), b'more'\n"),
     # It has more to say of itself, and of what no other version knows.

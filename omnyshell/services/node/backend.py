@@ -1,5 +1,6 @@
 """The port between a node's sessions and the machine: a session asks for a process behind a terminal or pipes."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeGuard, runtime_checkable
@@ -208,6 +209,19 @@ def _is_a(process: object, protocol: type) -> bool:
     if types not in _known:
         _known[types] = isinstance(process, protocol)
     return _known[types]
+
+
+class PromptStart(asyncio.Future[ShellSession]):
+    """A session on its way, of which a node hears at once, and not in its loop's next turn."""
+
+    told: Callable[[], None] | None = None
+    """Called besides what waits for it, which has to bear that."""
+
+    def set_result(self, session: ShellSession) -> None:
+        """The session is there."""
+        super().set_result(session)
+        if self.told is not None:
+            self.told()
 
 
 @runtime_checkable

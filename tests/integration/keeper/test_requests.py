@@ -130,6 +130,19 @@ def test_what_was_opened_goes_with_its_connection_and_is_no_other_ones(keeper: K
     other.close()
 
 
+def test_that_a_start_is_being_prepared_is_said_without_an_effect(keeper: KeeperProcess) -> None:
+    node = keeper.node()
+    before = keeper.descriptors(node)
+    for _ in range(3):
+        node.channel.sendall(wire.pack(wire.SOON, wire.UNANSWERED))
+    assert node.ask(wire.LIST) == [wire.OK]
+    assert keeper.descriptors(node) == before
+    # An earlier keeper, which does not know what that is, says nothing either.
+    node.channel.sendall(wire.pack(b"sooner", wire.UNANSWERED))
+    assert node.ask(wire.LIST) == [wire.OK]
+    node.close()
+
+
 def test_an_unknown_verb_is_answered(keeper: KeeperProcess) -> None:
     node = keeper.node()
     assert node.ask(b"dance", b"with me")[:2] == [wire.NO, wire.UNKNOWN_VERB]

@@ -14,6 +14,7 @@ GOOD: dict[bytes, tuple[bytes, ...]] = {
     wire.LIST: (),
     wire.GROUPS: (),
     wire.OPEN: (b"1",),
+    wire.SOON: (),
     wire.TAKE: (b"s-1",),
     wire.CLOSE_STDIN: (b"s-1",),
     wire.STOP_READING: (b"s-1",),
@@ -59,7 +60,8 @@ def test_each_verb_is_declared_and_tried() -> None:
 def test_what_is_right_is_taken(verb: bytes) -> None:
     request = parse_request(body(verb, b"7", *GOOD[verb]))
     assert (request.verb, request.number) == (verb, b"7")
-    assert (*request.fields, *request.rest) == GOOD[verb]
+    variables = [b"%b=%b" % each for each in request.variables.items()]
+    assert (*request.fields, *request.words, *variables) == GOOD[verb]
 
 
 def test_what_is_malformed_is_refused() -> None:

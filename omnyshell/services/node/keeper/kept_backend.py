@@ -12,7 +12,7 @@ from pathlib import Path
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.keeper import wire
 from omnyshell.model.sessions import PtySpec
-from omnyshell.services.node.backend import Launch, LeftSession, OutputSink, ShellRequest, ShellSession
+from omnyshell.services.node.backend import Launch, LeftSession, OutputSink, PromptStart, ShellRequest, ShellSession
 from omnyshell.services.node.keeper.ahead import Opened
 from omnyshell.services.node.keeper.client import Answer, Descriptors, KeeperClient, KeptFacts, Refusal
 from omnyshell.services.node.keeper.kept_leader import KeptLeader
@@ -152,13 +152,14 @@ class KeptBackend:
         client = self._client
         if client is None:
             return self._local.start(request, sink)
+        client.say_soon()
         launch = self._local.prepared_for_login(request) if client.judges else self._local.prepared(request)
         fields = _start_fields(request, launch, whose_field(request) if client.judges else b"")
         opened = None if request.wants_pty else client.ahead.take()
         if opened is not None:
             fields = (fields[0], opened.key, *fields[2:])
         leader = KeptLeader(client, request.session_id, self._forgotten)
-        future: asyncio.Future[ShellSession] = asyncio.get_running_loop().create_future()
+        future = PromptStart()
         early: ProcessSession | None = None
 
         def answered(answer: Answer | Exception) -> None:
@@ -372,11 +373,12 @@ def _start_fields(request: ShellRequest, launch: Launch, whose: bytes) -> tuple[
         cells = [b"%d" % min(max(1, count), MAX_CELLS) for count in (size.cols, size.rows)]
     # A link stays one.
     directory = os.fsencode(launch.cwd if whose else os.path.abspath(launch.cwd))  # noqa: PTH100
-    words = [word.encode(*_AS_NAMES) for word in launch.argv]
-    variables = [f"{name}={value}".encode(*_AS_NAMES) for name, value in launch.env.items()]
-    name = request.session_id.encode()
-    fields = (name, kind, *cells, directory, whose, b"%d" % len(words), *words, *variables)
+    said = [*launch.argv, *map("=".join, launch.env.items())]
+    rest = "\0".join(said).encode(*_AS_NAMES).split(b"\0")
+    fields = (request.session_id.encode(), kind, *cells, directory, whose, b"%d" % len(launch.argv), *rest)
     try:
+        if len(rest) != len(said) or "" in launch.env:
+            raise wire.MalformedError
         wire.check(wire.START, fields)
     except wire.MalformedError as exc:
         text = f"Cannot start '{launch.argv[0]}': no program can have so much, or such arguments and variables"

@@ -13,7 +13,7 @@ from omnyshell.model.sessions import PtySpec, SessionAsker, SessionMode
 from omnyshell.protocol.byte_text import from_wire, shown
 from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionRejected
 from omnyshell.services.node.agents.service import AgentService
-from omnyshell.services.node.backend import Asker, LeavingBackend, ShellBackend, ShellRequest, ShellSession
+from omnyshell.services.node.backend import Asker, LeavingBackend, PromptStart, ShellBackend, ShellRequest, ShellSession
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.files.service import FileService
 from omnyshell.services.node.forwards.backend import Forwards
@@ -209,6 +209,7 @@ class NodeSessions:
             self._begin_later(session, started, end, request, connection)
         else:
             self._begin(session, started, end, request)
+            session.budget_available()
 
     def _started(self, request: NodeSessionOpen, session: NodeSession) -> ShellSession | Awaitable[ShellSession]:
         if request.mode is SessionMode.FORWARD:
@@ -279,6 +280,8 @@ class NodeSessions:
         end.hold()
 
         def settled(future: asyncio.Future[ShellSession]) -> None:
+            if self._starting.get(session.id) != start:
+                return
             del self._starting[session.id]
             try:
                 with _said_to_client():
@@ -291,10 +294,12 @@ class NodeSessions:
                 # What has waited for the process is its own before the answer wakes the hub.
                 self._begin(session, process, end, request)
                 end.release()
+            session.budget_available()
 
-        future = asyncio.ensure_future(started)
-        self._starting[session.id] = _Start(session, future)
-        future.add_done_callback(settled)
+        start = self._starting[session.id] = _Start(session, asyncio.ensure_future(started))
+        start.future.add_done_callback(settled)
+        if isinstance(started, PromptStart):
+            started.told = lambda: settled(started)
 
     def _screen_for(self, request: NodeSessionOpen, size: PtySpec | None) -> ScreenFollower | None:
         """Return the screen of a shell, of this size; a command has none."""

@@ -94,7 +94,10 @@ class NodeSession(SessionFacts):
     # Coming and going
 
     def start(self, process: ShellSession, end: ChannelEnd, *, offsets: bool) -> None:
-        """Attach the first channel, and tell the hub. The process was started with this session as its sink."""
+        """Attach the first channel, and tell the hub; `budget_available` is to follow.
+
+        The process was started with this session as its sink.
+        """
         self._begin(process)
         self._attach(end, offsets=offsets)
         opened = NodeSessionOpened(session_id=self.id, pid=process.pid, offsets=offsets)
@@ -105,12 +108,10 @@ class NodeSession(SessionFacts):
         if offsets:
             opened.output_offset = opened.input_offset = 0
         end.channel.send(opened)
-        process.resume_output()
 
     def start_alone(self, process: ShellSession) -> None:
-        """Begin without a client: it was lost while the process was started with this session as its sink."""
+        """Begin without a client, which was lost while the process was started; else as `start`."""
         self._begin(process)
-        process.resume_output()
 
     def _begin(self, process: ShellSession) -> None:
         self._started = process

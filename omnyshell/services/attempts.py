@@ -51,6 +51,7 @@ class Attempts:
     async def __aexit__(self, *_: object) -> None:
         for task in self._running:
             task.cancel()
+            task.add_done_callback(_leave)
         if self._running:
             await asyncio.wait(self._running)
 
@@ -83,3 +84,9 @@ class Attempts:
                 turn.end()
             found.append((address, task))
         return found
+
+
+def _leave(task: asyncio.Task[OmnyShellConnection]) -> None:
+    """End a connection that came in the step in which whoever waited for it gave up."""
+    if not task.cancelled() and task.exception() is None:
+        task.result().link.abort()

@@ -38,6 +38,7 @@ class World:
 
     def __init__(self) -> None:
         self.hubs = {name: Hub() for name in ("home", "b", "c")}
+        self.open = 0
         self.known = KnownHubs()
         access = HubAccess(
             address=HOME, credentials=cast("TokenCredentialProvider", None), ca=cast("Any", "ca"), known=self.known
@@ -59,7 +60,12 @@ class World:
             raise
         if hub.refuses is not None:
             raise hub.refuses
-        return SimpleNamespace(features=frozenset(), handshake=None, at=access.address.host)
+        self.open += 1
+        return SimpleNamespace(features=frozenset(), handshake=None, at=access.address.host, link=self)
+
+    def abort(self) -> None:
+        """End a connection, as its link."""
+        self.open -= 1
 
     async def came_to(self) -> str:
         async with asyncio.timeout(DEADLINE):
@@ -157,3 +163,19 @@ async def test_who_gives_up_leaves_no_attempt(world: World) -> None:
     coming.cancel()
     await asyncio.gather(coming, return_exceptions=True)
     assert world.counts("left") == [1, 1, 1]
+
+
+async def test_who_gives_up_at_any_step_leaves_no_connection(world: World) -> None:
+    for hub in world.hubs.values():
+        hub.awake()
+    came = []
+    for steps in range(12):
+        coming = asyncio.create_task(world.came_to())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        coming.cancel()
+        came += await asyncio.gather(coming, return_exceptions=True)
+        await asyncio.sleep(0)
+        assert world.open == sum(isinstance(one, str) for one in came), steps
+    assert isinstance(came[0], asyncio.CancelledError)
+    assert isinstance(came[-1], str)

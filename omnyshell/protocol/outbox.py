@@ -250,6 +250,11 @@ class Outbox:
         """Whether anything waits that goes ahead of data."""
         return bool(self._urgent)
 
+    def close(self) -> None:
+        """Drop everything, and count for no backlog: the connection is gone. Idempotent."""
+        self.clear()
+        self.count_in(None)
+
     def count_in(self, backlog: Backlog | None) -> None:
         """Add the bytes queued here, now and later, to a backlog shared with the principal's other connections."""
         waiting = self.queued_bytes

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+from omnyshell.transport.cut_off import nothing
+
 ATTENTION = 1.0
 """Seconds for which one interactive frame makes bulk traffic give way: at least this long, at most twice as long."""
 
@@ -36,10 +38,11 @@ class Attention:
         self._began()
 
     def close(self) -> None:
-        """Stop, without calling `ended`. Idempotent."""
+        """Stop, without calling `ended`, and let go of both. Idempotent."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._began = self._ended = nothing
 
     def _check(self) -> None:
         if self._again:

@@ -8,8 +8,9 @@ from websockets.protocol import Event
 from websockets.uri import WebSocketURI
 
 from omnyshell.protocol.limits import MAX_MESSAGE_FROM_HUB
-from omnyshell.transport.link import WebSocketLink, quiet_logger
+from omnyshell.transport.link import WebSocketLink
 from omnyshell.transport.tls import shown_certificate
+from omnyshell.transport.websocket_protocol import quiet_logger
 
 if TYPE_CHECKING:
     from omnyshell.transport.link_handler import LinkHandler

@@ -40,8 +40,8 @@ from omnyshell.protocol.messages import ChannelMessage, ControlMessage, Ping, Po
 from omnyshell.transport.channels import ChannelMultiplexer
 from omnyshell.transport.client_link import ClientLink
 from omnyshell.transport.keepalive import Keepalive, KeepaliveTimes
-from omnyshell.transport.link_stage import ABNORMAL_CLOSURE
 from omnyshell.transport.tls_client import connect_tls
+from omnyshell.transport.websocket_protocol import ABNORMAL_CLOSURE
 
 DEFAULT_PORT = 8443
 

@@ -4,8 +4,12 @@ import asyncio
 from collections.abc import Callable
 
 
+def nothing() -> None:
+    """Stand for a call that is due no more."""
+
+
 class CutOff:
-    """Calls `abort` at a deadline; of several, the earliest counts."""
+    """Calls `abort` at a deadline; of several, the earliest counts. `close` it when the connection is gone."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, abort: Callable[[], None]) -> None:
         self._loop = loop
@@ -26,3 +30,8 @@ class CutOff:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def close(self) -> None:
+        """Drop the deadline, and let go of what was to be aborted. Idempotent."""
+        self.call_off()
+        self._abort = nothing

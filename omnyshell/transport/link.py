@@ -30,10 +30,12 @@ from omnyshell.transport.bulk_frames import (
     bulk_frame,
     frame_of,
 )
-from omnyshell.transport.cut_off import CutOff
-from omnyshell.transport.link_stage import FOLLOWING, LinkStage, close_cause
+from omnyshell.transport.cut_off import CutOff, nothing
+from omnyshell.transport.link_handler import NOBODY
+from omnyshell.transport.link_stage import FOLLOWING, LinkStage
 from omnyshell.transport.pings import Pings
 from omnyshell.transport.upgrade_text import UpgradeText
+from omnyshell.transport.websocket_protocol import closed
 from omnyshell.transport.written_together import SmallWrites, together
 
 if TYPE_CHECKING:
@@ -55,10 +57,6 @@ _OPEN = LinkStage.OPEN
 
 _read_buffer = ReadBuffer(512 * KIB)
 """Several frames of the largest size, so that few arrive in two pieces."""
-
-# The handler counts and reports a peer's errors, so the log lines of `websockets` about them are not needed.
-quiet_logger = logging.getLogger("omnyshell.websocket")
-quiet_logger.setLevel(logging.CRITICAL + 1)
 
 
 class WebSocketLink(asyncio.BufferedProtocol):
@@ -89,7 +87,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         """Empty while messages can be sent and the transport is not paused."""
 
         self._buffers: LineBuffers | None = None
-        self._small_frame: Callable[[], None] = lambda: None
+        self._small_frame: Callable[[], None] = nothing
         self._paused = False
         self._small = SmallWrites(self._write_now)
         self._unread_pongs = 0
@@ -291,15 +289,18 @@ class WebSocketLink(asyncio.BufferedProtocol):
         if self.has_ended:
             return
         self._become(LinkStage.ENDED)
-        self._cut_off.call_off()
-        if self._buffers is not None:
-            self._buffers.close()
-        if self._held is not None:
-            self._held.close()
         self._ws.receive_eof()
-        self._outbox.clear()
-        self._outbox.count_in(None)
-        self._handler.link_closed(*close_cause(self._ws))
+        handler = self._handler
+        self._let_go()
+        handler.link_closed(*closed(self._ws))
+
+    def _let_go(self) -> None:
+        """Drop what waits, and what points back here: so all of a connection is freed as it ends."""
+        for part in (self._cut_off, self._small, self._outbox, self._buffers, self._held):
+            if part is not None:
+                part.close()
+        self._transport = self._buffers = self._held = None
+        self._handler, self._small_frame = NOBODY, nothing
 
     def pause_writing(self) -> None:
         """Keep messages in the outbox, as the transport is full."""

@@ -20,3 +20,25 @@ class LinkHandler(Protocol):
 
     def link_closed(self, code: int, reason: str) -> None:
         """The link has ended, with the peer's close code or 1006. Called once, also if it never opened."""
+
+
+class _Nobody:
+    """Takes the place of the handler of a link that has ended."""
+
+    def link_opened(self) -> None:
+        pass
+
+    def text_received(self, data: bytes) -> None:
+        pass
+
+    def binary_received(self, data: bytes | memoryview) -> None:
+        pass
+
+    def channel_flooded(self, channel: int) -> None:
+        pass
+
+    def link_closed(self, code: int, reason: str) -> None:
+        pass
+
+
+NOBODY: LinkHandler = _Nobody()

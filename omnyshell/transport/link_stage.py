@@ -1,14 +1,7 @@
-"""The stages of a WebSocket connection, from its handshake to its end, and why it ended."""
+"""The stages of a WebSocket connection, from its handshake to its end."""
 
 from collections.abc import Collection, Mapping
 from enum import Enum
-
-from websockets.protocol import Protocol as WebSocketProtocol
-
-from omnyshell.protocol.handshake import CLOSE_MESSAGE_TOO_BIG
-
-ABNORMAL_CLOSURE = 1006
-"""Stands for a connection that ended without a close frame (RFC 6455 section 7.4.1)."""
 
 
 class LinkStage(Enum):
@@ -41,14 +34,3 @@ FOLLOWING: Mapping[LinkStage, Collection[LinkStage]] = {
     LinkStage.ENDED: (),
 }
 """The stages that can follow each."""
-
-
-def close_cause(ws: WebSocketProtocol) -> tuple[int, str]:
-    """Return the code and the reason with which a connection has ended."""
-    received = ws.close_rcvd
-    if received is not None:
-        return int(received.code), received.reason
-    sent = ws.close_sent
-    if sent is not None and sent.code == CLOSE_MESSAGE_TOO_BIG:
-        return CLOSE_MESSAGE_TOO_BIG, sent.reason
-    return ABNORMAL_CLOSURE, ""

@@ -7,10 +7,11 @@ from websockets.http11 import Request
 from websockets.protocol import Event
 from websockets.server import ServerProtocol
 
-from omnyshell.transport.link import WebSocketLink, quiet_logger
+from omnyshell.transport.link import WebSocketLink
 from omnyshell.transport.link_handler import LinkHandler
 from omnyshell.transport.plain_http import HttpResponder, is_upgrade, respond
 from omnyshell.transport.tls import shown_certificate
+from omnyshell.transport.websocket_protocol import quiet_logger
 
 FRAMES_A_TURN = 128
 """The most frames in one turn, about a millisecond's work. A stream's frames, even of 4 KiB, do not reach it in one
@@ -40,7 +41,7 @@ class ServerLink(WebSocketLink):
         self._responder = responder
         self._server = ServerProtocol(extensions=None, max_size=max_size, logger=quiet_logger)
         super().__init__(self._server, handler, peer_address)
-        self.on_slow_read: Callable[[int], None] = lambda _frames: None
+        self.on_slow_read: Callable[[int], None] = _ignored
         """Called with the number of completed frames when input came that `bulk_frames` does not handle itself."""
 
         self._slow_frames = 0
@@ -68,6 +69,10 @@ class ServerLink(WebSocketLink):
             self._cut_off.call_off()
             self._opened()
 
+    def _let_go(self) -> None:
+        super()._let_go()
+        self.may_receive, self.on_slow_read = None, _ignored
+
     def _receive(self, data: bytes | bytearray | memoryview) -> None:
         super()._receive(data)
         frames, self._slow_frames = self._slow_frames, 0
@@ -76,3 +81,7 @@ class ServerLink(WebSocketLink):
     def _frame_received(self, frame: Frame) -> None:
         self._slow_frames += 1
         super()._frame_received(frame)
+
+
+def _ignored(_frames: int) -> None:
+    pass

@@ -49,6 +49,10 @@ class WrittenTogether(threading.local):
 together = WrittenTogether()
 
 
+def _dropped(_pieces: Sequence[Piece]) -> None:
+    pass
+
+
 class SmallWrites:
     """What one link keeps until then. `write` writes a piece to its transport."""
 
@@ -70,6 +74,10 @@ class SmallWrites:
         if self._size > MOST:
             self.flush()
         return True
+
+    def close(self) -> None:
+        """Drop what is kept, and let go of the transport. Idempotent."""
+        self._waiting, self._size, self._write = [], 0, _dropped
 
     def flush(self) -> None:
         """Write what is kept. Idempotent."""

@@ -36,8 +36,8 @@ from omnyshell.services.hub.peers.reception import Reception
 from omnyshell.services.hub.peers.relay_probe import RelayProbe
 from omnyshell.steps import step
 from omnyshell.transport.channels import ChannelMultiplexer
-from omnyshell.transport.link_stage import ABNORMAL_CLOSURE
 from omnyshell.transport.server_link import ServerLink
+from omnyshell.transport.websocket_protocol import ABNORMAL_CLOSURE
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -96,7 +96,7 @@ class HubPeer:
         self._served: ServedRole | None = None
         self._handlers: Handlers = {}
         self._pace = Pace(quota)
-        self._reception = reception(self)
+        self._reception: Reception | None = reception(self)
         self._handshake = self._reception.handshake
 
     # What the broker, registry and relay use
@@ -262,6 +262,7 @@ class HubPeer:
         """Somebody has logged in, and is told so before anything else is done for them."""
         self.evidence = evidence
         self._principal = principal
+        self._reception = None
         self._pace.logged_in(principal, self.role)
         self.link.limit_messages(MAX_MESSAGE_TO_HUB)
         self._serve(self.role)
@@ -276,7 +277,8 @@ class HubPeer:
         self.link.max_text_size = MAX_TEXT_BEFORE_LOGIN
         self.link.on_slow_read = self._slow_frames_received
         self._pace.link = self.link
-        self._reception.begin()
+        if self._reception is not None:
+            self._reception.begin()
 
     def text_received(self, data: bytes) -> None:
         """Handle a control message; one that cannot be decoded is dropped and counted."""
@@ -317,7 +319,9 @@ class HubPeer:
 
     def link_closed(self, code: int, _reason: str) -> None:
         """The connection has ended."""
-        self._reception.end()
+        reception, self._reception = self._reception, None
+        if reception is not None:
+            reception.end()
         step(logger, "link closed", peer=self.id, role=self.role, address=self.address, code=code)
         self.has_said_goodbye = code != ABNORMAL_CLOSURE
         if self._served is not None:
@@ -336,7 +340,7 @@ class HubPeer:
             if isinstance(exc, ImproperValueException):
                 self._refuse(exc)
             return None
-        if self._principal is not None:
+        if self._reception is None:
             self._dispatch(frame.message, frame.channel or 0)
         else:
             self._reception.receive(frame.message)

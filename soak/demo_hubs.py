@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -96,10 +96,13 @@ class DemoHubs:
         """Start a hub again; it listens by and by."""
         self.pids[hub] = self._start(f"hub-{hub}", command)
 
-    async def restart(self, *options: str) -> None:
-        """Start all hubs again with these options, one after another."""
+    async def restart(self, *options: str, through: Callable[[str], list[str]] | None = None) -> None:
+        """Start all hubs again with these options, one after another; `through` returns what runs one in its place."""
         for hub in self.pids:
-            self.start_hub(hub, [*self.kill_hub(hub), *options])
+            command = self.kill_hub(hub)
+            if through is not None:
+                command = [*through(hub), *command[command.index("hub") :]]
+            self.start_hub(hub, [*command, *options])
             await self.until_whole()
 
     def kill_server(self, number: int) -> list[str]:

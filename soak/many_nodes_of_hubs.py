@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import os
 import re
+import signal
 import ssl
 import subprocess
 import sys
@@ -27,24 +28,31 @@ from soak.demo_hubs import DemoHubs, demo_hubs
 from soak.fleet import quieten
 from soak.machines import memory_of, workplace
 from soak.report import Figure, report
+from soak.watched_loop import told
 
 PRINCIPAL = "n1"
 """A node of the demo, whose token all of them have."""
 
 BACK_WITHIN, LATE = 35.0, 0.1
 GRACE = 180.0
+AFTERWARDS = 8.0
+"""Seconds for which hubs are watched once all are back."""
+
+PLAIN_AT_ONCE = 1000
 AT_ONCE = 50
 """Nodes of a process that come at the same time at first; what is measured is how they come back."""
 
 _BUCKET = re.compile(r'omnyshell_(?:hub_)?loop_lag_seconds_bucket\{le="([^"]+)"\} (\d+)')
 
 
-async def fleet(urls: list[str], ca: Path, token: Path, directory: Path, first: int, count: int) -> None:
+async def fleet(
+    urls: list[str], ca: Path, principal: str, token: Path, directory: Path, first: int, count: int
+) -> None:
     """Run nodes until the input ends, and print how many are registered whenever that changes, ten times a second."""
     quieten()
     # Nodes are on machines of their own, and each makes one once.
     dial.client_context = cache(client_context)  # type: ignore[attr-defined]  # which it imports
-    credentials = TokenCredentialProvider(PrincipalId(PRINCIPAL), token.read_text().strip())
+    credentials = TokenCredentialProvider(PrincipalId(principal), token.read_text().strip())
     homes = [
         HubAccess(address=HubAddress.parse(url), credentials=credentials, ca=ca, connect_timeout=60.0) for url in urls
     ]
@@ -87,15 +95,13 @@ async def fleet(urls: list[str], ca: Path, token: Path, directory: Path, first: 
 class Fleet:
     """A process full of nodes, of which a third dials each hub at first."""
 
-    def __init__(self, hubs: DemoHubs, first: int, count: int) -> None:
-        token = str(hubs.directory / "tokens" / PRINCIPAL)
-        urls, directory = ",".join(hubs.urls.values()), str(hubs.directory / "fleet")
-        words = [urls, str(hubs.ca), token, directory, str(first), str(count)]
+    def __init__(self, words: list[str], home: Path, count: int) -> None:
+        """`words` are the module that runs it and what that is given, and `home` is where the process has its state."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "soak.many_nodes_of_hubs", "--fleet", *words],
+            [sys.executable, "-m", *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | {"OMNYSHELL_HOME": str(hubs.directory / "home")},
+            env=os.environ | {"OMNYSHELL_HOME": str(home)},
         )
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)
@@ -146,13 +152,26 @@ async def all_registered(fleets: list[Fleet], seconds: float) -> float:
     return float("inf")
 
 
-async def soak(hubs: DemoHubs, count: int) -> list[Figure]:
-    await hubs.restart("--node-ids", str(2 * count), "--metrics-from", "loopback")
+def fleets_of(hubs: DemoHubs, count: int, *, plain: bool) -> list[Fleet]:
+    """Start three processes with real nodes, or one with plain ones, which takes far less of the machine."""
+    told = [",".join(hubs.urls.values()), str(hubs.ca), PRINCIPAL, str(hubs.directory / "tokens" / PRINCIPAL)]
+    home = hubs.directory / "home"
+    if plain:
+        return [Fleet(["soak.plain_nodes", *told, "0", str(count), str(PLAIN_AT_ONCE)], home, count)]
+    real = ["soak.many_nodes_of_hubs", "--fleet", *told, str(hubs.directory / "fleet")]
+    each = count // 3
+    return [Fleet([*real, str(number * each), str(each)], home, each) for number in range(3)]
+
+
+async def soak(hubs: DemoHubs, count: int, *, plain: bool, watched: bool) -> list[Figure]:
+    files = {hub: hubs.directory / f"loop-{hub}.json" for hub in hubs.pids}
+    through = (lambda hub: [sys.executable, "-m", "soak.watched_loop", str(files[hub])]) if watched else None
+    await hubs.restart("--node-ids", str(2 * count), "--metrics-from", "loopback", through=through)
     others = list(hubs.pids)[1:]
     fleets: list[Fleet] = []
     began, at_first = time.monotonic(), [processor_seconds(pid) for pid in hubs.pids.values()]
     try:
-        fleets.extend(Fleet(hubs, number * count // 3, count // 3) for number in range(3))
+        fleets.extend(fleets_of(hubs, count, plain=plain))
         if await all_registered(fleets, GRACE) == float("inf"):
             # As many as this machine starts in that time.
             for each in fleets:
@@ -165,6 +184,9 @@ async def soak(hubs: DemoHubs, count: int) -> list[Figure]:
         await asyncio.sleep(STABLE_AFTER + 1)
         before = {hub: lags(hubs, hub) for hub in others}
         worked = {hub: processor_seconds(hubs.pids[hub]) for hub in others}
+        if watched:
+            for hub in others:
+                os.kill(hubs.pids[hub], signal.SIGUSR1)
         hubs.kill_hub("a")
         await asyncio.sleep(1)
         took = 1 + await all_registered(fleets, GRACE)
@@ -172,6 +194,10 @@ async def soak(hubs: DemoHubs, count: int) -> list[Figure]:
         work = sum(processor_seconds(hubs.pids[hub]) - worked[hub] for hub in others)
         memory = max(memory_of(hubs.pids[hub]) for hub in others)
         print([each.registered for each in fleets], flush=True)
+        if watched:
+            await asyncio.sleep(AFTERWARDS)
+            for hub in others:
+                print(hub, told(files[hub]), flush=True)
     finally:
         for each in fleets:
             each.begin_to_stop()
@@ -192,14 +218,18 @@ async def soak(hubs: DemoHubs, count: int) -> list[Figure]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--nodes", type=int, default=6000)
-    parser.add_argument("--fleet", nargs=6, help=argparse.SUPPRESS)
+    parser.add_argument("--plain", action="store_true", help="nodes that only log in, register and beat")
+    parser.add_argument("--watch", action="store_true", help="tell what the long steps of the loops consist of")
+    parser.add_argument("--fleet", nargs=7, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.fleet:
-        urls, ca, token, directory, first, count = options.fleet
-        uvloop.run(fleet(urls.split(","), Path(ca), Path(token), Path(directory), int(first), int(count)))
+        urls, ca, principal, token, directory, first, count = options.fleet
+        uvloop.run(fleet(urls.split(","), Path(ca), principal, Path(token), Path(directory), int(first), int(count)))
         return
     with workplace() as (directory, _), demo_hubs(directory) as hubs:
-        figures = asyncio.run(asyncio.wait_for(soak(hubs, options.nodes), 550))
+        figures = asyncio.run(
+            asyncio.wait_for(soak(hubs, options.nodes, plain=options.plain, watched=options.watch), 550)
+        )
     report("many_nodes_of_hubs", *figures)
 
 

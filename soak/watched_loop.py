@@ -1,0 +1,172 @@
+"""Runs `omnyshell` in this process and watches its event loop: what its long steps consist of.
+
+`python -m soak.watched_loop FILE hub start ...` writes what it has seen to FILE each second, as JSON, and begins anew
+at SIGUSR1. A step is what a timer of 2 ms has to wait for. What counts is the processor time of the loop's thread in
+it, so that other processes that want the machine's cores do not count.
+"""
+
+import asyncio
+import gc
+import json
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from omnyshell.cli import main as program
+from omnyshell.cli.ground import service
+
+TICK = 0.002
+LONG = 0.03
+"""Processor seconds from which a step is looked at."""
+
+SAMPLE = 0.004
+DEPTH = 10
+MOST_LISTED = 40
+
+
+class WatchedLoop:
+    """Watches from `begin` on, in the loop that runs then."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._began_collecting = 0.0
+        self._thread = threading.get_ident()
+        self._ended = threading.Event()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._steps: list[float] = []
+        self._lags: list[float] = []
+        self._collections: list[tuple[float, int, float]] = []
+        self._samples: list[tuple[float, str]] = []
+        self._long: list[dict[str, Any]] = []
+        self._used = time.process_time()
+
+    def begin(self) -> None:
+        gc.callbacks.append(self._collecting)
+        threading.Thread(target=self._sample, daemon=True).start()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGUSR1, self._begin_anew)
+        self._loop, self._expected = loop, loop.time() + TICK
+        self._worked, self._written = time.thread_time(), loop.time()
+        loop.call_later(TICK, self._tick)
+
+    def _collecting(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self._began_collecting = time.thread_time()
+        else:
+            took = time.thread_time() - self._began_collecting
+            self._collections.append((time.monotonic(), info["generation"], took))
+
+    def _sample(self) -> None:
+        while not self._ended.wait(SAMPLE):
+            frame = sys._current_frames().get(self._thread)
+            if frame is not None:
+                self._samples.append((time.monotonic(), _stack(frame)))
+
+    def _tick(self) -> None:
+        now, worked = self._loop.time(), time.thread_time()
+        step, since = worked - self._worked, self._expected - TICK
+        self._steps.append(step)
+        self._lags.append(now - self._expected)
+        if step >= LONG:
+            self._note(step, since, now)
+        self._samples.clear()
+        if now - self._written >= 1:
+            self._written = now
+            self.write()
+        self._worked = time.thread_time()
+        self._expected = self._loop.time() + TICK
+        self._loop.call_later(TICK, self._tick)
+
+    def _note(self, step: float, since: float, now: float) -> None:
+        stacks = Counter(stack for at, stack in self._samples if at >= since)
+        collected = [(g, round(took, 4)) for at, g, took in self._collections if since <= at <= now + 0.01]
+        self._long.append(
+            {
+                "at": round(now, 2),
+                "step": round(step, 4),
+                "lag": round(now - self._expected, 4),
+                "collections": [each for each in collected if each[1] > 0.005],
+                "stacks": stacks.most_common(6),
+            }
+        )
+        self._long = sorted(self._long, key=lambda each: -each["step"])[:MOST_LISTED]
+
+    def write(self) -> None:
+        collections = {
+            g: {"count": len(took), "sum": round(sum(took), 3), "max": round(max(took), 4)}
+            for g in range(3)
+            if (took := [took for _, each, took in self._collections if each == g])
+        }
+        told = {
+            "counts": gc.get_count(),
+            "frozen": gc.get_freeze_count(),
+            "steps": quantiles(self._steps),
+            "lags": quantiles(self._lags),
+            "collections": collections,
+            "processor": round(time.process_time() - self._used, 2),
+            "long": self._long,
+        }
+        self._file.write_text(json.dumps(told))
+
+
+def quantiles(values: list[float]) -> dict[str, float]:
+    """By time, as who asks at any moment would find it: a step of 100 ms counts for fifty of 2 ms."""
+    if not values:
+        return {}
+    ordered = sorted(values)
+    total = sum(max(each, TICK) for each in ordered)
+    found, passed = {}, 0.0
+    wanted = iter([0.5, 0.9, 0.99, 0.999])
+    want = next(wanted, None)
+    for each in ordered:
+        passed += max(each, TICK)
+        while want is not None and passed >= want * total:
+            found[f"p{100 * want:g}"] = round(each, 4)
+            want = next(wanted, None)
+    return found | {"max": round(ordered[-1], 4)}
+
+
+def told(file: Path) -> str:
+    """Return what a loop that is watched has written, for people."""
+    seen = json.loads(file.read_text())
+    lines = []
+    for long in seen.pop("long"):
+        lines.append(f"{long['step']} s of processor time, {long['lag']} s late; collections {long['collections']}")
+        lines += [f"    {times} times {stack}" for stack, times in long["stacks"]]
+    return "\n".join([*lines, json.dumps(seen)])
+
+
+def _stack(frame: FrameType | None) -> str:
+    words = []
+    while frame is not None and len(words) < DEPTH:
+        code = frame.f_code
+        words.append(f"{Path(code.co_filename).stem}.{code.co_name}:{frame.f_lineno}")
+        frame = frame.f_back
+    return " < ".join(words)
+
+
+def main() -> None:
+    watched = WatchedLoop(Path(sys.argv[1]))
+    del sys.argv[1]
+    sys.argv[0] = "omnyshell"
+    watch_signals = service.watch_signals
+
+    def watching(*given: Any) -> asyncio.Event:
+        with suppress(RuntimeError):
+            watched.begin()
+        return watch_signals(*given)
+
+    service.watch_signals = watching
+    program.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -183,9 +183,14 @@ class BulkFrameReader:
             return OTHER, part
         if self._kind == _SKIPPED:
             return None if self._missing else (BINARY, b"")
-        self._parts.append(bytes(part))
+        if self._masked:
+            self._parts.append(apply_mask(part, self._mask))
+            turn = len(part) % _MASK_SIZE
+            self._mask = self._mask[turn:] + self._mask[:turn]
+        else:
+            self._parts.append(bytes(part))
         if self._missing:
             return None
         data = b"".join(self._parts)
         self._parts.clear()
-        return self._kind, apply_mask(data, self._mask) if self._masked else data
+        return self._kind, data

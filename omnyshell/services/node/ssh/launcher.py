@@ -210,7 +210,8 @@ class _Connection:
         self._user = user
         self._asked = asked
         self._pid = 0
-        self._background = set[int]()
+        self._children = _Children()
+        self._background = b""
         """What had fallen to us when the client said something last, as what is put into the background does."""
 
         self._was_busy = False
@@ -264,7 +265,7 @@ class _Connection:
         if self._was_busy and not self._is_farewell_said:
             _end_all(lambda: _below(os.getpid()))
         else:
-            cut_off = _children() - self._background
+            cut_off = _numbers(self._children.read()) - _numbers(self._background)
             _end_these(list(_handles({*cut_off, *chain.from_iterable(map(_below, cut_off))})))
         if not self._is_let_in:
             for line in self._said[-_SAID_LAST:]:
@@ -282,7 +283,7 @@ class _Connection:
         with suppress(OSError):
             while data := os.read(0, _BLOCK):
                 if len(data) <= _SHORT:
-                    self._background = _children()
+                    self._background = self._children.read()
                 ours.sendall(data)
         self._was_busy = any(map(_is_command, _below(self._pid)))
         with suppress(OSError):
@@ -385,11 +386,23 @@ def _below(ancestor: int) -> set[int]:
     return found
 
 
-def _children() -> set[int]:
-    """Return the processes whose parent we are, by birth or since they lost theirs."""
-    with suppress(OSError), open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
-        return set(map(int, file.read().split()))
-    return set()
+class _Children:
+    """The processes whose parent we are, by birth or since they lost theirs. They are looked at for each request."""
+
+    def __init__(self) -> None:
+        self._descriptor = -1
+        with suppress(OSError):
+            self._descriptor = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY)
+
+    def read(self) -> bytes:
+        """Return their numbers, as the system writes them."""
+        with suppress(OSError):
+            return os.pread(self._descriptor, _BLOCK, 0)
+        return b""
+
+
+def _numbers(said: bytes) -> set[int]:
+    return set(map(int, said.split()))
 
 
 def _is_command(pid: int) -> bool:

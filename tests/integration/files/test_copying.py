@@ -268,6 +268,31 @@ async def test_a_file_of_which_no_size_is_said_is_not_copied_as_nothing(tmp_path
     assert not (tmp_path / "version").exists()
 
 
+@pytest.mark.skipif(not Path("/sys/class/net/lo/mtu").exists(), reason="needs /sys")
+@pytest.mark.parametrize("way", ["up", "down"])
+async def test_a_file_of_which_a_wrong_size_is_said_has_not_become_shorter(tmp_path: Path, way: str) -> None:
+    async with node_files(tmp_path) as (remote, _):
+        first, second = ends(way, remote)
+        _, reports = await copied(first, Path("/sys/class/net/lo/mtu"), second, tmp_path / "mtu")
+    assert [report.error and report.error.code for report in reports] == [Trouble.REFUSED]
+    assert "its system says a wrong size of it: `cat` reads it" in str(reports[0].error)
+    assert not list(tmp_path.glob("*mtu*"))
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+async def test_a_name_that_is_refused_is_said_with_that_which_stays(tmp_path: Path, way: str) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    async with node_files(tmp_path) as (remote, _):
+        files = ends(way, remote)[0]
+        for present, code in (((), Trouble.NOT_FOUND), ((old, new), Trouble.EXISTS)):
+            for path in present:
+                path.touch()
+            with pytest.raises(FileException) as refused:
+                await files.rename(bytes(old), bytes(new))
+            assert refused.value.code == code
+            assert refused.value.where.endswith(f"{old} as {new}")
+
+
 async def test_a_full_disk_ends_a_copy_which_goes_on_when_there_is_room(tmp_path: Path) -> None:
     content = os.urandom(8 * BLOCK)
     (tmp_path / "source").write_bytes(content)

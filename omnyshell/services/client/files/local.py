@@ -28,6 +28,7 @@ from omnyshell.services.client.files.problems import (
     At,
     FileException,
     Trouble,
+    ends_early,
     in_its_place,
     of_system,
     without_size,
@@ -57,9 +58,12 @@ class LocalFiles:
     def __init__(self, *, in_threads: bool = True) -> None:
         self._in_threads = in_threads
 
-    async def run(self, path: bytes, work: Callable[[], T]) -> T:
-        """Do something with a path that may wait for a disk. Raises `FileException` for an `OSError`."""
-        with At(self.title, path):
+    async def run(self, path: bytes, work: Callable[[], T], new: bytes = b"") -> T:
+        """Do something with a path that may wait for a disk. Raises `FileException` for an `OSError`.
+
+        `new` is the name that the path is to get.
+        """
+        with At(self.title, path, new):
             try:
                 return await asyncio.to_thread(work) if self._in_threads else work()
             except OSError as exc:
@@ -84,7 +88,7 @@ class LocalFiles:
 
     async def rename(self, old: bytes, new: bytes) -> None:
         """See `Files.rename`."""
-        await self.run(new, lambda: _rename(old, new))
+        await self.run(old, lambda: _rename(old, new), new)
 
     async def remove(self, path: bytes) -> None:
         """See `Files.remove`."""
@@ -214,7 +218,7 @@ class _Hashed:
         while self._summed < length:
             data = os.pread(self._fd, min(BLOCK, length - self._summed), self._summed)
             if not data:
-                raise FileException("it has become shorter meanwhile", code=Trouble.CHANGED)
+                raise ends_early(length, os.fstat(self._fd).st_size)
             self._sum.update(data)
             self._summed += len(data)
         return self._sum.digest()
@@ -268,7 +272,7 @@ class LocalSource(_Hashed):
     def _block(self, offset: int, wanted: int) -> bytes:
         data = ZEROS[:wanted] if self._is_hole(offset, wanted) else os.pread(self._fd, wanted, offset)
         if len(data) < wanted:
-            raise FileException("it has become shorter meanwhile", code=Trouble.CHANGED)
+            raise ends_early(offset + wanted, os.fstat(self._fd).st_size)
         self._passed(offset, data)
         return data
 

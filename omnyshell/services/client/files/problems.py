@@ -49,9 +49,10 @@ class FileException(OmnyShellException):
         super().__init__(f"{where}: {reason}" if where else reason, code=code)
         self.reason, self.where = reason, where
 
-    def located(self, title: str, path: bytes) -> Self:
-        """Return it as one about a path, which it stays where it is about one already."""
-        return self if self.where else type(self)(self.reason, code=self.code, where=shown_at(title, path))
+    def located(self, title: str, path: bytes, new: bytes = b"") -> Self:
+        """Return it as one about a path, and its new name, which it stays where it is about one already."""
+        where = f"{shown_at(title, path)} as {shown(new)}" if new else shown_at(title, path)
+        return self if self.where else type(self)(self.reason, code=self.code, where=where)
 
 
 class LinkLostException(FileException):
@@ -59,18 +60,21 @@ class LinkLostException(FileException):
 
     default_code = Trouble.LOST
 
-    def located(self, title: str, path: bytes) -> Self:  # noqa: ARG002
+    def located(self, title: str, path: bytes, new: bytes = b"") -> Self:  # noqa: ARG002
         """Return it as it is: it is about no path."""
         return self
 
 
 class At:
-    """What goes wrong within it was about a path of the machine with this title, "" for this one: a context manager."""
+    """What goes wrong within it was about a path of the machine with this title, "" for this one: a context manager.
 
-    __slots__ = ("_path", "_title")
+    `new` is the name that the path was to get.
+    """
 
-    def __init__(self, title: str, path: bytes) -> None:
-        self._title, self._path = title, path
+    __slots__ = ("_new", "_path", "_title")
+
+    def __init__(self, title: str, path: bytes, new: bytes = b"") -> None:
+        self._title, self._path, self._new = title, path, new
 
     def __enter__(self) -> None:
         """Begin."""
@@ -79,7 +83,7 @@ class At:
         self, _type: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         if isinstance(error, FileException):
-            located = error.located(self._title, self._path)
+            located = error.located(self._title, self._path, self._new)
             if located is not error:
                 # Another one, as a session that ends fails all that was asked with a single error.
                 raise located from error
@@ -113,12 +117,25 @@ def of_system(error: OSError) -> FileException:
     return FileException(error.strerror or str(error), code=code)
 
 
+_CAT_READS_IT = "`cat` reads it, as by `omnyshell exec`"
+
+
 def without_size() -> FileException:
     """Return the exception for what is not empty though its system says so, as files in `/proc` are.
 
     To copy it as nothing would be no copy.
     """
-    return FileException("its system says no size of it: `cat` reads it, as by `omnyshell exec`", code=Trouble.REFUSED)
+    return FileException(f"its system says no size of it: {_CAT_READS_IT}", code=Trouble.REFUSED)
+
+
+def ends_early(wanted: int, size: int) -> FileException:
+    """Return the exception for what has no byte before an offset, though its system says that it is of a size.
+
+    Of files in `/sys` systems say a page, whatever they hold: to copy them as less than that could be to lose some.
+    """
+    if size >= wanted:
+        return FileException(f"its system says a wrong size of it: {_CAT_READS_IT}", code=Trouble.REFUSED)
+    return FileException("it has become shorter meanwhile", code=Trouble.CHANGED)
 
 
 def in_its_place(partial: bytes) -> FileException:

@@ -34,6 +34,7 @@ from omnyshell.services.client.files.problems import (
     FileException,
     LinkLostException,
     Trouble,
+    ends_early,
     in_its_place,
     without_size,
 )
@@ -164,7 +165,7 @@ class RemoteFiles:
 
     async def rename(self, old: bytes, new: bytes) -> None:
         """See `Files.rename`."""
-        with self.at(new):
+        with self.at(old, new):
             await self.sftp.move(old, new)
 
     async def remove(self, path: bytes) -> None:
@@ -189,9 +190,9 @@ class RemoteFiles:
                 raise FileException("what the link says is no path", code=Trouble.BROKEN)
         return target
 
-    def at(self, path: bytes) -> At:
-        """Have what goes wrong be said of a path of this node."""
-        return At(self.title, path)
+    def at(self, path: bytes, new: bytes = b"") -> At:
+        """Have what goes wrong be said of a path of this node, and of the name that it is to get."""
+        return At(self.title, path, new)
 
     # The session
 
@@ -375,7 +376,8 @@ class RemoteSource:
                 break
             data = memoryview(b"".join((data, more)))
         if len(data) < wanted:
-            raise FileException("it has become shorter meanwhile", code=Trouble.CHANGED)
+            found = await self._sftp.look_at_handle(self._handle, self.entry.name)
+            raise ends_early(at + wanted, found.size)
         return data
 
 

@@ -51,6 +51,7 @@ async def console(
 async def fill(pilot: Pilot[int], **values: str) -> None:
     """Fill in fields, each at once, as pasting does."""
     for name, value in values.items():
+        await until(lambda name=name: bool(pilot.app.screen.query(f"#{name}")))
         field = pilot.app.screen.query_one(f"#{name}", Field)
         field.focus()
         field.value = value

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin
 
 from support.declarations import DeclaredField, fields_of
 
+from omnyshell.errors import ProtocolException
 from omnyshell.model import grammars
 from omnyshell.model.schema import WireObject
 
@@ -165,6 +166,30 @@ def hostile_values(field: DeclaredField) -> Iterator[Any]:
     elif kind is str or (isinstance(kind, type) and issubclass(kind, StrEnum)):
         yield from HOSTILE_TEXTS
     yield from MISTYPED
+
+
+Judged = list[tuple[Any, ProtocolException | None]]
+"""What may be put into a field, and what is wrong with it."""
+
+_JUDGED: dict[tuple[type[WireObject], str], Judged] = {}
+"""By declaration and the field's name: a field is read alike in whatever message its declaration stands."""
+
+
+def judged(field: DeclaredField) -> Judged:
+    """All that a hostile peer puts into a field, with how our peers take an otherwise honest body that has it there."""
+    key = (field.owner, field.field.wire)
+    if key not in _JUDGED:
+        whole = body(field.owner)
+        _JUDGED[key] = [(value, _problem(field.owner, whole | {key[1]: value})) for value in hostile_values(field)]
+    return _JUDGED[key]
+
+
+def _problem(owner: type[WireObject], whole: dict[str, Any]) -> ProtocolException | None:
+    try:
+        owner.from_wire(whole)
+    except ProtocolException as exc:
+        return exc
+    return None
 
 
 def replaced(whole: Any, place: Path, value: Any) -> Any:

@@ -5,6 +5,7 @@ import time
 from contextlib import AsyncExitStack
 from typing import Any
 
+import pytest
 from support.deadline import DEADLINE
 from support.engine import Engine
 
@@ -14,7 +15,7 @@ from omnyshell.services.hub.cluster.nats.streams import make_streams, places_str
 from omnyshell.services.hub.cluster.order.order import Origin, Stored
 
 GENERATION = "g1"
-RECORD, COUNT = bytes(900_000), 100
+RECORD, COUNT = bytes(900_000), 80
 
 
 class SlowReader:
@@ -36,8 +37,13 @@ class SlowReader:
         pass
 
 
-async def test_a_hub_that_reads_slowly_reads_all_at_once_however_much_it_is(engine: Engine) -> None:
-    """Above a second: 90 MB are written and read. A server cuts off who has 64 MiB waiting."""
+async def test_a_hub_that_reads_slowly_reads_all_at_once_however_much_it_is(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Above a second: 72 MB are written and read. A server cuts off who has 64 MiB waiting."""
+    # A machine that is busy with something else is no engine that has fallen silent.
+    for patience in ("SILENCE", "ASK_TIMEOUT"):
+        monkeypatch.setattr(f"omnyshell.services.hub.cluster.nats.stream.{patience}", DEADLINE)
     is_filled = asyncio.Event()
 
     async def fill(client: Any) -> None:

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Callable, Iterator
-from functools import cache, reduce
+from functools import reduce
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, get_origin
@@ -16,14 +16,15 @@ from support.hostile import (
     at_once,
     body,
     changing,
-    hostile_values,
+    judged,
     leaves,
     replaced,
     saturated,
 )
 from support.hostile_hub import ANSWERS, Alter, HostileHub
+from support.impatient_loop import impatient_loops
 from support.memory_wire import connects_in_memory
-from support.victim import ASKING, PATIENCE, SHORTLY, Victim, every_command, reads
+from support.victim import ASKING, Victim, every_command, reads
 
 from omnyshell.cli.grammar.command import Command
 from omnyshell.errors import ImproperValueException
@@ -32,7 +33,7 @@ from omnyshell.protocol import messages as m
 from omnyshell.protocol.messages import ControlMessage, admin, events
 from omnyshell.transport import connection
 
-MANY = 1_000
+MANY = 100
 """Items in a list where one was expected."""
 
 LOGGING_IN = ("whoami", "login")
@@ -44,14 +45,14 @@ NEEDS_NO_LIST = "connect"
 
 
 @pytest.fixture(autouse=True)
-def _without_a_network(hostile: HostileHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thousands of commands hear the same words, without the half of their time that TLS and a thread would take."""
+def _without_a_network(hostile: HostileHub, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Thousands of commands hear the same words, without the half of their time that TLS and a thread would take.
+
+    So they know when nothing more can come, and need not wait for it.
+    """
     monkeypatch.setattr(connection, "connect_tls", connects_in_memory(hostile.serve))
-
-
-def patience(problem: Exception | None) -> float:
-    """How long to wait for a body in which this is wrong: nobody answers for one that is mistyped."""
-    return PATIENCE if problem is None or isinstance(problem, ImproperValueException) else SHORTLY
+    with impatient_loops():
+        yield
 
 
 @every_command
@@ -76,20 +77,6 @@ Change = tuple[Any, Any]
 """A place in a body, and what is put there."""
 
 
-Judged = list[tuple[Any, Exception | None]]
-"""What may be put into a field, and what is wrong with it."""
-
-
-@cache
-def judged(declared: type[ControlMessage]) -> list[tuple[Any, DeclaredField, Judged]]:
-    """The fields of a kind of answer, with all that is put into them: the same for whichever command it answers."""
-    whole = body(declared)
-    return [
-        (place, field, [(value, reads(declared, replaced(whole, place, value))) for value in hostile_values(field)])
-        for place, field in leaves(declared)
-    ]
-
-
 class Attack:
     """Has one kind of answer spoilt in every way: each field alone, and all fields of a type at once."""
 
@@ -104,8 +91,8 @@ class Attack:
 
     def run(self) -> None:
         taken: list[list[Change]] = []
-        for place, field, values in judged(self._declared):
-            taken.append(self._spoil(place, field, values))
+        for place, field in leaves(self._declared):
+            taken.append(self._spoil(place, field))
             if len(place) == 1 and get_origin(field.kind) is tuple and self._whole[place[0]]:
                 self._say(place, self._whole[place[0]][:1] * MANY)
         for changes in zip_longest(*taken):
@@ -114,11 +101,11 @@ class Attack:
             self._saturate(*said)
         self._hub.behave()
 
-    def _spoil(self, place: Any, field: DeclaredField, values: Judged) -> list["Change"]:
+    def _spoil(self, place: Any, field: DeclaredField) -> list["Change"]:
         """Put into a field what nobody takes, and each truth; returns what is taken, of which each may go together."""
         was_improper = False
         together = []
-        for value, problem in values:
+        for value, problem in judged(field):
             if problem is None and isinstance(value, str | dict | list) and field.grammar is not None:
                 # Texts without a grammar, numbers and times are attacked all at once.
                 together.append((place, value))
@@ -126,13 +113,13 @@ class Attack:
             if isinstance(problem, ImproperValueException):
                 worth_it, was_improper = not was_improper, True
             elif problem is not None:
-                # It counts as if it had not come, which is waited for: once for each answer is enough.
+                # It counts as if it had not come: once for each answer is enough.
                 worth_it, self._was_mistyped = not self._was_mistyped, True
             else:
                 worth_it = isinstance(value, bool)
             # What a body is refused for is told in the same words with --json: each command is attacked without it too.
             if worth_it and (problem is None or not self._victim.as_json):
-                code = self._say(place, value, patience(problem))
+                code = self._say(place, value)
                 assert problem is None or code != 0 or self._can_be_missed, (place, value)
         if field.field.name not in KEPT:
             return together
@@ -157,17 +144,16 @@ class Attack:
         def everywhere(seen: dict[str, Any]) -> dict[str, Any]:
             return saturated(self._declared, seen, *values)
 
-        waits = patience(reads(self._declared, everywhere(self._whole)))
-        if self._said(everywhere, values, waits) != 0 and len(values) > 1:
+        if self._said(everywhere, values) != 0 and len(values) > 1:
             for value in values:
                 self._saturate(value)
 
-    def _say(self, place: Any, value: Any, waits: float = PATIENCE) -> int:
-        return self._said(lambda seen: replaced(seen, place, value), (place, value), waits)
+    def _say(self, place: Any, value: Any) -> int:
+        return self._said(lambda seen: replaced(seen, place, value), (place, value))
 
-    def _said(self, alter: Callable[[dict[str, Any]], dict[str, Any]], what: object, waits: float = PATIENCE) -> int:
+    def _said(self, alter: Callable[[dict[str, Any]], dict[str, Any]], what: object) -> int:
         self._hub.alter = lambda kind, whole: alter(whole) if kind is self._declared else whole
-        return self._victim.run((self._declared.TYPE, str(what)[:100]), waits=waits)
+        return self._victim.run((self._declared.TYPE, str(what)[:100]))
 
 
 def saturating(declared: type[ControlMessage], value: Any) -> Alter:
@@ -202,8 +188,7 @@ def test_no_refusal_does_harm(
         hostile.instead = dict.fromkeys(asked & set(refused), declared)
         for text in texts if hostile.instead else ():
             hostile.alter = saturating(declared, text)
-            waits = SHORTLY if declared is events.EventsEnded else PATIENCE
-            assert victim.run((declared.TYPE, text[:40]), waits=waits) != 0
+            assert victim.run((declared.TYPE, text[:40])) != 0
     hostile.behave()
     for text in texts:
         hostile.close_reason = text.encode("utf-8", "replace")[:120].decode("utf-8", "ignore")

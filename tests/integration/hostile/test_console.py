@@ -32,9 +32,11 @@ TAGS = re.findall(r"\[[^]]*\]|[^[]+", MARKUP)
 MARKED_CONTROLS = "".join(f"{tag}{CONTROLS[place :: len(TAGS)]}" for place, tag in enumerate(TAGS))
 """Both between each other, so that both are seen where there is room for little."""
 
+WIDE, LONG = HOSTILE_TEXTS[-2], HOSTILE_TEXTS[-1]
+
 VALUES = (
-    (MARKED_CONTROLS, HOSTILE_NUMBERS[-2], HOSTILE_TIMES[1]),
-    (HOSTILE_TEXTS[-2] + HOSTILE_TEXTS[-1], HOSTILE_NUMBERS[0], HOSTILE_TIMES[2]),
+    (MARKED_CONTROLS + LONG, HOSTILE_NUMBERS[-2], HOSTILE_TIMES[1]),
+    (WIDE + MARKED_CONTROLS, HOSTILE_NUMBERS[0], HOSTILE_TIMES[2]),
 )
 """A text, a number and a time each, said wherever one may stand: a walk takes seconds."""
 
@@ -72,7 +74,7 @@ PRINTED = (
 
 
 class Tour:
-    """One walk through the console."""
+    """One walk through the console: where it must arrive, there is nothing hostile to look for."""
 
     def __init__(self, app: ConsoleApp, pilot: Pilot[int], *, must_arrive: bool) -> None:
         self._app, self._pilot, self._must_arrive = app, pilot, must_arrive
@@ -85,7 +87,8 @@ class Tour:
             else:
                 await self._pilot.press(step)
             await self._rest()
-            self._look(step)
+            if not self._must_arrive:
+                self._look(step)
 
     async def _rest(self) -> None:
         """Have what was asked for be shown; what a hub never answers is waited for shortly."""
@@ -132,8 +135,8 @@ async def test_an_honest_hub_lets_the_tour_see_everything(
 
 @pytest.mark.parametrize(
     ("values", "refuses"),
-    [*((values, False) for values in VALUES), (VALUES[0], True)],
-    ids=("controls", "long", "refusing"),
+    [(VALUES[0], False), (VALUES[1], True)],
+    ids=("answering", "refusing"),
 )
 async def test_whatever_a_hub_says_is_shown_without_harm(
     hostile: HostileHub, machine: Path, certificates: Certificates, values: tuple[Any, ...], refuses: bool

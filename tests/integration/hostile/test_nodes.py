@@ -19,7 +19,7 @@ from support.hostile import (
     at_once,
     body,
     changing,
-    hostile_values,
+    judged,
     leaves,
     replaced,
     saturated,
@@ -31,7 +31,7 @@ from support.hub_process import HubProcess
 from support.logging_hub import logging_hub
 from support.raw_peer import RawPeer, logged_in, registered
 from support.stack import Certificates
-from support.victim import RUNS, Victim, reads
+from support.victim import RUNS, Victim
 from websockets.exceptions import ConnectionClosed
 
 from omnyshell.cli.main import run
@@ -85,11 +85,15 @@ def spoilt(declared: type[ControlMessage]) -> tuple[list[dict[str, Any]], list[d
     whole = body(declared)
     readable: list[dict[str, Any]] = []
     others: list[dict[str, Any]] = []
+    known: set[Any] = set()
     for place, field in leaves(declared):
-        for value in hostile_values(field):
-            if len(str(value)) < LONG:
-                each = replaced(whole, place, value)
-                (readable if reads(declared, each) is None else others).append(each)
+        values = [each for each in judged(field) if len(str(each[0])) < LONG]
+        readable += [replaced(whole, place, value) for value, problem in values if problem is None]
+        wrong = [replaced(whole, place, value) for value, problem in values if problem is not None]
+        # Fields of one type and grammar have one reader: what it refuses is said once, and once more of each field.
+        reader = (field.kind, field.grammar, len(place) > 1)
+        others += wrong[:1] if reader in known else wrong
+        known.add(reader)
     return readable, others
 
 

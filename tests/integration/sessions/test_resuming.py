@@ -26,7 +26,8 @@ from omnyshell.transport.backoff import Backoff, BackoffTimes
 from omnyshell.transport.connection import OmnyShellConnection
 
 SIZE = PtySpec(cols=80, rows=24)
-COUNT = "i=0; while [ $i -lt {lines} ]; do i=$((i+1)); echo line $i; [ $((i%200)) = 0 ] && sleep 0.04; done; exit 3"
+COUNT = "i=0; until [ -e {end} ]; do i=$((i+1)); echo line $i; [ $((i%20)) = 0 ] && sleep 0.04; done; echo all; exit 3"
+"""Prints so few lines that what comes of them meanwhile fits, however long a busy machine takes to start a hub."""
 
 
 async def read_all(session: RemoteSession) -> bytes:
@@ -53,12 +54,15 @@ def _quick_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("omnyshell.services.node.node.Backoff", lambda: Backoff(times=times))
 
 
-def expected_lines(count: int, end: bytes) -> bytes:
-    return b"".join(b"line %d%s" % (number, end) for number in range(1, count + 1))
+def is_whole(output: bytes) -> bool:
+    """Whether all lines are there, each once."""
+    *lines, last = output.decode().splitlines()
+    return last == "all" and lines == [f"line {number}" for number in range(1, len(lines) + 1)]
 
 
-async def busy_sessions(client: OmnyShellClient, lines: int) -> tuple[list[RemoteSession], list[RemoteSession]]:
-    command = COUNT.format(lines=lines)
+async def busy_sessions(client: OmnyShellClient, end: Path) -> tuple[list[RemoteSession], list[RemoteSession]]:
+    """Three shells and three commands, which print until there is that file."""
+    command = COUNT.format(end=end)
     opening = [
         *(client.open_session("n1", mode=SessionMode.SHELL, command=command, pty=SIZE) for _ in range(3)),
         *(client.open_session("n1", command=command) for _ in range(3)),
@@ -68,26 +72,30 @@ async def busy_sessions(client: OmnyShellClient, lines: int) -> tuple[list[Remot
 
 
 async def test_a_hub_killed_again_and_again_costs_no_line(certificates: Certificates, tmp_path: Path) -> None:
-    lines = 15_000
+    end = tmp_path / "end"
     async with (
         hub_process(certificates, tmp_path / "hub") as hub,
         running_node(certificates, hub.port, tmp_path / "node"),
         connected_client(certificates, hub.port) as client,
     ):
-        shells, execs = await busy_sessions(client, lines)
+        shells, execs = await busy_sessions(client, end)
+        sessions = (*shells, *execs)
         states: list[LinkState] = []
         shells[0].on_state = states.append
-        reading = [asyncio.create_task(read_all(session)) for session in (*shells, *execs)]
+        reading = [asyncio.create_task(read_all(session)) for session in sessions]
         for _ in range(2):
-            await until(lambda: not any(session.is_suspended for session in (*shells, *execs)))
-            await asyncio.sleep(0.3)
+            await until(lambda: not any(session.is_suspended for session in sessions))
+            had = {session: session.received_offset() for session in sessions}
+            await until(lambda had=had: all(session.received_offset() > before for session, before in had.items()))
             hub.kill()
-            await until(lambda: all(session.is_suspended or session.has_ended for session in (*shells, *execs)))
+            await until(lambda: all(session.is_suspended for session in sessions))
             await hub.start()
+        await until(lambda: not any(session.is_suspended for session in sessions))
+        end.touch()
         outputs = await within(asyncio.gather(*reading))
-        statuses = [await within(session.wait()) for session in (*shells, *execs)]
-    assert [output == expected_lines(lines, b"\r\n") for output in outputs[:3]] == [True] * 3
-    assert [output == expected_lines(lines, b"\n") for output in outputs[3:]] == [True] * 3
+        statuses = [await within(session.wait()) for session in sessions]
+    assert [is_whole(output) for output in outputs] == [True] * 6
+    assert [b"\r\n" in output for output in outputs] == [True] * 3 + [False] * 3
     assert statuses == [ExitStatus(3)] * 6
     assert states[:2] == [LinkState.RECONNECTING, LinkState.RESUMED]
     assert LinkState.RESET not in states

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
+from support.arriving import arrive
 from support.console_over_hub import complaint, console, enrolled, fill
 from support.deadline import DEADLINE
 from support.overview import text_of
@@ -26,7 +27,7 @@ from omnyshell.tui.dialogs.tunnel import TunnelDialog
 async def test_a_command_is_opened_with_directory_and_environment(certificates: Certificates, tmp_path: Path) -> None:
     async with console(certificates, tmp_path) as (app, pilot, _):
         await pilot.press("c")
-        await until(lambda: isinstance(app.screen, SessionDialog))
+        await arrive(app, SessionDialog)
         await fill(pilot, env="GREETING")
         assert "NAME=value" in complaint(app)
         await fill(pilot, command="pwd; echo $GREETING; exec sleep 100", cwd="/usr", env="GREETING='hello there'")
@@ -48,12 +49,12 @@ async def test_sessions_are_ended_only_when_that_is_meant(certificates: Certific
         await pilot.press("2")
         await until(lambda: len(app.overview.sessions.rows.shown) == 2)
         await pilot.press("a", "x")
-        await until(lambda: isinstance(app.screen, Question))
+        await arrive(app, Question)
         await pilot.press("enter")
         await until(lambda: app.screen is app.overview)
         assert len(await client.list_sessions("n1")) == 2, "Enter alone ends nothing"
         await pilot.press("x")
-        await until(lambda: isinstance(app.screen, Question))
+        await arrive(app, Question)
         await pilot.press("tab", "enter")
         async with asyncio.timeout(DEADLINE):
             while await client.list_sessions("n1"):
@@ -79,7 +80,7 @@ async def test_a_tunnel_is_opened_and_closed(certificates: Certificates, tmp_pat
     target = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with target, console(certificates, tmp_path) as (app, pilot, client):
         await pilot.press("t")
-        await until(lambda: isinstance(app.screen, TunnelDialog))
+        await arrive(app, TunnelDialog)
         await fill(pilot, port="99999")
         assert "1 to 65535" in complaint(app)
         await pilot.press("enter")
@@ -103,7 +104,7 @@ async def test_a_tunnel_is_opened_and_closed(certificates: Certificates, tmp_pat
         await pilot.press("3")
         await until(lambda: app.overview.tunnels.rows.shown)
         await pilot.press("x")
-        await until(lambda: isinstance(app.screen, Question))
+        await arrive(app, Question)
         await pilot.press("tab", "enter")
         await until(lambda: not app.hub.state.tunnels)
         assert not await client.list_tunnels()
@@ -134,7 +135,7 @@ async def test_a_forward_is_shown_with_its_connections_and_closed(
         _, writer = await asyncio.open_connection("127.0.0.1", forwarder.listening[0][0].port)
         await until(lambda: [row.connections for row in app.overview.tunnels.rows.shown] == [1])
         await pilot.press("x")
-        await until(lambda: isinstance(app.screen, Question))
+        await arrive(app, Question)
         assert "Close this forward?" in text_of(app)
         await pilot.press("tab", "enter")
         with pytest.raises(OmnyShellException):
@@ -149,7 +150,7 @@ async def test_the_palette_finds_actions_nodes_and_is_kept_from_terminals(
 ) -> None:
     async with console(certificates, tmp_path) as (app, pilot, _):
         await pilot.press("ctrl+p")
-        await until(lambda: isinstance(app.screen, CommandPalette))
+        await arrive(app, CommandPalette)
         await pilot.press(*"shell: n1")
         await until(lambda: app.screen.query_one(CommandList).option_count > 0)
         await pilot.press("enter")
@@ -173,7 +174,7 @@ async def test_a_session_of_somebody_else_is_ended_by_an_admin(
             state = SessionState.DETACHED if is_detached else SessionState.OPEN
             await until(lambda: [one.state for one in app.hub.state.sessions.values()] == [state])
             await pilot.press("x")
-            await until(lambda: isinstance(app.screen, Question))
+            await arrive(app, Question)
             await pilot.press("tab", "enter")
             await until(lambda: not app.hub.state.sessions)
             assert session.has_ended

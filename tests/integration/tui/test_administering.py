@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from support.arriving import arrive
 from support.console_over_hub import complaint, console, enrolled, fill, toasts
 from support.deadline import DEADLINE
 from support.stack import Certificates, until
@@ -34,12 +35,12 @@ from omnyshell.tui.widgets.paste_line import PasteLine
 async def test_a_machine_is_invited_and_revoked(certificates: Certificates, tmp_path: Path) -> None:
     async with console(certificates, tmp_path) as (app, pilot, _):
         await pilot.press("i")
-        await until(lambda: isinstance(app.screen, InviteDialog))
+        await arrive(app, InviteDialog)
         await fill(pilot, labels="env")
         assert "env" in complaint(app)
         await fill(pilot, name="web-9", labels="env=prod")
         await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, LineDialog))
+        await arrive(app, LineDialog)
         line = app.screen.query_one(PasteLine).text
         assert line.startswith("OMNYSHELL_TOKEN=")
         assert " omnyshell node join wss://127.0.0.1:" in line
@@ -51,7 +52,7 @@ async def test_a_machine_is_invited_and_revoked(certificates: Certificates, tmp_
             (invite,) = (await admin.ask(InvitesRequest(request_id=""), InvitesResponse)).invites
         assert invite.node_id == "web-9"
         await pilot.press("i")
-        await until(lambda: isinstance(app.screen, InviteDialog))
+        await arrive(app, InviteDialog)
         await fill(pilot, name="gone with the kind", labels="env=prod")
         app.screen.query_one("#kind", Select).value = "fleet"
         await pilot.pause()
@@ -59,7 +60,7 @@ async def test_a_machine_is_invited_and_revoked(certificates: Certificates, tmp_
         assert "such as 100" in complaint(app)
         await fill(pilot, uses="100")
         await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, LineDialog))
+        await arrive(app, LineDialog)
         assert any("Good for 100 machines, until" in str(text.content) for text in app.screen.query(Static))
         await pilot.press("escape")
         async with app.hub.admin() as admin:
@@ -68,7 +69,7 @@ async def test_a_machine_is_invited_and_revoked(certificates: Certificates, tmp_
         assert (fleet.uses_left, fleet.id_prefix, fleet.node_id) == (100, "web-", None)
         # Whom a file grants, the file has to revoke: the hub says so.
         await pilot.press("R")
-        await until(lambda: isinstance(app.screen, Question))
+        await arrive(app, Question)
         await pilot.press("tab", "enter")
         await until(lambda: any("failed" in note.message for note in app._notifications))
 
@@ -80,9 +81,7 @@ async def test_principals_tokens_and_invites_are_shown_and_revoked(certificates:
             request = InviteCreate(request_id="", kind=InviteKind.NODE, node_id="web-9")
             await admin.ask(request, InviteCreated)
         await pilot.press("u")
-        await until(lambda: isinstance(app.screen, AccessScreen))
-        screen = app.screen
-        assert isinstance(screen, AccessScreen)
+        screen = await arrive(app, AccessScreen)
         await until(lambda: screen.rows.total > 0)
         shown = [(entry.kind, entry.principal) for entry in screen.rows.shown]
         assert ("token", "eve") in shown
@@ -92,7 +91,7 @@ async def test_principals_tokens_and_invites_are_shown_and_revoked(certificates:
             entry = next(item for item in screen.rows.shown if (item.kind, item.principal) == (kind, principal))
             screen.rows.find(entry.key)
             await pilot.press("x")
-            await until(lambda: isinstance(app.screen, Question))
+            await arrive(app, Question)
             await pilot.press("tab", "enter")
             await until(lambda: entry.key not in [item.key for item in screen.rows.shown])
 
@@ -114,7 +113,7 @@ async def test_principals_tokens_and_invites_are_shown_and_revoked(certificates:
 async def test_labels_of_the_hub_are_set_from_the_panel_of_nodes(certificates: Certificates, tmp_path: Path) -> None:
     async with console(certificates, tmp_path) as (app, pilot, _):
         await pilot.press("l")
-        await until(lambda: isinstance(app.screen, LabelsDialog))
+        await arrive(app, LabelsDialog)
         await fill(pilot, labels="env")
         assert "NAME=value" in complaint(app)
         await fill(pilot, labels="env=prod")
@@ -136,7 +135,7 @@ async def test_what_the_role_does_not_allow_is_told_with_what_to_do(certificates
         assert len(app.hub.state.audit) == asked, "nobody was asked"
         # One of somebody else, named by its id.
         app.post_message(messages.KillSessions((messages.SessionRef("n1", session.id),)))
-        await until(lambda: isinstance(app.screen, Question))
+        await arrive(app, Question)
         await pilot.press("tab", "enter")
         await until(lambda: "Ending sessions failed" in toasts(app))
         assert [item.session_id for item in await client.list_sessions("n1")] == [session.id]
@@ -169,7 +168,7 @@ async def test_somebody_with_few_rights_sees_what_it_may_use_and_is_told_what_it
         await until(lambda: "open public ports anywhere" in toasts(app))
         # What is allowed is done: a command takes one of two rights.
         await pilot.press("1", "c")
-        await until(lambda: isinstance(app.screen, SessionDialog))
+        await arrive(app, SessionDialog)
 
 
 def shown(app: ConsoleApp) -> str:
@@ -182,20 +181,18 @@ async def test_a_node_and_a_principal_are_locked_and_unlocked(certificates: Cert
     async with console(certificates, tmp_path) as (app, pilot, _):
         login = await enrolled(app, "eve", "developer")
         await pilot.press("L")
-        await until(lambda: isinstance(app.screen, LockDialog))
+        await arrive(app, LockDialog)
         await fill(pilot, why="being looked into")
         await pilot.press("enter")
         await until(lambda: app.hub.state.nodes["n1"].locked.endswith(": being looked into"))
         await until(lambda: app.screen is app.overview)
         await pilot.press("u")
-        await until(lambda: isinstance(app.screen, AccessScreen))
-        screen = app.screen
-        assert isinstance(screen, AccessScreen)
+        screen = await arrive(app, AccessScreen)
         await until(lambda: any(entry.kind == "lock" for entry in screen.rows.shown))
         async with OmnyShellClient(ClientConfig(access=login, reconnect_timeout=0)) as eve:
             screen.rows.find(next(entry.key for entry in screen.rows.shown if entry.principal == "eve"))
             await pilot.press("l")
-            await until(lambda: isinstance(app.screen, LockDialog))
+            await arrive(app, LockDialog)
             await pilot.press("enter")
             await asyncio.wait_for(eve.wait_lost(), DEADLINE)
         await until(lambda: sum(entry.kind == "lock" for entry in screen.rows.shown) == 2)
@@ -203,13 +200,13 @@ async def test_a_node_and_a_principal_are_locked_and_unlocked(certificates: Cert
             left = sum(entry.kind == "lock" for entry in screen.rows.shown)
             screen.rows.find(next(entry.key for entry in screen.rows.shown if entry.kind == "lock"))
             await pilot.press("x")
-            await until(lambda: isinstance(app.screen, Question))
+            await arrive(app, Question)
             await pilot.press("tab", "enter")
             await until(lambda left=left: sum(entry.kind == "lock" for entry in screen.rows.shown) == left - 1)
         await until(lambda: not app.hub.state.nodes["n1"].locked)
         # The console's own login is not locked by it.
         await pilot.press("l")
-        await until(lambda: isinstance(app.screen, LockDialog))
+        await arrive(app, LockDialog)
         await fill(pilot, name="admin")
         await pilot.press("enter")
         await until(lambda: "nobody locks themselves" in complaint(app))

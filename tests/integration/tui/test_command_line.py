@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.arriving import arrive
 from support.console import a_day_at_work, console, delta, node
 from support.overview import text_of
 from support.pictures import check_picture
@@ -182,8 +183,8 @@ async def test_the_line_completes_recalls_says_what_is_wrong_and_does(
     await pilot.press("colon", *"nodes sta", "tab", *"onl", "tab")
     assert app.focused.value == "nodes state:online"
     await pilot.press(*" x:y", "enter")
-    assert isinstance(app.screen, CommandLine)
-    assert 'no field "x"' in str(app.screen.query_one("#said").render())
+    line = await arrive(app, CommandLine)
+    assert 'no field "x"' in str(line.query_one("#said").render())
     await pilot.press(*["backspace"] * 4, "enter")
     assert app.screen is app.overview
     assert [one.node_id for one in app.overview.nodes.rows.shown] == ["build-mac", "db-1", "web-1", "web-2"]
@@ -233,25 +234,27 @@ async def test_a_wrong_command_looks_so(opened: tuple[ConsoleApp, Pilot[int]]) -
 async def test_an_empty_line_lists_what_can_be_typed_and_first_what_was() -> None:
     async with console(a_day_at_work(), width=80, height=24) as (app, pilot):
         await pilot.press("colon", *"nodes env=prod", "enter", "colon")
-        shown = str(app.screen.query_one("#offered", Static).render()).splitlines()
+        line = await arrive(app, CommandLine)
+        shown = str(line.query_one("#offered", Static).render()).splitlines()
         assert shown[0].split("  ")[0] == "nodes env=prod"
         assert shown[1].startswith("nodes ")
         assert "Go to the nodes" in shown[1]
         assert shown[-1].startswith("… and ")
         assert len(shown) == 24 - LEFT_FREE
-        assert app.screen.query_one("#typed").region.bottom < 24
+        assert line.query_one("#typed").region.bottom < 24
         await check_picture(app, "command-line-empty-80x24")
         await pilot.press(*"no")
-        assert len(str(app.screen.query_one("#offered", Static).render()).splitlines()) == 2
+        assert len(str(line.query_one("#offered", Static).render()).splitlines()) == 2
 
 
 async def test_the_palette_begins_in_the_line_what_takes_an_argument() -> None:
     async with console(a_day_at_work(), width=100, height=30) as (app, pilot):
         await pilot.press("ctrl+p", *"exec")
-        await until(lambda: isinstance(app.screen, CommandPalette) and app.screen.query_one(CommandList).option_count)
+        palette = await arrive(app, CommandPalette)
+        await until(lambda: bool(palette.query_one(CommandList).option_count))
         assert "Run a command in a terminal on a node   :exec [USER@]NODE COMMAND" in text_of(app)
         await pilot.press("down", "enter", "enter")
-        await until(lambda: isinstance(app.screen, CommandLine))
+        await arrive(app, CommandLine)
         await until(lambda: app.screen.query_one("#typed", Input).value == "exec ")
         await pilot.press(*"db")
         assert app.screen.query_one("#typed", Input).value == "exec db"

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from support.arriving import arrive
 from support.console_over_hub import console, fill, toasts
 from support.deadline import DEADLINE
 from support.stack import Certificates, until
@@ -22,12 +23,10 @@ async def test_a_command_runs_on_all_selected_nodes_and_equal_output_is_grouped(
     async with console(certificates, tmp_path, "n2", "n3") as (app, pilot, _):
         await until(lambda: len(app.overview.nodes.rows.shown) == 3)
         await pilot.press("a", "x")
-        await until(lambda: isinstance(app.screen, CommandDialog))
+        await arrive(app, CommandDialog)
         await fill(pilot, command="echo same; exit 3")
         await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, FanOutScreen))
-        screen = app.screen
-        assert isinstance(screen, FanOutScreen)
+        screen = await arrive(app, FanOutScreen)
         await until(lambda: all(run.is_over for run in screen.runs))
         assert {(run.exit_code, run.output) for run in screen.runs} == {(3, b"same\n")}
         await pilot.press("g")
@@ -39,7 +38,7 @@ async def test_a_command_runs_on_all_selected_nodes_and_equal_output_is_grouped(
 async def test_what_runs_still_is_ended_when_that_is_asked_for(certificates: Certificates, tmp_path: Path) -> None:
     async with console(certificates, tmp_path) as (app, pilot, _):
         await pilot.press("x")
-        await until(lambda: isinstance(app.screen, CommandDialog))
+        await arrive(app, CommandDialog)
         await fill(pilot, command=f"echo $$ > {tmp_path}/pid; exec sleep 1000")
         await pilot.press("enter")
         await until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().endswith("\n"))
@@ -56,12 +55,10 @@ async def test_of_a_flood_on_many_nodes_the_last_lines_are_shown(certificates: C
     async with console(certificates, tmp_path, "n2", "n3") as (app, pilot, _):
         await until(lambda: len(app.overview.nodes.rows.shown) == 3)
         await pilot.press("a", "x")
-        await until(lambda: isinstance(app.screen, CommandDialog))
+        await arrive(app, CommandDialog)
         await fill(pilot, command="yes | head -c 3000000; exec sleep 1000")
         await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, FanOutScreen))
-        screen = app.screen
-        assert isinstance(screen, FanOutScreen)
+        screen = await arrive(app, FanOutScreen)
         text = screen.query_one("#text", Static)
         longest = 0
 
@@ -86,20 +83,18 @@ async def test_of_a_flood_on_many_nodes_the_last_lines_are_shown(certificates: C
 async def test_leaving_asks_where_something_runs_still(certificates: Certificates, tmp_path: Path) -> None:
     async with console(certificates, tmp_path) as (app, pilot, _):
         await pilot.press("x")
-        await until(lambda: isinstance(app.screen, CommandDialog))
+        await arrive(app, CommandDialog)
         await fill(pilot, command="pwd; exec sleep 1000", cwd="/usr")
         await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, FanOutScreen))
-        screen = app.screen
-        assert isinstance(screen, FanOutScreen)
+        screen = await arrive(app, FanOutScreen)
         await until(lambda: screen.runs[0].output == b"/usr\n")
         await pilot.press("escape")
-        await until(lambda: isinstance(app.screen, Question))
+        await arrive(app, Question)
         await pilot.press("enter")
         await until(lambda: app.screen is screen)
         assert not screen.runs[0].is_over
         await pilot.press("escape")
-        await until(lambda: isinstance(app.screen, Question))
+        await arrive(app, Question)
         await pilot.press("tab", "enter")
         await until(lambda: app.screen is app.overview)
         await until(lambda: screen.runs[0].state is RunState.CANCELLED)

@@ -1,6 +1,7 @@
 """The console of somebody with few rights: what is not allowed is dimmed and says why, and nobody is asked."""
 
 import pytest
+from support.arriving import arrive
 from support.console import NOW, a_day_at_work, console, delta, node, say, session
 from support.overview import text_of
 from support.pictures import check_picture
@@ -158,11 +159,10 @@ async def test_columns_that_only_admins_are_told_are_for_who_asks_for_them_and_s
 async def test_the_palette_dims_what_is_not_allowed_and_says_why() -> None:
     async with console(few_rights(), width=100, height=34) as (app, pilot):
         await pilot.press("ctrl+p")
-        await until(
-            lambda: isinstance(app.screen, CommandPalette) and app.screen.query_one(CommandList).option_count > 9
-        )
+        found = (await arrive(app, CommandPalette)).query_one(CommandList)
+        await until(lambda: found.option_count > 9)
         await pilot.press(*"Shell: web")
-        await until(lambda: app.screen.query_one(CommandList).option_count == 2)
+        await until(lambda: found.option_count == 2)
         await check_picture(app, "palette-few-rights")
         await pilot.press("down", "enter", "enter")
         await until(lambda: "You may not open or take up shells on web-" in notices(app))
@@ -241,7 +241,7 @@ async def test_what_another_person_has_is_taken_over_only_when_that_is_meant() -
         await pilot.press("2")
         app.overview.sessions.rows.find(theirs.key)
         await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, Question))
+        await arrive(app, Question)
         words = "\n".join(str(part.render()) for part in app.screen.query(".text"))
         assert "vim <hosts> (bob)" in words
         assert "bob has it now, and loses it." in words

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from support.arriving import arrive
 from support.console_over_hub import console, fill, toasts
 from support.stack import Certificates, until
 from textual.pilot import Pilot
@@ -37,9 +38,7 @@ async def panes(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     async with console(certificates, tmp_path / "node") as (app, pilot, _):
         await pilot.press("f")
-        await until(lambda: isinstance(app.screen, FilesScreen))
-        screen = app.screen
-        assert isinstance(screen, FilesScreen)
+        screen = await arrive(app, FilesScreen)
         await until(lambda: screen.there.path)
         await go_to(pilot, screen.there, there)
         yield app, pilot, screen, here, there
@@ -48,7 +47,7 @@ async def panes(
 async def go_to(pilot: Pilot[int], pane: FilePane, path: Path) -> None:
     pane.table.focus()
     await pilot.press("g")
-    await until(lambda: isinstance(pilot.app.screen, PathDialog))
+    await arrive(pilot.app, PathDialog)
     await fill(pilot, path=str(path))
     await pilot.press("enter")
     await until(lambda: pane.path == os.fsencode(path) and isinstance(pilot.app.screen, FilesScreen))
@@ -78,12 +77,12 @@ async def test_files_are_copied_both_ways_and_what_is_there_is_replaced_once_tha
         await pilot.press("full_stop")
         await until(lambda: names(screen.here) == ["tree", ".hidden", "app.toml"])
         await pilot.press("full_stop", "a", "c")
-        await until(lambda: isinstance(app.screen, Question))
+        await arrive(app, Question)
         await pilot.press("escape")
         await until(lambda: app.screen is screen)
         assert not screen._queue.copies
         await pilot.press("c")
-        await until(lambda: isinstance(app.screen, Question))
+        await arrive(app, Question)
         await pilot.press("tab", "enter")
         await until(lambda: names(screen.there) == ["tree", "app.toml"])
         assert (there / "tree" / "deep" / "leaf").read_bytes() == b"leaf"
@@ -109,12 +108,12 @@ async def test_entries_are_renamed_made_and_deleted_with_what_is_in_them(
         (there / "old" / "way-out").symlink_to(here)
         await reload(pilot, screen.there, "old")
         await pilot.press("r")
-        await until(lambda: isinstance(app.screen, NameDialog))
+        await arrive(app, NameDialog)
         await fill(pilot, name="new")
         await pilot.press("enter")
         await until(lambda: names(screen.there) == ["new"])
         await pilot.press("n")
-        await until(lambda: isinstance(app.screen, NameDialog))
+        await arrive(app, NameDialog)
         await fill(pilot, name="new")
         await pilot.press("enter")
         await until(lambda: app.screen.query("#error.-shown"))
@@ -122,7 +121,7 @@ async def test_entries_are_renamed_made_and_deleted_with_what_is_in_them(
         await pilot.press("enter")
         await until(lambda: names(screen.there) == ["made", "new"] and app.screen is screen)
         await pilot.press("a", "x")
-        await until(lambda: isinstance(app.screen, Question))
+        await arrive(app, Question)
         await pilot.press("tab", "enter")
         await until(lambda: screen.there.rows.total == 0)
         assert list(there.iterdir()) == []
@@ -140,8 +139,9 @@ async def test_a_file_is_viewed_and_a_directory_gone_into_and_left_again(
         await pilot.press("enter")
         await until(lambda: names(screen.there) == ["motd"])
         await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, FileView) and bool(app.screen.query(Log)))
-        log = app.screen.query_one(Log)
+        view = await arrive(app, FileView)
+        await until(lambda: bool(view.query(Log)))
+        log = view.query_one(Log)
         await until(lambda: log.line_count > 1)
         assert log.lines[0].startswith("hello ")
         assert "\x1b" not in "".join(log.lines)
@@ -211,7 +211,7 @@ async def test_copies_go_on_behind_other_screens_and_leaving_the_console_asks(
         await pilot.press("escape")
         await until(lambda: app.screen is app.overview)
         await pilot.press("ctrl+q")
-        await until(lambda: isinstance(app.screen, LeavingQuestion))
+        await arrive(app, LeavingQuestion)
         await pilot.press("escape")
         may_go_on.set()
         await until(lambda: "large to" in toasts(app))
@@ -238,7 +238,7 @@ async def test_a_copy_that_is_stopped_leaves_what_can_be_gone_on_with(
         await reload(pilot, screen.here, "large")
         await pilot.press("c")
         if was_whole:
-            await until(lambda: isinstance(app.screen, Question))
+            await arrive(app, Question)
             await pilot.press("tab", "enter")
         await until(lambda: len(screen._queue.copies) == 2 and not screen._queue.unfinished)
         assert screen._queue.copies[-1].state is CopyState.DONE

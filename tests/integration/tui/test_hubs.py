@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.arriving import arrive
 from support.console import NOW, console, delta, node, session, snapshot, tunnel
 from support.pictures import check_picture
 from support.stack import until
@@ -70,7 +71,7 @@ def at_hubs(*hubs: LiveHub) -> Any:
 async def test_how_the_hubs_stand(theme: str) -> None:
     async with console(at_hubs(*SEVERAL), width=120, height=24, theme=theme) as (app, pilot):
         await pilot.press("H")
-        await until(lambda: isinstance(app.screen, HubsScreen))
+        await arrive(app, HubsScreen)
         await check_picture(app, f"hubs-{theme}")
 
 
@@ -80,9 +81,7 @@ async def test_each_row_says_its_hub_and_filters_know_it_and_what_comes_is_shown
         await pilot.press("slash", *"hub:b", "enter")
         assert [each.node_id for each in app.overview.nodes.rows.shown] == ["web-1"]
         await pilot.press("escape", "escape", "H")
-        await until(lambda: isinstance(app.screen, HubsScreen))
-        screen = app.screen
-        assert isinstance(screen, HubsScreen)
+        screen = await arrive(app, HubsScreen)
         app.hub.state.apply(delta(hubs=(hub("new", nodes=7), hub("c", is_told=True, gone=True))))
         await until(lambda: [row.hub.hub for row in screen.rows.shown] == ["a", "b", "d", "new"])
         await pilot.press("escape")
@@ -92,9 +91,7 @@ async def test_each_row_says_its_hub_and_filters_know_it_and_what_comes_is_shown
 async def test_a_hub_that_is_alone_says_so() -> None:
     async with console(at_hubs(), width=100, height=24) as (app, pilot):
         await pilot.press("colon", *"hubs", "enter")
-        await until(lambda: isinstance(app.screen, HubsScreen))
-        screen = app.screen
-        assert isinstance(screen, HubsScreen)
+        screen = await arrive(app, HubsScreen)
         assert screen.refusal("copy") == ALONE
         assert not screen.refusal("close")
 
@@ -118,17 +115,17 @@ async def test_a_hub_is_drained_once_that_is_meant_and_takes_peers_again(monkeyp
     async with console(at_hubs(*SEVERAL), width=120, height=30) as (app, pilot):
         monkeypatch.setattr(app.hub, "admin_at", asked.admin_at)
         await pilot.press("H")
-        await until(lambda: isinstance(app.screen, HubsScreen))
+        await arrive(app, HubsScreen)
         await pilot.press("down", "d")
-        await until(lambda: isinstance(app.screen, Question))
+        await arrive(app, Question)
         await pilot.press("escape")
-        await until(lambda: isinstance(app.screen, HubsScreen))
+        await arrive(app, HubsScreen)
         assert not asked.said
         await pilot.press("d")
-        await until(lambda: isinstance(app.screen, Question))
+        await arrive(app, Question)
         await pilot.press("tab", "enter")
         await until(lambda: asked.said == [("wss://hub-b.example:8443", DRAIN_WITHIN, False)])
-        await until(lambda: isinstance(app.screen, HubsScreen))
+        await arrive(app, HubsScreen)
         # One that hands over takes peers again, which ends nothing and is not asked.
         await pilot.press("down", "down", "d")
         await until(lambda: asked.said[1:] == [("wss://hub-d.example:8443", 30, True)])

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from support.arriving import arrive
 from support.console import console, node, snapshot
 from support.scripted import ScriptedClient, ScriptedSession
 from support.stack import until
@@ -49,7 +50,7 @@ async def test_what_follows_a_key_is_for_the_form_that_it_opens():
     async with console(snapshot([node("web-1")])) as (app, _):
         given = ["db-7", "role=db"]
         burst(app, "i", *"db-7", "tab", *"role=db")
-        await until(lambda: isinstance(app.screen, InviteDialog))
+        await arrive(app, InviteDialog)
         await until(lambda: [field.value for field in app.screen.query("#name, #labels").results(Field)] == given)
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from support.arriving import arrive
 from support.deadline import DEADLINE
 from support.hub_process import HubProcess
 from support.stack import Certificates, access, hub_config, until
@@ -79,7 +80,7 @@ async def test_leaving_asks_where_others_lose_something() -> None:
         await until(lambda: app.hub.state.tunnels)
         # The second time it is asked already.
         await pilot.press("ctrl+q", "ctrl+q")
-        await until(lambda: isinstance(app.screen, LeavingQuestion))
+        await arrive(app, LeavingQuestion)
         said = " ".join(str(text.content) for text in app.screen.query(Static))
         assert "1 tunnel, with the connections through it" in said
         assert "`omnyshell up --background` serves this hub without a console" in said
@@ -87,7 +88,7 @@ async def test_leaving_asks_where_others_lose_something() -> None:
         await until(lambda: app.screen is app.overview)
         # Another hub is not gone to either.
         app._hub_chosen(place)
-        await until(lambda: isinstance(app.screen, LeavingQuestion))
+        await arrive(app, LeavingQuestion)
         await pilot.press("escape")
         await until(lambda: app.screen is app.overview)
         assert app.next_place is None

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.arriving import arrive
 from support.console import console, node, snapshot
 from support.pictures import check_picture
 from support.stack import until
@@ -57,7 +58,7 @@ async def test_what_rows_say_is_text_or_refused(tmp_path: Path, monkeypatch: pyt
     ]
     async with console(snapshot(nodes), own=OWN) as (app, pilot):
         await pilot.press("P")
-        await until(lambda: isinstance(app.screen, OutputScreen))
+        await arrive(app, OutputScreen)
         await until(lambda: "exit code 0" in str(app.screen.query_one(Log).border_subtitle))
         assert output(app)[0] == "['web-1.example.org', '--at=linux/x64'] prod"
         await pilot.press("escape")
@@ -86,9 +87,9 @@ async def test_one_asks_another_needs_a_terminal_and_all_are_typed_too() -> None
     async with console(snapshot(nodes), own=OWN) as (app, pilot):
         assert "show" in [binding.description for _, binding, *_ in app.screen.active_bindings.values()]
         await pilot.press("a", "colon", *"sure", "enter")
-        await until(lambda: isinstance(app.screen, Question))
+        await arrive(app, Question)
         await pilot.press("tab", "enter") if app.focused.id == "cancel" else await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, OutputScreen))
+        await arrive(app, OutputScreen)
         await until(lambda: "2 of 2 ended with 0" in str(app.screen.query_one(Log).border_subtitle))
         assert output(app) == ["── web-1 ──", "['web-1'] prod", "── web-2 ──", "['web-2'] prod"]
         await check_picture(app, "own-output")
@@ -101,6 +102,6 @@ async def test_what_a_user_wrote_is_no_markup() -> None:
     async with console(snapshot([node("web-1", labels={"env": "[/x]"})]), own=own) as (app, pilot):
         await pilot.hover("KeyFooter", offset=(90, 0))
         await pilot.press("colon", *"find", "escape", "P")
-        await until(lambda: isinstance(app.screen, Question))
+        await arrive(app, Question)
         await pilot.press("escape", "slash", *"label:env=", "tab", "enter", "y")
-        await until(lambda: isinstance(app.screen, CopyDialog))
+        await arrive(app, CopyDialog)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from support.arriving import arrive
 from support.console import StillClock
 from support.pictures import check_picture
 from support.stack import Certificates, hub_config, until
@@ -51,7 +52,7 @@ def given(certificates: Certificates, hub: OmnyShellHub, key: Path) -> dict[str,
 
 
 async def asked(app: ConsoleApp) -> PassphraseDialog:
-    await until(lambda: isinstance(app.screen, PassphraseDialog) and bool(app.screen.query("#passphrase")))
+    await arrive(app, PassphraseDialog)
     assert isinstance(app.screen, PassphraseDialog)
     return app.screen
 
@@ -94,7 +95,7 @@ async def test_a_saved_login_asks_when_it_is_chosen(certificates: Certificates, 
         await asked(app)
         # Whoever does not know it may choose another one.
         await pilot.press("escape")
-        await until(lambda: isinstance(app.screen, LoginScreen))
+        await arrive(app, LoginScreen)
         await pilot.press("enter")
         await is_wrong_then_right(app, pilot)
 

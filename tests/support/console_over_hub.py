@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from support.settling import settling
 from support.stack import Certificates, access, connected_client, hub_config, running_node, until
 from textual.pilot import Pilot
 from textual.widgets import Static
@@ -43,9 +44,10 @@ async def console(
         for name in more:
             await others.enter_async_context(running_node(certificates, hub.port, tmp_path / name, node_id=name))
         app = ConsoleApp(ConsoleSettings(), RemoteHub(access(certificates, hub.port, principal)))
-        async with app.run_test(size=(100, 30)) as pilot:
-            await until(lambda: app.overview.nodes.rows.shown and app.hub.connected.is_set())
-            yield app, pilot, client
+        with settling(app):
+            async with app.run_test(size=(100, 30)) as pilot:
+                await until(lambda: app.overview.nodes.rows.shown and app.hub.connected.is_set())
+                yield app, pilot, client
 
 
 async def fill(pilot: Pilot[int], **values: str) -> None:

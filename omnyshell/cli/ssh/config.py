@@ -41,7 +41,7 @@ def ssh_config(options: argparse.Namespace) -> int:
     """Print the block for ssh, or install it; or accept that a node's key has changed."""
     access, domain = access_from(options), domain_of(options)
     if options.accept is not None:
-        return _accept(directory_for(access.address), node_of(options.accept, domain), domain)
+        return _accept(directory_for(access.address), options.accept, domain)
     OwnKey(config_dir() / "ssh").make()
     users, others = _told_apart(asyncio.run(_ask_users(access)))
     lines = _block(options, access, domain, users, others)
@@ -53,8 +53,9 @@ def ssh_config(options: argparse.Namespace) -> int:
     return 0
 
 
-def _accept(directory: Path, node: str, domain: str) -> int:
-    for host in (node, f"{node}.{domain}"):
+def _accept(directory: Path, named: str, domain: str) -> int:
+    node = node_of(named, domain)
+    for host in dict.fromkeys((named, node, f"{node}.{domain}")):
         if KnownHost(directory, host).forget():
             say(f"{host}: the key that it shows next is accepted")
     return 0
@@ -90,10 +91,12 @@ def _block(
     # Not on stderr: who evaluates the block has done nothing wrong.
     lines += [f"# {node}: {why}" for node, why in sorted(others.items())]
     for user, hosts in by_user.items():
-        lines += [f"Host {' '.join(hosts)}", f"    User {user}"]
+        # The one has names for whoever completes them, the other one takes them in capitals too.
+        for which in (f"Host {' '.join(hosts)}", f"Match originalhost {','.join(hosts)}"):
+            lines += [which, f"    User {user}"]
     proxy = " ".join(map(_quoted, _proxy_words(options, access, domain)))
     lines += [
-        f"Host *.{domain}",
+        f"Host {' '.join(dict.fromkeys((f'*.{domain}', f'*.{domain.upper()}')))}",
         f"    ProxyCommand {proxy} --user %r -- %n",
         f"    IdentityFile {_path(key)}",
         "    IdentitiesOnly yes",

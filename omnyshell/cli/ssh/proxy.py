@@ -16,7 +16,7 @@ from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.ssh.known_hosts import KnownHost, directory_for
 from omnyshell.services.client.ssh.own_key import OwnKey
-from omnyshell.services.client.ssh.session import open_ssh
+from omnyshell.services.client.ssh.session import open_ssh_in_any_letters
 
 
 def ssh_proxy(options: argparse.Namespace) -> int:
@@ -34,7 +34,7 @@ async def _connect(options: argparse.Namespace) -> int:
     if not is_login(options.user or ""):
         raise ConfigException(f"'{printable(options.user or '')}' is no user's name")
     async with OmnyShellClient(ClientConfig(access=access)) as client:
-        session, shown = await open_ssh(client, node, options.user, key)
+        session, shown = await open_ssh_in_any_letters(client, node, options.user, key)
         async with session:
             KnownHost(directory, options.host).accept(shown)
             session.on_state = lambda state: tell(session, state)

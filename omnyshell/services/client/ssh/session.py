@@ -1,6 +1,6 @@
 """Sessions of the mode `ssh` (docs/extensions.md#ssh)."""
 
-from omnyshell.errors import AuthException, OmnyShellException, ProtocolException
+from omnyshell.errors import AuthException, ErrorCodes, OmnyShellException, ProtocolException
 from omnyshell.ids import new_id
 from omnyshell.model.grammars import is_login
 from omnyshell.model.sessions import SessionMode
@@ -25,6 +25,24 @@ async def open_ssh(
     Raises as `OmnyShellClient.open_session` does, and `ProtocolException` for a wrong proof.
     """
     return await _opened(client, node_id, user, key)
+
+
+async def open_ssh_in_any_letters(
+    client: OmnyShellClient, node_id: str, user: str, key: Ed25519PublicKey
+) -> tuple[RemoteSession, Shown]:
+    """Do as `open_ssh`, of a name that is a host's, for which capitals and small letters are the same.
+
+    Where no node has it as it is written, it is the only one that has it otherwise.
+    """
+    try:
+        return await open_ssh(client, node_id, user, key)
+    except OmnyShellException as exc:
+        if exc.code != ErrorCodes.UNKNOWN_NODE:
+            raise
+        alike = [node.node_id for node in await client.list_nodes() if node.node_id.casefold() == node_id.casefold()]
+        if len(alike) != 1 or alike == [node_id]:
+            raise
+    return await open_ssh(client, alike[0], user, key)
 
 
 async def ask_user(client: OmnyShellClient, node_id: str) -> str:

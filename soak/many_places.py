@@ -5,7 +5,6 @@ The records are those that a hub writes for its nodes, published under hub b's n
 
 import argparse
 import asyncio
-import base64
 import gc
 import os
 import secrets
@@ -33,7 +32,8 @@ from omnyshell.services.hub.cluster.nats.connection import Credential, EngineCon
 from omnyshell.services.hub.cluster.nats.streams import places_stream
 from omnyshell.services.hub.cluster.order.order import Origin, Stored
 from omnyshell.services.hub.cluster.places.records import Beat, Entry, encode
-from omnyshell.services.hub.cluster.shared.places import SharedPlaces, subject_of_beat
+from omnyshell.services.hub.cluster.shared.places import SharedPlaces
+from omnyshell.services.hub.cluster.shared.subjects import name_of_node, subject_of_beat
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.event_bus import LocalEventBus
 from omnyshell.services.hub.ground.metrics import HubMetrics
@@ -89,15 +89,11 @@ def records(generation: str, count: int) -> Iterator[Stored]:
     """A beat of hub b, and its entries, as the engine delivers them."""
     yield beat(generation)
     for seq, entry in enumerate(entries(count), start=2):
-        yield Stored(seq, f"omnyshell.{generation}.places.{OTHER}.node.{_token(entry.node_id)}", encode(entry))
+        yield Stored(seq, f"omnyshell.{generation}.places.{OTHER}.{name_of_node(entry.node_id)}", encode(entry))
 
 
 def beat(generation: str) -> Stored:
     return Stored(1, subject_of_beat(generation, OTHER), encode(Beat(1, "process", 0)))
-
-
-def _token(node_id: str) -> str:
-    return base64.urlsafe_b64encode(node_id.encode()).decode().rstrip("=")
 
 
 class InMemory:

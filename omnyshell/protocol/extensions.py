@@ -54,6 +54,9 @@ NODE_INSTANCE = "node-instance"
 EPOCHS = "epochs"
 """A node that moves between hubs says how new what it has seen is, so that none of them serves it by an older word."""
 
+PLACE_PROOFS = "place-proofs"
+"""A node proves by its key at which of several hubs it is, so that no other one can say that it has it."""
+
 HUBS = "hubs"
 """Peers learn which other hubs there are, and go to one of them when theirs ends, or has them go."""
 
@@ -140,6 +143,7 @@ OF_HUB = frozenset(
         WIDE_WINDOW,
         NODE_INSTANCE,
         EPOCHS,
+        PLACE_PROOFS,
         RIGHTS,
         LOCKS,
         FLEET_INVITES,
@@ -168,6 +172,7 @@ OF_NODE = frozenset(
         LEADER_ONLY,
         LOGINS,
         NODE_INSTANCE,
+        PLACE_PROOFS,
         RESUME_OFFSET,
         RIGHTS,
         SCREEN_ETAG,

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from omnyshell.services.hub.ground.state_lock import StateLock
 from omnyshell.services.hub.truth.changes import RemoveMember
 from omnyshell.services.hub.truth.log import become_alone
 
+MOST_NAMED = 5
 START = "start it as before: omnyshell hub start"
 
 
@@ -161,6 +163,7 @@ def _plain(told: Status) -> dict[str, object]:
         "unlike": told.unlike(),
         "audits": {hub: _head(head) for hub, head in told.heads.items()},
         "faults": list(told.faults),
+        "doubted": [{"hub": each.hub, "nodeId": each.node_id} for each in told.doubted],
     }
 
 
@@ -183,6 +186,8 @@ def _show(told: Status) -> None:
         say(f"warning    {name} differ: {' / '.join(', '.join(hubs) for hubs in groups.values())}")
     if unreached := [hub.hub for hub in told.hubs if hub.is_unreached]:
         say(f"warning    no node or client of another hub can go to {', '.join(unreached)}: set public-url there")
+    for hub, nodes in told.doubted_by_hub().items():
+        say(f"WARNING    hub {hub} has no proof that it has {_some(nodes)}: see docs/cluster.md, what to watch")
     for fault in told.faults:
         say(f"WARNING    {fault}: `omnyshell audit acknowledge` if you know why")
     if engine is None:
@@ -190,6 +195,12 @@ def _show(told: Status) -> None:
     else:
         titles = ("MEMBER", "LAST BEAT", "APPLIED", "LINK", "AUDIT")
         say_table(titles, [(*_row(hub), *_linked(told, hub.hub)) for hub in told.hubs])
+
+
+def _some(nodes: Sequence[str]) -> str:
+    """Return a few names, and how many more there are."""
+    more = f" and {len(nodes) - MOST_NAMED} more" if len(nodes) > MOST_NAMED else ""
+    return ", ".join(nodes[:MOST_NAMED]) + more
 
 
 def _row(hub: HubSays) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ class NodeRegister(ControlMessage, kw_only=True):
     """Of `node-instance`: names the process, over all its connections."""
 
     epoch: Annotated[int | None, OMIT, EPOCH] = None
-    """Of `epochs`: the newest that the process has had; 0 for none."""
+    """Of `epochs`: the newest that the process has had, else the one before it; 0 for none."""
 
 
 class NodeRegistered(ControlMessage, kw_only=True):

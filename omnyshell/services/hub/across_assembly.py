@@ -42,12 +42,25 @@ def assemble_across(
     others: HubInCluster,
     services: HubServices,
     *,
+    nodes: NodeRegistry,
     sessions: SessionRouter,
     audit: AuditLog,
     metrics: HubMetrics,
     bus: EventBus,
 ) -> None:
-    """Have sessions go over links."""
+    """Have this hub say what it has, hear of the others, and have sessions go over links."""
+    others.serve(
+        connected=services.node_service.connected,
+        moved=services.node_service.moved,
+        described=partial(_describe, nodes),
+        prover=services.node_service.prover_at,
+        keys_of=services.keys_of_owner,
+        is_owned=services.records.owners.owners().__contains__,
+        deny=services.deny,
+        lift=services.lift,
+        own_files=services.digests_of_files,
+        audit=audit,
+    )
     places = others.places
 
     def epoch_of(node_id: str) -> int | None:
@@ -86,7 +99,7 @@ def assemble_across(
     bus.listen(partial(_tell_others, others))
 
 
-def describe(nodes: NodeRegistry, node_id: str) -> bytes:
+def _describe(nodes: NodeRegistry, node_id: str) -> bytes:
     """Return what other hubs are told of a node of this hub; nothing if it is not connected."""
     node = nodes.find(node_id)
     return written(node, OF_HUB) if node is not None else b""

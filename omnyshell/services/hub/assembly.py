@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from omnyshell.ids import PrincipalId
 from omnyshell.model.hubs import OtherHub
 from omnyshell.protocol.extensions import OF_HUB
 from omnyshell.protocol.messages.base import Role
@@ -401,6 +402,11 @@ class HubServices:
             metrics=self._metrics,
             clock=self._clock,
         )
+
+    def keys_of_owner(self, node_id: str) -> frozenset[bytes]:
+        """Return the enrolled keys of a node id's owner."""
+        owner = self.records.owners.owners().get(node_id)
+        return self._enrolled.keys_of(PrincipalId(owner)) if owner is not None else frozenset()
 
     def digests_of_files(self) -> dict[str, str]:
         """Return digests of what the hub reads of files of its own, as they are now."""

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from omnyshell.protocol.handshake import CLOSE_HUB_STOPPING
@@ -248,7 +247,7 @@ class OmnyShellHub:
             directory=self._directory,
             all_nodes=self._all_nodes,
             visitors=(self._across.visitors,) if self._across is not None else (),
-            places=others.make_places() if others is not None else None,
+            places=others.make_places(records.own) if others is not None else None,
             sessions=self.sessions,
             tunnels=self.tunnels,
             audit=self.audit,
@@ -262,21 +261,13 @@ class OmnyShellHub:
         return services
 
     def _serve_others(self, others: "HubInCluster", across: "Across", services: HubServices) -> None:
-        from omnyshell.services.hub.across_assembly import assemble_across, describe
+        from omnyshell.services.hub.across_assembly import assemble_across
 
-        others.serve(
-            connected=services.node_service.connected,
-            moved=services.node_service.moved,
-            described=partial(describe, self.nodes),
-            deny=services.deny,
-            lift=services.lift,
-            own_files=services.digests_of_files,
-            audit=self.audit,
-        )
         assemble_across(
             across,
             others,
             services,
+            nodes=self.nodes,
             sessions=self.sessions,
             audit=self.audit,
             metrics=self.metrics,

@@ -46,6 +46,7 @@ from omnyshell.protocol.messages.events import EventsSubscribe, EventsUnsubscrib
 from omnyshell.protocol.messages.extending import extension_messages
 from omnyshell.protocol.messages.forwards import ForwardCloseRequest, ForwardsRequest
 from omnyshell.protocol.messages.history import NodeSessionHistoryResponse, SessionHistoryRequest
+from omnyshell.protocol.messages.places import NodePlaceResponse
 from omnyshell.protocol.messages.vitals import (
     NodeSessionProcessesResponse,
     NodeVitalsResponse,
@@ -117,6 +118,7 @@ def message_table(
         NodeSessionHistoryResponse: node_service.answered,
         NodeLiveSessionsResponse: node_service.answered,
         NodeVitalsResponse: node_service.answered,
+        NodePlaceResponse: node_service.answered,
         NodeSessionProcessesResponse: node_service.answered,
     }
     of_clients: Handlers = {

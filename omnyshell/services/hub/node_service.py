@@ -1,6 +1,5 @@
 """The hub's service for nodes: registration and heartbeats (docs/protocol.md#nodes), and answers of nodes."""
 
-import hashlib
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +10,7 @@ from omnyshell.clock import Clock
 from omnyshell.errors import AuthorizationException, ErrorCodes, OmnyShellException, ProtocolException
 from omnyshell.model.hubs import OtherHub
 from omnyshell.printable import printable
-from omnyshell.protocol.extensions import EPOCHS, HUBS
+from omnyshell.protocol.extensions import EPOCHS, HUBS, PLACE_PROOFS
 from omnyshell.protocol.handshake import (
     CLOSE_HEARTBEAT_TIMEOUT,
     CLOSE_REPLACED,
@@ -28,13 +27,15 @@ from omnyshell.protocol.messages import (
     NodeRegistered,
     ProtocolError,
 )
+from omnyshell.security.place_proof import process_name
 from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.nodes.departed import DepartedNodes
 from omnyshell.services.hub.nodes.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.nodes.held_off import HeldOff
 from omnyshell.services.hub.nodes.pending import PendingRegistrations
-from omnyshell.services.hub.nodes.places import ElsewhereException, Places, Served
+from omnyshell.services.hub.nodes.place_questions import ask_for_proof
+from omnyshell.services.hub.nodes.places import ElsewhereException, Places, Prover, Served, UnprovenException
 from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.nodes.takeovers import Claimant, Displacement, Takeovers
@@ -193,7 +194,8 @@ class NodeService:
             self._registry.remove(holder.peer)
             self._replace(holder.peer, holder, RegisteredNode(peer, message), is_alive=is_alive)
         taken, refused = partial(self._placed, peer, message), partial(self._unplaced, peer, message)
-        self._pending.ask(peer, self._places.claim(message.node_id, process, message.epoch or 0), taken, refused)
+        claim = self._places.claim(message.node_id, process, message.epoch or 0, self._prover(peer, message))
+        self._pending.ask(peer, claim, taken, refused)
 
     def _placed(self, peer: Peer, message: NodeRegister, epoch: int) -> None:
         """Register a node that has its place among the hubs by an epoch; the answer may have taken a while."""
@@ -206,6 +208,8 @@ class NodeService:
         if isinstance(problem, ElsewhereException):
             now, asks = self._clock.monotonic(), str(_claimant(RegisteredNode(peer, message)))
             self.held_off.note(message.node_id, peer.principal.id, peer.address, f"{asks}: {problem.message}", now)
+        if isinstance(problem, UnprovenException):
+            self._record("node.rejected", peer, message.node_id, outcome="denied", reason=problem.message)
         self.left(peer)
         is_taken = isinstance(problem, ElsewhereException)
         peer.close(CLOSE_TRY_AGAIN_LATER, HELD_OFF if is_taken else problem.message)
@@ -216,6 +220,15 @@ class NodeService:
         if node is not None and process_of(node.peer, node.registration) == process:
             logger.info("node %s is sent away: its place is at %s", node_id, hub or "no hub")
             node.peer.send_away(CLOSE_TRY_AGAIN_LATER, HELD_OFF if hub else LOST_PLACE)
+
+    def prover_at(self, node_id: str) -> Prover | None:
+        """Return what asks a connected node to prove that it is here; None if it cannot, or is not connected."""
+        node = self._registry.find(node_id)
+        return self._prover(node.peer, node.registration) if node is not None else None
+
+    def _prover(self, peer: Peer, registration: NodeRegister) -> Prover | None:
+        can_prove = PLACE_PROOFS in peer.features and registration.instance
+        return partial(ask_for_proof, self._questions, peer) if can_prove else None
 
     def process_at(self, node_id: str) -> str | None:
         """Return the process of a connected node; None if it is not connected."""
@@ -349,11 +362,11 @@ class NodeService:
 def process_of(peer: Peer, registration: NodeRegister) -> str:
     """Return a name for the process of a registration; one that gives none is another one with each connection."""
     instance = registration.instance
-    return hashlib.sha256(instance.encode()).hexdigest() if instance else f"connection {peer.id}"
+    return process_name(instance) if instance else f"connection {peer.id}"
 
 
 def _claimant(node: RegisteredNode) -> Claimant:
     given = node.registration
     host = printable(given.platform.hostname[:LONGEST_NAME])
-    instance = hashlib.sha256(given.instance.encode()).hexdigest() if given.instance else ""
+    instance = process_name(given.instance) if given.instance else ""
     return Claimant(instance, node.peer.address, host, given.uid or "")

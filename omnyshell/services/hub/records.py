@@ -80,6 +80,13 @@ class HubRecords:
                 await self._writer.aclose()
                 self._writer = None
 
+    @property
+    def own(self) -> HubStore:
+        """The tables of what this hub has learned for itself. Raises `RuntimeError` where nothing is on disk."""
+        if self._store is None:
+            raise RuntimeError("there is no state directory")
+        return self._store
+
     # Objects that are loaded from the records once, and write their changes to them.
 
     def takeovers(self, clock: Clock) -> Takeovers:
@@ -115,11 +122,12 @@ class HubRecords:
 
 
 def _forget_holders(store: HubStore, transaction: Transaction) -> Callable[[], None]:
-    """Forget the first holder of a released id."""
+    """Forget the first holder of a released id, and what it has proved."""
     released = [change.node_id for change in transaction.changes if isinstance(change, ReleaseNode)]
 
     def forget() -> None:
         for node_id in released:
             store.holders.remove(node_id)
+            store.proven_nodes.remove(node_id)
 
     return forget

@@ -33,6 +33,7 @@ from omnyshell.protocol.extensions import (
     LOGINS,
     NODE_INSTANCE,
     OF_NODE,
+    PLACE_PROOFS,
     SFTP,
 )
 from omnyshell.protocol.handshake import CLOSE_REPLACED, CLOSE_TRY_AGAIN_LATER, HELD_OFF, REPLACED
@@ -46,11 +47,11 @@ from omnyshell.protocol.messages import (
     NodeTunnelConnect,
     ProtocolError,
     history as history_messages,
+    places as place_messages,
     vitals as vitals_messages,
 )
 from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.events import register as register_events
-from omnyshell.security.credentials import PublicKeyCredentialProvider
 from omnyshell.security.identity import UidComputer
 from omnyshell.security.machine import MachineFacts
 from omnyshell.security.proof_choice import NotSignedException
@@ -65,6 +66,7 @@ from omnyshell.services.node.as_root import Mark, Whose, whose
 from omnyshell.services.node.backend import ShellBackend
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.hubs.epoch import NewestEpoch
+from omnyshell.services.node.hubs.place import PlaceSigner, signing_key
 from omnyshell.services.node.keeper.kept_backend import KeptBackend
 from omnyshell.services.node.processes.local_backend import LocalBackend
 from omnyshell.services.node.screens.shell_screens import ShellScreens
@@ -139,6 +141,7 @@ class OmnyShellNode:
             NodeSessionOpen: self._open_session,
             NodeTunnelConnect: self._expose,
             NodeRegistered: self._registered_as,
+            place_messages.NodePlaceRequest: self._prove_place,
             ProtocolError: self._error_received,
             vitals_messages.NodeVitalsRequest: partial(self._answer, VitalsAnswers().answer),
             vitals_messages.NodeSessionProcessesRequest: partial(self._answer, ProcessAnswers(self._sessions).answer),
@@ -153,7 +156,8 @@ class OmnyShellNode:
         """The name of this process for the hub (`node-instance`), which differs from that of another process with the
         same id."""
 
-        self._epoch = NewestEpoch()
+        self._epoch = NewestEpoch(config.state_dir / f"epoch-{config.node_id}")
+        self._places = PlaceSigner(config.node_id, self._instance, self._epoch)
         self._connection: OmnyShellConnection | None = None
         self._runner: asyncio.Task[None] | None = None
         self._lost: asyncio.Future[OmnyShellException] | None = None
@@ -248,12 +252,14 @@ class OmnyShellNode:
         hubs.access = self._proofs.remembering(self._access, hubs.access.known)
         connection = self._connection = await hubs.dial_next(
             role=Role.NODE,
-            features=OF_NODE,
+            features=OF_NODE - self._lacking,
             incoming="stdin",
             on_message=self._message_received,
             on_lost=self._connection_lost,
             on_improper=self._improper_received,
-            codec=register_events(FrameCodec()).learn((*history_messages.MESSAGES, *vitals_messages.MESSAGES)),
+            codec=register_events(FrameCodec()).learn(
+                (*history_messages.MESSAGES, *place_messages.MESSAGES, *vitals_messages.MESSAGES)
+            ),
         )
         self._hub_decides = NODE_INSTANCE in connection.features
         self._sessions.tells_users = LOGINS in connection.features
@@ -261,11 +267,16 @@ class OmnyShellNode:
         connection.send(self._capabilities())
         return lost
 
+    @property
+    def _lacking(self) -> frozenset[str]:
+        """The extensions of nodes that this one cannot serve, with what it logs in with."""
+        return frozenset() if signing_key(self._access.credentials) is not None else frozenset({PLACE_PROOFS})
+
     def _capabilities(self) -> NodeCapabilitiesMessage:
         tunnels = () if isinstance(self._config.reachable, NoTargets) else (TUNNEL_SERVICE,)
         # What it is asked for in vain it announces too, and says why.
         lacking = {SFTP} if not self._sessions.offers_files else set()
-        served = OF_NODE - lacking - ({AGENT} if not self._sessions.offers_agents else set())
+        served = OF_NODE - lacking - self._lacking - ({AGENT} if not self._sessions.offers_agents else set())
         return NodeCapabilitiesMessage(
             shells=self._shells,
             features=(*SERVICES, *tunnels, *sorted(served)),
@@ -274,19 +285,18 @@ class OmnyShellNode:
 
     def _registration(self, announced: frozenset[str]) -> NodeRegister:
         facts = MachineFacts.read()
-        credentials = self._access.credentials
-        key = credentials.private_key.public_key if isinstance(credentials, PublicKeyCredentialProvider) else None
+        key = signing_key(self._access.credentials)
         store = UidStore.for_node(self._config.state_dir, NodeId(self._config.node_id), self._clock)
         return NodeRegister(
             node_id=self._config.node_id,
-            uid=store.resolve(UidComputer(facts).node(key)).uid.value,
+            uid=store.resolve(UidComputer(facts).node(key.public_key if key is not None else None)).uid.value,
             display_name=self._config.display_name or self._config.node_id,
             platform=PlatformInfo(
                 os=facts.os, arch=facts.arch, agent_version=__version__, hostname=socket.gethostname()
             ),
             labels=self._config.labels,
             instance=self._instance if NODE_INSTANCE in announced else None,
-            epoch=self._epoch.value if EPOCHS in announced else None,
+            epoch=self._epoch.reported if EPOCHS in announced else None,
         )
 
     async def _send_heartbeats(self) -> None:
@@ -335,6 +345,15 @@ class OmnyShellNode:
         self.registered.set()
         address = self._hubs.at if self._hubs is not None else self._access.address
         logger.info("node %s is registered at %s", message.node_id, address)
+
+    def _prove_place(self, request: place_messages.NodePlaceRequest, _channel: int) -> None:
+        key = signing_key(self._access.credentials)
+        if key is None or self._connection is None:
+            return
+        try:
+            self._connection.send(self._places.answer(request, key))
+        except ProtocolException as exc:
+            self._connection_lost(exc)
 
     def _move(self) -> None:
         """Go to another hub, as this one asks for."""

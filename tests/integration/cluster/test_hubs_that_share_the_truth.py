@@ -35,7 +35,7 @@ from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, Clust
 from omnyshell.services.hub.cluster.members.invitation import NotInvitedException
 from omnyshell.services.hub.cluster.nats.connection import Credential, close
 from omnyshell.services.hub.cluster.places.records import Entry, encode
-from omnyshell.services.hub.cluster.shared.places import boot_clock
+from omnyshell.services.hub.cluster.shared.clocks import boot_clock
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
 

@@ -25,6 +25,7 @@ from omnyshell.protocol import messages as m
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.base import Way
 from omnyshell.protocol.messages.events import NodeLiveSessionsResponse
+from omnyshell.protocol.messages.places import NodePlaceResponse
 from omnyshell.protocol.messages.vitals import NodeVitalsResponse
 
 UNASKED = (m.NodeRegister, m.NodeCapabilitiesMessage, m.NodeHeartbeat)
@@ -33,12 +34,15 @@ UNASKED = (m.NodeRegister, m.NodeCapabilitiesMessage, m.NodeHeartbeat)
 TOLD_SUBSCRIBERS = (NodeLiveSessionsResponse, NodeVitalsResponse)
 """What a hub asks for in its own time, while somebody is subscribed."""
 
+TOLD_HUBS = (NodePlaceResponse,)
+"""What a hub asks for that is one of several; `test_place_questions.py` has that."""
+
 ANSWERS = (*ASKED_BY, *PROGRAMS)
 
 
 def test_every_answer_of_a_node_is_asked_for_by_somebody() -> None:
     answers = {each for each in every_message() if each.WAY in (Way.NODE_TO_HUB, Way.EXPOSER_TO_HUB)}
-    assert answers - {*UNASKED} <= {*ANSWERS, *TOLD_SUBSCRIBERS}
+    assert answers - {*UNASKED} <= {*ANSWERS, *TOLD_SUBSCRIBERS, *TOLD_HUBS}
 
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]

@@ -166,6 +166,18 @@ MINIMAL: list[tuple[str, int | None, dict[str, Any], dict[str, Any]]] = [
         SHORT | {"principal": "p", "sessionRef": "s", "lines": 500},
     ),
     ("node.sessions.history.response", None, SHORT | {"ok": True}, SHORT | {"ok": True}),
+    (
+        "node.place.request",
+        None,
+        SHORT | {"generation": "g", "hub": "a", "epoch": 7},
+        SHORT | {"generation": "g", "hub": "a", "epoch": 7},
+    ),
+    (
+        "node.place.response",
+        None,
+        SHORT | {"publicKey": "AAAA", "signature": "BBBB"},
+        SHORT | {"publicKey": "AAAA", "signature": "BBBB"},
+    ),
     ("hubs.changed", None, {}, {"hubs": []}),
     ("hubs.move", None, {}, {}),
     ("vitals.look", None, {"subscriptionId": "s", "looks": True}, {"subscriptionId": "s", "looks": True}),

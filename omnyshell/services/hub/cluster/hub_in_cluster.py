@@ -27,8 +27,10 @@ from omnyshell.services.hub.cluster.nats.servers import servers_of
 from omnyshell.services.hub.cluster.nats.stream import NatsOrder
 from omnyshell.services.hub.cluster.nats.streams import Client, make_streams, places_stream, truth_stream
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, MisplacedException, Place
+from omnyshell.services.hub.cluster.places.proofs import KeysOf, ProofMemory
 from omnyshell.services.hub.cluster.shared.denials import Deny
 from omnyshell.services.hub.cluster.shared.genesis import genesis
+from omnyshell.services.hub.cluster.shared.hearing import Hearing
 from omnyshell.services.hub.cluster.shared.log import Author, SharedLog
 from omnyshell.services.hub.cluster.shared.places import SharedPlaces
 from omnyshell.services.hub.cluster.telling.denials import DenialsTold
@@ -37,7 +39,8 @@ from omnyshell.services.hub.cluster.viewing import HubViews
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.ground.state_names import AUDIT_FILE
-from omnyshell.services.hub.nodes.places import Served
+from omnyshell.services.hub.ground.store import HubStore
+from omnyshell.services.hub.nodes.places import Prover, Served
 from omnyshell.services.hub.truth.changes import AddMember
 
 START_TIMEOUT = 20.0
@@ -97,11 +100,17 @@ class HubInCluster:
             self._records = log.found(genesis(file, founder))
         return log
 
-    def make_places(self) -> SharedPlaces:
-        """Return what says who is where; call `serve` before the start. Call it once, behind `make_log`."""
+    def make_places(self, store: HubStore) -> SharedPlaces:
+        """Return what says who is where; call `serve` before the start. Call it once, behind `make_log`.
+
+        `store` keeps what this hub learns of nodes' proofs. Raises `ConfigException` if it cannot be used.
+        """
         author = self._author
         members, at = self._begun().members, str(self._links_at or "")
-        self._places = SharedPlaces(author.hub, author.generation, self._stale_after, members, at)
+        store.forget_doubts()
+        memory = ProofMemory(store.proven_nodes, store.proving_hubs, *store.known_proofs())
+        hearing = Hearing(author.hub, author.generation, members, self._told, memory, store.doubts)
+        self._places = SharedPlaces(author.hub, author.generation, self._stale_after, members, at, hearing)
         return self._places
 
     def serve(
@@ -110,6 +119,9 @@ class HubInCluster:
         connected: Callable[[], Iterable[Served]],
         moved: Callable[[str, str, str], None],
         described: Callable[[str], bytes],
+        prover: Callable[[str], Prover | None],
+        keys_of: KeysOf,
+        is_owned: Callable[[str], bool],
         deny: Deny,
         lift: Deny,
         own_files: Callable[[], dict[str, str]],
@@ -117,13 +129,14 @@ class HubInCluster:
     ) -> None:
         """Say which nodes are connected, and what ends one that is elsewhere now.
 
-        `described` returns what other hubs are told of a node.
+        `described` returns what other hubs are told of a node, `prover` what asks it to prove that it is here, and
+        `keys_of` the enrolled keys of a node id's owner, and `is_owned` whether it has one.
         `deny` has locks hold that are not in the tables, and `lift` ends them. `own_files` returns digests of what this
         hub reads of files of its own, and `audit` notes what other hubs tell.
         """
         self._audit = audit
         log = self._begun()
-        self._where().serve(connected, moved, described)
+        self._where().serve(connected, moved, described, prover, keys_of, is_owned)
         self._where().tell(lambda: log.applied_seq, own_files)
         log.denials.begin(deny, lift)
 

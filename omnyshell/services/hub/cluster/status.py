@@ -21,6 +21,7 @@ from omnyshell.services.hub.cluster.restoring import is_lost
 from omnyshell.services.hub.cluster.shared.subjects import subject_of_beat
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import StateFile
+from omnyshell.services.hub.ground.store import DoubtedPlace, doubted_places
 from omnyshell.services.hub.truth.log import SqliteLog
 
 TIMEOUT = 5.0
@@ -81,6 +82,16 @@ class Status(NamedTuple):
     faults: tuple[str, ...] = ()
     """What is wrong with those trails, and no admin has acknowledged."""
 
+    doubted: tuple[DoubtedPlace, ...] = ()
+    """Nodes that hubs say they have without the proof that is to be had, as the hub that runs has written."""
+
+    def doubted_by_hub(self) -> dict[str, list[str]]:
+        """Return the nodes that each hub says it has without proof."""
+        found: dict[str, list[str]] = {}
+        for each in self.doubted:
+            found.setdefault(each.hub, []).append(each.node_id)
+        return found
+
     def unlike(self) -> dict[str, dict[str, list[str]]]:
         """Return which files are not the same at all hubs, and which hubs have the same of each, by its digest."""
         found: dict[str, dict[str, list[str]]] = {}
@@ -99,6 +110,7 @@ async def status(state_dir: Path, file: StateFile, settings: ClusterSettings, no
     audits = HeadsOfOthers(file)
     heads = {kept.hub: kept.head for kept in audits.all() if not kept.is_outdated}
     found = found._replace(heads=heads, faults=tuple(fault for _, fault in audits.faults()))
+    found = found._replace(doubted=tuple(doubted_places(file)))
     try:
         async with asyncio.timeout(TIMEOUT), connected(standing, settings) as (connection, client):
             found = found._replace(has_lost=await is_lost(client, own.generation, file))

@@ -22,6 +22,7 @@ from omnyshell.security.authenticators import (
 )
 from omnyshell.security.authorized_keys import AuthorizedKey, AuthorizedKeysStore
 from omnyshell.security.credentials import Credential, LoginContext
+from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.security.public_keys import read_kept
 from omnyshell.security.refusal import refused
 from omnyshell.services.hub.enrolment.store import EnrolmentStore
@@ -90,6 +91,11 @@ class EnrolledAuthenticator:
     def principal(self, name: PrincipalId) -> Principal | None:
         """Return the principal of that name, if it has a credential."""
         return self._members.principal(name)
+
+    def keys_of(self, name: PrincipalId) -> frozenset[bytes]:
+        """Return the Ed25519 keys of a principal, without those that hardware tokens hold."""
+        keys = (entry.public_key for entry in self._keys.of(name))
+        return frozenset(key.raw for key in keys if isinstance(key, Ed25519PublicKey))
 
     def expire(self) -> set[str]:
         """Drop expired credentials and roles; return the affected principals since the last call."""

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from omnyshell.protocol.limits import MOST_EPOCHS
 from omnyshell.security.public_keys import MOST_COUNTER
 from omnyshell.services.hub.ground.late_writes import LateTable
 from omnyshell.services.hub.ground.state_file import StateFile, blob, number, text
@@ -32,6 +33,19 @@ CREATE TABLE IF NOT EXISTS first_holders (
     host      TEXT NOT NULL,
     uid       TEXT NOT NULL,
     noted_at  INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS proven_nodes (
+    node_id TEXT PRIMARY KEY,
+    key     BLOB NOT NULL,
+    epoch   INTEGER NOT NULL,
+    digest  BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS proving_hubs (
+    hub TEXT PRIMARY KEY
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS doubted_places (
+    node_id TEXT PRIMARY KEY,
+    hub     TEXT NOT NULL
 ) WITHOUT ROWID;
 """
 
@@ -66,6 +80,22 @@ class FirstHolder(NamedTuple):
     noted_at: int
 
 
+class ProvenNode(NamedTuple):
+    """The last proof of a node that it is at one of several hubs: by which key and epoch, and a digest of it."""
+
+    node_id: str
+    key: bytes
+    epoch: int
+    digest: bytes
+
+
+class DoubtedPlace(NamedTuple):
+    """A node that a hub says it has, without the proof that the node has to give."""
+
+    node_id: str
+    hub: str
+
+
 class HubStore:
     """The tables. A change is on disk when the call returns; for the `LateTable`s it is a moment later."""
 
@@ -92,10 +122,25 @@ class HubStore:
             "INSERT OR REPLACE INTO key_counters VALUES (?, ?)", "DELETE FROM key_counters WHERE key = ?", tuple
         )
 
+        self.proven_nodes: LateTable[str, ProvenNode] = LateTable(
+            "INSERT OR REPLACE INTO proven_nodes VALUES (?, ?, ?, ?)",
+            "DELETE FROM proven_nodes WHERE node_id = ?",
+            tuple,
+        )
+        self.proving_hubs: LateTable[str, str] = LateTable(
+            "INSERT OR IGNORE INTO proving_hubs VALUES (?)",
+            "DELETE FROM proving_hubs WHERE hub = ?",
+            lambda hub: (hub,),
+        )
+        self.doubts: LateTable[str, DoubtedPlace] = LateTable(
+            "INSERT OR REPLACE INTO doubted_places VALUES (?, ?)", "DELETE FROM doubted_places WHERE node_id = ?", tuple
+        )
+
     @property
     def late_tables(self) -> list[LateTable[Any, Any]]:
         """The tables that are written a moment after they change."""
-        return [self.addresses, self.holders, self.keys, self.counters]
+        of_hubs: list[LateTable[Any, Any]] = [self.proven_nodes, self.proving_hubs, self.doubts]
+        return [self.addresses, self.holders, self.keys, self.counters, *of_hubs]
 
     def guests(self) -> list[tuple[str, str]]:
         """Return the pairs of node id and principal that are recorded."""
@@ -116,6 +161,19 @@ class HubStore:
         found = dict(self._file.read("the counter of the key", _counter, "SELECT key, counter FROM key_counters"))
         self.counters.hold(found)
         return found
+
+    def known_proofs(self) -> tuple[list[ProvenNode], list[str]]:
+        """Return the nodes that have proved where they are, and the hubs that pass proofs on."""
+        query = "SELECT node_id, key, epoch, digest FROM proven_nodes"
+        nodes = self._file.read("the proof of the node", _proven, query)
+        hubs = self._file.read("the hub", text, "SELECT hub FROM proving_hubs")
+        self.proven_nodes.hold(each.node_id for each in nodes)
+        self.proving_hubs.hold(hubs)
+        return nodes, hubs
+
+    def forget_doubts(self) -> None:
+        """Delete the doubted places: what is doubted by now is found as it is read."""
+        self._file.run("DELETE FROM doubted_places")
 
     def known_addresses(self) -> list[KnownAddress]:
         """Return the known addresses, the least recently seen first."""
@@ -138,6 +196,21 @@ def _guest(node_id: object, principal: object) -> tuple[str, str]:
 
 def _counter(key: object, counter: object) -> KeyCounter:
     return KeyCounter(blob(key), number(counter, 0, MOST_COUNTER))
+
+
+def doubted_places(file: StateFile) -> list[DoubtedPlace]:
+    """Return what a hub doubts, which may run, of what others say. Raises `ConfigException` for an unusable file."""
+    if not file.run("SELECT 1 FROM sqlite_master WHERE name = 'doubted_places'"):
+        return []
+    return file.read("the place of", _doubted, "SELECT node_id, hub FROM doubted_places ORDER BY hub, node_id")
+
+
+def _proven(node_id: object, key: object, epoch: object, digest: object) -> ProvenNode:
+    return ProvenNode(text(node_id), blob(key), number(epoch, 0, MOST_EPOCHS), blob(digest))
+
+
+def _doubted(node_id: object, hub: object) -> DoubtedPlace:
+    return DoubtedPlace(text(node_id), text(hub))
 
 
 def _address(network: object, principal: object, seen_at: object) -> KnownAddress:

@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 
 from omnyshell.errors import ErrorCodes, OmnyShellException
 from omnyshell.model.hubs import OtherHub
+from omnyshell.security.place_proof import PlaceProof
 from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
 from omnyshell.services.hub.truth.answer import Answer
 
@@ -13,6 +14,30 @@ class ElsewhereException(OmnyShellException):
     """Another process has the node id, at another hub."""
 
     default_code = ErrorCodes.CAPACITY_EXCEEDED
+
+
+class UnprovenException(OmnyShellException):
+    """A node that has proved by its key where it is, and now does not."""
+
+    default_code = ErrorCodes.NOT_AUTHORIZED
+
+    def __init__(self) -> None:
+        super().__init__(UNPROVEN)
+
+
+UNPROVEN = "this node proved its places by a key, and now does not: update it, log in by that key's file, or revoke it"
+
+
+class AskedPlace(NamedTuple):
+    """A place that a node is to prove, among the hubs of a generation."""
+
+    generation: str
+    hub: str
+    epoch: int
+
+
+Prover = Callable[[AskedPlace], Answer[PlaceProof]]
+"""Asks a process to prove that it is at this hub. Fails where it does not, with a `TransportException` if it left."""
 
 
 class Served(NamedTuple):
@@ -27,12 +52,14 @@ class Served(NamedTuple):
 class Places(Protocol):
     """Who is where among hubs."""
 
-    def claim(self, node_id: str, process: str, reported: int) -> Answer[int]:
+    def claim(self, node_id: str, process: str, reported: int, prover: Prover | None = None) -> Answer[int]:
         """Take a node id for a process that is connected here; the answer is the epoch by which this hub has it.
 
+        `prover` asks that process to prove it; None for one that cannot.
+
         That is no older than `reported`, the newest one that the process has had, up to `MOST_JUMP` ahead. Another
-        process that had the id here has it no more, whatever the answer is. Fails with `ElsewhereException`, or with
-        `EngineAwayException`, within seconds.
+        process that had the id here has it no more, whatever the answer is. Fails with `ElsewhereException`, with
+        `UnprovenException`, or with `EngineAwayException`, within seconds.
         """
 
     def left(self, node_id: str, process: str) -> None:

@@ -9,11 +9,8 @@ import msgspec
 from omnyshell.errors import ProtocolException
 from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor
 from omnyshell.protocol.messages import NodeCapabilitiesMessage, NodeRegister
+from omnyshell.services.hub.cluster.places.bounds import LONGEST_DESCRIPTION
 from omnyshell.services.hub.nodes.registry import RegisteredNode, described
-
-LONGEST = 64 * 1024
-"""Bytes of a description at most: a node's own words have 16 KiB, without the escapes of JSON."""
-
 
 _NONE = msgspec.Raw(b"null")
 
@@ -69,8 +66,8 @@ def written(node: RegisteredNode, known: frozenset[str]) -> bytes:
 
 def read(raw: bytes) -> About:
     """Read another hub's description. Raises `ValueError` for one that cannot be read."""
-    if len(raw) > LONGEST:
-        raise ValueError(f"the description of a node is longer than {LONGEST} bytes")
+    if len(raw) > LONGEST_DESCRIPTION:
+        raise ValueError(f"the description of a node is longer than {LONGEST_DESCRIPTION} bytes")
     try:
         found = msgspec.json.decode(raw, type=_Written)
         registration = NodeRegister.from_wire(msgspec.json.decode(found.registration))

@@ -101,6 +101,19 @@ class HubPlaces:
             self._table.pass_over(node_id, seq)
         self.own.read(seq, boot)
 
+    def drop(self, seq: int, boot: float) -> None:
+        """Pass over a record about a node id of which nothing is to be remembered, not even its number."""
+        self._table.has_dropped = True
+        self.skip(seq, boot)
+
+    def believe(self, hub: str, entry: Entry) -> None:
+        """Take an entry that was passed over."""
+        self._read_entry(self._table.last_of(entry.node_id), hub, entry)
+
+    def doubt(self, node_id: str) -> None:
+        """Forget the place of a node, as it was taken without what is to be had of it by now."""
+        self._table.forget_node(node_id)
+
     def _read_beat(self, seq: int, hub: str, beat: Beat, now: float) -> None:
         self.leases.heard(hub, beat, now)
         if hub == self.hub:
@@ -141,7 +154,7 @@ class HubPlaces:
             self.own.end()
         else:
             self.own.sent(self._beats, boot)
-        return self._beats, Beat(self.run, self._process, self._read, is_last=is_last, links=self._links)
+        return self._beats, Beat(self.run, self._process, self._read, is_last=is_last, links=self._links, proves=True)
 
     # Claims
 
@@ -158,6 +171,9 @@ class HubPlaces:
         epoch = max(place.entry.epoch if place is not None else 0, self.counted(node_id, reported)) + 1
         last = self._table.last_of(node_id)
         entry = Entry(node_id, self.run, min(epoch, MOST_EPOCHS - 1), instance, about)
+        if not last and self._table.has_dropped:
+            # There may be a record about it all the same: so none at all may come in between.
+            return Claim(entry, 0, self._read)
         if place is None or place.entry.instance == instance:
             return Claim(entry, last)
         had = self._had_by(place)
@@ -190,10 +206,14 @@ class HubPlaces:
         if place is None or not self._is_mine(place) or place.entry.epoch != epoch or place.entry.is_gone:
             return None
         self._leaving[node_id] = epoch
-        gone = Entry(node_id, self.run, epoch, place.entry.instance, is_gone=True)
+        gone = replace(place.entry, about=b"", is_gone=True)
         return Claim(gone, self._table.last_of(node_id))
 
     # What follows
+
+    def place_of(self, node_id: str) -> Place | None:
+        """Return the newest place of a node id, this hub's too, and one that was let go."""
+        return self._table.get(node_id)
 
     def epoch_of(self, node_id: str, instance: str, reported: int = 0) -> int | None:
         """Return the epoch by which this run has a node id for that process; None if it has not.
@@ -244,6 +264,10 @@ class HubPlaces:
     def count_at(self, hub: str) -> int:
         """Return how many nodes a hub has, as far as it has said."""
         return self._table.count_at(hub)
+
+    def described_by(self, hub: str) -> int:
+        """Return how many bytes the descriptions of a hub's nodes have."""
+        return self._table.described_by(hub)
 
     def of_others(self, now: float) -> list[Place]:
         """Return the places at other hubs that are there."""

@@ -9,6 +9,7 @@ import msgspec
 
 from omnyshell.model.hubs import USUAL_WEIGHT
 from omnyshell.protocol.limits import MOST_EPOCHS
+from omnyshell.security.keys import KEY_BYTES, SIGNATURE_BYTES
 
 _LONGEST_PLACE = 300
 """More characters than any host has, with its port."""
@@ -45,6 +46,9 @@ class Beat(msgspec.Struct, frozen=True, tag="beat"):
     url: Annotated[str, msgspec.Meta(max_length=_LONGEST_PLACE)] = ""
     """Where nodes and clients reach it; empty where it does not know."""
 
+    proves: bool = False
+    """Whether it passes on the proofs of nodes that they are there; see `Entry.proof`."""
+
     weight: Annotated[int, msgspec.Meta(ge=0, le=1000)] = USUAL_WEIGHT
     """How many nodes and clients come to it when another hub ends, beside the weights of others."""
 
@@ -66,6 +70,12 @@ class Entry(msgspec.Struct, frozen=True, tag="node"):
     """What hubs tell each other of the node; nothing here looks at it."""
 
     is_gone: bool = False
+
+    key: Annotated[bytes, msgspec.Meta(max_length=KEY_BYTES)] = b""
+    """The key of the node's owner that has signed `proof`; empty without one."""
+
+    proof: Annotated[bytes, msgspec.Meta(max_length=SIGNATURE_BYTES)] = b""
+    """Its signature over the place, as `ProvenPlace` has it."""
 
 
 Record = Union[Beat, Entry]  # noqa: UP007  # msgspec wants a type that exists at run time

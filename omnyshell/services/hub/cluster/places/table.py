@@ -39,6 +39,12 @@ class PlaceTable:
         self._counts: Counter[str] = Counter()
         """How many nodes each hub has."""
 
+        self._described: Counter[str] = Counter()
+        """Bytes of the descriptions of each hub's nodes."""
+
+        self.has_dropped = False
+        """Whether there were records about node ids of which nothing is known: `last_of` may lack one of them."""
+
     def __len__(self) -> int:
         return len(self._places)
 
@@ -57,10 +63,17 @@ class PlaceTable:
 
     def forget(self, hub: str) -> None:
         """Forget the places of which a hub had the last word, with their epochs: nobody has to count on from those."""
-        del self._counts[hub]
+        del self._counts[hub], self._described[hub]
         for node_id in self._of_hub.pop(hub, ()):
             self._passed[node_id] = self.last_of(node_id)
             del self._places[node_id]
+
+    def forget_node(self, node_id: str) -> None:
+        """Forget the place of a node id, with its epoch; what comes next about it comes behind what was read."""
+        place = self._places.pop(node_id)
+        self._of_hub[place.hub].discard(node_id)
+        self._count(place, -1)
+        self._passed[node_id] = max(place.seq, self._passed.get(node_id, 0))
 
     def of_hub(self, hub: str) -> list[Place]:
         """Return the places of which a hub had the last word."""
@@ -74,6 +87,10 @@ class PlaceTable:
         """Return how many nodes a hub has."""
         return self._counts[hub]
 
+    def described_by(self, hub: str) -> int:
+        """Return how many bytes the descriptions of a hub's nodes have."""
+        return self._described[hub]
+
     def put(self, hub: str, entry: Entry, seq: int) -> Place | None:
         """Take a record; return the place that it replaces, if it does. A place that is gone stays, for its epoch."""
         before = self._places.get(entry.node_id)
@@ -83,12 +100,16 @@ class PlaceTable:
                 self.pass_over(entry.node_id, seq)
                 return None
             self._of_hub[before.hub].discard(entry.node_id)
-            self._counts[before.hub] -= not before.entry.is_gone
+            self._count(before, -1)
         self._passed.pop(entry.node_id, None)
-        self._places[entry.node_id] = Place(hub, entry, seq, _former(before, hub, entry, seq))
+        place = self._places[entry.node_id] = Place(hub, entry, seq, _former(before, hub, entry, seq))
         self._of_hub.setdefault(hub, set()).add(entry.node_id)
-        self._counts[hub] += not entry.is_gone
+        self._count(place, 1)
         return before
+
+    def _count(self, place: Place, times: int) -> None:
+        self._counts[place.hub] += times * (not place.entry.is_gone)
+        self._described[place.hub] += times * len(place.entry.about)
 
 
 def _is_newer(epoch: int, before: int) -> bool:

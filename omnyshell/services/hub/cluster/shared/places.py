@@ -5,7 +5,6 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -24,12 +23,16 @@ from omnyshell.services.hub.cluster.order.order import (
 )
 from omnyshell.services.hub.cluster.places.hub_places import Claim, Held, HubPlaces
 from omnyshell.services.hub.cluster.places.leases import BEAT_PERIOD, Standing
-from omnyshell.services.hub.cluster.places.records import Entry, decode, encode
+from omnyshell.services.hub.cluster.places.proofs import KeysOf
+from omnyshell.services.hub.cluster.places.records import encode
 from omnyshell.services.hub.cluster.places.table import Place as NodePlace
+from omnyshell.services.hub.cluster.shared.clocks import boot_clock, set_within
 from omnyshell.services.hub.cluster.shared.descriptions import Descriptions
+from omnyshell.services.hub.cluster.shared.hearing import Hearing
 from omnyshell.services.hub.cluster.shared.known_hubs import KnownHub, known_hubs
-from omnyshell.services.hub.cluster.shared.subjects import name_of_node, node_of, subject_of_beat
-from omnyshell.services.hub.nodes.places import ElsewhereException, Served
+from omnyshell.services.hub.cluster.shared.proving import Proving
+from omnyshell.services.hub.cluster.shared.subjects import name_of_node, of_places, subject_of_beat
+from omnyshell.services.hub.nodes.places import ElsewhereException, Prover, Served
 from omnyshell.services.hub.truth.answer import Answer
 
 CLAIM_TIMEOUT = 11.5
@@ -58,11 +61,6 @@ NO_LEASE = "this hub is not in touch with the others: try another one, or again"
 logger = logging.getLogger("omnyshell.cluster")
 
 
-def boot_clock() -> float:
-    """Return seconds that go on while the machine sleeps."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-
-
 class SharedPlaces:
     """The `Places` of a hub that is one of several. It reads its `Order`; `start` it, and `aclose` it."""
 
@@ -73,14 +71,19 @@ class SharedPlaces:
         stale_after: float,
         members: Members,
         links: str = "",
+        hearing: Hearing | None = None,
     ) -> None:
         """`stale_after` is how many seconds this hub goes on while the engine is away.
 
-        `links` is where others reach this hub by a link, as HOST:PORT; empty where they do not.
+        `links` is where others reach this hub by a link, as HOST:PORT; empty where they do not. `hearing` judges what
+        others say; without it nothing is remembered of that.
         """
+        self._generation = generation
+        self._hearing = hearing or Hearing(hub, generation, members)
+        self._prover_of: Callable[[str], Prover | None] = lambda _node_id: None
         self._hub, self._stale_after = hub, stale_after
         self._beats = subject_of_beat(generation, hub)
-        self._subjects = f"omnyshell.{generation}.places."
+        self._subjects = of_places(generation)
         self._members = members
         self._links = links
         self._connected: Callable[[], Iterable[Served]] = lambda: ()
@@ -115,13 +118,20 @@ class SharedPlaces:
         connected: Callable[[], Iterable[Served]],
         moved: Callable[[str, str, str], None],
         described: Callable[[str], bytes],
+        prover: Callable[[str], Prover | None] = lambda _node_id: None,
+        keys_of: KeysOf = lambda _node_id: (),
+        is_owned: Callable[[str], bool] = lambda _node_id: True,
     ) -> None:
         """`connected` returns the nodes of this hub.
 
         `moved` is told of a node id whose process this hub has no more, the process, and the hub that has it, if any.
-        `described` returns what others are told of a node that is connected; nothing if it is not.
+        `described` returns what others are told of a node that is connected; nothing if it is not. `prover` returns
+        what asks one to prove that it is here, `keys_of` the enrolled keys of a node id's owner, and `is_owned`
+        whether it has one.
         """
         self._connected, self._told_moved, self._described = connected, moved, described
+        self._prover_of = prover
+        self._hearing.begin(keys_of, is_owned)
 
     def tell_peers(self, url: str, weight: int) -> None:
         """Say, from the next beat on, where peers reach this hub, "" for unknown, and its weight; that is due now."""
@@ -170,14 +180,14 @@ class SharedPlaces:
         passed = boot_clock() - self._in_touch_at
         return STALE.format(seconds=passed) if passed > self._stale_after else ""
 
-    def claim(self, node_id: str, process: str, reported: int) -> Answer[int]:
+    def claim(self, node_id: str, process: str, reported: int, prover: Prover | None = None) -> Answer[int]:
         """See `Places`."""
         wanted = Served(node_id, process, self._places.counted(node_id, reported))
         epoch = self._places.epoch_of(*wanted)
         if epoch is not None and self.is_serving():
             return Answer.of(epoch)
         answer = Answer[int]()
-        self._spawn(self._claim(wanted, answer))
+        self._spawn(self._claim(wanted, Proving(self._hub, self._generation, self._hearing.proofs, prover), answer))
         return answer
 
     def left(self, node_id: str, process: str) -> None:
@@ -263,17 +273,7 @@ class SharedPlaces:
     def take(self, stored: Stored) -> None:
         """Take the next record; one that is no member's, or cannot be read, says nothing."""
         now, boot = time.monotonic(), boot_clock()
-        hub, _, name = stored.subject.removeprefix(self._subjects).partition(".")
-        try:
-            record = decode(stored.data)
-            is_right = name == (name_of_node(record.node_id) if isinstance(record, Entry) else "beat")
-        except ValueError as exc:
-            is_right, record = False, None
-            logger.warning("record %d of who is where, of hub %s: %s", stored.seq, hub, exc)
-        if record is not None and is_right and self._members.key_of(hub) is not None:
-            self._places.read(stored.seq, hub, record, now, boot)
-        else:
-            self._places.skip(stored.seq, boot, node_of(name))
+        self._hearing.take(stored, self._places, now, boot)
         self._went_on.set()
         self.in_touch()
         self._notice(boot)
@@ -326,6 +326,7 @@ class SharedPlaces:
             self._places.own.tick(boot)
             self._notice(boot)
             self._places.forget_strangers(lambda hub: self._members.key_of(hub) is not None, time.monotonic())
+            self._hearing.look_again(self._places)
             if self._members.hubs() and self._members.key_of(self._hub) is None:
                 self._places.own.end()
                 self._notice(boot)
@@ -335,7 +336,7 @@ class SharedPlaces:
                 self._is_beating, self._next_beat = True, boot + BEAT_PERIOD
                 self._spawn(self._beat())
             self._is_due.clear()
-            await _set_within(self._is_due, TICK)
+            await set_within(self._is_due, TICK)
 
     def _beat_now(self, pause: float = 0.0) -> None:
         self._next_beat = 0.0
@@ -396,7 +397,8 @@ class SharedPlaces:
         for node_id, process, epoch in connected.values():
             if self._places.epoch_of(node_id, process) is None:
                 taken = partial(self._taken_again, node_id)
-                self.claim(node_id, process, epoch).then(taken, partial(self._lost, node_id, process))
+                claim = self.claim(node_id, process, epoch, self._prover_of(node_id))
+                claim.then(taken, partial(self._lost, node_id, process))
 
     def _taken_again(self, node_id: str, _epoch: int) -> None:
         self.changed(node_id)
@@ -422,19 +424,24 @@ class SharedPlaces:
         about = self._described(node_id)
         return self._places.describe(node_id, about) if about else None
 
-    async def _claim(self, wanted: Served, answer: Answer[int]) -> None:
+    async def _claim(self, wanted: Served, proving: Proving, answer: Answer[int]) -> None:
         problem: OmnyShellException = EngineAwayException(NO_LEASE)
         try:
             async with asyncio.timeout(CLAIM_TIMEOUT):
                 while (epoch := self._places.epoch_of(*wanted)) is None:
-                    problem = await self._try_to_claim(wanted)
+                    problem = await self._try_to_claim(wanted, proving)
         except TimeoutError:
             answer.fail(problem)
+        except OmnyShellException as exc:
+            answer.fail(exc)
         else:
             answer.give(epoch)
 
-    async def _try_to_claim(self, wanted: Served) -> OmnyShellException:
-        """Take a node id, or wait a moment; return why it is not taken, if it is not."""
+    async def _try_to_claim(self, wanted: Served, proving: Proving) -> OmnyShellException:
+        """Take a node id, or do a step toward that; return why it is not taken, if it is not.
+
+        Raises as `Proving.ask`.
+        """
         if self._places.own.standing(boot_clock()) is not Standing.HELD:
             await self._until_back()
             return EngineAwayException(NO_LEASE)
@@ -442,8 +449,12 @@ class SharedPlaces:
         if isinstance(plan, Held):
             await asyncio.sleep(AGAIN)
             return ElsewhereException(f"another process has this node id, at hub '{plan.hub}'")
+        if not proving.has_asked(plan.entry):
+            # Planned anew then, as other records may have come meanwhile.
+            await proving.ask(plan.entry)
+            return EngineAwayException(NO_LEASE)
         try:
-            seq = await self._publish(plan)
+            seq = await self._publish(proving.proven(plan))
         except MisplacedException:
             seq = self._places.read_up_to + 1
         except OmnyShellException as exc:
@@ -456,7 +467,7 @@ class SharedPlaces:
     async def _until_back(self) -> None:
         """Wait until the engine takes a beat, or for a while."""
         self._is_back.clear()
-        await _set_within(self._is_back, AGAIN)
+        await set_within(self._is_back, AGAIN)
 
     async def _publish(self, plan: Claim) -> int:
         order = self._order
@@ -479,9 +490,3 @@ class SharedPlaces:
                     await self._went_on.wait()
         except TimeoutError:
             return
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()

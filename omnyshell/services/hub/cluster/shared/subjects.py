@@ -3,9 +3,14 @@
 import base64
 
 
+def of_places(generation: str) -> str:
+    """Return what all of a generation begin with; the id of the hub that writes follows."""
+    return f"omnyshell.{generation}.places."
+
+
 def subject_of_beat(generation: str, hub: str) -> str:
     """Return where a hub's beats are."""
-    return f"omnyshell.{generation}.places.{hub}.beat"
+    return f"{of_places(generation)}{hub}.beat"
 
 
 def name_of_node(node_id: str) -> str:

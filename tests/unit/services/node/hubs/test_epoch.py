@@ -22,6 +22,20 @@ def test_a_node_takes_no_older_epoch_than_it_has_had() -> None:
     assert newest.value == 7
 
 
+def test_the_next_process_says_how_far_the_one_before_came(tmp_path: Path) -> None:
+    file = tmp_path / "epoch"
+    before = NewestEpoch(file)
+    assert before.reported == 0
+    before.take(41)
+    after = NewestEpoch(file)
+    assert (after.value, after.reported) == (0, 41)
+    after.take(7)  # of hubs that know nothing of the process before
+    assert (after.reported, NewestEpoch(file).reported) == (7, 7)
+    for odd in (b"", b"much", b"-1", str(MOST_EPOCHS).encode()):
+        file.write_bytes(odd)
+        assert NewestEpoch(file).reported == 0
+
+
 def test_no_hub_can_raise_it_beyond_what_others_go_on_from() -> None:
     newest = NewestEpoch()
     newest.take(MOST_EPOCHS - 1)

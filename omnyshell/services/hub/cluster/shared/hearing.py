@@ -1,0 +1,97 @@
+"""What counts of what hubs write about who is where: of members, within bounds, with the proofs that are to be had."""
+
+import logging
+from collections.abc import Callable
+
+from omnyshell.services.hub.cluster.members.members import Members
+from omnyshell.services.hub.cluster.order.order import Stored
+from omnyshell.services.hub.cluster.places.bounds import PlaceBounds
+from omnyshell.services.hub.cluster.places.hub_places import HubPlaces
+from omnyshell.services.hub.cluster.places.proofs import KeysOf, PlaceProofs, ProofMemory
+from omnyshell.services.hub.cluster.places.records import Beat, Entry, Record, decode
+from omnyshell.services.hub.cluster.shared.doubts import Doubts, Refused
+from omnyshell.services.hub.cluster.shared.subjects import name_of_node, node_of, of_places
+from omnyshell.services.hub.ground.late_writes import LateTable
+from omnyshell.services.hub.ground.store import DoubtedPlace
+
+logger = logging.getLogger("omnyshell.cluster")
+
+
+class Hearing:
+    """Feeds `HubPlaces` with records of the stream. What a hub has written itself it believes."""
+
+    def __init__(
+        self,
+        hub: str,
+        generation: str,
+        members: Members,
+        refused: Refused = lambda _hub, _why: None,
+        memory: ProofMemory | None = None,
+        doubts: LateTable[str, DoubtedPlace] | None = None,
+    ) -> None:
+        """`hub` is this one; `refused` is told of hubs that say what does not count, and `doubts` holds that.
+
+        `memory` is what is known of proofs.
+        """
+        self._hub, self._members = hub, members
+        self._subjects = of_places(generation)
+        self.proofs = PlaceProofs(generation, memory)
+        """What is known of proofs."""
+
+        self._doubts = Doubts(self.proofs, refused, doubts)
+        self._bounds = PlaceBounds(refused)
+
+    def begin(self, keys_of: KeysOf, is_owned: Callable[[str], bool]) -> None:
+        """Judge by the keys of owners, and by whether node ids have one, from now on."""
+        self.proofs.begin(keys_of)
+        self._bounds.begin(is_owned)
+
+    def take(self, stored: Stored, places: HubPlaces, now: float, boot: float) -> None:
+        """Have the places read the next record, or pass over one that does not count; times as they take them."""
+        hub, _, name = stored.subject.removeprefix(self._subjects).partition(".")
+        record, node_id = self._record(stored, hub, name), node_of(name)
+        if isinstance(record, Entry) and hub != self._hub:
+            record = self._counting(hub, record, places)
+        elif isinstance(record, Beat) and hub != self._hub:
+            self.proofs.heard(hub, record)
+        if record is not None:
+            places.read(stored.seq, hub, record, now, boot)
+        elif not node_id or self._bounds.is_owned(node_id) or places.place_of(node_id) is not None:
+            places.skip(stored.seq, boot, node_id)
+        else:
+            places.drop(stored.seq, boot)
+
+    def look_again(self, places: HubPlaces) -> None:
+        """Judge anew, as more of the log may be known; call it each second."""
+        self._bounds.look_again()
+        for hub, entry in self._doubts.look_again():
+            if self._members.key_of(hub) is not None:
+                places.believe(hub, entry)
+
+    def _record(self, stored: Stored, hub: str, name: str) -> Record | None:
+        """Return a member's record that is at its place."""
+        try:
+            record = decode(stored.data)
+        except ValueError as exc:
+            logger.warning("record %d of who is where, of hub %s: %s", stored.seq, hub, exc)
+            return None
+        is_right = name == (name_of_node(record.node_id) if isinstance(record, Entry) else "beat")
+        return record if is_right and self._members.key_of(hub) is not None else None
+
+    def _counting(self, hub: str, entry: Entry, places: HubPlaces) -> Entry | None:
+        """Return what counts of another hub's entry."""
+        if not self._bounds.admits(hub, entry.node_id) or self._doubts.hold_off(hub, entry):
+            return None
+        self._overrule(hub, entry, places)
+        known = places.place_of(entry.node_id)
+        others = places.described_by(hub) - (len(known.entry.about) if known is not None and known.hub == hub else 0)
+        return self._bounds.described(hub, entry, others)
+
+    def _overrule(self, hub: str, entry: Entry, places: HubPlaces) -> None:
+        """Forget a newer place that was taken before anything was known of the proofs that this node gives."""
+        known = places.place_of(entry.node_id)
+        if known is None or known.hub in (hub, self._hub) or entry.epoch > known.entry.epoch:
+            return
+        if not self.proofs.believes(known.hub, known.entry):
+            places.doubt(entry.node_id)
+            self._doubts.hold_off(known.hub, known.entry)

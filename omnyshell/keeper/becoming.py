@@ -32,6 +32,9 @@ DEFAULTS = {
     "UMASK": "022",
 }
 
+FRESH = 0.1
+"""Seconds for which holds what was found of somebody for whom a program is being prepared."""
+
 _DAY = 86400
 _EXPIRES = 7
 
@@ -43,6 +46,13 @@ class Login(NamedTuple):
     principal: str
     asks_pam: bool
     """Whether PAM has a say in it."""
+
+
+class Found(NamedTuple):
+    """What there is to be found of whom an asker becomes."""
+
+    login: Login
+    groups: Sequence[int]
 
 
 class _Said(NamedTuple):
@@ -64,6 +74,7 @@ class Users:
         self._path = path
         self._node_user = node_user
         self._file = Known(path, _said_in)
+        self._expected: tuple[float, bytes, Found] | None = None
 
     def judges(self, uid: int) -> bool:
         """Tell whether a process of this user has to say for whom a program is."""
@@ -74,8 +85,24 @@ class Users:
         except RefusedError:
             return True
 
-    def login_of(self, whose: bytes) -> Login:
+    def expect(self, whose: bytes) -> None:
+        """Find already whom an asker becomes. Why they do not is said when their program comes."""
+        with suppress(RefusedError, OSError):
+            self._expected = time.monotonic(), whose, self._look_up(whose)
+
+    def find(self, whose: bytes) -> Found:
         """Return whom a program's asker becomes. Raises `RefusedError`."""
+        if self._expected is not None:
+            at, asker, found = self._expected
+            if asker == whose and time.monotonic() - at < FRESH:
+                return found
+        return self._look_up(whose)
+
+    def _look_up(self, whose: bytes) -> Found:
+        login = self._login_of(whose)
+        return Found(login, groups_of(login.account))
+
+    def _login_of(self, whose: bytes) -> Login:
         said, asker = self._read(), asker_of(whose)
         if said.table is not None:
             account = choose(said.table, asker, _find, self._node_user)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from .attendant import open_session
-from .becoming import Login, Users, become, groups_of, login_environment, login_shell, login_umask
+from .becoming import Login, Users, become, login_environment, login_shell, login_umask
 from .pam import Asked
 from .users import RefusedError
 from .wire import CANNOT, HEADER, REFUSED, pack
@@ -201,8 +201,8 @@ def close_others(telling: int) -> None:
 
 def _log_in(program: Program, telling: int) -> None:
     """Become a user, and complete the program as a login of theirs would. Raises `RefusedError`."""
-    login = program.users.login_of(program.user)
-    account, groups = login.account, groups_of(login.account)
+    login, groups = program.users.find(program.user)
+    account = login.account
     by_pam = dict[bytes, bytes]()
     if login.asks_pam:
         os.setgroups(groups)

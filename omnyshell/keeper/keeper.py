@@ -335,8 +335,10 @@ class Keeper:
         how = request.words, request.variables, directory, user
         return Program(*how, self._users, is_on_terminal=is_on_terminal)
 
-    def _soon(self, connection: Connection, _request: Request) -> _Answer:
+    def _soon(self, connection: Connection, request: Request) -> _Answer:
         """A start is being prepared, and nobody waits yet: what it takes is in the processor's caches by then."""
+        if request.fields[0]:
+            self.ready.expect(request.fields[0])
         whose = _SOMEBODY if self._users.judges(connection.peer.uid) else b""
         self._program(connection, parse_request(_LIKE_A_START % whose), is_on_terminal=False)
         self.groups.check()

@@ -30,6 +30,11 @@ class Ready:
         spare = self._take()
         return spare.give(program, descriptors) if spare is not None else 0
 
+    def expect(self, whose: bytes) -> None:
+        """Have the child look up whom somebody becomes for whom a program is being prepared, if there is one."""
+        if self._spare is not None:
+            self._spare.expect(whose)
+
     def became(self, whose: bytes) -> None:
         """Somebody has become another user: there will be others."""
         self._whose = whose

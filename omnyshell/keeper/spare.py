@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from .becoming import POSIX_SHELL, Users, check_expiry, groups_of, login_environment, login_umask
+from .becoming import POSIX_SHELL, Users, check_expiry, login_environment, login_umask
 from .children import Program, close_others, forked, run
 from .users import RefusedError
 
@@ -26,6 +26,9 @@ class Spare:
 
     def __init__(self, users: Users, whose: bytes) -> None:
         """It looks at what it would need to start something for `whose`. Raises `OSError`."""
+        self.expected = b""
+        """For whom a program is being prepared, whom it looks up; it can be nobody else's then."""
+
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             self.pid = forked(lambda: _wait(users, whose, theirs))
@@ -41,11 +44,20 @@ class Spare:
         `close` is to follow, when nobody waits: it takes the system some time.
         """
         try:
+            if self.expected not in (b"", program.user):
+                raise OSError("it may be waiting for what is known of somebody else")
             socket.send_fds(self._channel, [program.packed()], list(descriptors), socket.MSG_NOSIGNAL)
         except OSError:
             self.drop()
             return 0
         return self.pid
+
+    def expect(self, whose: bytes) -> None:
+        """Have it look up whom somebody becomes for whom a program is being prepared, unless it was told of one."""
+        with suppress(OSError):
+            if not self.expected:
+                self._channel.send(whose, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
+                self.expected = whose
 
     def close(self) -> None:
         """Have nothing more to do with it; one that waits ends by itself. Idempotent."""
@@ -65,6 +77,9 @@ def _wait(users: Users, whose: bytes, channel: socket.socket) -> None:
     with suppress(OSError, RefusedError):
         _rehearse(users, whose)
     data, descriptors, *_ = socket.recv_fds(channel, _MOST, _DESCRIPTORS)
+    if data and not descriptors:
+        users.expect(data)
+        data, descriptors, *_ = socket.recv_fds(channel, _MOST, _DESCRIPTORS)
     if len(descriptors) == _DESCRIPTORS:
         *streams, telling = descriptors
         os.set_inheritable(telling, False)
@@ -78,10 +93,9 @@ def _rehearse(users: Users, whose: bytes) -> None:
     shell = Program((os.fsencode(POSIX_SHELL),), {}, b"", whose, users, is_on_terminal=False)
     Program.unpacked(shell.packed(), users)
     os.umask(login_umask())
-    account = users.login_of(whose).account
-    groups = groups_of(account)
-    check_expiry(account, time.time())
-    environment = login_environment(account)
+    login, groups = users.find(whose)
+    check_expiry(login.account, time.time())
+    environment = login_environment(login.account)
     os.setgroups(groups)
     os.setresgid(-1, -1, -1)
     os.setresuid(-1, -1, -1)

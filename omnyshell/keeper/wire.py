@@ -110,7 +110,7 @@ REQUESTS: dict[bytes, tuple[bytes, ...]] = {
     FORGET: (_NAME,),
     GROUPS: (),
     OPEN: (rb"[1-%d]" % MOST_OPENED,),
-    SOON: (),
+    SOON: (rb"(?:%b)?" % _ASKER,),
     UPGRADE: (),
     STOP: (),
     STATUS: (),
@@ -120,7 +120,7 @@ REQUESTS: dict[bytes, tuple[bytes, ...]] = {
 `hello` has the version and the node's id, which a command line leaves empty.
 `start` has the session, kind, columns, rows, directory, for whom, how many words the program has, those, and variables.
 `groups` is answered by sessions, each with the directory of its control group.
-`soon` says that a start is being prepared: it asks for nothing.
+`soon` says that a start is being prepared, and for whom: it asks for nothing.
 `open` asks for pipes for some programs, and is answered by the names of the descriptors of each, which come with it.
 The kind of a start is then that request's number, a point, and which of them it gets, from 0.
 For whom it is are four lines: principal, roles, the user that is wanted, and those to whom the hub narrows it; commas

@@ -133,8 +133,8 @@ def test_what_was_opened_goes_with_its_connection_and_is_no_other_ones(keeper: K
 def test_that_a_start_is_being_prepared_is_said_without_an_effect(keeper: KeeperProcess) -> None:
     node = keeper.node()
     before = keeper.descriptors(node)
-    for _ in range(3):
-        node.channel.sendall(wire.pack(wire.SOON, wire.UNANSWERED))
+    for whose in (b"", b"ann\n\n\n", b"ann\n\n\n"):
+        node.channel.sendall(wire.pack(wire.SOON, wire.UNANSWERED, whose))
     assert node.ask(wire.LIST) == [wire.OK]
     assert keeper.descriptors(node) == before
     # An earlier keeper, which does not know what that is, says nothing either.
@@ -185,7 +185,7 @@ def random_request(random: Random) -> tuple[bytes, ...]:
     if verb == wire.SIGNAL:
         target = random.choice([wire.GROUP, wire.SESSION])
         return verb, session, target, b"%d" % random.choice([1, 2, 9, 15, 18, 19, 64])
-    if verb == wire.ADMIT:
+    if verb in (wire.ADMIT, wire.SOON):
         return verb, *GOOD[verb]
     if verb == wire.OPEN:
         return verb, b"%d" % random.randrange(1, 3)

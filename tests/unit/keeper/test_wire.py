@@ -14,7 +14,7 @@ GOOD: dict[bytes, tuple[bytes, ...]] = {
     wire.LIST: (),
     wire.GROUPS: (),
     wire.OPEN: (b"1",),
-    wire.SOON: (),
+    wire.SOON: (b"ann\ndba,ops\npostgres\n",),
     wire.TAKE: (b"s-1",),
     wire.CLOSE_STDIN: (b"s-1",),
     wire.STOP_READING: (b"s-1",),

@@ -43,7 +43,6 @@ RETURN_TIME = 15.0
 TRIES, BETWEEN_TRIES = 3, 0.1
 """How often a keeper is looked for, or started, and the seconds between two attempts."""
 
-_SOON = wire.pack(wire.SOON, wire.UNANSWERED)
 _PIPES = wire.MOST_DESCRIPTORS // wire.MOST_OPENED
 """How many descriptors a command has here."""
 
@@ -198,10 +197,10 @@ class KeeperClient:
         else:
             self._line.send_soon(frame, name, is_last=verb == wire.FORGET)
 
-    def say_soon(self) -> None:
-        """Say that a start is being prepared, unless the keeper is busy; an earlier one does not mind."""
-        if self._connecting is None and self._line is not None and not self._pending:
-            self._line.send_ahead(_SOON)
+    def say_soon(self, whose: bytes) -> None:
+        """Say that a start is being prepared, and for whom, unless the keeper is busy; an earlier one does not mind."""
+        if self._connecting is None and self._line is not None and not self._pending and len(whose) <= wire.MOST_USER:
+            self._line.send_ahead(wire.pack(wire.SOON, wire.UNANSWERED, whose))
 
     async def request(self, verb: bytes, *fields: bytes) -> list[bytes]:
         """Ask, and return the answer's fields. Raises what `ask` passes on."""

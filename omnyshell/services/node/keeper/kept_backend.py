@@ -152,9 +152,10 @@ class KeptBackend:
         client = self._client
         if client is None:
             return self._local.start(request, sink)
-        client.say_soon()
+        whose = whose_field(request) if client.judges else b""
+        client.say_soon(whose)
         launch = self._local.prepared_for_login(request) if client.judges else self._local.prepared(request)
-        fields = _start_fields(request, launch, whose_field(request) if client.judges else b"")
+        fields = _start_fields(request, launch, whose)
         opened = None if request.wants_pty else client.ahead.take()
         if opened is not None:
             fields = (fields[0], opened.key, *fields[2:])

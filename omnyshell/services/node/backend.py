@@ -240,6 +240,14 @@ class LeavingBackend(Protocol):
 
 
 @runtime_checkable
+class ExpectingBackend(Protocol):
+    """What a `ShellBackend` can do besides that starts sooner what it was told to expect."""
+
+    def expect(self, asker: Asker, user: str) -> None:
+        """Something may be started next for somebody who wants to be that user; empty for the first that they may."""
+
+
+@runtime_checkable
 class GroupingBackend(Protocol):
     """What a `ShellBackend` can do besides whose sessions are control groups of this machine."""
 

@@ -132,6 +132,13 @@ def test_a_child_that_waits_becomes_the_next_program_and_what_it_cannot_another_
         for kind in (wire.PIPES, wire.PTY):
             child = waiting()
             assert asked(keeper, "bea\n\n\n", "", "-c", "echo $$; id -un", kind=kind).split() == [str(child), "bea"]
+        # Of whom it was told ahead it becomes no other.
+        for user, is_same in (("bea", True), ("ann", False)):
+            child, node = waiting(), keeper.node(b"tells")
+            node.channel.sendall(wire.pack(wire.SOON, wire.UNANSWERED, b"bea\n\n\n"))
+            node.close()
+            found, *users = asked(keeper, f"{user}\n\n\n", "", "-c", "echo $$; id -un").split()
+            assert (users, found == str(child)) == ([user], is_same)
         # More than a socket takes, and a child that was killed.
         child = waiting()
         long = tuple(b"LONG%d=" % number + b"x" * 100_000 for number in range(3))

@@ -1,21 +1,28 @@
-"""What a keeper reads of a node's file."""
+"""What is found of somebody before their program comes."""
 
 import os
-from pathlib import Path
+import time
 
 import pytest
 
-from omnyshell.keeper.becoming import Users
+from omnyshell.keeper.becoming import FRESH, Users
 from omnyshell.keeper.users import RefusedError
 
 
-def test_what_is_no_file_is_not_waited_for_and_says_nothing_of_users(tmp_path: Path) -> None:
-    """A keeper has one thread, and looks at the file itself when a node says hello."""
-    fifo, endless = tmp_path / "fifo", tmp_path / "endless"
-    os.mkfifo(fifo)
-    endless.symlink_to("/dev/zero")
-    for path in (fifo, endless):
-        users = Users(str(path), os.geteuid())
-        assert users.judges(os.geteuid())
-        with pytest.raises(RefusedError, match="no regular file"):
-            users.check_file()
+def test_what_was_found_ahead_holds_for_the_same_asker_and_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    users, now = Users("", os.geteuid()), [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    users.expect(b"ann\n\n\n")
+    found = users.find(b"ann\n\n\n")
+    assert users.find(b"ann\n\n\n") is found
+    # Other roles are another asker, as other lines of the file are for them.
+    assert users.find(b"ann\ndba\n\n") is not found
+    now[0] += 2 * FRESH
+    assert users.find(b"ann\n\n\n") is not found
+
+
+def test_who_becomes_nobody_is_told_so_when_the_program_comes() -> None:
+    users = Users("", os.geteuid())
+    users.expect(b"ann\n\nnobody-of-that-name\n")
+    with pytest.raises(RefusedError, match="All programs of this node are"):
+        users.find(b"ann\n\nnobody-of-that-name\n")

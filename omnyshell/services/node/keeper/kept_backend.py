@@ -12,13 +12,21 @@ from pathlib import Path
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.keeper import wire
 from omnyshell.model.sessions import PtySpec
-from omnyshell.services.node.backend import Launch, LeftSession, OutputSink, PromptStart, ShellRequest, ShellSession
+from omnyshell.services.node.backend import (
+    Asker,
+    Launch,
+    LeftSession,
+    OutputSink,
+    PromptStart,
+    ShellRequest,
+    ShellSession,
+)
 from omnyshell.services.node.keeper.ahead import Opened
 from omnyshell.services.node.keeper.client import Answer, Descriptors, KeeperClient, KeptFacts, Refusal
 from omnyshell.services.node.keeper.kept_leader import KeptLeader
 from omnyshell.services.node.keeper.line import close_all
 from omnyshell.services.node.keeper.place import NoKeeperException
-from omnyshell.services.node.keeper.whose import whose_field
+from omnyshell.services.node.keeper.whose import admitted_field, whose_field
 from omnyshell.services.node.processes.ledger import KILL_TIME, POLL
 from omnyshell.services.node.processes.local_backend import LocalBackend, is_quiet_shell
 from omnyshell.services.node.processes.pipes import PipeSession
@@ -146,16 +154,22 @@ class KeptBackend:
         size = PtySpec(cols=checkpoint.cols, rows=checkpoint.rows) if checkpoint is not None else left.state.pty
         return LeftSession(left.state, left.record is not None, size, take)
 
+    def expect(self, asker: Asker, user: str) -> None:
+        """Have the keeper expect a start."""
+        client = self._client
+        if client is not None:
+            # What is wrong is said when it is started.
+            with suppress(SessionRejectedException):
+                client.say_soon(admitted_field(asker, user) if client.judges else b"")
+
     def start(self, request: ShellRequest, sink: OutputSink) -> ShellSession | Awaitable[ShellSession]:
         """Have the keeper start a process. Raises `SessionRejectedException` as `ShellBackend.start` says."""
         self._check_keeper()
         client = self._client
         if client is None:
             return self._local.start(request, sink)
-        whose = whose_field(request) if client.judges else b""
-        client.say_soon(whose)
         launch = self._local.prepared_for_login(request) if client.judges else self._local.prepared(request)
-        fields = _start_fields(request, launch, whose)
+        fields = _start_fields(request, launch, whose_field(request) if client.judges else b"")
         opened = None if request.wants_pty else client.ahead.take()
         if opened is not None:
             fields = (fields[0], opened.key, *fields[2:])

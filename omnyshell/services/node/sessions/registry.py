@@ -13,7 +13,15 @@ from omnyshell.model.sessions import PtySpec, SessionAsker, SessionMode
 from omnyshell.protocol.byte_text import from_wire, shown
 from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionRejected
 from omnyshell.services.node.agents.service import AgentService
-from omnyshell.services.node.backend import Asker, LeavingBackend, PromptStart, ShellBackend, ShellRequest, ShellSession
+from omnyshell.services.node.backend import (
+    Asker,
+    ExpectingBackend,
+    LeavingBackend,
+    PromptStart,
+    ShellBackend,
+    ShellRequest,
+    ShellSession,
+)
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.files.service import FileService
 from omnyshell.services.node.forwards.backend import Forwards
@@ -60,6 +68,7 @@ class NodeSessions:
         """The sessions own the backend from now on."""
         self._config = config
         self._backend = backend
+        self._expecting = backend if isinstance(backend, ExpectingBackend) else None
         self._forwards = Forwards(config.reachable, keepers_directories(config.state_dir))
         self._ssh = SshService(
             config.node_id,
@@ -194,6 +203,8 @@ class NodeSessions:
             self._resume(found, _channel_end(found, connection, channel_id, request), connection, request)
             return
         self._check_room(request)
+        if self._expecting is not None and request.mode is not SessionMode.FORWARD:
+            self._expecting.expect(Asker(request.principal, request.roles, request.logins), request.user or "")
         # Of what serves a mode nothing that matters comes after its own end, whoever still holds its output.
         request.leader_only = request.leader_only or request.mode in _OUR_OWN
         session = self._new_session(request, self._screen_for(request, request.pty))

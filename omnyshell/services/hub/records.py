@@ -53,6 +53,14 @@ class HubRecords:
     def _open(self, directory: Path | None, make_log: Callable[[StateFile], TruthLog] | None) -> None:
         file = StateFile(directory / STATE_FILE if directory is not None else None)
         self._closing.callback(file.close)
+        # What is missing is created at once: to sync each table alone takes a disk a tenth of a second.
+        with file.transaction():
+            self._fill(file, make_log)
+        if self._store is not None and self._kept is not None and self.tunnels is not None and file.path is not None:
+            self._writer = LateWriter(file.path, [*self._store.late_tables, self._kept.table, self.tunnels.late])
+            file.serve_loop()
+
+    def _fill(self, file: StateFile, make_log: Callable[[StateFile], TruthLog] | None) -> None:
         if make_log is None:
             check_alone(file)
         self.log: TruthLog = make_log(file) if make_log is not None else SqliteLog(file)
@@ -65,8 +73,6 @@ class HubRecords:
             seal = EvidenceSeal.load(file.path.with_name(SESSIONS_KEY_FILE))
             self._kept = KeptStore(file, seal)
             self.tunnels = TunnelStore(file, seal)
-            self._writer = LateWriter(file.path, [*self._store.late_tables, self._kept.table, self.tunnels.late])
-            file.serve_loop()
 
     def tick(self) -> None:
         """Begin to write pending changes."""

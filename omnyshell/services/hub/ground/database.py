@@ -35,11 +35,34 @@ def open_database(path: Path | None, schema: str, pragmas: Sequence[str] = ()) -
         # FULL syncs the log at every commit, so that acknowledged changes survive a loss of power too.
         for pragma in ("synchronous = FULL", "foreign_keys = ON"):
             database.execute(f"PRAGMA {pragma}")
-        database.executescript(schema)
+        if schema:
+            create_tables(database, schema)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def create_tables(database: sqlite3.Connection, schema: str) -> None:
+    """Create missing tables, in one transaction: each of its own would be synced to the disk alone.
+
+    Raises `sqlite3.Error`.
+    """
+    with transaction(database):
+        for statement in _statements(schema):
+            database.execute(statement)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script whose statements end with their lines: `executescript` would commit what is under way."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement:
+        yield statement
 
 
 def _write_ahead(database: sqlite3.Connection) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.printable import printable
-from omnyshell.services.hub.ground.database import open_database, transaction
+from omnyshell.services.hub.ground.database import create_tables, open_database, transaction
 
 STATE_FILE = "hub.sqlite3"
 
@@ -58,7 +58,7 @@ class StateFile:
     def create(self, schema: str) -> None:
         """Create missing tables."""
         with translated():
-            self._db.executescript(schema)
+            create_tables(self._db, schema)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

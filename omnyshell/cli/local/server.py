@@ -23,7 +23,7 @@ from omnyshell.services.local.setup import CONSOLE, UP, LocalSetup, Running
 from omnyshell.services.node.keeper.asking import end_keeper
 from omnyshell.services.node.node import OmnyShellNode
 
-REGISTER_TIMEOUT = 15.0
+REGISTER_TIMEOUT = 60.0
 HEADLESS = f"{CONSOLE} --headless"
 
 

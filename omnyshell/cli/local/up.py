@@ -21,7 +21,9 @@ from omnyshell.services.local.listening import warning
 from omnyshell.services.local.setup import LOGIN_NAME, LocalSetup, Running
 from omnyshell.services.node.keeper.asking import end_keeper
 
-START_TIMEOUT = 20.0
+START_TIMEOUT = 90.0
+"""Seconds in which a server that neither serves nor ends is taken for one that hangs: a busy machine takes twenty."""
+
 STOP_TIMEOUT = 10.0
 LOOK_AT_SERVER = 1.0
 

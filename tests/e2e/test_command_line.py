@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -136,7 +137,7 @@ def test_a_login_is_saved_used_and_forgotten(own_system: System) -> None:
     bare["OMNYSHELL_HOME"] = own_system.env["OMNYSHELL_HOME"]
     logins = Path(bare["OMNYSHELL_HOME"]) / "config" / "logins.json"
     assert logins.stat().st_mode & 0o777 == 0o600
-    plain = System(own_system.hub, own_system.node, own_system.url, bare, own_system.start_node)
+    plain = replace(own_system, env=bare)
     assert b"admin (roles: admin)" in plain.run("whoami").stdout
     assert plain.run("exec", "n1", "echo hi").stdout == b"hi\n"
     without_scheme = own_system.url.removeprefix("wss://")

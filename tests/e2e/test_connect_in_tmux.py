@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.commands import run_command
 from support.tmux import OMNYSHELL, Terminal
 
 from omnyshell.services.local.setup import LocalSetup
@@ -24,15 +23,10 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
         made.close()
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A home where hub and node are up, for all tests that leave them as they were."""
-    found = str(tmp_path_factory.mktemp("home"))
-    env = os.environ | {"OMNYSHELL_HOME": found, "SHELL": "/bin/bash"}
-    started = run_command("up", "--background", env=env)
-    assert started.returncode == 0, started.stderr
-    yield found
-    assert run_command("down", env=env).returncode == 0
+@pytest.fixture
+def home(local_home: dict[str, str]) -> str:
+    """A home where hub and node are up."""
+    return local_home["OMNYSHELL_HOME"]
 
 
 def open_shell(terminal: Terminal, home: str) -> None:

@@ -56,7 +56,7 @@ def test_two_programs_calm_down(certificates: Certificates, tmp_path: Path, old:
             words = ["node", "start", "--id", id_, "--state-dir", str(place / "node"), "--log-level", "error"]
             words += ["--hub", site.url, "--principal", "box", "--ca", str(certificates.ca), "--key", f"{place}.key"]
             stack.enter_context(Person(place, versions[kinds[number]]).running(*words))
-        until(lambda: all(id_ in ann.try_("nodes", "list").stdout for id_ in ids))
+        site.until_registered(*ids)
     until(lambda: all(displaced()[id_] >= 1 for id_ in ids))
     time.sleep(WATCHED)
     assert all(times <= 3 for times in displaced().values())

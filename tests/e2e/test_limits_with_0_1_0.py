@@ -43,10 +43,12 @@ def test_programs_are_told_which_limit_they_met(
             assert running.poll() is None
         with site.hub(NEW, *config(site, "no-sessions", ann={"sessions": 0})):
             # The node has gone on trying.
-            until(lambda: "limit 'sessions'" in ann.try_(*exec_).stderr)
+            site.until_registered("n1")
+            assert "limit 'sessions'" in ann.try_(*exec_).stderr
         with site.hub(NEW, *config(site, "no-connections", ann={"connections": 0})):
             refused = ann.try_(*exec_)
             assert refused.returncode != 0
             assert "limit 'connections'" in refused.stderr
         with site.hub(NEW):
-            until(lambda: ann.try_(*exec_).returncode == 0)
+            site.until_registered("n1")
+            assert ann.try_(*exec_).returncode == 0

@@ -13,6 +13,7 @@ import pytest
 from support.commands import run_command, start_command
 from support.deadline import DEADLINE
 from support.hub_process import HubProcess
+from support.registered import until_registered
 from support.stack import Certificates
 
 NODES = ("n1", "n2", "n3")
@@ -44,9 +45,7 @@ def _env(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -
             stack.callback(node.wait, DEADLINE)
             stack.callback(node.terminate)
         env |= {"OMNYSHELL_PRINCIPAL": "admin", "OMNYSHELL_TOKEN": "admin-token"}
-        deadline = time.monotonic() + DEADLINE
-        while run(env, "nodes", "list").stdout.count(b"linux/") < len(NODES):
-            assert time.monotonic() < deadline
+        until_registered(certificates, hub.port, *NODES)
         yield env
 
 

@@ -193,8 +193,7 @@ def test_vim_is_painted_anew_when_the_hub_is_back(terminal: Terminal, machines: 
 
 
 def test_exec_waits_for_its_hub_and_loses_nothing(machines: Machines) -> None:
-    while "n1" not in machines.omnyshell("nodes", "list"):
-        time.sleep(0.02)
+    machines.wait_for_node()
     command = "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo $i; [ $((i%50)) != 0 ] || sleep 0.05; done; exit 4"
     env = os.environ | machines.variables("admin")
     process = start_command("exec", "n1", command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, env=env)

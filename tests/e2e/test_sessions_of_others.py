@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +38,7 @@ async def leave_a_shell(certificates: Certificates, port: int) -> str:
 
 
 def said(machines: Machines, who: str, *words: str) -> tuple[int, str, str]:
-    done = run_text("sessions", *words, env=machines.variables(who))
+    done = run_text("sessions", *words, env=os.environ | machines.variables(who))
     return done.returncode, done.stdout, done.stderr
 
 

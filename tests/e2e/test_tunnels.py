@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from support.commands import run_text, start_command
 from support.deadline import DEADLINE
+from support.registered import until_registered
 from support.stack import Certificates
 from support.tunnels import free_range
 
@@ -41,7 +42,7 @@ class System:
             "node", "start", "--no-keeper", "--run-as-node-user", "--id", "n1", "--log-level", "error"
         )
         self.env |= {"OMNYSHELL_PRINCIPAL": "admin", "OMNYSHELL_TOKEN": "admin-token"}
-        until(lambda: '"n1"' in self.run("nodes", "list", "--json").stdout)
+        until_registered(certificates, int(self.env["OMNYSHELL_HUB"].rpartition(":")[2]), "n1")
 
     def start_hub(self, port: int) -> None:
         self.hub = self.start(*self._hub_words, "--port", str(port))

@@ -47,7 +47,7 @@ def used_before(site: Site, version: dict[str, Path]) -> None:
     ann = site.person("ann", version["old"])
     with site.hub(version["old"]):
         save_login(site, ann)
-        with site.node(version["old"], ann):
+        with site.node(version["old"]):
             pass
 
 
@@ -74,6 +74,7 @@ def http_site() -> Iterator[int]:
 def check_everything(ann: Person, directory: Path) -> None:
     """What people do with a node."""
     assert "ann" in ann.run("whoami")
+    assert "n1" in ann.run("nodes", "list")
     done = ann.try_("exec", "n1", "echo out; echo err >&2; exit 3")
     assert (done.returncode, done.stdout, done.stderr) == (3, "out\n", "err\n")
     check_sessions(ann, directory)
@@ -119,7 +120,7 @@ def test_each_with_each(site: Site, version: dict[str, Path], hub: str, node: st
     with site.hub(version[hub]):
         if hub == "new":
             save_login(site, ann)
-        with site.node(version[node], ann):
+        with site.node(version[node]):
             check_everything(ann, site.directory)
 
 
@@ -134,14 +135,14 @@ def test_a_node_of_roots_that_0_1_0_has_left_goes_on_and_warns(site: Site, versi
             (["--run-as-node-user", "--log-level", "warning"], False),
         ):
             with box.running(*site.node_words(*more)) as node:
-                until(lambda: "n1" in ann.try_("nodes", "list").stdout)
+                site.until_registered("n1")
                 assert ann.run("exec", "n1", "id -u") == "0\n"
                 node.terminate()
                 said = node.communicate(timeout=DEADLINE)[1]
             assert ("as with version 0.1, since nothing says whose they are" in said) == warns
         # It has said so once: without that it is as any other.
         with box.running(*site.node_words()):
-            until(lambda: "n1" in ann.try_("nodes", "list").stdout)
+            site.until_registered("n1")
             refused = ann.try_("exec", "n1", "id -u")
         assert (refused.returncode, refused.stdout) == (255, "")
         assert "run-as-node-user = true" in refused.stderr
@@ -157,7 +158,7 @@ def test_what_is_new_signs_for_an_older_hub_where_its_user_says_so(site: Site, v
         assert "Nothing was signed" in ann.try_("nodes", "list", *site.login()).stderr
         assert "n1" not in ann.run("nodes", "list", "--allow-unbound", *site.login())
         save_login(site, ann, "--allow-unbound")
-        with site.node(NEW, ann, "--allow-unbound"):
+        with site.node(NEW, "--allow-unbound"):
             check_everything(ann, site.directory)
         # It was said for this hub, and the node's state is no older for it.
         assert "Nothing was signed" in box.try_(*site.node_words()).stderr
@@ -176,12 +177,12 @@ def test_a_site_is_brought_up_to_date_in_any_order(site: Site, version: dict[str
     used_before(site, version)
     old_ann, ann = (site.person("ann", version[which]) for which in ("old", "new"))
     with site.hub(NEW):
-        with site.node(version["old"], old_ann):
+        with site.node(version["old"]):
             assert old_ann.run("exec", "n1", "echo all but the hub") == "all but the hub\n"
             assert ann.run("exec", "n1", "echo ann too") == "ann too\n"
         # Her key has been used by the new version: what others make of it in the old way is worth nothing.
         assert "uthentication failed" in old_ann.try_("whoami").stderr
-        with site.node(NEW, ann):
+        with site.node(NEW):
             assert ann.run("exec", "n1", "echo all") == "all\n"
     # The hub remembers that, and does what its operator says.
     with site.hub(NEW):
@@ -205,7 +206,7 @@ def test_an_invite_of_either_is_good_for_the_other(site: Site, version: dict[str
         settings = machine.home / "config" / "nodes" / "n2" / "node.toml"
         assert ("allow-unbound = true" in settings.read_text()) == (joiner == "new")
         with machine.running("node", "start", "--config", str(settings), "--log-level", "error"):
-            until(lambda: "n2" in ann.run("nodes", "list"))
+            site.until_registered("n2")
             assert ann.run("exec", "n2", "echo joined") == "joined\n"
         invite = ann.json("users", "invite", "eve", "--role", "admin")
         joining = ["--token", invite["token"], "--ca-fingerprint", invite["caFingerprint"]]

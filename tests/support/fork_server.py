@@ -20,6 +20,8 @@ MESSAGE = 1 << 17
 DESCRIPTORS = 4
 """Those of a request: stdin, stdout and stderr, and a pipe that hears its process id and how it ended."""
 
+LATE = ("concurrent.futures.thread", "cryptography.hazmat.backends.openssl.backend", "encodings.ascii", "uvloop")
+
 NUMBER = struct.Struct("=i")
 
 
@@ -92,6 +94,9 @@ def main() -> None:
     package = import_module("omnyshell.cli")
     for module in pkgutil.walk_packages(package.__path__, "omnyshell.cli."):
         import_module(module.name)
+    # What services import once they run.
+    for name in LATE:
+        import_module(name)
     gc.collect()
     gc.freeze()
     become(serve(socket.socket(fileno=int(sys.argv[1]))))

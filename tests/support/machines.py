@@ -2,12 +2,12 @@
 
 import os
 import subprocess
-import time
 from pathlib import Path
 
 from support.commands import run_text, start_command
 from support.deadline import DEADLINE
 from support.hub_process import HubProcess
+from support.registered import until_registered
 from support.stack import Certificates
 
 
@@ -17,7 +17,7 @@ class Machines:
     def __init__(self, certificates: Certificates, directory: Path, *words: str) -> None:
         self.hub = HubProcess(certificates, directory / "hub")
         self.hub.start_and_wait()
-        self._ca = certificates.ca
+        self._certificates = certificates
         state = ["--state-dir", str(directory / "node"), "--log-level", "error"]
         self._node = start_command(
             "node", "start", "--run-as-node-user", "--no-keeper", "--id", "n1", *words, *state,
@@ -30,7 +30,7 @@ class Machines:
             "OMNYSHELL_HUB": f"wss://127.0.0.1:{self.hub.port}",
             "OMNYSHELL_PRINCIPAL": principal,
             "OMNYSHELL_TOKEN": f"{principal}-token",
-            "OMNYSHELL_CA": str(self._ca),
+            "OMNYSHELL_CA": str(self._certificates.ca),
             "OMNYSHELL_HOME": os.environ["OMNYSHELL_HOME"],
             # What the tester's own shells do at their start is theirs, and may take a minute.
             "HOME": os.environ["OMNYSHELL_HOME"],
@@ -53,10 +53,7 @@ class Machines:
 
     def wait_for_node(self) -> None:
         """Return once the node is on the hub's list."""
-        deadline = time.monotonic() + DEADLINE
-        while "n1" not in self.omnyshell("nodes", "list"):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until_registered(self._certificates, self.hub.port, "n1")
 
     def close(self) -> None:
         """End both."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from support.commands import run_command, start_command
 from support.deadline import DEADLINE
+from support.registered import until_registered
 from support.stack import Certificates
 
 
@@ -22,6 +23,7 @@ class System:
     url: str
     env: dict[str, str]
     start_node: Callable[..., "subprocess.Popen[str]"]
+    certificates: Certificates
 
     def run(self, *words: str, stdin: bytes = b"", **env: str) -> "subprocess.CompletedProcess[bytes]":
         return run_command(*words, stdin=stdin, env=self.env | env)
@@ -35,10 +37,7 @@ class System:
         return start_command(*words, stdin=pipe, stdout=pipe, stderr=pipe, env=self.env)
 
     def wait_for_node(self) -> None:
-        deadline = time.monotonic() + DEADLINE
-        while b'"n1"' not in self.run("nodes", "list", "--json").stdout:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until_registered(self.certificates, int(self.url.rpartition(":")[2]), "n1")
 
 
 def spawn(*words: str, env: dict[str, str]) -> "subprocess.Popen[str]":
@@ -68,7 +67,9 @@ def serving(certificates: Certificates, folder: Path) -> Iterator[System]:
 
     node = start_node()
     access = {"HUB": url, "PRINCIPAL": "admin", "TOKEN": "admin-token", "CA": str(certificates.ca)}
-    made = System(hub, node, url, env | {f"OMNYSHELL_{name}": value for name, value in access.items()}, start_node)
+    made = System(
+        hub, node, url, env | {f"OMNYSHELL_{name}": value for name, value in access.items()}, start_node, certificates
+    )
     try:
         made.wait_for_node()
         yield made

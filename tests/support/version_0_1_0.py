@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 from support.commands import start_program
 from support.deadline import DEADLINE
-from support.stack import Certificates
+from support.registered import until_registered
+from support.stack import GRANTS, Certificates
 from support.tunnels import free_range
 
 from omnyshell import Ed25519PrivateKey
@@ -150,7 +151,8 @@ class Site:
         words = [
             *("--host", "127.0.0.1", "--port", str(self.port), "--state-dir", str(self.directory / "hub")),
             *("--cert", str(certificates.cert), "--key", str(certificates.key), "--tunnel-port-range", tunnels),
-            *("--authorized-keys", str(self.directory / "authorized_keys"), "--log-level", "error", *more),
+            *("--authorized-keys", str(self.directory / "authorized_keys"), "--log-level", "error"),
+            *("--grant-token", GRANTS[0], *more),
         ]
         with Person(self.directory / "operator", version).running("hub", "start", *words) as process:
             assert process.stdout is not None
@@ -169,11 +171,14 @@ class Site:
         state = str(self.directory / "node")
         return ["node", "start", "--id", "n1", "--state-dir", state, "--log-level", "error", *self.login("box"), *more]
 
+    def until_registered(self, *node_ids: str, lives: Callable[[], bool] | None = None) -> None:
+        """Wait for nodes, as one with a token: a key that is used in the new way is worth less in the old."""
+        until_registered(self.certificates, self.port, *node_ids, lives=lives)
+
     @contextmanager
-    def node(self, version: Path, ann: Person, *more: str) -> Iterator[None]:
-        """The node, once `ann` sees it; its state is the same each time."""
+    def node(self, version: Path, *more: str) -> Iterator[None]:
+        """The node, once it is registered; its state is the same each time."""
         as_root = ["--run-as-node-user", "--no-keeper"] if version == NEW else []
         with Person(self.directory / "box", version).running(*self.node_words(*as_root, *more)) as process:
-            until(lambda: "n1" in ann.try_("nodes", "list").stdout or process.poll() is not None)
-            assert process.poll() is None, process.stderr and process.stderr.read()
+            self.until_registered("n1", lives=lambda: process.poll() is None)
             yield

@@ -37,16 +37,12 @@ def until(condition: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture
-def env(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A hub and a node for this machine, with a home of their own."""
-    env = {**os.environ, "OMNYSHELL_HOME": str(tmp_path / "home"), "SHELL": "/bin/sh"}
-    subprocess.run(
-        [BIN / "omnyshell", "up", "--background"], env=env, check=True, stdout=subprocess.DEVNULL, timeout=DEADLINE
-    )
-    try:
-        yield env
-    finally:
-        subprocess.run([BIN / "omnyshell", "down"], env=env, check=True, stdout=subprocess.DEVNULL, timeout=DEADLINE)
+def env(local_console: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Where hub and node are up, without any session, before and afterwards."""
+    yield local_console
+    for session in sessions(local_console):
+        killed = run_command("sessions", "kill", session["nodeId"], session["sessionId"], env=local_console)
+        assert killed.returncode == 0, killed.stderr
 
 
 @contextmanager
@@ -123,7 +119,18 @@ def test_the_link_opens_once_and_shows_a_console_that_is_only_a_client(env: dict
             (console,) = consoles(env["OMNYSHELL_HOME"])[:1]
             assert b"This machine" not in shown
             assert console
+            # What no page says closes it, and nothing else.
+            page_end.send('["resize", {"width": "wide"}]')
+            with pytest.raises(ConnectionClosedError, match="1003"):
+                read_on(page_end)
         until(lambda: not consoles(env["OMNYSHELL_HOME"]))
+        assert fetch(origin + "/", Cookie=pair)[0] == 200
+
+
+def read_on(page_end: ClientConnection) -> None:
+    """Read until the connection is closed."""
+    while True:
+        page_end.recv(timeout=DEADLINE)
 
 
 class RawPage:
@@ -163,7 +170,7 @@ def raw_page(link: str) -> Iterator[RawPage]:
 
 
 def sessions(env: dict[str, str]) -> list[dict[str, Any]]:
-    return list(json.loads(run_command("sessions", "list", node(env), "--json", env=env).stdout))
+    return list(json.loads(run_command("sessions", "list", "--json", env=env).stdout))
 
 
 def test_a_page_that_is_closed_leaves_its_session_and_no_process_even_while_it_is_flooded(env: dict[str, str]) -> None:
@@ -176,16 +183,6 @@ def test_a_page_that_is_closed_leaves_its_session_and_no_process_even_while_it_i
         until(lambda: not consoles(env["OMNYSHELL_HOME"]))
         (session,) = sessions(env)
         assert session["state"] == "detached"
-
-
-def test_what_no_page_says_closes_it_and_nothing_else(env: dict[str, str]) -> None:
-    with served(env) as link, raw_page(link) as page:
-        page.shows(b"online")
-        page.socket.send('["resize", {"width": "wide"}]')
-        with pytest.raises(ConnectionClosedError, match="1003"):
-            page.shows(b"never")
-        until(lambda: not consoles(env["OMNYSHELL_HOME"]))
-        assert fetch(link)[0] == 403
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -250,25 +247,26 @@ def browser() -> Iterator[Browser]:
 
 @pytest.mark.skipif(DRIVER is None, reason="needs chromium and chromedriver (Debian: chromium, chromium-driver)")
 def test_a_shell_in_a_browser(env: dict[str, str], tmp_path: Path) -> None:
-    with served(env) as link, browser() as page:
-        page.ask("POST", "/url", {"url": link})
-        until(lambda: page.run("document.body.classList.contains('-first-byte')"))
-        until(page.is_drawn)
-        until(lambda: consoles(env["OMNYSHELL_HOME"]))
-
-        def shell_runs() -> bool:
-            page.type("\ue007")
-            listed = run_command("sessions", "list", node(env), "--json", env=env)
-            return b"shell" in listed.stdout or b"sessionId" in listed.stdout
-
-        until(shell_runs)
-        until(lambda: (page.type(f"echo seen > {tmp_path}/seen\ue007"), (tmp_path / "seen").exists())[1])
-        assert (tmp_path / "seen").read_text() == "seen\n"
-        origin = link.partition("/enter/")[0]
-        fetched = page.run("performance.getEntriesByType('resource').map(entry => entry.name)")
-        assert fetched
-        assert all(name.startswith((origin, "data:")) for name in fetched), fetched
+    with served(env) as link:
+        with browser() as page:
+            use_a_shell(env, link, page, tmp_path / "seen")
+        until(lambda: not consoles(env["OMNYSHELL_HOME"]))
 
 
-def node(env: dict[str, str]) -> str:
-    return str(json.loads(run_command("nodes", "list", "--json", env=env).stdout)[0]["nodeId"])
+def use_a_shell(env: dict[str, str], link: str, page: Browser, file: Path) -> None:
+    page.ask("POST", "/url", {"url": link})
+    until(lambda: page.run("document.body.classList.contains('-first-byte')"))
+    until(page.is_drawn)
+    until(lambda: consoles(env["OMNYSHELL_HOME"]))
+
+    def shell_runs() -> bool:
+        page.type("\ue007")
+        return bool(sessions(env))
+
+    until(shell_runs)
+    until(lambda: (page.type(f"echo seen > {file}\ue007"), file.exists())[1])
+    assert file.read_text() == "seen\n"
+    origin = link.partition("/enter/")[0]
+    fetched = page.run("performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert fetched
+    assert all(name.startswith((origin, "data:")) for name in fetched), fetched

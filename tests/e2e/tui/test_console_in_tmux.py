@@ -47,61 +47,48 @@ def omnyshell(*words: str) -> str:
     return done.stdout
 
 
-def node_id(setup: LocalSetup) -> str:
-    running = setup.running()
-    assert running is not None
-    return running.node_id
-
-
-def test_first_start_leaving_and_a_node_that_goes_on_with_its_session(terminal: Terminal) -> None:
+def test_a_killed_console_leaves_a_node_with_its_session_to_the_next_and_a_hangup_the_terminal_as_it_was(
+    terminal: Terminal,
+) -> None:
+    """Leaving by a key and by SIGTERM, which leave as much, are among `test_working_in_tmux.py`."""
     setup = LocalSetup.default()
     terminal.type("omnyshell-console", "Enter")
     terminal.shows("● online")
-    node, pid = node_id(setup), LocalNode(setup).pid()
+    running, pid = setup.running(), LocalNode(setup).pid()
+    assert running is not None
     assert "already up" in omnyshell("up")
     # A shell whose client was killed goes on in the node, which goes on without console and hub.
-    shell = subprocess.Popen([OMNYSHELL, "connect", node], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    shell = subprocess.Popen([OMNYSHELL, "connect", running.node_id], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     terminal.type("2")
     terminal.shows("● attached")
     shell.kill()
     shell.communicate(timeout=DEADLINE)
     terminal.shows("◐ detached")
-    terminal.type("C-q")
-    left = terminal.shows("This machine's node goes on with its sessions")
-    assert f"(process {pid})" in left
-    assert "╭" not in left
-    assert setup.running() is None
-    assert LocalNode(setup).pid() == pid
-    terminal.type("clear", "Enter", "omnyshell-console", "Enter")
+    os.kill(running.pid, signal.SIGKILL)
+    wait(lambda: setup.running() is None)
+    # Its guardian has put the terminal back.
+    terminal.is_put_back()
+    terminal.type("Enter", "echo back=$((6*7)); stty -a | grep -o ' icanon'", "Enter")
+    assert "╭" not in terminal.shows("back=42\n icanon")
+    terminal.type(
+        "clear; stty -a > before; omnyshell-console; stty -a > after; cmp before after && echo same $?", "Enter"
+    )
     terminal.shows("● online")
     terminal.type("2")
     terminal.shows("◐ detached")
     assert LocalNode(setup).pid() == pid
-
-
-def test_an_idle_node_ends_with_its_console(terminal: Terminal) -> None:
-    terminal.type("omnyshell-console", "Enter")
-    terminal.shows("● online")
-    terminal.type("C-q")
-    terminal.hides("● online")
-    setup = LocalSetup.default()
-    wait(lambda: LocalNode(setup).pid() is None and setup.running() is None)
-    terminal.type("echo back", "Enter")
-    assert "goes on" not in terminal.shows("back")
-
-
-def test_a_hangup_leaves_the_terminal_as_it_was(terminal: Terminal) -> None:
-    """As SIGTERM does, which ends a console among `test_working_in_tmux.py`."""
-    terminal.type("stty -a > before; omnyshell-console; stty -a > after; cmp before after && echo same $?", "Enter")
-    terminal.shows("● online")
-    running = LocalSetup.default().running()
+    running = setup.running()
     assert running is not None
     os.kill(running.pid, signal.SIGHUP)
-    screen = terminal.shows("same 0")
-    assert "╭" not in screen
+    left = terminal.shows("same 0")
+    assert "This machine's node goes on with its sessions" in left
+    assert f"(process {pid})" in left
+    assert "╭" not in left
     assert terminal.tmux("display-message", "-p", "#{alternate_on} #{mouse_any_flag} #{cursor_flag}").split() == [
         "0", "0", "1",
     ]  # fmt: skip
+    assert setup.running() is None
+    assert LocalNode(setup).pid() == pid
 
 
 @pytest.mark.parametrize("start", ["omnyshell-console", "exec sh -c 'trap \"\" HUP; omnyshell-console; true'"])
@@ -121,26 +108,10 @@ def test_a_terminal_that_is_closed_ends_console_hub_and_idle_node(tmp_path: Path
     assert LocalNode(setup).pid() is None
 
 
-def test_a_console_that_was_killed_leaves_a_node_that_the_next_one_finds(terminal: Terminal) -> None:
-    setup = LocalSetup.default()
-    terminal.type("omnyshell-console", "Enter")
-    terminal.shows("● online")
-    running, pid = setup.running(), LocalNode(setup).pid()
-    assert running is not None
-    os.kill(running.pid, signal.SIGKILL)
-    wait(lambda: setup.running() is None)
-    # Its guardian has put the terminal back.
-    terminal.is_put_back()
-    terminal.type("Enter", "echo back=$((6*7)); stty -a | grep -o ' icanon'", "Enter")
-    assert "╭" not in terminal.shows("back=42\n icanon")
-    terminal.type("clear", "Enter", "omnyshell-console", "Enter")
-    terminal.shows("● online")
-    assert LocalNode(setup).pid() == pid
-
-
-def test_the_hub_of_up_is_used_and_left_alone(terminal: Terminal) -> None:
-    omnyshell("up", "--background", "--port", "0")
-    setup = LocalSetup.default()
+def test_the_hub_of_up_is_used_and_left_alone(local_console: dict[str, str], tmp_path: Path) -> None:
+    home = local_console["OMNYSHELL_HOME"]
+    setup = LocalSetup(Path(home) / "state" / "local")
+    terminal = Terminal(tmp_path, {"OMNYSHELL_HOME": home})
     try:
         terminal.type("omnyshell-console", "Enter")
         terminal.shows("● online")
@@ -149,7 +120,7 @@ def test_the_hub_of_up_is_used_and_left_alone(terminal: Terminal) -> None:
         terminal.hides("● online")
         assert setup.running() is not None
     finally:
-        omnyshell("down")
+        terminal.close()
 
 
 @pytest.mark.usefixtures("unmeasured")

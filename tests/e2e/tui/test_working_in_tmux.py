@@ -113,6 +113,14 @@ def test_from_nothing_to_a_shell_and_back_to_it_after_leaving(terminal: Terminal
     terminal.type("C-c", "exit", "Enter")
     terminal.shows("Ended with exit code")
 
+    # A node without sessions ends with its console.
+    terminal.type("C-]", "o")
+    terminal.shows("ctrl+q Quit")
+    terminal.type("C-q")
+    assert "goes on" not in terminal.shows("same\nlocal>")
+    setup = LocalSetup.default()
+    wait(lambda: LocalNode(setup).pid() is None and setup.running() is None)
+
 
 @pytest.fixture
 def machines(certificates: Certificates, tmp_path: Path) -> Iterator[Machines]:

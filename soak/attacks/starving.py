@@ -44,7 +44,7 @@ MOST = 2_000
 async def flood(kind: str, world: Attacked) -> None:
     """Say one thing for ever, over several connections, and read no answer."""
     attack = FLOODS[kind]
-    peers = [await attack.begin(world, attack.who) for _ in range(CONNECTIONS)]
+    peers = [await attack.begin(world, attack.who or "mallory") for _ in range(CONNECTIONS)]
     print("ready", flush=True)
     many, credit = attack.data * AT_ONCE, dict.fromkeys(range(CONNECTIONS), INITIAL_CREDIT)
     while True:

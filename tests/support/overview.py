@@ -39,9 +39,10 @@ async def filtered(pilot: Pilot[int], text: str) -> None:
 
 
 async def settled(pilot: Pilot[int]) -> None:
-    """Wait until what has changed is drawn: the overview looks a moment later, of which a busy machine makes more."""
+    """Wait until what has changed is drawn: overview and node's page look a moment later, of which a busy machine makes
+    more."""
     app = pilot.app
     assert isinstance(app, ConsoleApp)
-    await pilot.pause(0.12)
-    await until(lambda: app.overview._next_look is None)
+    await pilot.pause()
+    await until(lambda: not any(getattr(screen, "_next_look", None) for screen in (app.overview, app.screen)))
     await pilot.pause()

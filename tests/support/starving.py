@@ -203,7 +203,9 @@ class Flood:
     """How many requests it counts for, each time."""
 
     begin: Callable[[Attacked, str], Awaitable[RawPeer]] = Attacked.new_client
-    who: str = "mallory"
+    who: str = ""
+    """The only one who can say it, if not whoever."""
+
     is_data: bool = False
     """Whether it costs credit, which nobody gives back."""
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from support.console import NOW, a_day_at_work, console, delta, node
+from support.overview import settled
 from support.pictures import check_picture
 from textual.widgets import Static
 
@@ -28,7 +29,7 @@ async def test_it_is_said_once_and_marked_until_it_is_long_ago() -> None:
         assert "● online" in row(app)
         for sessions in (2, 3):
             app.hub.state.apply(delta(nodes=(node("db-1", displaced_at=NOW, displaced=WHO, sessions=sessions),)))
-            await pilot.pause(0.2)
+            await settled(pilot)
         assert len(toasts(app)) == 1
         assert toasts(app)[0].startswith("db-1 was displaced: ")
         assert WHO in toasts(app)[0]
@@ -37,7 +38,7 @@ async def test_it_is_said_once_and_marked_until_it_is_long_ago() -> None:
         app.clear_notifications()
         later = node("db-1", displaced_at=NOW - timedelta(seconds=CONTEST_SHOWN), displaced=WHO)
         app.hub.state.apply(delta(nodes=(later,)))
-        await pilot.pause(0.2)
+        await settled(pilot)
         assert "● online" in row(app)
         assert toasts(app) == []
 
@@ -46,7 +47,7 @@ async def test_the_details_name_both() -> None:
     async with console(a_day_at_work(), width=120, height=40) as (app, pilot):
         app.hub.state.apply(delta(nodes=(node("db-1", displaced_at=NOW, displaced=f"{WHO}\x1b[2J"),)))
         await pilot.press("slash", *"db-1", "enter", "d")
-        await pilot.pause(0.2)
+        await settled(pilot)
         shown = " ".join(str(line.render()) for line in app.overview.query_one(DetailsPane).query(Static))
         assert "203.0.113.9" in shown
         assert "\x1b" not in shown

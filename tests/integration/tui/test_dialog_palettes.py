@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from support.console import console, node, snapshot
-from support.pictures import check_picture
+from support.looks import check_palettes
 from support.stack import until
 from textual.widgets import Select
 
@@ -19,12 +19,9 @@ from omnyshell.tui.files.screen import FilesScreen
 
 KEY = Path("/home/ann/.config/omnyshell/ann.key")
 
-each_palette = pytest.mark.parametrize("theme", ["dark", "light", "contrast"])
 
-
-@each_palette
-async def test_several_machines_are_invited(theme: str) -> None:
-    async with console(snapshot([node("db-1")]), width=80, height=24, theme=theme) as (app, pilot):
+async def test_several_machines_are_invited() -> None:
+    async with console(snapshot([node("db-1")]), width=80, height=24) as (app, pilot):
         await pilot.press("i")
         assert isinstance(app.screen, InviteDialog)
         app.screen.query_one("#kind", Select).value = "fleet"
@@ -32,40 +29,37 @@ async def test_several_machines_are_invited(theme: str) -> None:
         app.screen.query_one("#uses").focus()
         await pilot.press(*"10x", "tab", *"web-")
         assert app.screen.query_one("#box").region.contains_region(app.screen.query_one("#do").region)
-        await check_picture(app, f"dialog-fleet-{theme}")
+        await check_palettes(app, pilot, "dialog-fleet")
 
 
-@each_palette
-async def test_a_lock_that_lacks_its_name(theme: str) -> None:
-    async with console(snapshot([node("db-1")]), width=80, height=24, theme=theme) as (app, pilot):
+async def test_a_lock_that_lacks_its_name() -> None:
+    async with console(snapshot([node("db-1")]), width=80, height=24) as (app, pilot):
         await pilot.press("L")
         assert isinstance(app.screen, LockDialog)
         app.screen.query_one("#name").value = ""
         await pilot.press(*"stolen disk", "enter")
-        await check_picture(app, f"dialog-lock-{theme}")
+        await check_palettes(app, pilot, "dialog-lock")
 
 
-@each_palette
-async def test_a_passphrase_that_is_refused(theme: str) -> None:
+async def test_a_passphrase_that_is_refused() -> None:
     async def use(_passphrase: str) -> None:
         raise PassphraseException(KEY)
 
-    async with console(snapshot([node("db-1")]), width=80, height=24, theme=theme) as (app, pilot):
+    async with console(snapshot([node("db-1")]), width=80, height=24) as (app, pilot):
         app.push_screen(PassphraseDialog(KEY, use))
         await pilot.pause()
         await pilot.press(*"hidden", "enter")
         await until(lambda: app.screen.query_one("#wrong-passphrase").display)
-        await check_picture(app, f"dialog-passphrase-refused-{theme}")
+        await check_palettes(app, pilot, "dialog-passphrase-refused")
 
 
-@each_palette
-async def test_files_beside_each_other_and_what_is_copied(theme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_files_beside_each_other_and_what_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     async def shows_what_is_put(*_: object) -> None:
         """Nothing is read."""
 
     monkeypatch.setattr(FilesScreen, "_show", shows_what_is_put)
     monkeypatch.setattr(FilesScreen, "_use_node", shows_what_is_put)
-    async with console(snapshot([node("db-1")]), width=100, height=24, theme=theme) as (app, pilot):
+    async with console(snapshot([node("db-1")]), width=100, height=24) as (app, pilot):
         machines = NodeFiles(app.hub, lambda _: None)
         queue = CopyQueue(machines, lambda _: None)
         screen = FilesScreen(app.hub.state, "ann@db-1", machines, queue, queue.copies.append)
@@ -89,4 +83,4 @@ async def test_files_beside_each_other_and_what_is_copied(theme: str, monkeypatc
             queue.copies.append(copy)
         screen._tick()
         await pilot.press("tab", "down", "space")
-        await check_picture(app, f"files-{theme}")
+        await check_palettes(app, pilot, "files")

@@ -5,7 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from support.arriving import arrive
 from support.console import NOW, a_day_at_work, console, node, session, snapshot
+from support.looks import in_sizes
 from support.pictures import check_picture
 from support.stack import until
 from textual.command import CommandList
@@ -186,9 +188,9 @@ async def test_a_command_for_many_nodes_without_a_hub_is_told_node_by_node() -> 
         await pilot.press(*"uptime")
         await check_picture(app, "dialog-run")
         await pilot.press("enter")
-        await pilot.pause(0.3)
-        assert isinstance(app.screen, FanOutScreen)
-        assert all(run.error for run in app.screen.runs)
+        screen = await arrive(app, FanOutScreen)
+        await until(lambda: all(run.error for run in screen.runs))
+        await until(lambda: bool(app._notifications))
         assert any(note.message.startswith("It ran nowhere: ") for note in app._notifications)
         app.clear_notifications()
         await pilot.pause()
@@ -261,9 +263,8 @@ def some_access() -> list[Entry]:
     return entries([ann, fleet], [invite], [lock])
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
-async def test_who_may_use_the_hub(width: int, height: int) -> None:
-    async with console(a_day_at_work(), width=width, height=height) as (app, pilot):
+async def test_who_may_use_the_hub() -> None:
+    async with console(a_day_at_work()) as (app, pilot):
         await pilot.press("u")
         screen = app.screen
         assert isinstance(screen, AccessScreen)
@@ -273,7 +274,8 @@ async def test_who_may_use_the_hub(width: int, height: int) -> None:
         await pilot.press("down", "space")
         await pilot.pause()
         assert [entry.ident for entry in screen.rows.chosen()] == ["3f8a11c0"]
-        await check_picture(app, f"access-{width}x{height}")
+        async for size in in_sizes(pilot, (80, 24), (120, 40)):
+            await check_picture(app, f"access-{size}")
         await pilot.press("x")
         assert isinstance(app.screen, Question)
         text = " ".join(str(static.content) for static in app.screen.query(Static))

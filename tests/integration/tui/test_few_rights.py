@@ -1,9 +1,9 @@
 """The console of somebody with few rights: what is not allowed is dimmed and says why, and nobody is asked."""
 
-import pytest
 from support.arriving import arrive
 from support.console import NOW, a_day_at_work, console, delta, node, say, session
-from support.overview import text_of
+from support.looks import in_sizes
+from support.overview import settled, text_of
 from support.pictures import check_picture
 from support.scripted import ScriptedClient
 from support.stack import until
@@ -61,12 +61,12 @@ async def presses(pilot: Pilot[int], *keys: str) -> str:
     return notices(pilot.app)
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
-async def test_what_is_not_allowed_is_dimmed_and_says_why(width: int, height: int) -> None:
-    async with console(few_rights(), width=width, height=height) as (app, pilot):
+async def test_what_is_not_allowed_is_dimmed_and_says_why() -> None:
+    async with console(few_rights()) as (app, pilot):
         app.hub._client = client = ScriptedClient()
         await until(lambda: dimmed(app) >= {"shell", "command", "fan_out", "invite"})
-        await check_picture(app, f"overview-few-rights-{width}x{height}")
+        async for size in in_sizes(pilot, (80, 24), (120, 40)):
+            await check_picture(app, f"overview-few-rights-{size}")
         told = {
             "o": "You may not open or take up shells on build-mac: grant 2 denies it to the role viewer; an admin",
             "x": "You may not run commands on build-mac: it takes the role dba or ops, and you have viewer; an admin",
@@ -181,7 +181,7 @@ async def test_panels_say_that_they_are_not_shown() -> None:
         own=OwnRights(principal="eve", roles=(), denied=(ADMIN,)),
     )
     async with console(nothing) as (app, pilot):
-        await pilot.pause(0.12)
+        await settled(pilot)
         panels = (app.overview.nodes, app.overview.tunnels, app.overview.audit)
         opening = "it takes the role admin, and you have none; an admin of this hub can give it."
         texts = [panel.empty_text() for panel in panels]
@@ -196,7 +196,7 @@ async def test_a_hub_that_tells_no_rights_dims_nothing() -> None:
     told = few_rights()
     told.own = None
     async with console(told) as (app, pilot):
-        await pilot.pause(0.12)
+        await settled(pilot)
         assert dimmed(app) == set()
         assert app.overview._refusals == {}
 
@@ -216,7 +216,7 @@ async def test_who_watches_is_shown_to_the_owner() -> None:
         await pilot.press("2", "d")
         app.overview.sessions.rows.find(watched.key)
         app.overview._say()
-        await pilot.pause(0.12)
+        await settled(pilot)
         shown = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
         assert "◉ attached" in shown
         assert "watched by" in shown

@@ -32,6 +32,7 @@ async def test_the_first_frame_of_another_size_is_laid_out_for_it(keys: tuple[st
         frames = frames_of(app)
         for width, height in ((80, 24), (120, 40), (200, 60), (109, 34), (110, 33), (110, 34), (200, 60)):
             await pilot.resize_terminal(width, height)
+            await until(lambda height=height: any(len(frame.splitlines()) == height for frame in frames))
             await settled(pilot)
             first = next(frame for frame in frames if len(frame.splitlines()) == height)
             assert first == frames[-1], (width, height)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from support.console import a_day_at_work, console, delta, node, say, session, vitals
+from support.looks import SIZES, in_sizes
 from support.overview import caught, settled, text_of, toasts
 from support.pictures import check_picture
 
@@ -89,21 +90,20 @@ async def opened(app: ConsoleApp, pilot: Any, node_id: str = "web-1", **changes:
     return shown
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 60)])
-async def test_a_nodes_page(width: int, height: int) -> None:
-    async with console(a_day_at_work(), width=width, height=height) as (app, pilot):
+async def test_a_nodes_page() -> None:
+    async with console(a_day_at_work()) as (app, pilot):
         shown = await opened(app, pilot)
         assert [item.node_id for item in shown.sessions.rows.shown] == ["web-1"] * 3
         assert {item.node_id for item in shown.tunnels.rows.shown} == {"web-1"}
         assert {item.node_id for item in shown.audit.rows.shown} == {"web-1"}
-        assert "37%, 12G of 32G" in text_of(app)
-        assert "▁▁▂▅▇▄▁▁" in text_of(app)
-        await check_picture(app, f"node-{width}x{height}")
-        if width == 80:
-            await pilot.press("5")
-            await settled(pilot)
-            assert "├─ vim deploy.yaml" in text_of(app)
-            await check_picture(app, "node-processes-80x24")
+        async for size in in_sizes(pilot, *reversed(SIZES)):
+            assert "37%, 12G of 32G" in text_of(app)
+            assert "▁▁▂▅▇▄▁▁" in text_of(app)
+            await check_picture(app, f"node-{size}")
+        await pilot.press("5")
+        await settled(pilot)
+        assert "├─ vim deploy.yaml" in text_of(app)
+        await check_picture(app, "node-processes-80x24")
 
 
 async def test_enter_twice_opens_a_shell_and_o_at_once_and_esc_leads_back() -> None:

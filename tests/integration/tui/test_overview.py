@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-import pytest
 from msgspec.structs import replace
 from support.console import NOW, a_day_at_work, console, delta, node, record, say, session, snapshot, tunnel
+from support.looks import in_sizes
 from support.overview import caught, filtered, settled, text_of, toasts
 from support.pictures import check_picture
 from support.stack import until
@@ -25,24 +25,26 @@ LONG = "long-name-" * 12
 HOSTILE = "\x1b[31mred\x1b[0m [bold]loud[/] \u202egnol"
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 60)])
-async def test_a_day_at_work(width: int, height: int) -> None:
-    async with console(a_day_at_work(), width=width, height=height) as (app, pilot):
-        await settled(pilot)
+async def test_a_day_at_work() -> None:
+    async with console(a_day_at_work()) as (app, pilot):
         assert [item.node_id for item in app.overview.nodes.rows.shown] == [
             "build-mac", "db-1", "laptop", "web-1", "web-2", "web-10",
         ]  # fmt: skip
-        assert "● online" in text_of(app)
-        assert text_of(app).splitlines()[-1].split()[:6] == ["?", "Help", ":", "Prompt", "ctrl+p", "Commands"]
-        await check_picture(app, f"overview-{width}x{height}")
+        async for size in in_sizes(pilot):
+            await settled(pilot)
+            assert "● online" in text_of(app)
+            assert text_of(app).splitlines()[-1].split()[:6] == ["?", "Help", ":", "Prompt", "ctrl+p", "Commands"]
+            await check_picture(app, f"overview-{size}")
 
 
-@pytest.mark.parametrize("theme", ["light", "contrast"])
-async def test_themes(theme: str) -> None:
-    async with console(a_day_at_work(), theme=theme) as (app, pilot):
+async def test_themes() -> None:
+    async with console(a_day_at_work(), theme="light") as (app, pilot):
         await pilot.press("2", "space", "space", "d")
-        assert app.current_theme.name == f"omnyshell-{theme}"
-        await check_picture(app, f"overview-{theme}")
+        for theme in ("light", "contrast"):
+            app.use_theme(theme)
+            await pilot.pause()
+            assert app.current_theme.name == f"omnyshell-{theme}"
+            await check_picture(app, f"overview-{theme}")
 
 
 async def test_nothing_yet() -> None:

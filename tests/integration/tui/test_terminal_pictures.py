@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.console import StillClock, console
+from support.looks import PALETTES, SIZES, in_sizes
 from support.pictures import check_picture
 from support.scripted import ScriptedClient, ScriptedSession, recording
 from support.stack import until
@@ -98,24 +99,25 @@ def _fits(pane: TerminalPane) -> bool:
     return pane.terminal.covered == height and (not seen or (emulator.columns, emulator.lines) == tuple(seen))
 
 
-@pytest.mark.parametrize("theme", ["dark", "light", "contrast"])
-async def test_a_program_in_each_theme(opened: Opened, theme: str):
-    async with terminals(100, 31, theme=theme) as (app, pilot):
+async def test_a_program_in_each_theme(opened: Opened):
+    async with terminals(100, 31) as (app, pilot):
         pane = await live(app, opened, "web-1", recording("vim-colours.100x30"))
         assert pane.emulator.on_alternate_screen
         assert opened["web-1"].sizes == []
-        await settled(pilot)
-        await check_picture(app, f"terminal-vim-{theme}")
+        for theme in PALETTES:
+            app.use_theme(theme)
+            await settled(pilot)
+            await check_picture(app, f"terminal-vim-{theme}")
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 60)])
-async def test_what_follows_the_leader(opened: Opened, width: int, height: int):
-    async with terminals(width, height) as (app, pilot):
+async def test_what_follows_the_leader(opened: Opened):
+    async with terminals() as (app, pilot):
         await live(app, opened, "web-1", LOG)
         await pilot.press(LEADER)
-        assert "Detach" in bottom(app)
-        await settled(pilot)
-        await check_picture(app, f"terminal-leader-{width}x{height}")
+        async for size in in_sizes(pilot):
+            await settled(pilot)
+            assert "Detach" in bottom(app)
+            await check_picture(app, f"terminal-leader-{size}")
 
 
 async def test_no_terminal():
@@ -352,21 +354,20 @@ SCREENS = {
 COMMANDS = ("htop", "vim code.py", "mc", "git log -p", "top")
 
 
-@pytest.mark.parametrize(
-    ("count", "width", "height"), [(0, 80, 24), (1, 80, 24), (5, 80, 24), (5, 120, 40), (5, 200, 60)]
-)
-async def test_the_wall(count: int, width: int, height: int):
-    async with console(width=width, height=height) as (app, pilot):
+@pytest.mark.parametrize("count", [0, 1, 5])
+async def test_the_wall(count: int):
+    async with console(width=80, height=24) as (app, pilot):
         app.hub._client = client = ScriptedClient(dict(list(SCREENS.items())[:count]))
         client.commands = dict(zip((ref for _, ref in SCREENS), COMMANDS, strict=True))
         app.switch_mode("wall")
         await pilot.pause()
         wall = app.screen
-        await until(lambda: wall._is_listed and all(cell.screen_shown is not None for cell in wall._cells))
-        await settled(pilot)
-        assert len(wall._sessions) == count
-        assert client.asked >= len(wall._cells)
-        await check_picture(app, f"wall-{count}-{width}x{height}")
+        async for size in in_sizes(pilot, *SIZES[: 3 if count > 1 else 1]):
+            await until(lambda: wall._is_listed and all(cell.screen_shown is not None for cell in wall._cells))
+            await settled(pilot)
+            assert len(wall._sessions) == count
+            assert client.asked >= len(wall._cells)
+            await check_picture(app, f"wall-{count}-{size}")
         if count > 1:
             await pilot.press("right" if wall._columns > 1 else "down")
             assert wall.selected == wall._sessions[1]

@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -158,6 +158,7 @@ def _plain(told: Status) -> dict[str, object]:
         "applied": told.applied,
         "engine": engine._asdict() if engine is not None else None,
         "has_lost": told.has_lost,
+        "unknown": told.unknown,
         "hubs": [hub._asdict() for hub in told.hubs],
         "servers": [server._asdict() for server in told.servers],
         "unlike": told.unlike(),
@@ -179,22 +180,30 @@ def _show(told: Status) -> None:
         say("engine     does not answer: changes are refused, all else goes on")
     else:
         say(f"engine     leader {engine.leader or 'none'}, {engine.copies} copies, {engine.current} of them current")
-    for server in told.servers:
-        if not server.is_synced:
-            say(f"warning    server {server.name} acknowledges what is not on its disk yet: set sync_interval: always")
-    for name, groups in told.unlike().items():
-        say(f"warning    {name} differ: {' / '.join(', '.join(hubs) for hubs in groups.values())}")
-    if unreached := [hub.hub for hub in told.hubs if hub.is_unreached]:
-        say(f"warning    no node or client of another hub can go to {', '.join(unreached)}: set public-url there")
-    for hub, nodes in told.doubted_by_hub().items():
-        say(f"WARNING    hub {hub} has no proof that it has {_some(nodes)}: see docs/cluster.md, what to watch")
-    for fault in told.faults:
-        say(f"WARNING    {fault}: `omnyshell audit acknowledge` if you know why")
+    for warning in _warnings(told):
+        say(warning)
     if engine is None:
         say_table(("MEMBER", "LINK", "AUDIT"), [(hub, *_linked(told, hub)) for hub in told.members])
     else:
         titles = ("MEMBER", "LAST BEAT", "APPLIED", "LINK", "AUDIT")
         say_table(titles, [(*_row(hub), *_linked(told, hub.hub)) for hub in told.hubs])
+
+
+def _warnings(told: Status) -> Iterator[str]:
+    """Yield what is to be seen to."""
+    if told.unknown is not None:
+        yield f"WARNING    this hub is too old for change {told.unknown}, and applies nothing from there on: upgrade it"
+    for server in told.servers:
+        if not server.is_synced:
+            yield f"warning    server {server.name} acknowledges what is not on its disk yet: set sync_interval: always"
+    for name, groups in told.unlike().items():
+        yield f"warning    {name} differ: {' / '.join(', '.join(hubs) for hubs in groups.values())}"
+    if unreached := [hub.hub for hub in told.hubs if hub.is_unreached]:
+        yield f"warning    no node or client of another hub can go to {', '.join(unreached)}: set public-url there"
+    for hub, nodes in told.doubted_by_hub().items():
+        yield f"WARNING    hub {hub} has no proof that it has {_some(nodes)}: see docs/cluster.md, what to watch"
+    for fault in told.faults:
+        yield f"WARNING    {fault}: `omnyshell audit acknowledge` if you know why"
 
 
 def _some(nodes: Sequence[str]) -> str:

@@ -33,6 +33,7 @@ from omnyshell.services.hub.cluster.joining import join
 from omnyshell.services.hub.cluster.links.written import FILE as LINKS_FILE, read_links
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles, Standing
 from omnyshell.services.hub.cluster.members.invitation import NotInvitedException
+from omnyshell.services.hub.cluster.members.signing import sign
 from omnyshell.services.hub.cluster.nats.connection import Credential, close
 from omnyshell.services.hub.cluster.places.records import Entry, encode
 from omnyshell.services.hub.cluster.shared.clocks import boot_clock
@@ -375,6 +376,37 @@ async def test_no_member_can_take_a_node_id_so_that_it_stays_taken(
     assert await _epoch_now(certificates, hubs, MOST_JUMP + 2) == MOST_JUMP + 3
 
 
+async def test_a_hub_that_is_too_old_for_a_change_goes_by_what_it_knew_and_says_so(
+    certificates: Certificates, hubs: Hubs, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some seconds: a hub is started anew."""
+    a, standing = hubs.running["a"], ClusterFiles(hubs.state("b")).read()
+    assert a._cluster is not None
+    log, own = a._cluster._begun(), standing.identity
+    newer = sign(standing.key, own.generation, log.applied_seq + 1, "b", b'{"changes":[{"type":"NewerChange"}]}')
+    await _write(engine, standing, f"omnyshell.{own.generation}.truth.b", newer)
+
+    async def is_too_old() -> bool:
+        return log.too_old_for > 0
+
+    await _until(is_too_old)
+    async with logged_in(certificates, a.port, "client", "admin", ADMIN) as admin:
+        refused = await ask(admin, "admin.principal.add", principal="late", roles=["dev"])
+        assert (refused["ok"], "upgrade this hub" in refused["message"]) == (False, True)
+    told = run_text("cluster", "status", "--state-dir", str(hubs.state("a")))
+    assert f"this hub is too old for change {log.applied_seq + 1}" in told.stdout
+    monkeypatch.setattr("omnyshell.services.hub.cluster.hub_in_cluster.START_TIMEOUT", 1.0)
+    await hubs.restart("a")
+    a = hubs.running["a"]
+    async with logged_in(certificates, a.port, "client", "admin"):
+        assert a._cluster is not None
+        a._cluster.places.too_old_for = lambda: a._cluster._stale_after + 1
+    async with stranger(certificates, a.port) as late:
+        await late.greet("client")
+        await late.say("auth.request", {"method": "token", "principal": "admin", "token": "admin-token"})
+        assert "cannot know who may still log in" in json.dumps(await late.hear())
+
+
 async def _epoch_now(certificates: Certificates, hubs: Hubs, reported: int) -> int:
     async with logged_in(certificates, hubs.running["a"].port, "node", "box", ("epochs",)) as node:
         await _register(node, "one", epoch=reported)
@@ -383,13 +415,17 @@ async def _epoch_now(certificates: Certificates, hubs: Hubs, reported: int) -> i
 
 async def _write_place(engine: Engine, standing: Standing, entry: Entry) -> None:
     """Write what a hub says of a node, by the credential that it has."""
+    own, name = standing.identity, base64.urlsafe_b64encode(entry.node_id.encode()).decode().rstrip("=")
+    await _write(engine, standing, f"omnyshell.{own.generation}.places.{own.hub}.node.{name}", encode(entry))
+
+
+async def _write(engine: Engine, standing: Standing, subject: str, data: bytes) -> None:
     client, credential = Client(), Credential(standing.engine_token, standing.engine_key)
     token = standing.engine_token
     await client.connect(
         engine.urls[0], user_jwt_cb=lambda: bytearray(token.encode()), signature_cb=credential.signature
     )
-    own, name = standing.identity, base64.urlsafe_b64encode(entry.node_id.encode()).decode().rstrip("=")
-    await client.publish(f"omnyshell.{own.generation}.places.{own.hub}.node.{name}", encode(entry))
+    await client.publish(subject, data)
     await client.flush()
     await close(client)
 

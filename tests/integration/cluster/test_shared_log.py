@@ -11,7 +11,7 @@ from support.engine import Engine
 from support.truth_logs import BEGIN
 
 from omnyshell.errors import OmnyShellException
-from omnyshell.model.admin import InviteKind
+from omnyshell.model.admin import InviteKind, LockInfo, LockKind
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.hub.cluster.members.signing import sign
 from omnyshell.services.hub.cluster.nats.connection import EngineConnection
@@ -19,10 +19,19 @@ from omnyshell.services.hub.cluster.nats.stream import NatsOrder
 from omnyshell.services.hub.cluster.nats.streams import make_streams, truth_stream
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, NotPermittedException, Place
 from omnyshell.services.hub.cluster.shared import log as shared_log
+from omnyshell.services.hub.cluster.shared.end_of_log import unknown_change
 from omnyshell.services.hub.cluster.shared.log import Author, SharedLog
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.truth.change import ChangeRefusedException
-from omnyshell.services.hub.truth.changes import AddInvite, AddMember, ClaimNode, UseInvite, together
+from omnyshell.services.hub.truth.changes import (
+    AddInvite,
+    AddMember,
+    ClaimNode,
+    PutLock,
+    Transaction,
+    UseInvite,
+    together,
+)
 from omnyshell.services.hub.truth.records import Invite
 
 GENERATION = "g1"
@@ -181,14 +190,41 @@ async def test_what_a_hub_may_not_write_is_refused_by_the_engine_and_what_no_mem
     await c.connection.publish(f"omnyshell.{GENERATION}.truth.c", stolen, Place(last=seq))
     again = sign(KEYS["c"], GENERATION, seq + 1, "c", together(ClaimNode("n2", "eve")).encode())
     await c.connection.publish(f"omnyshell.{GENERATION}.truth.c", again, Place(last=seq + 1))
-    # What only a newer hub knows is refused by all that do not, and said; it stops nothing.
-    newer = sign(KEYS["b"], GENERATION, seq + 3, "b", b'{"changes":[{"type":"NewerChange","x":1}]}')
-    await b.connection.publish(f"omnyshell.{GENERATION}.truth.b", newer, Place(last=seq + 2))
+    no_change = sign(KEYS["b"], GENERATION, seq + 3, "b", b'{"changes":[1]}')
+    await b.connection.publish(f"omnyshell.{GENERATION}.truth.b", no_change, Place(last=seq + 2))
     await a.reaches(seq + 3)
     assert [hub for hub, _ in a.told] == ["c", "c", "b"]
-    assert "NewerChange" in a.told[-1][1]
     assert a.owners() == []
     assert await a.log.append(together(ClaimNode("n3", "ann"))) == seq + 4
+
+
+async def test_a_hub_that_is_too_old_for_a_change_stops_there_and_goes_on_when_it_is_upgraded(
+    hubs: list[OneHub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second: the log is looked at again each second where a hub cannot read on."""
+    a, b, _ = hubs
+    seq = b.log.applied_seq
+    newer = sign(KEYS["b"], GENERATION, seq + 1, "b", b'{"changes":[{"type":"NewerChange","x":1}]}')
+    await b.connection.publish(f"omnyshell.{GENERATION}.truth.b", newer, Place(last=seq))
+    async with asyncio.timeout(DEADLINE):
+        while not a.log.too_old_for:
+            await asyncio.sleep(0.01)
+    with pytest.raises(EngineAwayException, match="upgrade this hub"):
+        await a.log.append(together(ClaimNode("n1", "ann")))
+    # What does nothing but deny holds all the same.
+    lock = LockInfo(kind=LockKind.PRINCIPAL, name="eve", id="l", why="", created_at=BEGIN, created_by="ann")
+    assert await a.log.append(together(PutLock(lock))) == seq
+    assert [hub for hub, why in a.told] == ["b"]
+    assert "NewerChange" in a.told[0][1]
+    assert (a.log.applied_seq, unknown_change(a.file, GENERATION)) == (seq, seq + 1)
+    # What an upgraded one knows.
+    decode = Transaction.decode
+    monkeypatch.setattr(Transaction, "decode", lambda raw: together() if b"NewerChange" in raw else decode(raw))
+    await a.reaches(seq + 1)
+    assert a.log.too_old_for == 0
+    async with asyncio.timeout(DEADLINE):
+        await a.log.append(together(ClaimNode("n1", "ann")))
+    assert a.owners() == [("n1", "ann")]
 
 
 async def test_a_stream_that_was_made_anew_is_noticed_and_nothing_of_it_is_read(

@@ -138,6 +138,7 @@ class HubInCluster:
         log = self._begun()
         self._where().serve(connected, moved, described, prover, keys_of, is_owned)
         self._where().tell(lambda: log.applied_seq, own_files)
+        self._where().too_old_for = lambda: log.too_old_for
         log.denials.begin(deny, lift)
 
     @property
@@ -208,6 +209,11 @@ class HubInCluster:
                 await log.reaches(len(self._records))
                 await places.has_lease()
         except TimeoutError as exc:
+            if log.too_old_for and log.members.key_of(self.hub) is None:
+                text = (
+                    "the other hubs have made changes that this one is too old for: install their version, and start it"
+                )
+                raise ConfigException(text) from exc
             if self._records or not log.applied_seq:
                 servers = ", ".join(self._standing.identity.engine)
                 text = f"the engine does not answer, and this hub has read nothing of what is true yet: {servers}"

@@ -18,6 +18,7 @@ from omnyshell.services.hub.cluster.nats.streams import Copies, copies_of, place
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, NotPermittedException
 from omnyshell.services.hub.cluster.places.records import Beat, decode
 from omnyshell.services.hub.cluster.restoring import is_lost
+from omnyshell.services.hub.cluster.shared.end_of_log import unknown_change
 from omnyshell.services.hub.cluster.shared.subjects import subject_of_beat
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import StateFile
@@ -73,6 +74,9 @@ class Status(NamedTuple):
     servers: tuple[ServerSays, ...] = ()
     """The engine's servers; none where they do not say."""
 
+    unknown: int | None = None
+    """The number of the record that this hub has met and is too old for, if there is one."""
+
     links: Mapping[str, datetime] = {}  # a mapping, which nobody changes
     """The hubs with which there are links, as the hub that runs has written, and since when."""
 
@@ -106,6 +110,8 @@ async def status(state_dir: Path, file: StateFile, settings: ClusterSettings, no
     standing = ClusterFiles(state_dir).read()
     own = standing.identity
     found = Status(own, Members(file, standing.founder).hubs(), SqliteLog(file, own.generation).applied_seq, None)
+    unknown = unknown_change(file, own.generation)
+    found = found._replace(unknown=unknown if unknown is not None and unknown > found.applied else None)
     found = found._replace(links=read_links(ClusterFiles(state_dir).directory))
     audits = HeadsOfOthers(file)
     heads = {kept.hub: kept.head for kept in audits.all() if not kept.is_outdated}

@@ -411,6 +411,10 @@ AnyChange = (
 )
 
 
+class UnknownChangeException(ValueError):
+    """A transaction with changes, or with fields of changes, that this version does not know: a newer one made it."""
+
+
 class Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Changes that take effect together, in this order, or not at all."""
 
@@ -429,10 +433,14 @@ class Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def decode(raw: bytes) -> "Transaction":
         """Decode a transaction.
 
-        Raises `ValueError` for invalid bytes, and for changes that this version does not know.
+        Raises `ValueError` for invalid bytes; for changes that this version does not know, `UnknownChangeException`.
         """
         try:
             return msgspec.json.decode(raw, type=Transaction)
+        except msgspec.ValidationError as exc:
+            if _is_of_another_version(raw):
+                raise UnknownChangeException(str(exc)) from exc
+            raise ValueError(str(exc)) from exc
         except msgspec.MsgspecError as exc:
             # Which older releases of msgspec do not derive from ValueError.
             raise ValueError(str(exc)) from exc
@@ -444,6 +452,23 @@ def together(*changes: AnyChange) -> Transaction:
 
 
 _encoder = msgspec.json.Encoder(order="deterministic")
+
+
+class _AnyKind(msgspec.Struct, frozen=True):
+    """What all changes of all versions have."""
+
+    type: str
+
+
+class _AnyTransaction(msgspec.Struct, frozen=True):
+    changes: tuple[_AnyKind, ...]
+
+
+def _is_of_another_version(raw: bytes) -> bool:
+    try:
+        return bool(msgspec.json.decode(raw, type=_AnyTransaction).changes)
+    except msgspec.MsgspecError:
+        return False
 
 
 def _owner_of(stored: object) -> str:

@@ -3,13 +3,17 @@
 import hashlib
 from typing import NamedTuple
 
-from omnyshell.services.hub.ground.state_file import StateFile, blob, text
+from omnyshell.services.hub.ground.state_file import StateFile, blob, number, text
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS shared_log (
     generation TEXT PRIMARY KEY,
     created    TEXT NOT NULL,
     digest     BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS unknown_changes (
+    generation TEXT PRIMARY KEY,
+    seq        INTEGER NOT NULL
 ) WITHOUT ROWID;
 """
 
@@ -29,6 +33,18 @@ def digest(raw: bytes) -> bytes:
 def forget_ends(file: StateFile) -> None:
     """Forget all; from then on the file's tables may be those of a hub alone. Raises `ConfigException`."""
     file.run("DROP TABLE IF EXISTS shared_log")
+    file.run("DROP TABLE IF EXISTS unknown_changes")
+
+
+def unknown_change(file: StateFile, generation: str) -> int | None:
+    """Return the number of the record that a hub, which may run, met and did not know; None if it met none.
+
+    Raises `ConfigException` if the file cannot be used.
+    """
+    if not file.run("SELECT 1 FROM sqlite_master WHERE name = 'unknown_changes'"):
+        return None
+    query = "SELECT seq FROM unknown_changes WHERE generation = ?"
+    return next(iter(file.read("the unknown change", number, query, generation)), None)
 
 
 class EndsOfLogs:
@@ -43,6 +59,10 @@ class EndsOfLogs:
         query = "SELECT created, digest FROM shared_log WHERE generation = ?"
         found = self._file.read("the end of the shared log", _end, query, generation)
         return found[0] if found else None
+
+    def note_unknown(self, generation: str, seq: int) -> None:
+        """Note a record with changes that this version does not know. It counts until one of that number is applied."""
+        self._file.run("INSERT OR REPLACE INTO unknown_changes VALUES (?, ?)", generation, seq)
 
     def note(self, generation: str, end: EndOfLog) -> None:
         """Note an end; call it in the transaction that applies the record."""

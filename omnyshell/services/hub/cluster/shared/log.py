@@ -26,7 +26,7 @@ from omnyshell.services.hub.cluster.shared.end_of_log import EndOfLog, EndsOfLog
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.services.hub.truth.change import ChangeRefusedException
-from omnyshell.services.hub.truth.changes import Transaction, together
+from omnyshell.services.hub.truth.changes import Transaction, UnknownChangeException, together
 from omnyshell.services.hub.truth.log import Follower, SqliteLog
 
 ANSWER_TIMEOUT = 10.5
@@ -52,11 +52,16 @@ MOST_TOGETHER, MOST_BYTES_TOGETHER = 100, 64 * KIB
 
 AWAY = "The engine that orders changes cannot be reached; nothing was changed"
 LEFT_OPEN = "The engine did not answer in time; whether this was done shows when it is back"
+TOO_OLD = "Another hub is newer and has changed what this one does not know: upgrade this hub; it goes by what it knew"
 ANOTHER = "The engine's stream is not the one that this hub has read: changes are refused"
 REMOVED = "This hub is no member of the cluster any more: it changes nothing"
 TOO_MANY = "Too many changes wait for the engine"
 
 logger = logging.getLogger("omnyshell.hub")
+
+
+class TooOldException(OmnyShellException):
+    """A record has changes that this version does not know: nothing from there on is applied before an upgrade."""
 
 
 class OtherStreamException(OmnyShellException):
@@ -134,7 +139,10 @@ class SharedLog:
         self._went_on = asyncio.Event()
         self._read_all = asyncio.Event()
         self._held: dict[int, bytes] = {}
-        self._is_other = False
+        self._stuck = ""
+        """Why nothing is read on, as it is said to those who would change something; "" while it is."""
+
+        self._stuck_since = 0.0
         self._order: Order | None = None
         self._failing_since: float | None = None
         """When the engine first took no change, since it last took one."""
@@ -158,7 +166,12 @@ class SharedLog:
     @property
     def is_other(self) -> bool:
         """Whether the stream is another one than what was read before."""
-        return self._is_other
+        return self._stuck == ANOTHER
+
+    @property
+    def too_old_for(self) -> float:
+        """For how many seconds the log has had what this version does not know; 0 while it has not."""
+        return time.monotonic() - self._stuck_since if self._stuck == TOO_OLD else 0.0
 
     def follow(self, follower: Follower) -> None:
         """Call `follower` for each transaction from the next one on."""
@@ -244,7 +257,7 @@ class SharedLog:
             self._own.apply(stored.seq, transaction, partial(self._ends.note, self._author.generation, end))
         except ChangeRefusedException as exc:
             problem = exc
-        self._end, self._is_other = end, False
+        self._end, self._stuck = end, ""
         if problem is None:
             self._settle_denials(transaction)
         self._settle(stored, problem)
@@ -263,13 +276,24 @@ class SharedLog:
     # The rest
 
     def _other(self, problem: str) -> OtherStreamException:
-        if not self._is_other:
-            self._is_other = True
+        if self._stuck != ANOTHER:
+            self._stuck = ANOTHER
             self._refused("", f"the engine's stream {problem}")
         return OtherStreamException(f"the stream of generation {self._author.generation} {problem}")
 
+    def _too_old(self, hub: str, seq: int, problem: ValueError) -> TooOldException:
+        if self._stuck != TOO_OLD:
+            self._stuck, self._stuck_since = TOO_OLD, time.monotonic()
+            self._ends.note_unknown(self._author.generation, seq)
+            self._refused(hub, f"this hub is too old for record {seq}, and goes by what it knew: upgrade it: {problem}")
+        return TooOldException(f"{TOO_OLD} (record {seq}, of hub {hub}: {problem})")
+
     def _read(self, stored: Stored) -> tuple[Transaction, OmnyShellException | None]:
-        """Return what a record changes, and why that is nothing where it may not change anything."""
+        """Return what a record changes, and why that is nothing where it may not change anything.
+
+        Raises `TooOldException` for a member's that this version does not know: passed over, it would be missing in
+        the tables for good.
+        """
         if stored.data == self._held.get(stored.seq):
             return Transaction(()), None
         hub = stored.subject.removeprefix(self._author.of_all)
@@ -278,6 +302,8 @@ class SharedLog:
             if key is None:
                 raise ValueError("that hub is no member")
             return Transaction.decode(opened(stored.data, key, self._author.generation, stored.seq, hub)), None
+        except UnknownChangeException as exc:
+            raise self._too_old(hub, stored.seq, exc) from exc
         except ValueError as exc:
             self._refused(hub, f"record {stored.seq}: {exc}")
             return Transaction(()), NotPermittedException(f"the hubs refused it: {exc}")
@@ -430,14 +456,14 @@ class SharedLog:
     def _may_be_back(self) -> bool:
         """Whether the engine took changes until so lately that it may only be choosing another leader."""
         order, since = self._order, self._failing_since
-        if order is None or self._is_other:
+        if order is None or self._stuck:
             return False
         return order.away_for < ELECTION and (since is None or time.monotonic() - since < ELECTION)
 
     async def _try(self, waiting: _Waiting) -> None:
         order, author = self._order, self._author
         if order is None or not order.is_there:
-            raise EngineAwayException(ANOTHER) if self._is_other else waiting.away
+            raise EngineAwayException(self._stuck) if self._stuck else waiting.away
         if self.members.hubs() and self.members.key_of(author.hub) is None:
             raise NotPermittedException(REMOVED)
         self._own.check(waiting.transaction)

@@ -96,6 +96,9 @@ class SharedPlaces:
         self._next_beat = 0.0
         self._applied: Callable[[], int] = lambda: 0
         self._own_files: Callable[[], dict[str, str]] = dict
+        self.too_old_for: Callable[[], float] = lambda: 0.0
+        """Returns for how many seconds there have been changes of what is true that this hub does not know."""
+
         self._reached = "", USUAL_WEIGHT
         self._files: tuple[float, dict[str, str]] = (float("-inf"), {})
         self._in_touch_at = boot_clock()
@@ -177,7 +180,7 @@ class SharedPlaces:
 
     def why_no_logins(self) -> str:
         """See `Places`."""
-        passed = boot_clock() - self._in_touch_at
+        passed = max(boot_clock() - self._in_touch_at, self.too_old_for())
         return STALE.format(seconds=passed) if passed > self._stale_after else ""
 
     def claim(self, node_id: str, process: str, reported: int, prover: Prover | None = None) -> Answer[int]:

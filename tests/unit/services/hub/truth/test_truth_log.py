@@ -33,6 +33,7 @@ from omnyshell.services.hub.truth.changes import (
     RemovePrincipal,
     SetPrincipal,
     Transaction,
+    UnknownChangeException,
     UseInvite,
     together,
 )
@@ -251,9 +252,23 @@ def test_a_transaction_is_the_same_after_a_journey(seed: int) -> None:
         assert Transaction.decode(raw).encode() == raw
 
 
-@in_one_test("raw", [b"", b"{}", b'{"changes":[{"type":"Other"}]}', b'{"changes":[],"more":1}'])
-def test_what_is_no_transaction_of_this_version_is_refused(raw: bytes) -> None:
-    with pytest.raises(ValueError, match=r".+"):
+@in_one_test("raw", [b"", b"{}", b'{"changes":[{"type":"Other"', b'{"changes":[7]}', b'{"changes":[],"more":1}'])
+def test_what_is_no_transaction_is_refused(raw: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+") as caught:
+        Transaction.decode(raw)
+    assert not isinstance(caught.value, UnknownChangeException)
+
+
+@in_one_test(
+    "raw",
+    [
+        b'{"changes":[{"type":"Other"}]}',
+        b'{"changes":[{"type":"RemoveMember","hub":"b","newer":1}]}',
+        b'{"changes":[{"type":"RemoveMember","hub":"b"}],"newer":1}',
+    ],
+)
+def test_what_a_newer_version_has_made_is_told_apart(raw: bytes) -> None:
+    with pytest.raises(UnknownChangeException):
         Transaction.decode(raw)
 
 

@@ -128,7 +128,18 @@ class DemoHubs:
 def _kill(pid: int) -> list[str]:
     command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
     os.kill(pid, signal.SIGKILL)
+    # It holds its files and its port until it has gone, which takes a busy machine a while.
+    end = time.monotonic() + READY
+    while _is_running(pid) and time.monotonic() < end:
+        time.sleep(0.01)
     return command
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -25,6 +25,9 @@ TICK = 0.002
 LONG = 0.03
 """Processor seconds from which a step is looked at."""
 
+LATE = 0.1
+"""Seconds of being late from which it is looked at as well: the loop may have waited for something."""
+
 SAMPLE = 0.004
 DEPTH = 10
 MOST_LISTED = 40
@@ -75,7 +78,7 @@ class WatchedLoop:
         step, since = worked - self._worked, self._expected - TICK
         self._steps.append(step)
         self._lags.append(now - self._expected)
-        if step >= LONG:
+        if step >= LONG or now - self._expected >= LATE:
             self._note(step, since, now)
         self._samples.clear()
         if now - self._written >= 1:

@@ -19,6 +19,7 @@ from omnyshell.transport.plain_http import HttpResponder
 from omnyshell.transport.serve_tls import serve_tls
 from omnyshell.transport.server_link import ServerLink
 from omnyshell.transport.strangers import Stranger, StrangerLimit, Strangers
+from omnyshell.transport.turnstile import Turnstile
 
 OnConnection = Callable[[], "LinkOwner"]
 """Makes the handler of a new connection."""
@@ -92,6 +93,7 @@ class WsServerEndpoint:
         self.strangers = Strangers(self.limits.max_before_login, self.limits.max_before_login_by_address, is_known)
         self._bound = BoundSockets(port, BACKLOG)
         self._listener: Listener | None = None
+        self._handshakes: Turnstile | None = None
         self._admitting: set[asyncio.Task[None]] = set()
         self._links: dict[ServerLink, Stranger] = {}
         """The links that have not logged in."""
@@ -119,6 +121,7 @@ class WsServerEndpoint:
 
     async def start(self) -> None:
         """Bind and begin to accept. Raises `TransportException` if the address is not available."""
+        self._handshakes = Turnstile()
         await self._listen((self._host, *self._also_on), self._port)
 
     async def listen_also(self, hosts: Sequence[str]) -> None:
@@ -195,6 +198,8 @@ class WsServerEndpoint:
             # A silent peer costs only a socket, no TLS state.
             async with asyncio.timeout(self.limits.tls_timeout):
                 await first_byte(sock)
+            if self._handshakes is not None:
+                await self._handshakes.through()
             link = await self._handshake(sock, address, stranger)
         except (OSError, TimeoutError) as exc:
             sock.close()

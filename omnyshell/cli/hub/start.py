@@ -1,12 +1,14 @@
 """`omnyshell hub start`."""
 
 import argparse
+import asyncio
 import hashlib
 import logging
 from pathlib import Path
 
 from omnyshell.cli.grammar.commands import HUB_START
 from omnyshell.cli.grammar.parsing import parse
+from omnyshell.cli.ground.garbage import collect_in_steps
 from omnyshell.cli.ground.loop import run
 from omnyshell.cli.ground.notify import ServiceManager
 from omnyshell.cli.ground.output import announce, complain, describe
@@ -68,6 +70,7 @@ async def _serve(options: argparse.Namespace) -> int:
     config = config_from(options)
     hub = OmnyShellHub(config)
     hub.audit.add_sink(log_record)
+    collecting = asyncio.create_task(collect_in_steps())
     async with hub:
         stopped = watch_signals(lambda: _reload(hub, options.words))
         host = config.host or "0.0.0.0"  # noqa: S104
@@ -79,6 +82,7 @@ async def _serve(options: argparse.Namespace) -> int:
             announce(line)
         async with manager.told():
             await stopped.wait()
+    collecting.cancel()
     return 0
 
 

@@ -1,5 +1,6 @@
 """The records that a hub keeps across restarts."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -66,7 +67,8 @@ class HubRecords:
         self.log: TruthLog = make_log(file) if make_log is not None else SqliteLog(file)
         self.enrolments = EnrolmentStore(file)
         self.locks = LockStore(file)
-        self.owners = NodeOwners(file, self.log)
+        # A log of several hubs joins by itself what waits for the engine.
+        self.owners = NodeOwners(file, self.log, _when_turn_is_over if make_log is None else None)
         if file.path is not None:
             self._store = HubStore(file)
             self.log.follow(partial(_forget_holders, self._store))
@@ -137,3 +139,7 @@ def _forget_holders(store: HubStore, transaction: Transaction) -> Callable[[], N
             store.proven_nodes.remove(node_id)
 
     return forget
+
+
+def _when_turn_is_over(call: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_soon(call)

@@ -228,7 +228,7 @@ async def test_a_message_that_does_not_end_ends_its_connection(certificates: Cer
 async def test_node_ids_that_somebody_had_before_there_was_a_limit_stay(certificates: Certificates) -> None:
     async with attacked(certificates) as world:
         for number in range(5):
-            world.hub._services.records.owners.claim(f"old-{number}", "rogue").now()
+            await world.hub._services.records.owners.claim(f"old-{number}", "rogue")
         world.hub.reload(replace(world.hub.config, node_ids=2))
         for number in range(5):
             node = await world.new_client("rogue", "node")

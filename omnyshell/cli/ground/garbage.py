@@ -13,7 +13,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 THRESHOLDS = (700, 10, 5)
-"""Allocations, and numbers of smaller looks, between two looks: one that is bounded has some 40,000 objects to see."""
+"""Allocations, and numbers of smaller looks, between two looks."""
+
+AT_MOST = 700 * 11 * 6
+"""About how many objects a bounded look has to see."""
 
 PERIOD = 5.0
 """Seconds between two questions whether a whole look is due."""
@@ -44,7 +47,7 @@ class Collector(Protocol):
         """Look at all that is not set aside."""
 
     def get_freeze_count(self) -> int:
-        """Return how many objects are set aside, which takes some milliseconds for a million."""
+        """Return how many objects are set aside, which takes 50 ms for 400,000."""
 
 
 class BoundedCollections:
@@ -57,26 +60,30 @@ class BoundedCollections:
         self._left = self._gc.get_freeze_count()
         self._whole_at = now
         self._due_since: float | None = None
-        self._has_grown = self._has_grown_since_whole = False
+        self._added = self._added_since_whole = 0
 
     def collected(self, phase: str, info: dict[str, int]) -> None:
         """Set aside what a look at the oldest objects has found alive."""
         if phase == "stop" and info["generation"] == 2:
             self._gc.freeze()
-            self._has_grown = self._has_grown_since_whole = True
+            self._added += AT_MOST
+            self._added_since_whole += AT_MOST
 
     def tick(self, now: float, share: float) -> None:
         """Look at all, if that is due; `share` is how much of a core the process has used since the last call."""
-        if self._due_since is None and self._is_due(now):
+        if self._due_since is None and (self._may_have_grown() or self._is_old(now)):
             self._due_since = now
         if self._due_since is not None and (share <= QUIET or now - self._due_since >= PATIENCE):
-            self._look_at_all(now)
+            self._due_since, self._added = None, 0
+            if self._is_old(now) or self._gc.get_freeze_count() > 2 * self._left + FREE_GROWTH:
+                self._look_at_all(now)
 
-    def _is_due(self, now: float) -> bool:
-        if self._has_grown_since_whole and now - self._whole_at >= LONGEST:
-            return True
-        has_grown, self._has_grown = self._has_grown, False
-        return has_grown and self._gc.get_freeze_count() > 2 * self._left + FREE_GROWTH
+    def _may_have_grown(self) -> bool:
+        # To count what is there takes long, so that is done once this says so.
+        return self._added > self._left + FREE_GROWTH
+
+    def _is_old(self, now: float) -> bool:
+        return self._added_since_whole > 0 and now - self._whole_at >= LONGEST
 
     def _look_at_all(self, now: float) -> None:
         self._gc.unfreeze()
@@ -85,8 +92,7 @@ class BoundedCollections:
         # The collector waits until a quarter of what its last look left is new: here that is next to nothing.
         self._gc.collect()
         self._left = self._gc.get_freeze_count()
-        self._whole_at, self._due_since = now, None
-        self._has_grown = self._has_grown_since_whole = False
+        self._whole_at, self._added, self._added_since_whole = now, 0, 0
 
 
 async def collect_in_steps() -> None:

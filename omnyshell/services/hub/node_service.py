@@ -48,6 +48,9 @@ from omnyshell.services.hub.truth.change import ChangeRefusedException
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.steps import step
 
+MOST_DROPPED = 200
+"""Silent nodes that are dropped in one step, of which there are two a second."""
+
 GOING = "this hub hands its nodes over to other hubs"
 LOST_PLACE = "the hub lost this node's place among the hubs"
 
@@ -125,7 +128,7 @@ class NodeService:
     def drop_silent(self, now: float) -> None:
         """Drop nodes whose heartbeat, or whose answer about their id, is overdue; `now` on the monotonic clock."""
         self._pending.expire(now)
-        for peer in self._heartbeats.expired(now):
+        for peer in self._heartbeats.expired(now, MOST_DROPPED):
             self._metrics.heartbeat_timeouts += 1
             node = self._registry.remove(peer)
             if node is not None:

@@ -1,6 +1,7 @@
 """Watches heartbeats of nodes; only one with a new number counts (docs/protocol.md#nodes)."""
 
 from collections.abc import Hashable
+from itertools import islice
 from typing import Generic, TypeVar
 
 from omnyshell.protocol.limits import HEARTBEAT_INTERVAL
@@ -46,9 +47,10 @@ class HeartbeatMonitor(Generic[Key]):
         """Stop watching. Idempotent."""
         self._last.pop(key, None)
 
-    def expired(self, now: float) -> list[Key]:
-        """Return and forget the keys that have been silent for the timeout."""
-        silent = [key for key, (heard, _) in self._last.items() if now - heard >= self._timeout]
+    def expired(self, now: float, most: int | None = None) -> list[Key]:
+        """Return and forget the keys that have been silent for the timeout: at most so many, and others later."""
+        all_silent = (key for key, (heard, _) in self._last.items() if now - heard >= self._timeout)
+        silent = list(islice(all_silent, most))
         for key in silent:
             del self._last[key]
         return silent

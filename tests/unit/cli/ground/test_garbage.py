@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from omnyshell.cli.ground.garbage import FREE_GROWTH, LONGEST, PATIENCE, QUIET, BoundedCollections
+from omnyshell.cli.ground.garbage import AT_MOST, FREE_GROWTH, LONGEST, PATIENCE, QUIET, BoundedCollections
 
 BUSY = 2 * QUIET
 
@@ -15,7 +15,7 @@ class Collector:
     """Counts what it is asked to do. `young` are new objects, `aside` those that are set aside."""
 
     def __init__(self) -> None:
-        self.young, self.aside, self.whole, self.garbage = 1000, 0, 0, 0
+        self.young, self.aside, self.whole, self.garbage, self.counted = 1000, 0, 0, 0, 0
 
     def freeze(self) -> None:
         self.aside, self.young = self.aside + self.young, 0
@@ -30,6 +30,7 @@ class Collector:
         return found
 
     def get_freeze_count(self) -> int:
+        self.counted += 1
         return self.aside
 
 
@@ -44,9 +45,11 @@ def collections(collector: Collector) -> BoundedCollections:
 
 
 def grow(collector: Collector, collections: BoundedCollections, count: int) -> None:
-    collector.young += count
-    collections.collected("start", {"generation": 2})
-    collections.collected("stop", {"generation": 2})
+    while count > 0:
+        collector.young += min(count, AT_MOST)
+        collections.collected("start", {"generation": 2})
+        collections.collected("stop", {"generation": 2})
+        count -= AT_MOST
 
 
 def test_what_a_look_finds_alive_is_set_aside_and_smaller_looks_change_nothing(
@@ -63,11 +66,11 @@ def test_what_a_look_finds_alive_is_set_aside_and_smaller_looks_change_nothing(
 def test_a_whole_look_comes_when_as_much_again_was_set_aside_and_waits_for_a_quiet_moment(
     collector: Collector, collections: BoundedCollections
 ) -> None:
-    grow(collector, collections, FREE_GROWTH)
+    grow(collector, collections, FREE_GROWTH // 2)
     collections.tick(5.0, 0.0)
-    assert collector.whole == 0
+    assert (collector.whole, collector.counted) == (0, 1)
     grow(collector, collections, 2 * FREE_GROWTH)
-    collector.garbage = 3 * FREE_GROWTH
+    collector.garbage = collector.aside - 1000
     for now in range(10, 100, 5):
         collections.tick(float(now), BUSY)
     assert collector.whole == 0
@@ -86,6 +89,14 @@ def test_it_does_not_wait_for_ever(collector: Collector, collections: BoundedCol
     assert collector.whole == 1
 
 
+def test_what_was_freed_meanwhile_is_no_reason(collector: Collector, collections: BoundedCollections) -> None:
+    for now in range(5, 50, 5):
+        grow(collector, collections, 2 * FREE_GROWTH)
+        collector.aside = 1000
+        collections.tick(float(now), 0.0)
+    assert collector.whole == 0
+
+
 def test_it_comes_once_a_day_where_anything_was_set_aside(
     collector: Collector, collections: BoundedCollections
 ) -> None:
@@ -102,6 +113,7 @@ PROGRAM = """
 import asyncio, gc, weakref
 from omnyshell.cli.ground import garbage
 garbage.PERIOD, garbage.FREE_GROWTH = 0.01, 10_000
+garbage.QUIET = 9.0
 
 class Ring:
     def __init__(self):

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from itertools import islice
 from typing import Any
 
 from omnyshell.errors import OmnyShellException
@@ -10,6 +11,9 @@ from omnyshell.services.hub.cluster.places.hub_places import Claim
 
 SOON = 0.05
 """Seconds before others are told of a change of a node: most come in twos."""
+
+MOST_AT_ONCE = 64
+"""Nodes that are described in one turn of the loop."""
 
 AGAIN = 0.5
 """Seconds before it is tried again where the engine did not take it."""
@@ -44,8 +48,10 @@ class Descriptions:
     async def _run(self) -> None:
         try:
             while self._changed:
-                await asyncio.sleep(SOON)
-                changed, self._changed = self._changed, {}
+                await asyncio.sleep(0 if len(self._changed) > MOST_AT_ONCE else SOON)
+                changed = tuple(islice(self._changed, MOST_AT_ONCE))
+                for node_id in changed:
+                    del self._changed[node_id]
                 await asyncio.gather(*map(self._describe, changed))
         finally:
             self._is_running = False

@@ -14,3 +14,10 @@ def test_heartbeats_count_only_with_a_higher_number() -> None:
     assert monitor.expired(39.9) == []
     assert monitor.expired(40) == ["n"]
     assert monitor.expired(99) == []
+
+
+def test_of_many_silent_nodes_a_few_are_dropped_at_a_time() -> None:
+    monitor = HeartbeatMonitor[str](timeout=30)
+    for number in range(5):
+        monitor.register(f"n{number}", now=0)
+    assert [monitor.expired(30, 2) for _ in range(4)] == [["n0", "n1"], ["n2", "n3"], ["n4"], []]

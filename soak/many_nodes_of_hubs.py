@@ -163,10 +163,15 @@ def fleets_of(hubs: DemoHubs, count: int, *, plain: bool) -> list[Fleet]:
     return [Fleet([*real, str(number * each), str(each)], home, each) for number in range(3)]
 
 
-async def soak(hubs: DemoHubs, count: int, *, plain: bool, watched: bool) -> list[Figure]:
+async def soak(hubs: DemoHubs, count: int, *, plain: bool, watched: bool, priority: bool) -> list[Figure]:
     files = {hub: hubs.directory / f"loop-{hub}.json" for hub in hubs.pids}
-    through = (lambda hub: [sys.executable, "-m", "soak.watched_loop", str(files[hub])]) if watched else None
-    await hubs.restart("--node-ids", str(2 * count), "--metrics-from", "loopback", through=through)
+    ahead = ["chrt", "-f", "2"] if priority else []
+
+    def watched_hub(hub: str) -> list[str]:
+        return [*ahead, sys.executable, "-m", "soak.watched_loop", str(files[hub])]
+
+    options = ("--node-ids", str(2 * count), "--metrics-from", "loopback")
+    await hubs.restart(*options, through=watched_hub if watched else None)
     others = list(hubs.pids)[1:]
     fleets: list[Fleet] = []
     began, at_first = time.monotonic(), [processor_seconds(pid) for pid in hubs.pids.values()]
@@ -205,7 +210,7 @@ async def soak(hubs: DemoHubs, count: int, *, plain: bool, watched: bool) -> lis
             each.stop()
     return [
         Figure(
-            f"{count} nodes over three hubs, one of which is killed and stays away",
+            f"{count} {'plain ' if plain else ''}nodes over three hubs, one of which is killed and stays away",
             f"all back within {BACK_WITHIN:.0f} s; the others' loops at most {1000 * LATE:.0f} ms late (p99)",
             f"registered at first after {first:.0f} s, {1000 * cost / count:.1f} ms of the hubs' processor time each; "
             f"back after {took:.1f} s, {work:.1f} s of others' work; late by at most "
@@ -220,6 +225,7 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=6000)
     parser.add_argument("--plain", action="store_true", help="nodes that only log in, register and beat")
     parser.add_argument("--watch", action="store_true", help="tell what the long steps of the loops consist of")
+    parser.add_argument("--priority", action="store_true", help="with --watch, let hubs go ahead of all else, by chrt")
     parser.add_argument("--fleet", nargs=7, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.fleet:
@@ -228,7 +234,9 @@ def main() -> None:
         return
     with workplace() as (directory, _), demo_hubs(directory) as hubs:
         figures = asyncio.run(
-            asyncio.wait_for(soak(hubs, options.nodes, plain=options.plain, watched=options.watch), 550)
+            asyncio.wait_for(
+                soak(hubs, options.nodes, plain=options.plain, watched=options.watch, priority=options.priority), 550
+            )
         )
     report("many_nodes_of_hubs", *figures)
 

@@ -68,9 +68,8 @@ def test_help_names_the_tables_of_the_file() -> None:
         (("hub", "start"), ("[nodes.ID.labels]", "[[grants]]")),
         (("node", "start"), ("[[commands]]",)),
     ):
-        done = subprocess.run(
-            [OMNYSHELL, *words, "--help"], capture_output=True, timeout=DEADLINE, text=True, check=True
-        )
+        done = run_text(*words, "--help")
+        assert done.returncode == 0
         assert all(table in done.stdout for table in tables)
 
 
@@ -115,10 +114,10 @@ def test_a_pair_that_cannot_serve_ends_a_hubs_start_with_one_line(certificates: 
         (certificates.key, certificates.cert, "certificate and key are swapped"),
         (certificates.cert, other, f"{other} is the key of another certificate than that in {certificates.cert}"),
     ):
-        command = [OMNYSHELL, "hub", "start", "--port", "0", "--grant-token", "a:b:admin"]
+        command = ["hub", "start", "--port", "0", "--grant-token", "a:b:admin"]
         command += ["--cert", str(cert), "--key", str(key)]
         for more in ([], ["--state-dir", str(tmp_path / "state")]):
-            done = subprocess.run([*command, *more], capture_output=True, timeout=DEADLINE, text=True, check=False)
+            done = run_text(*command, *more)
             assert done.returncode == 255
             assert done.stderr.startswith(f"omnyshell: {says}")
             assert len(done.stderr.splitlines()) == 1
@@ -138,11 +137,9 @@ def test_a_configuration_file_gives_options_and_a_wrong_key_is_an_error(
 ) -> None:
     config = tmp_path / "hub.toml"
     config.write_text(f'cert = "{certificates.cert}"\nkey = "{certificates.key}"\nports = 1\n')
-    done = subprocess.run(
-        [OMNYSHELL, "hub", "start", "--config", str(config)], capture_output=True, timeout=DEADLINE, check=False
-    )
+    done = run_text("hub", "start", "--config", str(config))
     assert done.returncode == 255
-    assert b"'ports'" in done.stderr
+    assert "'ports'" in done.stderr
 
 
 def check(*words: str) -> tuple[int, str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.commands import OMNYSHELL
 from support.deadline import DEADLINE
+from support.in_one_test import in_one_test
 from support.system import System, until
 
 OWN = pwd.getpwuid(os.geteuid()).pw_name
@@ -73,6 +74,6 @@ def _offered(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     shell.communicate(b"exit\n", DEADLINE)
 
 
-@pytest.mark.parametrize("typed", COMPLETIONS)
+@in_one_test("typed", COMPLETIONS)
 def test_bash_completes_what_stands_there(offered: dict[str, set[str]], typed: str) -> None:
     assert offered[typed] == COMPLETIONS[typed]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from support.commands import run_text, start_command
 from support.deadline import DEADLINE
+from support.in_one_test import in_one_test
 from support.stack import Certificates
 
 from omnyshell.services.node.keeper.asking import end_keeper
@@ -175,8 +176,8 @@ def test_a_machine_and_a_person_join_with_one_line_each(site: Site) -> None:
         end_keeper(machine.home / "state/nodes/db-1")
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
+@in_one_test(
+    "change, words",
     [
         (lambda line: line.replace("sha256:", "sha256:0000")[:-4], "shows no certificate with this fingerprint"),
         (lambda line: line.replace("TOKEN=", "TOKEN=x"), "does not know this token"),
@@ -186,7 +187,7 @@ def test_a_machine_and_a_person_join_with_one_line_each(site: Site) -> None:
 )
 def test_a_line_that_is_wrong_says_what_is_wrong(site: Site, change: Callable[[str], str], words: str) -> None:
     line = site.operator.run("nodes", "invite").stdout.strip()
-    machine = site.person("machine")
+    machine = site.person(f"machine-{words}")
     done = machine.paste(change(line), "--id", "n1", "--no-start")
     assert done.returncode == (255 if words else 0)
     assert words in done.stderr

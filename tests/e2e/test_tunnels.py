@@ -208,24 +208,15 @@ def test_who_may_not(system: System) -> None:
     assert "[not_authorized]" in done.stderr
 
 
-def test_what_up_starts_opens_tunnels_on_loopback(tmp_path: Path) -> None:
-    env = {**os.environ, "OMNYSHELL_HOME": str(tmp_path)}
-
+def test_what_up_starts_opens_tunnels_on_loopback(local_home: dict[str, str]) -> None:
     def omnyshell(*words: str) -> str:
-        done = run_text(*words, env=env)
+        done = run_text(*words, env=local_home)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    with HTTPServer(("127.0.0.1", 0), Site) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        omnyshell("up", "--background", "--port", "0")
-        try:
-            (node,) = json.loads(omnyshell("nodes", "list", "--json"))
-            opened = omnyshell("tunnel", "open", node["nodeId"], str(server.server_port))
-            port = int(opened.split()[0].rpartition(":")[2])
-            with socket.create_connection(("127.0.0.1", port), DEADLINE) as sock:
-                sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
-                assert sock.recv(100).startswith(b"HTTP/1.0 200")
-        finally:
-            omnyshell("down")
-            server.shutdown()
+    with site() as target:
+        (node,) = json.loads(omnyshell("nodes", "list", "--json"))
+        opened = omnyshell("tunnel", "open", node["nodeId"], str(target))
+        where, tunnel_id = opened.split()
+        assert b"HTTP/1.0 200" in fetch(int(where.rpartition(":")[2]))
+        omnyshell("tunnel", "close", tunnel_id[:8])

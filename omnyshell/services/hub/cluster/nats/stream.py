@@ -130,6 +130,7 @@ class NatsOrder:
 
     async def _read(self, client: Client) -> None:
         streams = manager(client, ASK_TIMEOUT)
+        await _check_alive(client)
         try:
             info = await first_answer(lambda: streams.stream_info(self._stream), ASK_AGAIN, PATIENCE)
         except nats.errors.TimeoutError as exc:
@@ -230,6 +231,14 @@ class NatsOrder:
         if words[:2] != [self._stream, self._consumer]:
             return None
         return int(words[3]), int(words[4])
+
+
+async def _check_alive(client: Client) -> None:
+    """Raise `nats.errors.Error` where the server itself does not answer, as one that is stopped or cut off."""
+    try:
+        await client.flush(ASK_TIMEOUT)  # type: ignore[arg-type]  # any number of seconds does
+    except nats.errors.TimeoutError as exc:
+        raise nats.errors.Error("it answers no ping") from exc
 
 
 def _consumer(name: str, inbox: str, begin: int) -> ConsumerConfig:

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 from support.deadline import DEADLINE
@@ -14,10 +15,24 @@ from omnyshell.errors import OmnyShellException
 from omnyshell.model.admin import InviteKind, LockInfo, LockKind
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.hub.cluster.members.signing import sign
+from omnyshell.services.hub.cluster.nats import stream as nats_stream
 from omnyshell.services.hub.cluster.nats.connection import EngineConnection
 from omnyshell.services.hub.cluster.nats.stream import NatsOrder
-from omnyshell.services.hub.cluster.nats.streams import make_streams, truth_stream
-from omnyshell.services.hub.cluster.order.order import EngineAwayException, NotPermittedException, Place
+from omnyshell.services.hub.cluster.nats.streams import (
+    LAST_OF_EACH,
+    Client,
+    _make,
+    make_streams,
+    places_stream,
+    truth_stream,
+)
+from omnyshell.services.hub.cluster.order.order import (
+    EngineAwayException,
+    NotPermittedException,
+    Origin,
+    Place,
+    Stored,
+)
 from omnyshell.services.hub.cluster.shared import log as shared_log
 from omnyshell.services.hub.cluster.shared.end_of_log import unknown_change
 from omnyshell.services.hub.cluster.shared.log import Author, SharedLog
@@ -160,6 +175,51 @@ async def test_without_the_engine_changes_are_refused_and_go_on_with_it(
                 await asyncio.sleep(0.05)
     await hubs[2].reaches(hubs[1].log.applied_seq)
     assert ("n2", "bob") in hubs[2].owners()
+
+
+class Noting:
+    """A reader that notes what it is told."""
+
+    def __init__(self, name: str, noted: list[str]) -> None:
+        self._name, self._noted = name, noted
+
+    def begin_reading(self, _origin: Origin) -> int:
+        self._noted.append(f"{self._name} begins")
+        return 1
+
+    def take(self, _stored: Stored) -> None:
+        """Nothing of it counts here."""
+
+    def at_end(self) -> None:
+        self._noted.append(f"{self._name} ends")
+
+    def gone(self) -> None:
+        """Nobody is told."""
+
+
+async def test_who_is_where_is_read_behind_what_is_true_as_its_records_count_by_that(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what a new hub says of its nodes would be nobody's where its membership came later."""
+    monkeypatch.setattr(nats_stream, "PATIENCE", DEADLINE)
+    noted: list[str] = []
+    connection = EngineConnection(engine.urls, engine.credential("a"), "a")
+    truth = NatsOrder(connection, truth_stream(GENERATION), Noting("truth", noted))
+    NatsOrder(connection, places_stream(GENERATION), Noting("places", noted), behind=truth)
+    connection.on_connected.append(partial(_make_late, noted))
+    connection.start()
+    async with asyncio.timeout(DEADLINE):
+        while len(noted) < 5:
+            await asyncio.sleep(0.01)
+    await connection.aclose()
+    assert noted == ["places are there", "truth begins", "truth ends", "places begins", "places ends"]
+
+
+async def _make_late(noted: list[str], client: Client) -> None:
+    await _make(client, places_stream(GENERATION), f"omnyshell.{GENERATION}.places.>", 1, LAST_OF_EACH)
+    noted.append("places are there")
+    await make_streams(client, GENERATION, 1)
+    await asyncio.Event().wait()
 
 
 async def test_what_is_asked_of_a_server_that_dies_is_given_up_at_once_and_asked_of_the_next_one(

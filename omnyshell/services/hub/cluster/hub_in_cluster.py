@@ -194,7 +194,7 @@ class HubInCluster:
         log = self._begun()
         generation, places = self._author.generation, self._where()
         order = NatsOrder(self._connection, truth_stream(generation), log)
-        where = NatsOrder(self._connection, places_stream(generation), places)
+        where = NatsOrder(self._connection, places_stream(generation), places, behind=order)
         if self._records:
             self._connection.on_connected.insert(0, self._found)
         if self._files.has_founded:

@@ -292,6 +292,9 @@ async def ended(*tasks: "asyncio.Future[Any]") -> None:
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN)
+    for task in tasks:
+        # What became of it is nobody's to know, and asyncio tells of errors that nobody has looked at.
+        _ = task.cancelled() or task.exception()
 
 
 def _headers(place: Place) -> dict[str, str] | None:

@@ -6,6 +6,7 @@ numbers went back.
 
 import asyncio
 import logging
+from contextlib import suppress
 from itertools import cycle
 from typing import Any
 
@@ -69,11 +70,20 @@ class _ReadAgainException(Exception):
 class NatsOrder:
     """One stream, read by one reader over a connection: make it before the connection is started."""
 
-    def __init__(self, connection: EngineConnection, stream: str, reader: Reader) -> None:
+    def __init__(
+        self, connection: EngineConnection, stream: str, reader: Reader, behind: "NatsOrder | None" = None
+    ) -> None:
+        """`behind` is a stream by which records of this one are judged.
+
+        Over each connection that one is read to its end first, where that takes seconds and no longer.
+        """
+        self._behind = behind
         self._connection = connection
         self._stream = stream
         self._reader = reader
-        self._is_read = False
+        self._reads = asyncio.Event()
+        """Set while the stream is read as it comes."""
+
         self._read_until = float("-inf")
         self._names = cycle(consumers_of(connection.name))
         self._consumer = ""
@@ -82,12 +92,12 @@ class NatsOrder:
     @property
     def is_there(self) -> bool:
         """Whether the engine is reached, and the stream is read as it comes."""
-        return self._is_read and self._connection.is_connected
+        return self._reads.is_set() and self._connection.is_connected
 
     @property
     def away_for(self) -> float:
         """For how many seconds that has not been so; 0 while it is, infinity if it never was."""
-        return 0.0 if self._is_read else asyncio.get_running_loop().time() - self._read_until
+        return 0.0 if self._reads.is_set() else asyncio.get_running_loop().time() - self._read_until
 
     async def publish(self, subject: str, data: bytes, place: Place) -> int:
         """Write a record. See `Order.publish`."""
@@ -95,6 +105,10 @@ class NatsOrder:
 
     async def _read_on(self, client: Client) -> None:
         """Read, over consumers that are made anew where one falls silent. Returns where the connection does not do."""
+        if self._behind is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    await self._behind._reads.wait()
         missed, pause = 0, LEAST_PAUSE
         while client.is_connected:
             try:
@@ -119,14 +133,15 @@ class NatsOrder:
                 logger.warning("the engine's server does not answer: %s", exc or type(exc).__name__)
                 return
             finally:
-                pause = LEAST_PAUSE if self._is_read else pause
+                pause = LEAST_PAUSE if self._reads.is_set() else pause
                 self._is_read_no_more()
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _is_read_no_more(self) -> None:
-        if self._is_read:
-            self._is_read, self._read_until = False, asyncio.get_running_loop().time()
+        if self._reads.is_set():
+            self._reads.clear()
+            self._read_until = asyncio.get_running_loop().time()
 
     async def _read(self, client: Client) -> None:
         streams = manager(client, ASK_TIMEOUT)
@@ -194,7 +209,8 @@ class NatsOrder:
         delivered, seq, is_behind = 0, begin - 1, True
         while True:
             if is_behind and seq >= last:
-                is_behind, self._is_read = False, True
+                is_behind = False
+                self._reads.set()
                 self._reader.at_end()
             try:
                 message = await subscription.next_msg(timeout=SILENCE)

@@ -1,6 +1,7 @@
 """What the engine does not answer is asked again: soon, and also while an earlier question may still be answered."""
 
 import asyncio
+import gc
 
 import nats.errors
 import pytest
@@ -69,3 +70,22 @@ async def test_what_times_out_by_itself_is_asked_again() -> None:
         return "there"
 
     assert await first_answer(ask, every=DEADLINE, within=DEADLINE) == "there"
+
+
+async def test_errors_of_questions_that_are_given_up_are_nobody_s_to_hear() -> None:
+    heard: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: heard.append(context))
+    numbers = iter(range(10))
+
+    async def ask() -> str:
+        if next(numbers) == 1:
+            return "there"
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise nats.errors.TimeoutError from None
+        return "never"
+
+    assert await first_answer(ask, every=0.0, within=DEADLINE) == "there"
+    gc.collect()
+    assert heard == []

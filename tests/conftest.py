@@ -32,24 +32,24 @@ settings.register_profile(
 )
 settings.load_profile("default")
 
-# What is imported and collected stays, and there is ever more of it to look through.
-gc.set_threshold(200_000, 20, 1_000)
+# What is imported and collected stays: to look through it for garbage was a fifth of the time that a worker collects.
+gc.disable()
 
 
 @pytest.fixture(scope="session", name="homes")
 def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Empty directories, for less than what each of thousands would cost among all that tests make."""
+    """Directories that whoever needs one makes: most of thousands of tests do not."""
     place = tmp_path_factory.mktemp("homes")
     return (place / str(number) for number in itertools.count())
 
 
 @pytest.fixture(autouse=True)
-def _own_home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_home(homes: Iterator[Path]) -> Iterator[None]:
     """Keep tests away from the user's logins and state, and end what a node left to its keeper."""
     home = next(homes)
-    home.mkdir()
-    monkeypatch.setenv("OMNYSHELL_HOME", str(home))
+    os.environ["OMNYSHELL_HOME"] = str(home)
     yield
+    os.environ.pop("OMNYSHELL_HOME", None)
     node = home / "state/local/node"
     if (node / "keeper").exists():
         end_keeper(node)
@@ -132,6 +132,7 @@ def _write_down_characters(_value: str) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Do once what each worker would do alone, while they collect."""
     if session.config.pluginmanager.has_plugin("dsession"):
+        gc.enable()
         _write_down_characters()
 
 
@@ -145,9 +146,9 @@ def pytest_collection_finish() -> None:
     """Leave thousands of collected tests out of every collection of garbage: it was a third of the console's tests."""
     # The first property has Hypothesis look for whoever refers to its generator, which it would not find once frozen.
     _hold_of_nothing()
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -90,7 +90,9 @@ def slow_functions(columns: int, lines: int, before: str, bound: float) -> dict[
         screen.feed(before.encode())
         for attack in attacks:
             # Again where it was too much: a collection of garbage may have come between.
-            took = min(slice_of(screen, attack) for _ in range(3)) if slice_of(screen, attack) > bound else 0.0
+            took = slice_of(screen, attack)
+            if took > bound:
+                took = min(slice_of(screen, attack) for _ in range(3))
             if took > bound:
                 slow[attack] = took
         assert not screen.is_behind, name
@@ -98,18 +100,23 @@ def slow_functions(columns: int, lines: int, before: str, bound: float) -> dict[
 
 
 def slice_of(screen: Emulator, attack: str) -> float:
+    """How long a slice takes; what it leaves of the attack is drawn as well."""
+    took = shortest_slice(screen, attack)
+    screen.go_on()
+    return took
+
+
+def shortest_slice(screen: Emulator, attack: str) -> float:
     """Have a follower draw an attack for the shortest slice there is; return the processor time that it took."""
     follower = Follower(screen, time.thread_time)
     follower.push(attack.encode() * 8)
     begun = time.thread_time()
     follower.work(0.0)
-    took = time.thread_time() - begun
-    screen.go_on()
-    return took
+    return time.thread_time() - begun
 
 
 @pytest.mark.usefixtures("unmeasured")
-@pytest.mark.parametrize("place", ["full", "protected", "narrow margins", "wide margins", "settings"])
+@pytest.mark.parametrize("place", ["full", "narrow margins", "wide margins", "settings"])
 def test_no_sequence_takes_more_than_its_time(place: str) -> None:
     assert slow_functions(80, 24, places(80, 24)[place], SLOWEST_STEP) == {}
 
@@ -124,7 +131,7 @@ def test_no_sequence_takes_more_than_its_time_on_a_large_screen() -> None:
 def test_one_function_is_the_least_that_is_done_on_the_largest_screen(attack: str) -> None:
     screen = Emulator(1000, 500)
     screen.feed(f"\x1b[H{'ab漢' * 250}\x1b[44mx\x1b[1;1;1;999;1;2;1;1$v\x1b[1;1;250;999;1;251;1;1$v\x1bV".encode())
-    assert slice_of(screen, attack) < 0.5
+    assert shortest_slice(screen, attack) < 0.5
 
 
 @in_one_test("place", ["full", "protected", "narrow margins", "wide margins"])
@@ -220,13 +227,13 @@ def test_the_garbage_collector_leaves_the_cells_of_wide_rows_out_wherever_they_a
 
 
 def test_styles_that_come_as_others_go_do_not_wait_for_the_collector_together() -> None:
-    screen, most = Emulator(500, 50), 0
-    for n in range(75_000):
+    screen, most = Emulator(200, 50), 0
+    for n in range(30_000):
         screen.feed(f"\x1b[38;2;{n % 256};{n // 256 % 256};{n // 65536}mx".encode())
-        if n % 5000 == 0:
+        if n % 2000 == 0:
             assert screen.display
             most = max(most, len(gc.get_objects(generation=0)))
-    assert most < 20_000
+    assert most < 2000
 
 
 @in_one_test(
@@ -236,9 +243,10 @@ def test_styles_that_come_as_others_go_do_not_wait_for_the_collector_together() 
 )  # fmt: skip
 def test_what_was_on_a_large_screen_is_forgotten_a_row_at_a_time(attack: str) -> None:
     whole, in_steps = Emulator(500, 50), Emulator(500, 50)
-    full_of_runs = "".join(f"\x1b[{y};{x}H\x1b[38;5;{x % 256}mx" for y in range(1, 51) for x in range(1, 501))
-    # The same in cells, for a twentieth of the time.
-    row = "".join(f"\x1b[38;5;{x % 256}mx" for x in range(1, 501))
+    runs = [(x, f"\x1b[38;5;{x % 256}mxxxxx") for x in range(1, 501, 5)]
+    full_of_runs = "".join(f"\x1b[{y};{x}H{run}" for y in range(1, 51) for x, run in runs)
+    # The same in cells, for a fifth of the time.
+    row = "".join(run for _, run in runs)
     copied = f"\x1b[1;1H{row}" + "".join(f"\x1b[1;1;{y};500;1;{y + 1};1;1$v" for y in (1, 2, 4, 8, 16, 32))
     for screen, filled in ((whole, copied), (in_steps, full_of_runs)):
         screen.feed(f"\x1b[?1049h\x1b[9H\x1b#6\x1b[44m{filled}\x1b[50Hx".encode())

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pytest
@@ -27,7 +29,9 @@ from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode, pack_data, unpack
 from omnyshell.protocol.messages.admin import AdminRequest
 from omnyshell.protocol.messages.extending import extension_messages
 from omnyshell.services.hub import hub as hub_module
-from omnyshell.services.hub.ground.certificate import HubCertificate
+from omnyshell.services.hub.ground import certificate
+from omnyshell.services.hub.ground.certificate import HubCertificate, LoadedPair, load_pair
+from omnyshell.services.hub.ground.watched_files import Stamp, stamp_of
 from omnyshell.transport.endpoint import WsServerEndpoint
 from omnyshell.transport.server_link import ServerLink
 
@@ -381,12 +385,23 @@ class MemoryHub:
         return [record for record in self.hub.audit if fnmatch(record.action, pattern)]
 
 
+@cache
+def _pair_as_it_was(cert: Path, key: Path, *_: Stamp) -> LoadedPair:
+    return load_pair(cert, key)
+
+
+def _load_pair_once(cert: Path, key: Path) -> LoadedPair:
+    """What hubs before this one have read of the same files: to read them is half of a hub's start."""
+    return _pair_as_it_was(cert, key, stamp_of(cert), stamp_of(key))
+
+
 @contextmanager
 def memory_hub(certificates: Certificates, **changes: Any) -> Iterator[MemoryHub]:
     """A hub that has ended afterwards."""
     loop = StillLoop()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hub_module, "WsServerEndpoint", UnboundEndpoint)
+        patch.setattr(certificate, "load_pair", _load_pair_once)
         try:
             hub = MemoryHub(loop, hub_config(certificates, clock=LoopClock(loop), **changes))
             try:

@@ -88,7 +88,7 @@ def documented(file: str) -> str:
     return "".join(block.replace("\n    ", "\n") for block in blocks if block.strip().startswith(f"# {file}"))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("who", "node", "rights"),
     [
         ("ann", NodeResource("web-1"), set()),
@@ -137,7 +137,7 @@ def test_each_option_of_the_command_line_is_a_key(command: object, tmp_path: Pat
     assert all(getattr(options, option.key) for option in command.options if option.kind != "tables")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "line", "words"),
     [
         ('cert = "c"\nkey = "k"\nprot = 1\n', 3, "there is no option 'prot'"),
@@ -178,7 +178,7 @@ grant-token = ["a:b:c"]
 """
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "words"),
     [
         ("port = 99999", "'port' 99999: ports are 0 to 65535"),
@@ -215,7 +215,7 @@ def test_a_certificate_that_is_not_there_is_named_with_its_line(tmp_path: Path) 
         hub_config_from(hub_options(tmp_path, 'cert = "/nowhere/c.pem"\nkey = "k"\n'))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "line", "words"),
     [
         ('id = "a b"', 1, "'id' 'a b': use letters"),
@@ -318,7 +318,7 @@ def test_an_empty_list_in_a_file_never_means_that_nothing_is_restricted(option: 
         assert not read_options(path, [option]).values[option.key]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("key", "meant"),
     [
         ("allow-commands", "allow-command"),

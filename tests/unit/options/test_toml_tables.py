@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.options.toml_file import TomlFile
@@ -41,7 +42,7 @@ def test_a_text_stands_for_a_list_of_one(tmp_path: Path) -> None:
     assert read_all(tmp_path, "[[things]]\nwords = 'a'") == read_all(tmp_path, "[[things]]\nwords = ['a']")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("line", "words"),
     [
         ("progam = '/x'", "there is no key 'progam' in a thing; did you mean 'program'?"),
@@ -63,7 +64,7 @@ def test_a_text_stands_for_a_list_of_one(tmp_path: Path) -> None:
         ("labels = {}", "'labels' is empty: leave it out"),
     ],
 )
-@pytest.mark.parametrize("before", ["", "[[things]]\npty = true\n\n# another\n"])
+@in_one_test("before", ["", "[[things]]\npty = true\n\n# another\n"])
 def test_a_mistake_is_named_with_its_line(line: str, words: str, before: str, tmp_path: Path) -> None:
     text = f"{before}[[things]]\n# one\n{line}\n[[things]]\npty = false\n"
     with pytest.raises(ConfigException) as caught:
@@ -73,7 +74,7 @@ def test_a_mistake_is_named_with_its_line(line: str, words: str, before: str, tm
     )
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "words"),
     [
         ("things = []", "'things' is empty: write one"),

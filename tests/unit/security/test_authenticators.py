@@ -98,8 +98,8 @@ def test_token_rotates(context):
     assert refuses(authenticator, TokenCredential("bob", "tok"), context)
 
 
-@pytest.mark.parametrize("principal", ["alice", "nobody", "", "älice", "\ud800"])
-@pytest.mark.parametrize("token", ["wrong", "tökén", "\udfff", ""])
+@in_one_test("principal", ["alice", "nobody", "", "älice", "\ud800"])
+@in_one_test("token", ["wrong", "tökén", "\udfff", ""])
 def test_wrong_tokens_are_refused(context, principal, token):
     assert refuses(TokenAuthenticator([TokenGrant.parse("alice:tok:")]), TokenCredential(principal, token), context)
     assert refuses(TokenAuthenticator(), TokenCredential(principal, token), context)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from support.in_one_test import in_one_test
 from support.pki import Issued, issue, root, weak_key
 
 from omnyshell.errors import ConfigException
@@ -75,7 +76,7 @@ def no_file(_pair: Issued, cert: Path, _key: Path) -> None:
     cert.unlink()
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("damage", "says"),
     [
         (swap, "certificate and key are swapped: {key} holds a private key, {cert} a certificate"),

@@ -197,7 +197,7 @@ def test_the_list_of_retired_ones_is_bounded(store):
     assert retired[-1].uid == f"nod_{MAX_RETIRED + 3}"
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "content",
     [
         b"", b"{", b"[]", b"\xff", b'{"uid": 5}', b'{"uid": "nod_one"}', b"[" * 100_000,

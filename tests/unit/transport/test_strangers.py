@@ -157,7 +157,7 @@ def test_where_places_are_short_the_oldest_yields_once_it_is_old(source):
 def test_an_address_may_connect_only_so_often_however_quickly_it_goes(address, full, at_a_go, rate):
     limit = StrangerLimit.exactly(full)
     door = doorway(in_all=limit, by_address=limit)
-    seconds, each = 20, 0.001
+    seconds, each = 10, 0.001
     got = 0
     for number in range(int(seconds / each)):
         entry = door.admit(address, number * each)
@@ -201,7 +201,7 @@ def test_whoever_comes_from_elsewhere_takes_the_place_of_one_who_has_many(count,
         assert entry is not None
         entry.cut = lambda entry=entry: gone.append(entry)
         honest.append(entry)
-        flood(50)
+        flood(15)
     assert not set(honest) & set(gone)
     assert len(door) <= in_all.full
     sizes = [len(door._crowds[Acquaintance.UNKNOWN].of(network)) for network in flooding]

@@ -57,6 +57,8 @@ OVERRIDDEN = {
 """By class: private names of a library's class that it derives from."""
 
 PRIVATE = re.compile(r"_[a-z]\w*")
+NAMING = (ast.Attribute, ast.Name, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ImportFrom)
+"""Nodes that have a name that counts."""
 
 
 def _used(nodes: Iterable[ast.AST]) -> Iterator[str]:
@@ -87,13 +89,15 @@ def _private_modules(nodes: Iterable[ast.AST]) -> Iterator[str]:
 
 
 def test_files_use_no_private_names_of_others_but_the_known_ones() -> None:
-    trees = {file: list(walk(tree)) for file, tree in parsed("")}
-    ours = {name for tree in trees.values() for name in _defined(tree)} - {"_repaint_required"}
-    found = {
-        file: names
-        for file, tree in trees.items()
-        if (names := {*_private_modules(tree), *(set(filter(PRIVATE.match, _used(tree))) - ours)})
-    }
+    ours, used, modules = set(), {}, {}
+    # No tree is kept: the collector would look at those of all files again and again.
+    for file, tree in parsed(""):
+        nodes = [node for node in walk(tree) if isinstance(node, NAMING)]
+        ours.update(_defined(nodes))
+        used[file] = set(filter(PRIVATE.match, _used(nodes)))
+        modules[file] = set(_private_modules(nodes))
+    ours.discard("_repaint_required")
+    found = {file: names for file in used if (names := modules[file] | (used[file] - ours))}
     # Named tuples have theirs with an underscore that is none of privacy.
     found = {file: rest for file, names in found.items() if (rest := names - {"_replace", "_asdict", "_exit"})}
     assert found == KNOWN

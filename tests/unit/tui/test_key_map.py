@@ -71,7 +71,7 @@ def test_keys_are_written_as_people_write_them(key: str, name: str) -> None:
     assert textual_name(key) == name
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "words"),
     [
         ('[nod]\nopen = "o"', "line 1: there are no keys for 'nod'; did you mean 'node'?"),

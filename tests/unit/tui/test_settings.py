@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.tui.settings import ConsoleSettings
@@ -57,7 +58,7 @@ def test_saving_keeps_what_a_user_wrote(tmp_path: Path) -> None:
     assert ConsoleSettings.load(link).theme == "light"
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("before", "rest"),
     [
         ("", ""),
@@ -90,7 +91,7 @@ def test_a_file_that_is_no_toml_any_more_is_left_alone(tmp_path: Path) -> None:
     assert file.read_text() == "[filters\n"
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "words"),
     [
         (

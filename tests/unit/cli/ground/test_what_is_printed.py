@@ -43,7 +43,7 @@ def test_commands_print_through_one_place() -> None:
     assert found == set(PRINTERS)
 
 
-@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
+@in_one_test("text", TEXTS, ids=range(len(TEXTS)))
 def test_a_line_is_one_line_and_printable(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     say(text)
     complain(text)
@@ -56,7 +56,7 @@ def test_a_line_is_one_line_and_printable(text: str, capsys: pytest.CaptureFixtu
         assert max(map(len, stream.splitlines())) <= LONGEST + len("omnyshell: ") + 1
 
 
-@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
+@in_one_test("text", TEXTS, ids=range(len(TEXTS)))
 def test_json_says_the_same_and_is_printable(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     say_json({text: [text]})
     printed = capsys.readouterr().out

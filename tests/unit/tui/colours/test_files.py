@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.tui.colours.depth import Depth
@@ -73,7 +74,7 @@ def test_themes_are_found_by_their_names(folder: Path) -> None:
     assert not is_theme_name("../moss")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "words"),
     [
         ("like = 'pink'", "line 1: 'like': 'pink' does not ship; one of dark, light"),

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.tui.own.reading import read_own
@@ -43,7 +44,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert command.fields == ["host", "label.dc", "me"]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "words"),
     [
         ("filters = 1", "line 1: 'filters' is a table"),

@@ -345,7 +345,7 @@ def test_the_file_says_other_limits(tmp_path: Path) -> None:
     assert row == Allowance({Resource.SESSIONS: 5, Resource.NODE_IDS: 0}, frozenset({"ann"}), frozenset({"ci"}))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("row", "told"),
     [
         ("sessions = 5", "says for whom"),

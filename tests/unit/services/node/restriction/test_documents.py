@@ -6,7 +6,7 @@ import shlex
 import tomllib
 from pathlib import Path
 
-import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.options.toml_file import read_options
 from omnyshell.services.node.options import OPTIONS, RULES
@@ -35,7 +35,7 @@ def rules_of_files(text: str, tmp_path: Path) -> list[CommandRule]:
     return found
 
 
-@pytest.mark.parametrize(("command", "answer"), ANSWERS)
+@in_one_test(("command", "answer"), ANSWERS)
 def test_the_rules_of_the_example_answer_as_it_says(command: str, answer: str, tmp_path: Path) -> None:
     rules = rules_of_files(SECTION, tmp_path)
     program, *words = shlex.split(command)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import ConfigException
 from omnyshell.options.toml_file import read_options
@@ -22,7 +23,7 @@ def test_it_names_a_file_of_sshds(tmp_path: Path) -> None:
     assert read(tmp_path, "[ssh]\n") is None
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "said"),
     [
         ("[ssh]\ninclude = '/nowhere/at/all'\n", "line 2: 'include': '/nowhere/at/all' is no file that is there"),

@@ -5,14 +5,14 @@ import os
 import resource
 import signal
 import termios
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from .attendant import open_session
 from .becoming import Login, Users, become, login_environment, login_shell, login_umask
 from .pam import Asked
 from .users import RefusedError
-from .wire import CANNOT, HEADER, REFUSED, pack
+from .wire import CANNOT, PTY, QUIET_PTY, REFUSED, Request
 
 MOST_REPORT = 4096
 """Bytes that a child says of why its program cannot be started."""
@@ -45,35 +45,12 @@ class Program:
     empty first word is that user's shell, variables that are missing are added, and an empty directory is the home.
     """
 
-    def __init__(
-        self,
-        words: Sequence[bytes],
-        variables: Mapping[bytes, bytes],
-        directory: bytes,
-        user: bytes,
-        users: Users,
-        *,
-        is_on_terminal: bool,
-    ) -> None:
-        self.words = list(words)
-        self.environment = dict(variables)
-        self.directory = directory
-        self.user = user
+    def __init__(self, request: Request, users: Users) -> None:
+        _, kind, _, _, self.directory, self.user, _ = request.fields
+        self.words, self.environment = list(request.words), request.variables
+        self.is_on_terminal = kind in (PTY, QUIET_PTY)
+        self.frame = request.frame
         self.users = users
-        self.is_on_terminal = is_on_terminal
-
-    def packed(self) -> bytes:
-        """Return what `unpacked` makes the same of, in a process that has the users."""
-        variables = [b"%b=%b" % each for each in self.environment.items()]
-        facts = b"%d" % self.is_on_terminal, self.directory, self.user, b"%d" % len(self.words)
-        return pack(*facts, *self.words, *variables)
-
-    @classmethod
-    def unpacked(cls, packed: bytes, users: Users) -> "Program":
-        """Return the program that was packed."""
-        is_on_terminal, directory, user, count, *rest = packed[HEADER:].split(b"\0")
-        words, variables = rest[: int(count)], [variable.split(b"=", 1) for variable in rest[int(count) :]]
-        return cls(words, dict(variables), directory, user, users, is_on_terminal=is_on_terminal == b"1")
 
 
 Give = Callable[[Program, Sequence[int]], int]
@@ -213,7 +190,7 @@ def _log_in(program: Program, telling: int) -> None:
     os.write(telling, AS + b"%s %d\n" % (os.fsencode(account.name), account.uid))
     program.words[0] = program.words[0] or os.fsencode(login_shell(account))
     # What root's modules set is not for a client to change.
-    program.environment = login_environment(account) | program.environment | by_pam
+    program.environment = {**login_environment(account), **program.environment, **by_pam}
     home = os.fsencode(account.home)
     if not program.directory:
         program.directory = home if _can_enter(home) else b"/"

@@ -19,9 +19,9 @@ from .poller import ONCE, READ, Poller, say
 from .processes import has_ended
 from .ready import Ready
 from .starting import Starting
-from .streams import STDIN, TERMINAL, Streams, close_all, open_streams
+from .streams import STDIN, Streams, close_all, open_streams
 from .users import RefusedError
-from .wire import MalformedError, Request, pack, parse_request
+from .wire import MalformedError, Request, like_a_start, pack, parse_request
 
 MOST_CONNECTIONS = 16
 OF_ROOT = 4
@@ -49,7 +49,6 @@ _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 _KIND, _WHOSE = 1, 5
 """The fields of a start that say what the program has, and for whom it is."""
 
-_LIKE_A_START = b"start\0001\0soon\0pipes\0001\0001\0/\0%b\0001\0/bin/sh" + b"\0A=" * 32
 _SOMEBODY = b"\n\n\n"
 
 _OF_ALL = (wire.HELLO, wire.UPGRADE, wire.STOP, wire.STATUS)
@@ -275,7 +274,7 @@ class Keeper:
         kind, group = request.fields[_KIND], None
         held_by_us, of_program = self._streams(connection, request)
         try:
-            program = self._program(connection, request, is_on_terminal=TERMINAL in held_by_us)
+            program = self._program(connection, request)
             group = self.groups.next()
             pid, report = start(program, of_program, self.ready.give)
         except BaseException:
@@ -324,23 +323,21 @@ class Keeper:
             raise DeniedError(wire.FULL, "The keeper has no descriptors left for another session")
         return held_by_us, of_program
 
-    def _program(self, connection: Connection, request: Request, *, is_on_terminal: bool) -> Program:
+    def _program(self, connection: Connection, request: Request) -> Program:
         """Return what is to be started. Raises `DeniedError` where that may not be."""
-        name, _, _, _, directory, user, _ = request.fields
-        if user:
+        if request.fields[_WHOSE]:
             self._users.look()
         elif self._users.judges(connection.peer.uid):
             raise DeniedError(wire.REFUSED, "This keeper has to be told for whom a program is: start the node anew")
-        self._check_room(connection.node or b"", name)
-        how = request.words, request.variables, directory, user
-        return Program(*how, self._users, is_on_terminal=is_on_terminal)
+        self._check_room(connection.node or b"", request.fields[0])
+        return Program(request, self._users)
 
     def _soon(self, connection: Connection, request: Request) -> _Answer:
         """A start is being prepared, and nobody waits yet: what it takes is in the processor's caches by then."""
         if request.fields[0]:
             self.ready.expect(request.fields[0])
         whose = _SOMEBODY if self._users.judges(connection.peer.uid) else b""
-        self._program(connection, parse_request(_LIKE_A_START % whose), is_on_terminal=False)
+        self._program(connection, parse_request(like_a_start(whose)))
         self.groups.check()
         return ()
 

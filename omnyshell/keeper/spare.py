@@ -12,9 +12,10 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from .becoming import POSIX_SHELL, Users, check_expiry, login_environment, login_umask
+from .becoming import Users, check_expiry, login_environment, login_umask
 from .children import Program, close_others, forked, run
 from .users import RefusedError
+from .wire import like_a_start, parse_request
 
 _DESCRIPTORS = 4
 _MOST = 1 << 18
@@ -46,7 +47,7 @@ class Spare:
         try:
             if self.expected not in (b"", program.user):
                 raise OSError("it may be waiting for what is known of somebody else")
-            socket.send_fds(self._channel, [program.packed()], list(descriptors), socket.MSG_NOSIGNAL)
+            socket.send_fds(self._channel, [program.frame], list(descriptors), socket.MSG_NOSIGNAL)
         except OSError:
             self.drop()
             return 0
@@ -85,13 +86,12 @@ def _wait(users: Users, whose: bytes, channel: socket.socket) -> None:
         os.set_inheritable(telling, False)
         # What else is open is closed by its number.
         channel.detach()
-        run(Program.unpacked(data, users), streams, telling)
+        run(Program(parse_request(data), users), streams, telling)
 
 
 def _rehearse(users: Users, whose: bytes) -> None:
     """Do all that `run` does and that can be done twice. Raises `RefusedError`, and `OSError` in any case."""
-    shell = Program((os.fsencode(POSIX_SHELL),), {}, b"", whose, users, is_on_terminal=False)
-    Program.unpacked(shell.packed(), users)
+    shell = Program(parse_request(like_a_start(whose)), users)
     os.umask(login_umask())
     login, groups = users.find(whose)
     check_expiry(login.account, time.time())

@@ -141,6 +141,9 @@ class Request(NamedTuple):
     variables: Mapping[bytes, bytes] = MappingProxyType({})
     """And the program's, behind those."""
 
+    frame: bytes = b""
+    """All of a start."""
+
 
 def _shape(verb: bytes, fields: Sequence[bytes]) -> re.Pattern[bytes]:
     """Return the pattern of a whole request. It takes one step to look at one, as somebody waits meanwhile."""
@@ -172,7 +175,7 @@ def parse_request(frame: bytes) -> Request:
         raise MalformedError from exc
     if b"" in variables or not _is_program(fields, rest):
         raise MalformedError
-    return Request(verb, number, tuple(fields), rest[:count], variables)
+    return Request(verb, number, tuple(fields), rest[:count], variables, frame)
 
 
 def _is_program(fields: Sequence[bytes], rest: Sequence[bytes]) -> bool:
@@ -180,6 +183,11 @@ def _is_program(fields: Sequence[bytes], rest: Sequence[bytes]) -> bool:
     *_, directory, whose, count = fields
     is_complete = directory.startswith(b"/") and rest[0].startswith(b"/")
     return int(count) <= len(rest) <= MOST_WORDS and (bool(whose) or is_complete)
+
+
+def like_a_start(whose: bytes) -> bytes:
+    """Return the frame of a start that somebody might ask for, to rehearse one."""
+    return b"start\0001\0soon\0pipes\0001\0001\0/\0%b\0001\0/bin/sh" % whose + b"\0A=" * 32
 
 
 def check(verb: bytes, fields: Sequence[bytes]) -> None:

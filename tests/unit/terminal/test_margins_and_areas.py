@@ -240,7 +240,7 @@ CHARACTERS = (
     st.sampled_from(["2;3", "2;4", "3;6", "1;4", "4;5"]),
     st.sampled_from(["", "\x1b[?7l", "\x1b[4h"]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 def test_text_between_side_margins_is_the_same_in_whichever_steps(
     text: list[str], widths: Widths, margins: str, mode: str
 ) -> None:

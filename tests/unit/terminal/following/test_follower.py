@@ -39,7 +39,7 @@ class ManualClock:
         return self.now
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(output, FLOOD, output, st.integers(1, 50), st.sampled_from([0, 30]))
 def test_skipping_gives_the_same_screen(before: bytes, flood: bytes, after: bytes, parts: int, kept: int) -> None:
     plain = Emulator(20, 6, scrollback=kept)

@@ -24,7 +24,7 @@ from support.hostile import (
 from support.hostile_hub import ANSWERS, Alter, HostileHub
 from support.impatient_loop import impatient_loops
 from support.memory_wire import connects_in_memory
-from support.victim import ASKING, Victim, every_command, reads
+from support.victim import ASKING, SHORTLY, Victim, every_command, reads
 
 from omnyshell.cli.grammar.command import Command
 from omnyshell.errors import ImproperValueException
@@ -48,9 +48,11 @@ NEEDS_NO_LIST = "connect"
 def _without_a_network(hostile: HostileHub, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Thousands of commands hear the same words, without the half of their time that TLS and a thread would take.
 
-    So they know when nothing more can come, and need not wait for it.
+    So they know when nothing more can come, and need not wait for it: whatever comes is there before any time has
+    passed, and the less of it they take, the less often they try again.
     """
     monkeypatch.setattr(connection, "connect_tls", connects_in_memory(hostile.serve))
+    monkeypatch.setitem(Victim.run.__kwdefaults__, "waits", SHORTLY)
     with impatient_loops():
         yield
 

@@ -28,6 +28,7 @@ from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
+from omnyshell.services.hub.ground.store import DoubtedPlace, ProvenNode, doubted_places
 from omnyshell.services.hub.nodes.takeovers import Claimant
 from omnyshell.services.hub.records import HubRecords
 from omnyshell.services.hub.sessions.kept import KeptSession
@@ -69,6 +70,9 @@ KEYS = {
     "key_counters": "key",
     "known_addresses": "network",
     "first_holders": "node_id",
+    "proven_nodes": "node_id",
+    "proving_hubs": "hub",
+    "doubted_places": "node_id",
     "kept_sessions": "session_id",
     "kept_tunnels": "tunnel_id",
 }
@@ -102,6 +106,9 @@ def _fill(records: HubRecords) -> None:
         put(records.log, [*made, PutLock(lock), ClaimNode(name, name), AddMember(name, secret, now)])
         records.bound_keys().add(name.encode() * 8)
         records.key_counters().note(name.encode() * 8, 7)
+        records.own.proven_nodes.put(name, ProvenNode(name, name.encode() * 8, 7, secret))
+        records.own.proving_hubs.put(name, name)
+        records.own.doubts.put(name, DoubtedPlace(name, name))
         records.known_addresses(CLOCK).logged_in(f"192.0.2.{len(name)}", name)
         takeovers.registered(name, name, Claimant("i", "192.0.2.1", "host", "uid"))
         evidence = Evidence(PrincipalId(name), TOKEN_METHOD, secret)
@@ -201,6 +208,10 @@ def _check(records: HubRecords, where: str) -> None:
     records.known_addresses(CLOCK)
     records.bound_keys()
     records.earlier_shell_owners()
+    proven, proving = records.own.known_proofs()
+    assert ("good", b"good" * 8, 7) in {(node.node_id, node.key, node.epoch) for node in proven}, where
+    assert "good" in proving, where
+    assert DoubtedPlace("good", "good") in doubted_places(records.own._file), where
     assert records.enrolments.ended(CLOCK.now()) == [], where
 
 

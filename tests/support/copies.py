@@ -193,6 +193,7 @@ async def false_files(says: dict[int, Said]) -> AsyncIterator[RemoteFiles]:
     usual: dict[int, Said] = {
         STAT: lambda _: (ATTRS, attributes(FOLDER)),
         LSTAT: lambda _: MISSING,
+        FSTAT: lambda _: (ATTRS, attributes(FILE)),
         REALPATH: lambda _: names((b"/there", attributes(FOLDER))),
         OPENDIR: lambda _: (HANDLE, text(b"d")),
         OPEN: lambda _: (HANDLE, text(b"f")),

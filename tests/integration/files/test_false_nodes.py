@@ -13,6 +13,7 @@ from support.copies import (
     END,
     FILE,
     FOLDER,
+    FSTAT,
     HANDLE,
     HERE,
     LINK,
@@ -151,6 +152,8 @@ async def test_a_path_that_it_says_is_one() -> None:
 
 SIZES = {
     "less than it said": ({READ: once(CONTENT)}, 100),
+    "less than it goes on to say": ({READ: once(CONTENT), FSTAT: lambda _: (ATTRS, attributes(FILE, 100))}, 100),
+    "less, and nothing of it": ({READ: once(CONTENT), FSTAT: lambda _: (ATTRS, b"\xff" * 8)}, 100),
     "more than was asked": ({READ: lambda _: (DATA, text(bytes(5000)))}, 100),
     "nothing": ({READ: lambda _: (DATA, text(b""))}, 100),
     "what no system has": ({}, 2**63),

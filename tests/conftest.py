@@ -26,7 +26,7 @@ LOOKS_FURTHER = "OMNYSHELL_OTHER_EXAMPLES" in os.environ
 settings.register_profile(
     "default",
     deadline=None,
-    max_examples=500 if LOOKS_FURTHER else 30,
+    max_examples=500 if LOOKS_FURTHER else 50,
     derandomize=not LOOKS_FURTHER,
     suppress_health_check=[HealthCheck.too_slow],
 )

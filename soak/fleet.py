@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -46,3 +47,15 @@ def quieten() -> None:
 
     logging.getLogger("omnyshell").setLevel(logging.CRITICAL)
     module.find_shells = no_shells  # type: ignore[assignment]
+
+
+async def tell_of_nodes(count: Callable[[], int]) -> None:
+    """Print how many nodes of this process are registered, whenever that changes, until its stdin ends."""
+    ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    told = -1
+    while not ended.done():
+        registered = count()
+        if registered != told:
+            told = registered
+            print(registered, flush=True)
+        await asyncio.sleep(0.1)

@@ -53,8 +53,10 @@ async def storm(directory: Path, certificates: Certificates, count: int, outage:
         words = ["soak.plain_nodes", url, str(certificates.ca), "box", str(token), "0", str(count), str(AT_ONCE)]
         fleets.append(Fleet(words, directory / "home", count))
         took = await all_registered(fleets, GRACE)
+        # What is behind a registration, as its records, is among what took long, and what told of that is read late.
         await asyncio.sleep(2)
         print(f"at first after {took:.1f} s, {told(file)}", flush=True)
+        # The loop is watched from a quiet hub on.
         await asyncio.sleep(3)
         hub.kill()
         await asyncio.sleep(outage)

@@ -25,7 +25,7 @@ from omnyshell.services import dial
 from omnyshell.transport.backoff import STABLE_AFTER
 from omnyshell.transport.tls import client_context
 from soak.demo_hubs import DemoHubs, demo_hubs
-from soak.fleet import quieten
+from soak.fleet import quieten, tell_of_nodes
 from soak.machines import memory_of, workplace
 from soak.report import Figure, report
 from soak.watched_loop import told
@@ -76,14 +76,7 @@ async def fleet(
             await node.registered.wait()
 
     starting = [asyncio.create_task(start(node)) for node in nodes]
-    ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    told = -1
-    while not ended.done():
-        registered = sum(node.registered.is_set() for node in nodes)
-        if registered != told:
-            told = registered
-            print(registered, flush=True)
-        await asyncio.sleep(0.1)
+    await tell_of_nodes(lambda: sum(node.registered.is_set() for node in nodes))
     for task in starting:
         task.cancel()
     await asyncio.gather(*starting, return_exceptions=True)

@@ -28,6 +28,7 @@ from omnyshell.protocol.extensions import OF_NODE
 from omnyshell.protocol.messages import ControlMessage, NodeCapabilitiesMessage, NodeRegistered
 from omnyshell.services import dial
 from omnyshell.transport.tls import client_context
+from soak.fleet import tell_of_nodes
 
 HEARTBEAT = 10.0
 FAILOVER = 2.0
@@ -105,14 +106,7 @@ async def run(homes: list[HubAccess], first: int, count: int, at_once: int) -> N
     turns = asyncio.Semaphore(at_once)
     nodes = [PlainNode(homes, number, turns) for number in range(first, first + count)]
     running = [asyncio.create_task(node.run()) for node in nodes]
-    ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    told = -1
-    while not ended.done():
-        registered = sum(node.is_registered for node in nodes)
-        if registered != told:
-            told = registered
-            print(registered, flush=True)
-        await asyncio.sleep(0.1)
+    await tell_of_nodes(lambda: sum(node.is_registered for node in nodes))
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)

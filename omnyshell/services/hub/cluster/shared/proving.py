@@ -13,7 +13,7 @@ from omnyshell.services.hub.cluster.places.records import Entry
 from omnyshell.services.hub.nodes.places import AskedPlace, Prover, UnprovenException
 
 PROOF_TIMEOUT = 4.0
-"""Seconds that a node has to sign: half of what a claim may take."""
+"""Seconds that a node has to sign: the rest of what a claim may take is for an election of the engine's."""
 
 logger = logging.getLogger("omnyshell.cluster")
 

@@ -180,7 +180,10 @@ def asker_of(whose: bytes) -> Asker:
         principal, roles, wanted, logins = whose.decode().split("\n", USER_PARTS - 1)
     except ValueError as exc:
         raise RefusedError(IMPOSSIBLE_NAME) from exc
-    return Asker(principal, _listed(roles), wanted, _listed(logins))
+    asker = Asker(principal, _listed(roles), wanted, _listed(logins))
+    if logins and not asker.logins:
+        raise RefusedError(IMPOSSIBLE_NAME)
+    return asker
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -12,7 +12,10 @@ from .streams import Streams, close_all
 from .wire import Frames, MalformedError
 
 MOST_UNREAD = 1024 * 1024
-"""Bytes that wait for a node that does not read; one more, and its connection is closed."""
+"""Bytes that wait for a node that does not read; one more, and its connection is closed.
+
+Nothing more is read of it meanwhile: what waits are events, and answers to what takes time.
+"""
 
 _CHUNK = 32 * 1024
 """Bytes that are read at once. The C library asks the system for the room of 128 KiB and more, each time."""
@@ -31,7 +34,9 @@ class Connection:
         peer: Peer,
         heard: Callable[["Connection", bytes], None],
         lost: Callable[["Connection"], None],
+        most_open: int,
     ) -> None:
+        """What waits for a peer that does not read has no descriptor from `most_open` on."""
         self.peer = peer
         self.node: bytes | None = None
         """The node that it speaks for, empty for a command line; None before it has said hello."""
@@ -48,6 +53,7 @@ class Connection:
         self._poller = poller
         self._heard = heard
         self._lost = lost
+        self._most_open = most_open
         self._unsent: deque[tuple[bytes, list[int]]] = deque()
         self._unsent_size = 0
         channel.setblocking(False)
@@ -81,11 +87,9 @@ class Connection:
         for held, of_program in [self.opened.pop(key) for key in keys if key in self.opened]:
             close_all((*held.values(), *of_program))
 
-    def _ready(self, events: int) -> None:
-        if events & WRITE:
-            self._guard(self._flush)
-        if events & ~WRITE:
-            self._guard(self._read)
+    def _ready(self, _events: int) -> None:
+        # Who does not read is not read either, as answers have descriptors that are open meanwhile.
+        self._guard(self._flush if self._unsent else self._read)
 
     def _guard(self, action: Callable[..., None], *args: object) -> None:
         """Close the connection, and harm nobody else, whatever its peer does."""
@@ -103,11 +107,15 @@ class Connection:
             data = self._channel.recv(_CHUNK)
         except BlockingIOError:
             return
-        if not data:
+        if data:
+            self._hear(data)
+        else:
             self.close()
+
+    def _hear(self, data: bytes) -> None:
         for frame in self._frames.feed(data):
             self._heard(self, frame)
-            if not self.is_open:
+            if not self.is_open or self._unsent:
                 return
 
     def _send(self, frame: bytes, descriptors: Collection[int]) -> None:
@@ -120,10 +128,10 @@ class Connection:
         for fd in () if sent else descriptors:
             copies.append(os.dup(fd))  # noqa: PERF401 - one may fail, and those before are closed then
         self._unsent_size += len(frame) - sent
-        if self._unsent_size > MOST_UNREAD:
+        if self._unsent_size > MOST_UNREAD or max(copies, default=0) >= self._most_open:
             self.close()
         else:
-            self._poller.change(self._channel.fileno(), READ | WRITE)
+            self._poller.change(self._channel.fileno(), WRITE)
 
     def _flush(self) -> None:
         while self._unsent:
@@ -137,6 +145,8 @@ class Connection:
             if sent == len(frame):
                 self._unsent.popleft()
         self._poller.change(self._channel.fileno(), READ)
+        # More than what was not answered may have come with it.
+        self._hear(b"")
 
     def _pass(self, frame: bytes, descriptors: Collection[int]) -> int:
         """Return how many bytes the socket took; descriptors ride with the first."""

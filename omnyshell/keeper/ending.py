@@ -15,12 +15,18 @@ HANG_UP_TIME = 1.5
 _KILL_TIME = 0.5
 _LOOK = 0.05
 
+FAREWELL = 1.0
+"""Seconds that peers have to read what they were told at the end."""
+
 
 class Ending:
-    """Ends sessions without waiting for any of them; `is_over` when none is left, or 2 s have passed."""
+    """Ends sessions without waiting for any of them; `is_over` when none is left, or 2 s have passed.
+
+    `was_long_enough` shortly after that: then those who do not read have had their time.
+    """
 
     def __init__(self, poller: Poller, sessions: Sessions, groups: Groups) -> None:
-        self.is_over = False
+        self.is_over = self.was_long_enough = False
         self.answers: list[Callable[[int], None]] = []
         """Told at the end how many sessions there were."""
 
@@ -50,6 +56,10 @@ class Ending:
         self.is_over = True
         for answer in self.answers:
             answer(self._count)
+        self._poller.call_later(FAREWELL, self._say_no_more)
+
+    def _say_no_more(self) -> None:
+        self.was_long_enough = True
 
     def _goes_on(self) -> bool:
         has_members = next(members(self._ids()), None) is not None or any(group.pids() for group in self._groups)

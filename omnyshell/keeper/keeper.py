@@ -128,7 +128,9 @@ class Keeper:
 
     @property
     def _has_ended_all(self) -> bool:
-        return self.ending is not None and self.ending.is_over and all(each.is_idle for each in self.connections)
+        if self.ending is None or not self.ending.is_over:
+            return False
+        return self.ending.was_long_enough or all(each.is_idle for each in self.connections)
 
     def stop(self, answer: Callable[[int], None]) -> None:
         """End all sessions, and then the keeper; `answer` is told how many there were."""
@@ -190,7 +192,8 @@ class Keeper:
             return
         most = MOST_CONNECTIONS + (OF_ROOT if peer.uid == 0 else 0)
         if peer.uid in self._served and len(self.connections) < most:
-            self.connections.append(Connection(self.poller, channel, peer, self._heard, self._lost))
+            most_open = self._most_open - SPARE
+            self.connections.append(Connection(self.poller, channel, peer, self._heard, self._lost, most_open))
         else:
             channel.close()
             peer.close()

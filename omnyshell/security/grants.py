@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 from functools import cached_property, lru_cache
 
+from omnyshell.model.grammars import is_login
 from omnyshell.model.principals import Principal
 from omnyshell.model.tunnels import LOCAL_EXPOSER
 from omnyshell.security.authorizer import Action, Authorizer, Decision, NodeResource
@@ -19,8 +20,9 @@ from omnyshell.security.authorizer import Action, Authorizer, Decision, NodeReso
 EVERYTHING = "*"
 """Stands for every principal, or for every right, also those of later versions."""
 
-OF_USERS = (Action.SHELL, Action.EXEC, Action.WATCH, Action.OTHERS)
-"""The rights that are given for sessions of some users alone, where a grant names them: other acts are no user's."""
+OF_USERS = (Action.SHELL, Action.EXEC, Action.SSH, Action.FILES, Action.AGENT, Action.WATCH, Action.OTHERS)
+"""The rights that are given for sessions of some users alone, where a grant names them: all by which one becomes a user
+of a node's machine, or has what runs as one. Other acts are no user's."""
 
 OWN_NAME = "{principal}"
 """Stands in `logins` for the user of the principal's name."""
@@ -147,7 +149,8 @@ class GrantAuthorizer:
         ):
             return None
         named = frozenset(login for grant in giving for login in grant.logins)
-        return frozenset(principal.id if login == OWN_NAME else login for login in named)
+        own = principal.id if is_login(principal.id) else None
+        return frozenset(login for name in named if (login := own if name == OWN_NAME else name) is not None)
 
     def _is_open(self, principal: Principal, node: NodeResource) -> bool:
         if node.is_local:

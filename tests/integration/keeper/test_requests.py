@@ -272,21 +272,47 @@ def test_the_same_process_may_connect_again(keeper: KeeperProcess) -> None:
         node.close()
 
 
-def test_a_node_that_does_not_read_is_left_and_harms_nobody(keeper: KeeperProcess) -> None:
-    deaf, good = keeper.node(b"deaf"), keeper.node(b"good")
-    assert good.ask(wire.LIST) == [wire.OK]
-    stream = memoryview(wire.pack(wire.TAKE, b"1", b"x" * 100) * 1000)
-    deaf.channel.settimeout(0.001)
-    sent = 0
-    with suppress(BrokenPipeError, ConnectionResetError):
+def ask_until_it_is_not_read(node: RawNode, frame: bytes) -> int:
+    """Have a node ask again and again, and read nothing; return how many bytes of it the keeper has taken."""
+    stream, sent = memoryview(frame * 1000), 0
+    node.channel.settimeout(0.2)
+    with suppress(TimeoutError):
         while sent < MOST_SENT:
-            try:
-                sent += deaf.channel.send(stream[sent % len(stream) :])
-            except TimeoutError:
-                assert good.ask(wire.LIST) == [wire.OK]
+            sent += node.channel.send(stream[sent % len(frame) :])
+    node.channel.settimeout(PATIENCE)
+    return sent
+
+
+def test_a_node_that_does_not_read_is_not_read_either_and_loses_nothing(keeper: KeeperProcess) -> None:
+    """What it asks for has descriptors, which would all be open in the keeper until it reads."""
+    deaf, good = keeper.node(b"deaf"), keeper.node(b"good")
+    for fd in deaf.start(b"s", b"/bin/cat").values():
+        os.close(fd)
+    before = len(keeper.descriptors(good))
+    frame = wire.pack(wire.TAKE, b"7", b"s")
+    sent = ask_until_it_is_not_read(deaf, frame)
     assert sent < MOST_SENT
-    assert good.ask(wire.LIST) == [wire.OK]
+    assert len(keeper.descriptors(good)) <= before + 4
+    for _ in range(sent // len(frame)):
+        assert deaf.answer(b"7")[0] == wire.OK
+        while deaf.descriptors:
+            os.close(deaf.descriptors.pop())
+    deaf.channel.sendall(frame[sent % len(frame) :] if sent % len(frame) else frame)
+    assert deaf.answer(b"7")[0] == wire.OK
+    while deaf.descriptors:
+        os.close(deaf.descriptors.pop())
+    deaf.ask(wire.SIGNAL, b"s", wire.SESSION, b"9")
+    assert deaf.exit_of(b"s") == b"-9"
     for node in (deaf, good):
+        node.close()
+
+
+def test_a_node_that_does_not_read_does_not_keep_a_keeper_from_its_end(own_keeper: KeeperProcess) -> None:
+    deaf, other = own_keeper.node(b"deaf"), own_keeper.node(b"other")
+    ask_until_it_is_not_read(deaf, wire.pack(wire.WHERE, b"7", b"x"))
+    assert other.ask(wire.STOP) == [wire.OK, b"0"]
+    assert own_keeper.process.wait(PATIENCE) == 0
+    for node in (deaf, other):
         node.close()
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from omnyshell.keeper.becoming import FRESH, Users
+from omnyshell.keeper.becoming import FRESH, Users, asker_of
 from omnyshell.keeper.users import RefusedError
 
 
@@ -26,3 +26,9 @@ def test_who_becomes_nobody_is_told_so_when_the_program_comes() -> None:
     users.expect(b"ann\n\nnobody-of-that-name\n")
     with pytest.raises(RefusedError, match="All programs of this node are"):
         users.find(b"ann\n\nnobody-of-that-name\n")
+
+
+@pytest.mark.parametrize("logins", [b",", b",,,"])
+def test_a_list_of_nobody_is_no_list_of_everybody(logins: bytes) -> None:
+    with pytest.raises(RefusedError, match="Nobody can be called so"):
+        asker_of(b"ann\n\n\n" + logins)

@@ -1,5 +1,6 @@
 """Decides which sessions a hub opens: checks requests, rights and limits."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from omnyshell.errors import ErrorCodes, SessionRejectedException
@@ -77,7 +78,7 @@ class SessionAdmission:
         self._check_channels(client, node)
         freed = self._taken_over(node, request, owner_of(request, client.principal))
         self._check_capacity(client, node, freed, is_forward=request.mode is SessionMode.FORWARD)
-        return Admitted(node, right, logins, freed, self._may_have_agent(client, node, request))
+        return Admitted(node, right, logins, freed, self._may_have_agent(client, node, request, logins))
 
     def check_place(self, route: SessionRoute) -> None:
         """Raise `SessionRejectedException` unless a session that is counted may be beside all others that are."""
@@ -139,12 +140,13 @@ class SessionAdmission:
             raise NotAllowedException(text, right)
         return tuple(allowed)
 
-    def _may_have_agent(self, client: Peer, node: ReachableNode, request: SessionOpen) -> bool:
-        """Tell whether a session of ssh may have what takes a right of its own in other sessions."""
+    def _may_have_agent(self, client: Peer, node: ReachableNode, request: SessionOpen, logins: Collection[str]) -> bool:
+        """Tell whether a session of ssh, narrowed to `logins`, may have what takes a right of its own in others."""
         if request.mode is not SessionMode.SSH or not self._policy.decide(client.principal, Action.AGENT, node).allowed:
             return False
-        logins = self._policy.logins_of_all(client.principal, (Action.AGENT,), node)
-        return logins is None or request.user in logins
+        allowed = self._policy.logins_of_all(client.principal, (Action.AGENT,), node)
+        users = [request.user] if request.user else logins
+        return allowed is None or (bool(users) and allowed.issuperset(users))
 
     def _check_channels(self, client: Peer, node: ReachableNode) -> None:
         most = self._quota.limits.max_channels

@@ -40,8 +40,10 @@ def admitted_field(asker: Asker, user: str) -> bytes:
 
 
 def _field(asker: Asker, user: str) -> bytes:
-    parts = (asker.principal, _listed(asker.roles), user, _listed(asker.logins))
-    if any("\n" in part or "\0" in part for part in parts):
+    logins = _listed(asker.logins)
+    parts = (asker.principal, _listed(asker.roles), user, logins)
+    # Where nobody is listed, nothing would be narrowed.
+    if any("\n" in part or "\0" in part for part in parts) or (asker.logins and not logins):
         raise SessionRejectedException(users.IMPOSSIBLE_NAME, code=ErrorCodes.BAD_REQUEST)
     return "\n".join(parts).encode(errors="surrogatepass")
 

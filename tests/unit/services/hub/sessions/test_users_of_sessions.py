@@ -1,5 +1,6 @@
 """What a node is told of who asks for a session of a user of its machine, and what the hub refuses by itself."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,13 +11,14 @@ from support.stack import Certificates
 
 from omnyshell.model.sessions import SessionAsker
 from omnyshell.protocol import messages as m
-from omnyshell.protocol.extensions import LOGINS, OF_HUB
+from omnyshell.protocol.extensions import LOGINS, OF_CLIENT, OF_HUB, OF_NODE
 from omnyshell.protocol.messages.history import (
     NodeSessionHistoryRequest,
     SessionHistoryRequest,
     SessionHistoryResponse,
 )
 
+KEY = "ssh-ed25519 " + b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + b"k" * 32).decode()
 SESSION = "0b0e1f1e-0000-4000-8000-000000000001"
 WHOLE = ["shell", "exec", "watch"]
 PEOPLE = {
@@ -30,7 +32,12 @@ PEOPLE = {
         grant(principals=["torn"], rights=WHOLE, logins=["ann"]),
         grant(principals=["torn"], rights=["others"], logins=["bea"]),
     ],
+    "whole": [grant(principals=["whole"], rights=["*"], logins=["ann"])],
+    "no,login": [grant(principals=["no,login"], rights=["*"], logins=["{principal}"])],
 }
+BY_MODE = {"shell": {}, "exec": {"command": "id"}, "ssh": {"ssh_key": KEY}, "sftp": {}, "agent": {}}
+"""All that makes one a user of the machine, with what its request needs."""
+
 ASKED = {
     "dev": SessionAsker(principal="dev", roles=("developer", "ops")),
     "narrow": SessionAsker(principal="narrow", roles=("guest",), logins=("ann", "dbms")),
@@ -82,6 +89,23 @@ def test_whoever_is_narrowed_to_nobody_is_refused_by_the_hub(hub: MemoryHub) -> 
         said = client.hears(answer, channel).message if channel else client.hears(answer).message
         assert said.startswith("Not authorized")
         assert "grants name nobody" in said
+
+
+def test_whatever_makes_one_a_user_is_narrowed(hub: MemoryHub) -> None:
+    node, client = registered(hub, OF_NODE), hub.logs_in("whole", features=OF_CLIENT)
+    for channel, (mode, needs) in enumerate(BY_MODE.items()):
+        client.says(m.SessionOpen(node_id="n1", mode=mode, user="bea", **needs), 4 * channel + 1)
+        assert "grants name ann" in client.hears(m.SessionRejected, 4 * channel + 1).message, mode
+        client.says(m.SessionOpen(node_id="n1", mode=mode, **needs), 4 * channel + 3)
+        assert node.hears(m.NodeSessionOpen).logins == ("ann",), mode
+
+
+def test_who_has_a_name_that_is_no_users_is_narrowed_to_nobody_by_it(hub: MemoryHub) -> None:
+    """A node that was told of users whom nobody can name would not be told that anything is narrowed."""
+    node, client = registered(hub), hub.logs_in("no,login")
+    client.says(m.SessionOpen(node_id="n1", mode="exec", command="id"), 3)
+    assert "grants name nobody" in client.hears(m.SessionRejected, 3).message
+    assert not node.heard(m.NodeSessionOpen)
 
 
 def test_an_older_node_is_told_nothing_and_not_asked_where_grants_narrow_it(hub: MemoryHub) -> None:

@@ -62,7 +62,14 @@ async def test_what_the_keeper_does_not_answer_is_a_no(answer: object, why: str)
 
 
 @pytest.mark.parametrize(
-    "asker", [Asker("a\nb"), Asker("a\0b"), Asker("a", tuple(f"role-{number}" for number in range(9999)))]
+    "asker",
+    [
+        Asker("a\nb"),
+        Asker("a\0b"),
+        Asker("a", tuple(f"role-{number}" for number in range(9999))),
+        Asker("a", logins=("one,two",)),
+        Asker("a", logins=("",)),
+    ],
 )
 async def test_who_cannot_be_asked_for_is_refused_and_costs_no_connection(asker: Asker) -> None:
     client, said = FakeClient([]), list[str]()

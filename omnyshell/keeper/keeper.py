@@ -43,7 +43,7 @@ _LOOK_AGAIN = 0.05
 """Seconds between two looks at how a process ended that another one has to wait for."""
 
 _LATER = 0.02
-"""Seconds after which what follows from an end is done."""
+"""Seconds after which what follows from an end is done, unless a start is announced before."""
 
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 _KIND, _WHOSE = 1, 5
@@ -98,7 +98,7 @@ class Keeper:
 
         self.starting = Starting(poller, self._begun, self.sessions.forget)
         self.ready = Ready(poller, groups, users)
-        self._will_look = False
+        self._will_look = self._will_settle = False
         self.ending: Ending | None = None
         self.is_left = False
         """Whether it ends, and the next keeper has its sessions."""
@@ -142,13 +142,11 @@ class Keeper:
         """See whether a session has ended, and tell its node."""
         if held.look():
             self._tell_end(held)
-            if held.group is not None:
-                # So that the next start need not look whether anything is left there.
-                held.group.ended()
             self._ended.append(held)
-            if len(self._ended) == 1:
-                # Who waits for what is told needs a processor, and nobody waits for the rest.
-                self.poller.call_later(_LATER, self.settle_ended)
+            if not self._will_settle:
+                self._will_settle = True
+                # Who waits for what is told needs a processor, and nobody waits for the rest but the next child.
+                self.poller.call_later(0 if held.user else _LATER, self._settle_at_last)
         elif has_ended(held.pidfd):
             self.poller.call_later(_LOOK_AGAIN, lambda: self.look(held))
         else:
@@ -158,10 +156,17 @@ class Keeper:
         """Hear of the end of a session's leader. Raises `OSError`."""
         self.poller.watch(held.pidfd, events, lambda _events: self.look(held))
 
+    def _settle_at_last(self) -> None:
+        self._will_settle = False
+        self.settle_ended()
+
     def settle_ended(self) -> None:
         """Do what follows from the end of sessions whose nodes were told. Idempotent."""
         ended, self._ended = self._ended, []
         for held in ended:
+            if held.group is not None:
+                # So that the next start need not look whether anything is left there.
+                held.group.ended()
             held.reap_if_done()
             self.sessions.changed(held)
             self.poller.unwatch(held.pidfd)
@@ -339,6 +344,7 @@ class Keeper:
         """A start is being prepared, and nobody waits yet: what it takes is in the processor's caches by then."""
         if request.fields[0]:
             self.ready.expect(request.fields[0])
+        self.settle_ended()
         whose = _SOMEBODY if self._users.judges(connection.peer.uid) else b""
         self._program(connection, parse_request(like_a_start(whose)))
         self.groups.check()

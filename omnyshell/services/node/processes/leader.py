@@ -62,20 +62,23 @@ class HangUp:
         self._hang_up = hang_up
         self._finish_off = finish_off
         self._killer: asyncio.TimerHandle | None = None
-
-    @property
-    def is_pending(self) -> bool:
+        self.is_pending = False
         """Whether the hang-up was sent, and the kill is still to come."""
-        return self._killer is not None and not self._killer.cancelled() and self._killer.when() > self._loop.time()
 
     def begin(self) -> None:
         """Hang up, and kill later. Idempotent."""
         if self._killer is None:
             self._hang_up()
-            self._killer = self._loop.call_later(HANG_UP_TIME, self._finish_off)
+            self.is_pending = True
+            self._killer = self._loop.call_later(HANG_UP_TIME, self._end)
 
     def end_now(self) -> None:
         """Kill without delay."""
         if self._killer is not None:
             self._killer.cancel()
+        self._end()
+
+    def _end(self) -> None:
+        # Before, and not by the clock: a timer may come a moment before its time.
+        self.is_pending = False
         self._finish_off()

@@ -176,3 +176,19 @@ async def test_of_a_session_that_is_left_to_the_next_process_nothing_is_heard_an
     leader.leave()
     leader.end(0)
     assert (codes, client.told) == ([], [])
+
+
+async def test_what_was_killed_is_forgotten_also_where_the_loop_is_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A timer of a loop may come a moment before its time, as uvloop's do."""
+    client, later = FakeClient([]), list[Any]()
+    loop = asyncio.get_running_loop()
+    leader = await leader_of(client, None)
+    monkeypatch.setattr(loop, "call_later", lambda _seconds, action: later.append(action) or loop.call_at(1e9, action))
+    leader.kill()
+    leader.end(-9)
+    leader.output_done()
+    leader.forget()
+    assert client.told == []
+    later[0]()
+    assert client.asked[-1] == (wire.SIGNAL, b"s", wire.SESSION, b"9")
+    assert client.told == [(wire.FORGET, False)]

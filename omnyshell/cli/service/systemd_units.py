@@ -85,6 +85,9 @@ def _node(plan: Plan) -> list[str]:
     return _sections(plan, "OmnyShell node", order, service)
 
 
+_ENDS = "\n\r\0"
+"""What ends a line of a unit."""
+
 _FREE_THE_GROUP = (
     '-/bin/sh -c \'cd /sys/fs/cgroup$$(sed -n "s,/[.]control$$,,;s,^0::,,p" /proc/self/cgroup)/omnyshell-*/ && '
     'for d in . ..; do sed "s/[a-z_]*[a-z]/-&/g" $$d/cgroup.subtree_control >$$d/cgroup.subtree_control; done\''
@@ -152,7 +155,7 @@ def _machines(plan: Plan, *capabilities: str) -> list[str]:
     own = [f"User={plan.user}", f"StateDirectory={plan.user}", "StateDirectoryMode=0700"]
     elsewhere = plan.path_of("state_dir")
     is_elsewhere = elsewhere is not None and not elsewhere.is_relative_to(f"/var/lib/{plan.user}")
-    writable = [f"ReadWritePaths={_word(str(elsewhere))}"] if is_elsewhere else []
+    writable = [f"ReadWritePaths={_quoted(_specifiers(str(elsewhere)))}"] if is_elsewhere else []
     return [*own, *writable, *capabilities, *_HARDENED]
 
 
@@ -168,16 +171,19 @@ def _words(*words: object) -> str:
 
 
 def _word(text: str) -> str:
-    if "\n" in text or "\0" in text:
-        raise ConfigException(f"{text!r} cannot stand in a unit")
-    if text.startswith("%d/"):
-        return text
-    text = _specifiers(text).replace("$", "$$")
+    """A word of a command line, in which `$` names a variable."""
+    return text if text.startswith("%d/") else _quoted(_specifiers(text).replace("$", "$$"))
+
+
+def _quoted(text: str) -> str:
     plain = all(char.isalnum() or char in "/._-+:@%$" for char in text) and text
     return text if plain else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _specifiers(text: str) -> str:
+    """The text as it stands in a unit, where a line also ends with a carriage return."""
+    if any(char in _ENDS for char in text):
+        raise ConfigException(f"{text!r} cannot stand in a unit")
     return text.replace("%", "%%")
 
 

@@ -1,7 +1,9 @@
 """What is written for a service manager: whole, quoted, and the same each time."""
 
+import json
 import os
 import plistlib
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -91,11 +93,20 @@ def test_a_service_of_ones_own_runs_as_one_starts_it_by_hand(place: Path) -> Non
 
 
 def test_a_state_directory_that_is_named_is_used_and_may_be_written(place: Path) -> None:
-    text = NODE + f'state-dir = "{place}/st ate"\n'
-    for kind, said in (("node", text), ("hub", HUB + f'state-dir = "{place}/st ate"\n')):
-        unit = units_of(plan(place, kind, said))[-1]
-        assert f'--state-dir "{place}/st ate"' in section(unit.text, "ExecStart")[0]
-        assert section(unit.text, "ReadWritePaths") == [f'"{place}/st ate"']
+    """A `$` means a variable in a command line alone."""
+    for kind, said in (("node", NODE), ("hub", HUB)):
+        unit = units_of(plan(place, kind, said + f'state-dir = "{place}/st $ate"\n'))[-1]
+        assert f'--state-dir "{place}/st $$ate"' in section(unit.text, "ExecStart")[0]
+        assert section(unit.text, "ReadWritePaths") == [f'"{place}/st $ate"']
+
+
+@pytest.mark.parametrize("end", ["\n", "\r"])
+@pytest.mark.parametrize("key", ["state-dir", "key"])
+def test_no_path_ends_its_line(place: Path, key: str, end: str) -> None:
+    path = json.dumps(f"/root/x{end}ExecStart=/bin/sh")
+    said = re.sub(f"(?m)^{key} = .*\n", "", NODE) + f"{key} = {path}\n"
+    with pytest.raises(ConfigException, match="cannot stand in a unit"):
+        units_of(plan(place, "node", said))
 
 
 def test_a_state_directory_below_the_services_own_may_be_written_already(place: Path) -> None:

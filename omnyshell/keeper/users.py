@@ -153,6 +153,8 @@ def _users_of(key: str, said: object) -> tuple[str, ...]:
         raise ValueError(f"'{key}' in [users] must name a user, or a list of users")
     if key.startswith(ROLE) and not key.removeprefix(ROLE):
         raise ValueError(f"'{key}' in [users] names no role")
+    if not key or not key.isprintable() or key == OWN_NAME:
+        raise ValueError(f"'{shown(key)}' in [users] is no principal's name")
     for user in users:
         if user != OWN_NAME and not is_user_name(user):
             raise ValueError(f"'{shown(user)}' for '{key}' in [users] is no user's name")

@@ -10,7 +10,7 @@ from omnyshell.paths import user_path
 from omnyshell.printable import printable
 from omnyshell.security.strict_modes import StrictModes
 from omnyshell.services.node.as_root import whose_by_file
-from omnyshell.services.node.keeper.whose import meanings
+from omnyshell.services.node.keeper.whose import check_both, meanings
 from omnyshell.services.node.options import OPTIONS
 
 NOBODY = 1
@@ -27,6 +27,7 @@ def list_users(options: argparse.Namespace) -> int:
         raise ConfigException("name the node's file, by --config FILE").about("config")
     StrictModes.said(options.strict_modes).check(user_path(options.config))
     given = read_options(options.config, OPTIONS).values
+    check_both(given.get("users"), as_node=bool(given.get("run_as_node_user")))
     rows = meanings(given.get("users") or {})
     judged = whose_by_file(given, is_root=os.geteuid() == 0)
     if judged.warning:

@@ -32,6 +32,11 @@ def test_each_line_of_the_table_is_listed(tmp_path: Path, capsys: pytest.Capture
     ]
 
 
+def test_a_file_with_which_no_node_starts_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigException, match="say one"):
+        listed(tmp_path / "node.toml", "run-as-node-user = true\n[users]\nann = 'root'\n")
+
+
 def test_a_file_without_users_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,6 +161,7 @@ def test_no_name_is_another_with_something_around_it(name: str) -> None:
             {"ann": "0"},
             {"ann": "{PRINCIPAL}"},
         ),
+        *({"": "ann"}, {"{principal}": "ann"}, {"ann\nbea": "ann"}),
         *({"ann": "{principal}-x"}, {"ann": "*"}, {"role:": "ann"}, {"ann": "a b"}, {"ann": {"x": "y"}}, {"ann": "-u"}),
     ],
 )

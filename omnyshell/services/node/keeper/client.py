@@ -19,6 +19,7 @@ from omnyshell.services.node.keeper.place import (
     RUNS_ALREADY,
     NoKeeperException,
     connect,
+    is_roots,
     is_to_return,
     keeper_command,
     own_directory,
@@ -123,8 +124,12 @@ class KeeperClient:
         gone: Callable[[], None],
         reconnected: Callable[[Collection[str], set[str]], None],
     ) -> None:
-        """A keeper that is started reads in the node's `file` who becomes whom, and what sessions may take."""
+        """A keeper that is started reads in the node's `file` who becomes whom, and what sessions may take.
+
+        Where there is one, nothing is started in place of a keeper of root's: ours could not do what it says.
+        """
         self._file = file
+        self._needs_roots = False
         self.pid = 0
         """The keeper's process; an upgrade leaves it the same."""
 
@@ -286,6 +291,8 @@ class KeeperClient:
             if loop.time() >= deadline or not is_to_return(self._state_dir):
                 break
             await asyncio.sleep(BETWEEN_TRIES)
+        if self._needs_roots:
+            raise NoKeeperException("root's keeper has ended, and has to be started again")
         await start_own(self._state_dir, self._file)
         return connect(self._state_dir)
 
@@ -301,6 +308,7 @@ class KeeperClient:
                 await _end_of(int(exc.facts[0]))
             else:
                 break
+        self._needs_roots = self._file is not None and is_roots(channel)
         # An earlier keeper knows of no control groups.
         version, pid, boot, judges, _, flaw, limits = [*answer, b"", b"", b""][:7]
         self.tells_users = int(version) >= wire.WITH_USERS

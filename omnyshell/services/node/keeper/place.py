@@ -110,6 +110,11 @@ def peer_of(channel: socket.socket) -> int:
     return _credentials(channel)[0]
 
 
+def is_roots(channel: socket.socket) -> bool:
+    """Tell whether a keeper is root's, and so can what none of our own user's can."""
+    return os.geteuid() != ROOT and _credentials(channel)[1] == ROOT
+
+
 def _credentials(channel: socket.socket) -> tuple[int, int]:
     raw = channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     pid, user, _ = struct.unpack("3i", raw)

@@ -99,6 +99,9 @@ SESSION_USAGE = "session-usage"
 FORWARD = "forward"
 """A client reaches what its nodes reach, for itself alone."""
 
+FORWARD_AHEAD = "forward-ahead"
+"""A connection of a forward is asked for ahead, and made once it is used."""
+
 AGENT = "agent"
 """Programs at a node ask the ssh-agent of a client, for as long as that lets them."""
 
@@ -120,6 +123,7 @@ OF_HUB = frozenset(
         SFTP,
         SSH,
         FORWARD,
+        FORWARD_AHEAD,
         AGENT,
         BYTE_TEXT,
         HISTORY,
@@ -162,6 +166,7 @@ OF_NODE = frozenset(
         SFTP,
         SSH,
         FORWARD,
+        FORWARD_AHEAD,
         BYTE_TEXT,
         EPOCHS,
         EVENTS,
@@ -192,6 +197,7 @@ OF_CLIENT = frozenset(
         SFTP,
         SSH,
         FORWARD,
+        FORWARD_AHEAD,
         HISTORY,
         HUBS,
         INTERACTIVE,

@@ -159,6 +159,8 @@ class Channel:
         due = self._received.consume(size)
         if self._extra and due + self._received.unreturned >= EXTRA_AFTER:
             due += self._received.take() + self._extra
+            if self._extra > EXTRA_CREDIT:
+                self._grant_delay = WIDE_GRANT_DELAY
             self._extra = 0
         if due:
             self._grant(due, soon=True)
@@ -179,7 +181,6 @@ class Channel:
         extra = min(window, MAX_CREDIT) - INITIAL_CREDIT
         if extra > EXTRA_CREDIT:
             self._received.threshold = (INITIAL_CREDIT + extra) // WIDE_GRANT_SHARE
-            self._grant_delay = WIDE_GRANT_DELAY
         self._extra = max(extra, least)
 
     def close(self, message: ChannelClose | None = None) -> None:

@@ -1,12 +1,12 @@
-"""The forwards of a principal: listing and closing them (docs/extensions.md#forward)."""
+"""The forwards of a principal, and the use of what was asked for ahead (docs/extensions.md#forward)."""
 
 from typing import Annotated, ClassVar
 
 from omnyshell.model.forwards import ForwardInfo
 from omnyshell.model.grammars import COUNT
 from omnyshell.model.schema import ANSWERED, OMIT
-from omnyshell.protocol.extensions import FORWARD
-from omnyshell.protocol.messages.base import Way
+from omnyshell.protocol.extensions import FORWARD, FORWARD_AHEAD
+from omnyshell.protocol.messages.base import ChannelMessage, Way
 from omnyshell.protocol.messages.detached import Outcome, Request
 
 
@@ -57,4 +57,13 @@ class ForwardCloseResponse(Outcome):
     EXTENSION: ClassVar[str] = FORWARD
 
 
-MESSAGES = (ForwardsRequest, ForwardsResponse, ForwardCloseRequest, ForwardCloseResponse)
+class ForwardDial(ChannelMessage):
+    """A connection that was asked for ahead is used, though there is no input for it yet."""
+
+    TYPE: ClassVar[str] = "forward.dial"
+    WAY: ClassVar[Way] = Way.CLIENT_TO_NODE
+
+    EXTENSION: ClassVar[str] = FORWARD_AHEAD
+
+
+MESSAGES = (ForwardsRequest, ForwardsResponse, ForwardCloseRequest, ForwardCloseResponse, ForwardDial)

@@ -82,6 +82,9 @@ class SessionRequest(ChannelMessage, kw_only=True):
     target: Annotated[str | None, OMIT_EMPTY, ANSWERED] = None
     """Of `forward`: what a connection leads to, `HOST:PORT` or the path of a UNIX socket; missing for a permission."""
 
+    ahead: Annotated[bool, OMIT] = False
+    """Of `forward-ahead`: a connection is made once it is used, and not before."""
+
     max_input_window: Annotated[int | None, OMIT, ANSWERED] = None
     """Of `wide-input`: how many bytes of input the client lets be unacknowledged."""
 
@@ -184,6 +187,9 @@ class SessionOpened(StartedSession, kw_only=True):
 
     shell: Annotated[ShellFamily, OMIT] = ShellFamily.POSIX
     """The language of the session's shell."""
+
+    ahead: Annotated[bool, OMIT] = False
+    """Of `forward-ahead`: connections under this permission may be asked for ahead."""
 
 
 class SessionRejected(ChannelMessage, kw_only=True):

@@ -110,6 +110,9 @@ class RemoteSession:
         self.detached: SessionDetached | None = None
         """What confirmed a detach, by this client or from elsewhere."""
 
+        self.allows_ahead = False
+        """Whether connections may be asked for ahead under this permission."""
+
         self.lost_by: OmnyShellException | None = None
         """The error that suspended the session."""
 
@@ -416,6 +419,7 @@ class RemoteSession:
 
     def _begin(self, channel: Channel, opened: SessionOpened) -> None:
         self.history_end = opened.history_end
+        self.allows_ahead = opened.ahead
         self._counts_offsets = opened.offsets
         if not opened.offsets and self._stage is Stage.OPENING:
             self._sent.acknowledge(self._sent.end)

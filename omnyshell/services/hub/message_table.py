@@ -44,7 +44,7 @@ from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.clipboard import SessionClipboard
 from omnyshell.protocol.messages.events import EventsSubscribe, EventsUnsubscribe, NodeLiveSessionsResponse
 from omnyshell.protocol.messages.extending import extension_messages
-from omnyshell.protocol.messages.forwards import ForwardCloseRequest, ForwardsRequest
+from omnyshell.protocol.messages.forwards import ForwardCloseRequest, ForwardDial, ForwardsRequest
 from omnyshell.protocol.messages.history import NodeSessionHistoryResponse, SessionHistoryRequest
 from omnyshell.protocol.messages.places import NodePlaceResponse
 from omnyshell.protocol.messages.vitals import (
@@ -138,6 +138,7 @@ def message_table(
         SessionHistoryRequest: relayed.ask,
         ForwardsRequest: forwards.list_requested,
         ForwardCloseRequest: forwards.close_requested,
+        ForwardDial: owner,
         TunnelOpenRequest: tunnels.open,
         TunnelCloseRequest: tunnels.close_requested,
         TunnelListRequest: tunnels.list_requested,

@@ -52,6 +52,7 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.events import register as register_events
+from omnyshell.protocol.messages.forwards import ForwardDial
 from omnyshell.security.identity import UidComputer
 from omnyshell.security.machine import MachineFacts
 from omnyshell.security.proof_choice import NotSignedException
@@ -258,7 +259,7 @@ class OmnyShellNode:
             on_lost=self._connection_lost,
             on_improper=self._improper_received,
             codec=register_events(FrameCodec()).learn(
-                (*history_messages.MESSAGES, *place_messages.MESSAGES, *vitals_messages.MESSAGES)
+                (ForwardDial, *history_messages.MESSAGES, *place_messages.MESSAGES, *vitals_messages.MESSAGES)
             ),
         )
         self._hub_decides = NODE_INSTANCE in connection.features

@@ -159,6 +159,7 @@ MINIMAL: list[tuple[str, int | None, dict[str, Any], dict[str, Any]]] = [
     ("forwards.list.response", None, SHORT, SHORT | {"forwards": []}),
     ("forwards.close.request", None, SHORT | {"forwardRef": ""}, SHORT | {"forwardRef": ""}),
     ("forwards.close.response", None, SHORT, SHORT | {"ok": False}),
+    ("forward.dial", 1, {}, {}),
     (
         "node.sessions.history.request",
         None,
@@ -354,6 +355,9 @@ FULL: list[tuple[str, int | None, dict[str, Any]]] = [
     ("forwards.close.response", None, SHORT | {"ok": False, "message": "m"}),
     ("session.open", 7, {"nodeId": "n", "mode": "forward", "target": "localhost:80", "forward": UUID}),
     ("node.session.open", 7, {"sessionId": UUID, "principal": "p", "mode": "forward", "target": "/run/x.sock"}),
+    ("session.open", 7, {"nodeId": "n", "mode": "forward", "target": "x:80", "forward": UUID, "ahead": True}),
+    ("session.opened", 7, {"sessionId": UUID, "pty": False, "ahead": True}),
+    ("forward.dial", 7, {}),
     ("session.open", 7, {"nodeId": "n", "mode": "ssh", "user": "ann", "sshKey": "YQ", "sshNonce": UUID}),
     ("session.open", 7, {"nodeId": "n", "mode": "sftp"}),
     ("node.session.open", 7, {"sessionId": UUID, "principal": "p", "mode": "sftp"}),

@@ -36,8 +36,11 @@ class Connector(Protocol):
     async def until_permitted(self) -> None:
         """Return when connections can be asked for."""
 
-    def connect(self, target: Target) -> RemoteSession:
-        """Ask for one. Raises `OmnyShellException`."""
+    def connect(self, target: Target, early: bytes) -> RemoteSession:
+        """Ask for one, and send what there is for it. Raises `OmnyShellException`."""
+
+    def prepare(self, target: Target) -> None:
+        """Have the next one to a target made sooner. It must not raise."""
 
     async def until_open(self, session: RemoteSession) -> None:
         """Return when it is made. Raises `OmnyShellException`."""
@@ -72,6 +75,9 @@ class LocalConnection:
 
         self._reads_on = False
         """Whether it will be read on once more can be sent."""
+
+        self._has_prepared = target is None
+        """Whether the next connection is prepared, which is done behind the first answer, or need not be."""
 
         self._untaken = 0
         """Bytes that the socket has not taken."""
@@ -142,6 +148,7 @@ class LocalConnection:
     def stream_lost(self, _error: Exception | None) -> None:
         """Leave the target: nobody is there any more."""
         self._members.discard(self)
+        self._prepare_next()
         self._call_off()
         self._taken.set()
         if self._session is not None:
@@ -183,7 +190,7 @@ class LocalConnection:
         try:
             await self._connector.until_permitted()
             with together:
-                session = self._connector.connect(target)
+                session = self._connector.connect(target, self._early)
                 self._join(session)
             async with session:
                 await self._connector.until_open(session)
@@ -200,8 +207,6 @@ class LocalConnection:
         session.widen()
         session.take_at_once = self._take_at_once
         self._session = session
-        if self._early:
-            session.send(self._early)
         if self._has_finished:
             session.eof()
         self.stream.resume_reading()
@@ -231,7 +236,14 @@ class LocalConnection:
         self._deliver(stream, bytes(data))
         return len(data)
 
+    def _prepare_next(self) -> None:
+        if self._target is not None and not self._has_prepared:
+            self._has_prepared = True
+            asyncio.get_running_loop().call_soon(self._connector.prepare, self._target)
+
     def _deliver(self, stream: DataOpcode, data: bytes) -> None:
+        if not self._has_prepared:
+            self._prepare_next()
         if stream is DataOpcode.STDOUT:
             self._write(data)
         elif data == TARGET_FINISHED:

@@ -14,9 +14,10 @@ from typing import Self
 from omnyshell.errors import ConfigException, ErrorCodes, OmnyShellException, SessionRejectedException
 from omnyshell.model.targets import Target
 from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.services.client.forwarding.ahead import ConnectionsAhead
 from omnyshell.services.client.forwarding.connection import LocalConnection
 from omnyshell.services.client.forwarding.places import Forward, Place
-from omnyshell.services.client.forwarding.sessions import ask_for_connection, open_permission
+from omnyshell.services.client.forwarding.sessions import ask_for_connection, dial, open_permission
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.client.states import LinkState
 from omnyshell.transport.backoff import Backoff
@@ -58,6 +59,7 @@ class Forwarder:
         self._permission: RemoteSession | None = None
         self._permitted = asyncio.Event()
         self._backoff = Backoff()
+        self._ahead = ConnectionsAhead(self._ask_ahead)
         self.listening: list[tuple[Place, Target | None]] = []
         """Where it listens, with the ports that were taken; without a target where that is a proxy."""
 
@@ -100,9 +102,10 @@ class Forwarder:
             server.close()
         _remove(self._paths)
         self._paths.clear()
+        permission, self._permission = self._permission, None
         for connection in list(self._connections):
             await connection.close()
-        permission, self._permission = self._permission, None
+        self._ahead.close()
         if permission is not None:
             permission.close()
 
@@ -142,12 +145,31 @@ class Forwarder:
         """Return when connections can be asked for."""
         await self._permitted.wait()
 
-    def connect(self, target: Target) -> RemoteSession:
-        """Ask for a connection to a target. Raises as `ask_for_connection` does."""
+    def connect(self, target: Target, early: bytes) -> RemoteSession:
+        """Ask for a connection to a target, or use one that was, with what there is to send.
+
+        Raises as `ask_for_connection` does.
+        """
         permission = self._permission
         if permission is None:
             raise SessionRejectedException("the forward has been closed", code=ErrorCodes.NOT_AUTHORIZED)
-        return ask_for_connection(self._client, permission, target)
+        ahead = self._ahead.take(target)
+        session = ahead or ask_for_connection(self._client, permission, target)
+        if early:
+            session.send(early)
+        elif ahead is not None:
+            dial(ahead)
+        return session
+
+    def prepare(self, target: Target) -> None:
+        """Ask for the next connection to a target ahead."""
+        self._ahead.prepare(target)
+
+    def _ask_ahead(self, target: Target) -> RemoteSession | None:
+        permission = self._permission
+        if permission is None or not (permission.allows_ahead and self._permitted.is_set()):
+            return None
+        return ask_for_connection(self._client, permission, target, ahead=True)
 
     async def until_open(self, session: RemoteSession) -> None:
         """Return when a connection is made. Raises as `OmnyShellClient.until_open` does."""

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from omnyshell.model.sessions import SessionMode
 from omnyshell.model.targets import Target
-from omnyshell.protocol.extensions import FORWARD
+from omnyshell.protocol.extensions import FORWARD, FORWARD_AHEAD
 from omnyshell.protocol.messages import SessionOpen
+from omnyshell.protocol.messages.forwards import ForwardDial
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.session import RemoteSession
 
@@ -24,13 +25,21 @@ async def open_permission(
     return await client.open_as_asked(request, FORWARD)
 
 
-def ask_for_connection(client: OmnyShellClient, permission: RemoteSession, target: Target) -> RemoteSession:
+def ask_for_connection(
+    client: OmnyShellClient, permission: RemoteSession, target: Target, *, ahead: bool = False
+) -> RemoteSession:
     """Ask for a connection to a target under a permission. Its input can be sent at once, and waits at the node.
 
-    Raises as `OmnyShellClient.open_session` does, and so does `until_open`, with the code `dial_failed` for a target
-    that does not answer.
+    One that is asked for `ahead` is made with its first input, or by `dial`; the permission has to allow that. Raises
+    as `OmnyShellClient.open_session` does, and so does `until_open`, with the code `dial_failed` for a target that does
+    not answer.
     """
     request = SessionOpen(
-        node_id=permission.node_id, mode=SessionMode.FORWARD, target=str(target), forward=permission.id
+        node_id=permission.node_id, mode=SessionMode.FORWARD, target=str(target), forward=permission.id, ahead=ahead
     )
-    return client.ask_to_open(request, FORWARD)
+    return client.ask_to_open(request, FORWARD, *((FORWARD_AHEAD,) if ahead else ()))
+
+
+def dial(connection: RemoteSession) -> None:
+    """Have a connection made that was asked for ahead, and has no input yet."""
+    connection.channel.send(ForwardDial())

@@ -20,6 +20,7 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.detached import RELAYED_ANSWERS
+from omnyshell.protocol.messages.forwards import ForwardDial
 from omnyshell.protocol.messages.history import NodeSessionHistoryResponse
 from omnyshell.services.hub.access.quota import Quota, stranger
 from omnyshell.services.hub.ground.limits import Resource
@@ -32,6 +33,7 @@ FLOW = frozenset(
         ChannelExit,
         ChannelClose,
         ChannelPaint,
+        ForwardDial,
         NodeSessionOpened,
         NodeSessionRejected,
         NodeSessionDetached,

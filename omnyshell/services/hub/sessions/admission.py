@@ -9,7 +9,17 @@ from omnyshell.model.grammars import is_login, is_principal
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol.byte_text import has_bytes
-from omnyshell.protocol.extensions import AGENT, BYTE_TEXT, FORWARD, HUBS, LOGINS, RESUME_OFFSET, SFTP, SSH
+from omnyshell.protocol.extensions import (
+    AGENT,
+    BYTE_TEXT,
+    FORWARD,
+    FORWARD_AHEAD,
+    HUBS,
+    LOGINS,
+    RESUME_OFFSET,
+    SFTP,
+    SSH,
+)
 from omnyshell.protocol.messages import SessionOpen
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.access.policy import HubPolicy
@@ -94,7 +104,7 @@ class SessionAdmission:
             problem = f"Channel {channel} is in use"
         elif request.mode is SessionMode.TUNNEL:
             problem = "Tunnels are not opened as sessions"
-        elif request.mode is SessionMode.FORWARD or request.target or request.forward:
+        elif request.mode is SessionMode.FORWARD or request.target or request.forward or request.ahead:
             problem = self._problem_of_forward(client, request)
         elif request.owner and not (request.resume_session_id and is_principal(request.owner)):
             problem = "Only a session that is there has an owner"
@@ -109,6 +119,8 @@ class SessionAdmission:
     def _problem_of_forward(self, client: Peer, request: SessionOpen) -> str:
         if request.mode is not SessionMode.FORWARD or FORWARD not in client.features:
             return "Forwards are for clients that announced them"
+        if request.ahead and (FORWARD_AHEAD not in client.features or request.target is None):
+            return "New connections alone are asked for ahead, by clients that announced it"
         if request.resume_session_id is not None:
             return "A session that is there has its target" if request.target is not None else ""
         if (request.target is None) is not (request.forward is None):
@@ -209,6 +221,7 @@ def _problem_of_mode(client: Peer, request: SessionOpen) -> str:
 def _check_age(node: ReachableNode, request: SessionOpen) -> None:
     needs = {"bytes that are no UTF-8": (has_bytes(request), BYTE_TEXT)}
     needs["forwards"] = (request.mode is SessionMode.FORWARD, FORWARD)
+    needs["connections that are asked for ahead"] = (request.ahead, FORWARD_AHEAD)
     needs["ssh"] = (request.mode is SessionMode.SSH, SSH)
     needs["forwarding an agent"] = (request.mode is SessionMode.AGENT, AGENT)
     needs["copying files"] = (request.mode is SessionMode.SFTP, SFTP)

@@ -4,6 +4,7 @@ No I/O: it is fed with messages and a clock, sends through `Peer`, and never wai
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
@@ -134,7 +135,7 @@ class HubBroker:
             client_channel=channel,
             node=node.peer,
             node_channel=node.allocate_channel(),
-            open_deadline=self._clock.monotonic() + SESSION_OPEN_TIMEOUT,
+            open_deadline=math.inf if request.ahead else self._open_deadline(),
             asked_id=id_,
             resumes=request.resume_session_id,
             instead_of=instead_of,
@@ -142,6 +143,7 @@ class HubBroker:
             has_offsets=has_offsets(client, node, request),
             audited_command=self._command_of(request) or (request.target or "")[:SHOWN_NAME_LENGTH],
             target=request.target or "",
+            is_ahead=request.ahead,
         )
         permission = self._router.forward_of(client, request)
         if permission is not None:
@@ -152,6 +154,10 @@ class HubBroker:
         self._tell(route)
         route.step("resume asked of the node" if route.is_resume else "session asked of the node")
         node.open(client, request, node_request(request, route), route.node_channel)
+
+    def used(self, route: SessionRoute) -> None:
+        """A connection that was asked for ahead is used, so that its node makes it now."""
+        route.use(self._open_deadline())
 
     def close_from_client(self, route: SessionRoute, message: ChannelClose) -> None:
         """The client closes: tell the node, ahead of data that still waits."""
@@ -200,6 +206,9 @@ class HubBroker:
 
     def opened(self, route: SessionRoute, message: NodeSessionOpened) -> None:
         """The node has started the requested session."""
+        if route.is_ahead:
+            # Whatever its node thinks of that: what is open is used.
+            self.used(route)
         session = route.session
         why = self._why_not_it(route, message) or self._why_no_place(route, message)
         if why:
@@ -326,6 +335,9 @@ class HubBroker:
             self._reject_route(route, ErrorCodes.TIMEOUT, f"The node {route.session.node_id} did not answer")
 
     # The rest
+
+    def _open_deadline(self) -> float:
+        return self._clock.monotonic() + SESSION_OPEN_TIMEOUT
 
     @staticmethod
     def _other_than_client(route: SessionRoute, names: Iterable[str]) -> str:

@@ -52,7 +52,7 @@ def _described(route: SessionRoute) -> ForwardInfo:
         places=route.session.command,
         address=route.client.address,
         created_at=route.session.created_at,
-        connections=len(route.connections),
+        connections=route.counters.connections,
         bytes_in=bytes_in,
         bytes_out=bytes_out,
     )

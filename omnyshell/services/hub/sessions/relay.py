@@ -25,6 +25,7 @@ from omnyshell.protocol.messages import (
     SessionDetachRequest,
 )
 from omnyshell.protocol.messages.clipboard import SessionClipboard
+from omnyshell.protocol.messages.forwards import ForwardDial
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.sessions.route import SessionRoute
@@ -113,15 +114,19 @@ class ClientEnd(SessionEnd):
     def __init__(self, route: SessionRoute, relay: Relay, broker: "HubBroker") -> None:
         super().__init__(route, route.client, (route.node, route.node_channel), relay, broker)
 
-    @property
-    def _takes_input(self) -> bool:
-        """Whether input goes on to the node: to a forward's connection also before its target has answered."""
-        return self.route.is_open or self.route.is_connection
+    def _takes_early(self) -> bool:
+        """Whether input goes on to the node before that has answered: it may be early for a forward's connection.
+
+        One that was asked for ahead is used by that.
+        """
+        if self.route.is_ahead:
+            self._broker.used(self.route)
+        return self.route.is_connection
 
     def data(self, opcode: DataOpcode, raw: bytes | memoryview) -> None:
         """Pass stdin on to the node."""
         route = self.route
-        if opcode is not DataOpcode.STDIN or not self._takes_input:
+        if opcode is not DataOpcode.STDIN or not (route.is_open or self._takes_early()):
             self.peer.dropped(len(raw))
             return
         size = len(raw) - HEADER_SIZE
@@ -132,7 +137,7 @@ class ClientEnd(SessionEnd):
         self._send_on(size, raw)
 
     def message(self, message: ChannelMessage) -> None:
-        """Relay resize, signal and windows ahead of data, and the end of input after it.
+        """Relay resize, signal and windows ahead of data, the end of input after it, and the use of a connection.
 
         Close, detach and reports of clipboards go to the broker.
         """
@@ -142,7 +147,10 @@ class ClientEnd(SessionEnd):
             self._broker.close_from_client(self.route, message)
         elif isinstance(message, SessionClipboard):
             self._broker.clipboard_written(self.route, message)
-        elif isinstance(message, ChannelEof) and self._takes_input:
+        elif isinstance(message, ChannelEof) and (self.route.is_open or self._takes_early()):
+            self._far.send_in_order(message, self._far_channel)
+        elif isinstance(message, ForwardDial) and self.route.is_ahead:
+            self._broker.used(self.route)
             self._far.send_in_order(message, self._far_channel)
         elif not self.route.is_open:
             self._drop()

@@ -103,6 +103,9 @@ class SessionRoute:
     target: str = ""
     """What a connection leads to, as its client wrote it; empty for one that is resumed."""
 
+    is_ahead: bool = False
+    """Whether it is a connection that was asked for ahead, and is not used yet."""
+
     forward: "SessionRoute | None" = None
     """The permission under which a connection was made."""
 
@@ -110,7 +113,7 @@ class SessionRoute:
     """The connections that were made under this permission, and go on."""
 
     connected: int = 0
-    """How many there were."""
+    """How many were used."""
 
     @property
     def is_resume(self) -> bool:
@@ -161,7 +164,8 @@ class SessionRoute:
     @property
     def counters(self) -> RouteCounters:
         """Its counters."""
-        return RouteCounters(*self.carried, len(self.connections), self.connected)
+        in_use = sum(not each.is_ahead for each in self.connections)
+        return RouteCounters(*self.carried, in_use, self.connected)
 
     @property
     def is_connection(self) -> bool:
@@ -172,7 +176,14 @@ class SessionRoute:
         """Note a connection under this permission."""
         connection.forward = self
         self.connections.add(connection)
-        self.connected += 1
+        self.connected += not connection.is_ahead
+
+    def use(self, deadline: float) -> None:
+        """Count a connection that was asked for ahead as one; its node must answer by this deadline."""
+        self.is_ahead, self.open_deadline = False, deadline
+        if self.forward is not None:
+            self.forward.connected += 1
+        self.step("connection used that was asked for ahead")
 
     def disconnect(self) -> None:
         """Count this connection, if it is one, with its permission, of which it is none any more. Idempotent."""

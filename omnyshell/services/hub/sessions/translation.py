@@ -7,6 +7,7 @@ from omnyshell.model.sessions import SessionAsker, SessionMode
 from omnyshell.protocol.byte_text import shown_start
 from omnyshell.protocol.extensions import (
     FORWARD,
+    FORWARD_AHEAD,
     HISTORY,
     INTERACTIVE,
     LEADER_ONLY,
@@ -69,6 +70,7 @@ def node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
         history=request.history and _is_of_both(HISTORY, route),
         leader_only=request.leader_only and LEADER_ONLY in route.node.features,
         target=request.target if _is_of_both(FORWARD, route) else None,
+        ahead=request.ahead and _is_of_both(FORWARD_AHEAD, route),
         ssh_key=request.ssh_key if _is_of_both(SSH, route) else None,
         ssh_nonce=request.ssh_nonce if _is_of_both(SSH, route) else None,
         ssh_agent=route.with_agent and _is_of_both(SSH, route),
@@ -100,6 +102,8 @@ def client_answer(message: NodeSessionOpened, route: SessionRoute) -> SessionOpe
     )
     if _is_of_both(WIDE_WINDOW, route):
         opened.max_window = message.max_window
+    if route.is_permission:
+        opened.ahead = _is_of_both(FORWARD_AHEAD, route)
     if _is_of_both(HISTORY, route):
         opened.history_end = message.history_end
     if _is_of_both(SSH, route):

@@ -43,6 +43,10 @@ class Forwards:
             self._allowed(request, text)
         return Permission(sink)
 
+    def check(self, request: NodeSessionOpen) -> None:
+        """Raise `SessionRejectedException` where a connection that is asked for ahead would be refused now."""
+        self._allowed(request, request.target or "")
+
     def _allowed(self, request: NodeSessionOpen, text: str) -> Target:
         try:
             target = _parsed(text)

@@ -1,5 +1,6 @@
 """The node's end of a session's channel. A session has one at a time; one that was replaced has no effect any more."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from omnyshell.errors import OmnyShellException
@@ -50,13 +51,27 @@ class ChannelEnd:
         self._held: list[bytes | ChannelMessage] | None = None
         """What arrived before the session has begun, if it has not."""
 
+        self._noted: Callable[[bool], None] | None = None
+        """Told whether the session is to begin, or its client has left, if that is not known."""
+
         self.channel = connection.channels.adopt(channel_id, self)
         if input_window is not None:
             self.channel.widen(input_window, least=0)
 
     def hold(self) -> None:
-        """Keep what arrives until `release`, as the session has not begun."""
-        self._held = []
+        """Keep what arrives until `release`, as the session has not begun. Idempotent."""
+        if self._held is None:
+            self._held = []
+
+    def hold_until_used(self, noted: Callable[[bool], None]) -> None:
+        """Keep what arrives until `release`; `noted` is told, once, whether something came, or the client has left."""
+        self.hold()
+        self._noted = noted
+
+    def _note(self, *, is_used: bool) -> None:
+        noted, self._noted = self._noted, None
+        if noted is not None:
+            noted(is_used)
 
     def release(self) -> None:
         """Pass on what has arrived meanwhile, in its order, and from now on at once."""
@@ -77,13 +92,17 @@ class ChannelEnd:
             self._held.append(bytes(payload))
             if sum(len(each) for each in self._held if isinstance(each, bytes)) > MAX_CREDIT:
                 self.channel.close(ChannelClose(reason=CloseReason.ERROR, message="Too much input waits"))
+            self._note(is_used=True)
 
     def message_received(self, message: ChannelMessage) -> None:
         """Pass a message of the client on."""
         if self._held is None:
             self._session.message_received(self, message)
+        elif self._noted is not None and isinstance(message, ChannelClose):
+            self._note(is_used=False)
         else:
             self._held.append(message)
+            self._note(is_used=True)
 
     def budget_available(self) -> None:
         """Pass on that there is credit for output again."""
@@ -94,3 +113,5 @@ class ChannelEnd:
         """Pass on that the hub is gone."""
         if self._held is None:
             self._session.channel_lost(self)
+        else:
+            self._note(is_used=False)

@@ -89,6 +89,9 @@ class NodeSessions:
         self._new_screen = new_screen
         self._sessions: dict[str, NodeSession] = {}
         self._starting: dict[str, _Start] = {}
+        self._ahead: set[str] = set()
+        """The ids of connections that were asked for ahead, and are not used yet."""
+
         self._forwards_now = 0
         """How many forwards, and connections of these, there are."""
 
@@ -207,8 +210,38 @@ class NodeSessions:
             self._expecting.expect(Asker(request.principal, request.roles, request.logins), request.user or "")
         # Of what serves a mode nothing that matters comes after its own end, whoever still holds its output.
         request.leader_only = request.leader_only or request.mode in _OUR_OWN
+        if request.ahead:
+            self._forwards.check(request)
         session = self._new_session(request, self._screen_for(request, request.pty))
         end = _channel_end(session, connection, channel_id, request)
+        if request.ahead:
+            self._ahead.add(session.id)
+            end.hold_until_used(lambda is_used: self._use(session, end, request, connection, is_used=is_used))
+        else:
+            self._start(session, end, request, connection)
+
+    def _use(
+        self,
+        session: NodeSession,
+        end: ChannelEnd,
+        request: NodeSessionOpen,
+        connection: OmnyShellConnection,
+        *,
+        is_used: bool,
+    ) -> None:
+        """Make a connection that was asked for ahead, by what is allowed now; or forget it, where it is not used."""
+        self._ahead.discard(session.id)
+        if not is_used:
+            end.channel.end()
+            return
+        try:
+            self._start(session, end, request, connection)
+        except SessionRejectedException as exc:
+            connection.send(_rejection(request, exc), end.channel.id)
+
+    def _start(
+        self, session: NodeSession, end: ChannelEnd, request: NodeSessionOpen, connection: OmnyShellConnection
+    ) -> None:
         try:
             with _said_to_client():
                 started = self._started(request, session)
@@ -258,7 +291,7 @@ class NodeSessions:
         )
 
     def _check_room(self, request: NodeSessionOpen) -> None:
-        known = (self._sessions, self._starting)
+        known = (self._sessions, self._starting, self._ahead)
         if any(request.session_id in each for each in known) or self._ended_sessions.has(request.session_id):
             raise SessionRejectedException("This node has a session of that id", code=ErrorCodes.BAD_REQUEST)
         if request.mode is SessionMode.FORWARD:
@@ -329,7 +362,7 @@ class NodeSessions:
 
     def _forwards_count(self) -> int:
         starting = sum(start.session.mode is SessionMode.FORWARD for start in self._starting.values())
-        return starting + self._forwards_now
+        return starting + len(self._ahead) + self._forwards_now
 
     def _find_resumable(self, request: NodeSessionOpen) -> NodeSession:
         """Find the session to resume, among detached ones first, then among attached ones.

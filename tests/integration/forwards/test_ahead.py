@@ -1,0 +1,174 @@
+"""Connections that are asked for ahead (docs/extensions.md#forward-ahead)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from support.raw_peer import STDIN, RawPeer, logged_in, registered
+from support.stack import Certificates, hub_config, running_node, stack, until, within
+
+from omnyshell import OmnyShellHub, OmnyShellNode
+from omnyshell.model.targets import Target
+from omnyshell.services.client.forwarding.forwarder import Forwarder
+from omnyshell.services.client.forwarding.places import Forward, Place
+
+FORWARD = ("forward", "resume-offset", "rights")
+AHEAD = (*FORWARD, "forward-ahead")
+
+
+class Greeter:
+    """A target that speaks first, and counts who came."""
+
+    def __init__(self) -> None:
+        self.came = 0
+        self.to = ""
+
+    async def greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.came += 1
+        writer.write(b"hello")
+        writer.write((await reader.read(5)).upper())
+        writer.close()
+
+
+@asynccontextmanager
+async def greeter() -> AsyncIterator[Greeter]:
+    made = Greeter()
+    async with await asyncio.start_server(made.greet, "127.0.0.1", 0) as server:
+        made.to = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield made
+
+
+async def ask(client: RawPeer, channel: int, **said: Any) -> None:
+    await client.say("session.open", {"nodeId": "n1", "mode": "forward", **said}, channel)
+
+
+async def answer(client: RawPeer, *kinds: str) -> dict[str, Any]:
+    while isinstance(message := await within(client.hear()), bytes) or message["t"] not in kinds:
+        pass
+    return dict(message)
+
+
+async def connections(client: RawPeer) -> int:
+    await client.say("forwards.list.request", {"requestId": "r"})
+    (listed,) = (await answer(client, "forwards.list.response"))["d"]["forwards"]
+    return int(listed["connections"])
+
+
+def waiting(node: OmnyShellNode) -> int:
+    """How many connections a node keeps that are not used."""
+    return len(node._sessions._ahead)
+
+
+async def test_a_hub_counts_and_records_a_connection_once_it_is_used(certificates: Certificates) -> None:
+    async with (
+        OmnyShellHub(hub_config(certificates)) as hub,
+        registered(certificates, hub.port, features=AHEAD) as node,
+        logged_in(certificates, hub.port, "client", "admin", AHEAD) as client,
+    ):
+
+        def made() -> int:
+            return sum(record.action == "forward.connect" for record in hub.audit)
+
+        await ask(client, 1)
+        permission = await within(node.hear("node.session.open"))
+        await node.say("node.session.opened", {"sessionId": permission["d"]["sessionId"]}, permission["c"])
+        opened = (await within(client.hear("session.opened")))["d"]
+        assert opened["ahead"]
+        under = {"target": "localhost:80", "forward": opened["sessionId"], "ahead": True}
+        await ask(client, 2, **under)
+        asked = await within(node.hear("node.session.open"))
+        assert asked["d"]["ahead"]
+        assert (await connections(client), made()) == (0, 0)
+        await client.send_data(STDIN, 2, b"used")
+        assert bytes(await within(node.hear()))[10:] == b"used"
+        assert await connections(client) == 1
+        await node.say("node.session.opened", {"sessionId": asked["d"]["sessionId"]}, asked["c"])
+        await within(client.hear("session.opened"))
+        assert made() == 1
+        await ask(client, 3, **under)
+        await within(node.hear("node.session.open"))
+        for channel in (3, 3, 2, 1):
+            # Where it is used already, or is no connection, it says nothing.
+            await client.say("forward.dial", {}, channel)
+        assert (await within(node.hear("forward.dial")))["d"] == {}
+        assert await connections(client) == 2
+        await ask(client, 4, **under)
+        await within(node.hear("node.session.open"))
+        await client.say("channel.close", {}, 1)
+        ended = [await answer(client, "session.rejected", "channel.close") for _ in range(3)]
+        assert {message["c"] for message in ended} == {2, 3, 4}
+        assert made() == 1
+
+
+async def test_it_is_for_those_who_know_of_it(certificates: Certificates) -> None:
+    for of_client, of_node in ((FORWARD, AHEAD), (AHEAD, FORWARD)):
+        async with (
+            OmnyShellHub(hub_config(certificates)) as hub,
+            registered(certificates, hub.port, features=of_node) as node,
+            logged_in(certificates, hub.port, "client", "admin", of_client) as client,
+        ):
+            await ask(client, 1)
+            permission = await within(node.hear("node.session.open"))
+            await node.say("node.session.opened", {"sessionId": permission["d"]["sessionId"]}, permission["c"])
+            opened = (await within(client.hear("session.opened")))["d"]
+            assert "ahead" not in opened
+            for number, said in enumerate(({"target": "localhost:80", "forward": opened["sessionId"]}, {}), start=2):
+                await ask(client, number, ahead=True, **said)
+                assert (await answer(client, "session.rejected"))["d"]["reason"] == "bad_request"
+            await node.still_there()
+
+
+async def test_a_node_dials_what_is_used_and_forgets_what_is_not(certificates: Certificates, tmp_path: Path) -> None:
+    async with (
+        greeter() as target,
+        OmnyShellHub(hub_config(certificates)) as hub,
+        running_node(certificates, hub.port, tmp_path) as node,
+        logged_in(certificates, hub.port, "client", "admin", AHEAD) as client,
+    ):
+        await ask(client, 1)
+        under = {"forward": (await answer(client, "session.opened"))["d"]["sessionId"], "ahead": True}
+        await ask(client, 2, target=target.to, **under)
+        await ask(client, 3, target="192.0.2.1:1", **under)
+        assert (await answer(client, "session.rejected"))["d"]["reason"] == "forbidden"
+        await ask(client, 4, target="127.0.0.1:1", **under)
+        await client.send_data(STDIN, 4, b"x")
+        assert (await answer(client, "session.rejected"))["d"]["reason"] == "dial_failed"
+        assert (target.came, waiting(node)) == (0, 1)
+        await client.say("forward.dial", {}, 2)
+        assert (await answer(client, "session.opened"))["c"] == 2
+        assert bytes(await within(client.hear()))[10:] == b"hello"
+        await ask(client, 5, target=target.to, **under)
+        await until(lambda: waiting(node) == 1)
+        await client.say("channel.close", {}, 5)
+        await until(lambda: waiting(node) == 0)
+        await ask(client, 6, target=target.to, **under)
+        await until(lambda: waiting(node) == 1)
+        await hub.stop()
+        await until(lambda: waiting(node) == 0)
+        assert target.came == 1
+
+
+async def test_a_forward_keeps_one_ahead_and_none_where_it_is_closed(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async with greeter() as target, stack(certificates, tmp_path) as (hub, node, client):
+        host, _, port = target.to.partition(":")
+        forward = Forward(Place("127.0.0.1", 0), Target(host, int(port)))
+        async with Forwarder(client, "n1", [forward]) as forwarder:
+            assert waiting(node) == 0
+            for number, words in enumerate((b"early", b"", b"early"), start=1):
+                reader, writer = await asyncio.open_connection("127.0.0.1", forwarder.listening[0][0].port)
+                writer.write(words)
+                assert await within(reader.readexactly(5)) == b"hello"
+                await until(lambda: waiting(node) == 1)
+                (listed,) = await client.forwards.list()
+                assert (listed.connections, target.came) == (1, number)
+                writer.write_eof()
+                assert await within(reader.read()) == words.upper()
+                writer.close()
+                # So that the next one is not counted beside this one.
+                await until(lambda: len(node._sessions) == 1)
+        await until(lambda: waiting(node) == 0)
+        assert sum(record.action == "forward.connect" for record in hub.audit) == 3

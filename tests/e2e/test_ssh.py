@@ -51,10 +51,9 @@ class Ssh:
         )
 
     def start(self, *words: str) -> "subprocess.Popen[bytes]":
-        pipe = subprocess.PIPE
-        return subprocess.Popen(
-            ["ssh", "-F", str(self.config), *words], stdin=pipe, stdout=pipe, stderr=pipe, env=self.system.env
-        )
+        """Start it as the leader of a group, which its proxy is in as well."""
+        command, pipe = ["ssh", "-F", str(self.config), *words], subprocess.PIPE
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=self.system.env, process_group=0)
 
 
 def test_a_command_runs_as_with_any_ssh(ssh: Ssh) -> None:
@@ -86,7 +85,11 @@ def test_installing_includes_the_block_once_and_before_all_else(ssh: Ssh) -> Non
     kept.write_text("Host other\n")
     config.symlink_to(kept)
     for _ in range(2):
-        assert ssh.system.run("ssh-config", "--install").returncode == 0
+        done = ssh.system.run("ssh-config", "--install")
+        assert done.returncode == 0
+        assert done.stdout.splitlines()[1].startswith(b"now `ssh n1.omny` works")
+        # The home of tests is not the user's.
+        assert b"whatever HOME says" in done.stderr
     assert config.readlink() == kept
     include, rest = config.read_text().split("\n", 1)
     assert rest == "Host other\n"
@@ -206,6 +209,17 @@ def test_what_runs_ends_with_a_client_that_is_lost(ssh: Ssh) -> None:
     client.kill()
     client.communicate(timeout=DEADLINE)
     until(lambda: not running("7300") and not running("7301"))
+
+
+def test_the_next_connection_ends_what_a_killed_proxy_has_left(ssh: Ssh) -> None:
+    """As an rsync that would put its part of a file in the place of the whole one later."""
+    client = ssh.start("n1.omny", "echo ready; exec sleep 7307")
+    assert client.stdout is not None
+    assert client.stdout.readline() == b"ready\n"
+    os.killpg(client.pid, signal.SIGKILL)
+    client.communicate(timeout=DEADLINE)
+    assert ssh.run("ssh", "n1.omny", "true").returncode == 0
+    assert not running("7307")
 
 
 def test_what_was_left_in_the_background_goes_on_where_a_client_leaves_a_command(ssh: Ssh) -> None:

@@ -145,6 +145,7 @@ ELSEWHERE = {
     "cli/hub/backup.py": "a backup that the user names, piece by piece",
     "cli/main.py": "/dev/null",
     "cli/sessions/exec.py": "/dev/null",
+    "services/client/ssh/left_behind.py": "notes that are locked",
     "cli/sessions/finding.py": "the terminal",
     "cli/terminal/streams.py": "its own descriptors",
     **{f"keeper/{name}.py": "the standard library alone" for name in ("becoming", "main", "trust", "upgrade")},

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import pwd
 import re
 import shlex
 import shutil
@@ -13,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from omnyshell.cli.ground.access import access_from
-from omnyshell.cli.ground.output import describe, printable, say
+from omnyshell.cli.ground.output import complain, describe, printable, say
 from omnyshell.cli.ssh.hosts import domain_of, node_of
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.ids import is_node_id
@@ -48,6 +49,7 @@ def ssh_config(options: argparse.Namespace) -> int:
     if options.install:
         _install("".join(f"{line}\n" for line in lines))
         lines = [f"{node}: {why}" for node, why in others.items()]
+        lines += [f"now `ssh {node}.{domain}` works, and so do scp, sftp, rsync and git" for node in [*users][:1]]
     for line in lines:
         say(line)
     return 0
@@ -157,3 +159,6 @@ def _install(text: str) -> None:
             # Before all else, as ssh takes what is said first, and a line after a `Host` belongs to it.
             write_private(config, include + b"\n" + present)
     say(f"{config} includes {path}")
+    theirs = Path(pwd.getpwuid(os.getuid()).pw_dir, ".ssh", "config")
+    if config != Path(os.path.realpath(theirs)):
+        complain(f"omnyshell: ssh reads {theirs}, whatever HOME says: have it read this file by `ssh -F {config}`")

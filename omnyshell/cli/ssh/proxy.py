@@ -15,6 +15,7 @@ from omnyshell.paths import config_dir
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.ssh.known_hosts import KnownHost, directory_for
+from omnyshell.services.client.ssh.left_behind import end_what_was_left, noted
 from omnyshell.services.client.ssh.own_key import OwnKey
 from omnyshell.services.client.ssh.session import open_ssh_in_any_letters
 
@@ -34,9 +35,11 @@ async def _connect(options: argparse.Namespace) -> int:
     if not is_login(options.user or ""):
         raise ConfigException(f"'{printable(options.user or '')}' is no user's name")
     async with OmnyShellClient(ClientConfig(access=access)) as client:
+        await end_what_was_left(client, directory, node)
         session, shown = await open_ssh_in_any_letters(client, node, options.user, key)
-        async with session:
-            KnownHost(directory, options.host).accept(shown)
-            session.on_state = lambda state: tell(session, state)
-            session.widen()
-            return await stream(session)
+        with noted(directory, session.node_id, session.id):
+            async with session:
+                KnownHost(directory, options.host).accept(shown)
+                session.on_state = lambda state: tell(session, state)
+                session.widen()
+                return await stream(session)

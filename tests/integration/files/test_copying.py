@@ -228,6 +228,29 @@ async def test_what_is_no_beginning_of_it_is_not_gone_on_with(
     assert not leftovers(tmp_path)
 
 
+@pytest.mark.parametrize("way", ["up", "down", "within"])
+async def test_what_is_written_to_while_it_is_copied_is_copied_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str
+) -> None:
+    """In place, and where it has been read already."""
+    source, into, tell = tmp_path / "source", tmp_path / "into", FileCopy._tell
+    source.write_bytes(bytes([1]) * LARGE)
+    into.mkdir()
+
+    def change(copy: FileCopy, total: int, *, is_moved: bool = False) -> None:
+        tell(copy, total, is_moved=is_moved)
+        if total == LARGE and source.read_bytes()[0] == 1:
+            with source.open("r+b") as file:
+                file.write(b"changed")
+
+    monkeypatch.setattr(FileCopy, "_tell", change)
+    async with node_files(tmp_path) as (remote, _):
+        first, second = ends(way, remote)
+        _, reports = await copied(first, source, second, into)
+    assert [report.became for report in reports] == [Became.COPIED]
+    assert (into / "source").read_bytes() == source.read_bytes()
+
+
 @pytest.mark.parametrize("way", ["up", "down"])
 async def test_what_is_up_to_date_is_left(tmp_path: Path, way: str) -> None:
     source, into = tmp_path / "source", tmp_path / "into"

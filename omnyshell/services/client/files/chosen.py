@@ -1,12 +1,13 @@
 """Which files are meant: patterns in names, and what `--include` and `--exclude` say."""
 
+import fnmatch
+import os
 import re
 from collections.abc import AsyncIterator, Sequence
-from fnmatch import fnmatchcase
 
 from omnyshell.errors import ConfigException
 from omnyshell.services.client.files.ports import Files, Kind
-from omnyshell.services.client.files.problems import shown_at
+from omnyshell.services.client.files.problems import FileException, LinkLostException, shown_at
 
 _WILD = b"*?["
 MOST_MATCHES = 100_000
@@ -21,41 +22,52 @@ def is_pattern(path: bytes) -> bool:
 async def expanded(files: Files, path: bytes) -> Sequence[bytes]:
     """Return the paths that a path stands for, sorted: itself where that is there, or there is no pattern in it.
 
-    As in a shell, `*` does not reach into directories, and finds no name that begins with a full stop. Raises
-    `ConfigException` where nothing matches, and `FileException`.
+    As in a shell, `*` does not reach into directories, finds no name that begins with a full stop, and passes over what
+    cannot be looked into. Raises `ConfigException` where nothing matches, and `FileException`.
     """
     if not is_pattern(path) or await files.stat(path, follow=False) is not None:
         return (path,)
     found = [b"/"] if path.startswith(b"/") else [b""]
     *above, last = [part for part in path.split(b"/") if part]
+    is_found = False
     for part in above:
-        found = [match async for match in _matches(files, found, part, folders_only=True)]
-    found = [match async for match in _matches(files, found, last, folders_only=False)]
+        found = [match async for match in _matches(files, found, part, folders_only=True, is_found=is_found)]
+        is_found = is_found or is_pattern(part)
+    found = [match async for match in _matches(files, found, last, folders_only=False, is_found=is_found)]
     if not found:
         raise ConfigException(f"nothing matches {shown_at(files.title, path)}")
     return sorted(found)
 
 
-async def _matches(files: Files, folders: Sequence[bytes], part: bytes, *, folders_only: bool) -> AsyncIterator[bytes]:
+async def _matches(
+    files: Files, folders: Sequence[bytes], part: bytes, *, folders_only: bool, is_found: bool
+) -> AsyncIterator[bytes]:
+    """Yield what matches in each directory; `is_found` where a pattern has found those, and nobody has named them."""
     count = 0
     for folder in folders:
-        if not is_pattern(part):
-            if await files.stat(folder + part) is not None:
-                yield _below(folder, part, folders_only)
-            continue
-        async for entries in files.entries(folder):
-            for entry in entries:
-                if not fnmatchcase(entry.name, part) or entry.name.startswith(b".") > part.startswith(b"."):
-                    continue
-                if folders_only and entry.kind not in (Kind.FOLDER, Kind.LINK):
-                    continue
+        try:
+            async for name in _names(files, folder, part, folders_only=folders_only):
                 if (count := count + 1) > MOST_MATCHES:
                     raise ConfigException(f"more than {MOST_MATCHES} files match: name a directory instead")
-                yield _below(folder, entry.name, folders_only)
+                yield folder + name + (b"/" if folders_only else b"")
+        except FileException as exc:
+            if not is_found or isinstance(exc, LinkLostException):
+                raise
 
 
-def _below(folder: bytes, name: bytes, is_folder: bool) -> bytes:
-    return folder + name + (b"/" if is_folder else b"")
+async def _names(files: Files, folder: bytes, part: bytes, *, folders_only: bool) -> AsyncIterator[bytes]:
+    if not is_pattern(part):
+        if await files.stat(folder + part) is not None:
+            yield part
+        return
+    pattern, is_of_hidden = _compiled(os.fsdecode(part)), part.startswith(b".")
+    async for entries in files.entries(folder):
+        for name, kind, *_ in entries:
+            is_meant = is_of_hidden or not name.startswith(b".")
+            if folders_only:
+                is_meant = is_meant and kind in (Kind.FOLDER, Kind.LINK)
+            if is_meant and pattern.fullmatch(os.fsdecode(name)):
+                yield name
 
 
 class Choice:
@@ -111,5 +123,5 @@ def _translated(piece: str) -> str:
         return "[^/]" + piece.replace("?", "")
     if len(piece) == 1:
         return re.escape(piece)
-    sign, members = ("^/", piece[2:-1]) if piece[1] in "!^" else ("", piece[1:-1])
-    return f"[{sign}{members.replace(chr(92), chr(92) * 2).replace('[', chr(92) + '[')}]"
+    # Behind it stands what ends a whole pattern.
+    return "(?!/)" + fnmatch.translate("[!" + piece[2:] if piece[1] == "^" else piece)[:-2]

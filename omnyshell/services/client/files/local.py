@@ -192,13 +192,14 @@ class LocalFolder:
 
 
 class _Hashed:
-    """An open file, and the SHA-256 of what was read or written of it in order."""
+    """An open file, and the SHA-256 of what was read or written of it in order, until somebody else writes to it."""
 
     def __init__(self, folder: LocalFolder, name: bytes, fd: int) -> None:
         """`name` is what errors are about."""
         self._folder, self._name, self._fd = folder, name, fd
         self._sum = hashlib.sha256()
         self._summed = 0
+        self._version = (0, 0, 0)
 
     async def digest(self, length: int) -> bytes:
         """Return the SHA-256 of its first bytes: of what went through here, and of the rest as it is read."""
@@ -214,7 +215,10 @@ class _Hashed:
         return await self._folder.run(self._name, work)
 
     def _digest(self, length: int) -> bytes:
+        if self._version != self._present():
+            self._forget_behind(0)
         self._forget_behind(length)
+        self._begin()
         while self._summed < length:
             data = os.pread(self._fd, min(BLOCK, length - self._summed), self._summed)
             if not data:
@@ -227,6 +231,16 @@ class _Hashed:
         """What is behind an offset is read or written anew."""
         if offset < self._summed:
             self._sum, self._summed = hashlib.sha256(), 0
+
+    def _begin(self) -> None:
+        """Note, before the first byte is read, what it is by then."""
+        if not self._summed:
+            self._version = self._present()
+
+    def _present(self) -> tuple[int, int, int]:
+        """Return what is another once somebody has written."""
+        found = os.fstat(self._fd)
+        return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
     def _passed(self, offset: int, data: Bytes) -> None:
         """Count bytes that were read or written, if they follow what was counted."""
@@ -270,6 +284,7 @@ class LocalSource(_Hashed):
             offset += wanted
 
     def _block(self, offset: int, wanted: int) -> bytes:
+        self._begin()
         data = ZEROS[:wanted] if self._is_hole(offset, wanted) else os.pread(self._fd, wanted, offset)
         if len(data) < wanted:
             raise ends_early(offset + wanted, os.fstat(self._fd).st_size)
@@ -298,7 +313,7 @@ class LocalPartial(_Hashed):
     async def start_at(self, offset: int) -> None:
         """See `Partial.start_at`."""
         if offset != self.size:
-            await self._run(lambda: os.ftruncate(self._fd, offset))
+            await self._run(lambda: self._cut(offset))
         self.size = self._begun_back = offset
         self._forget_behind(offset)
 
@@ -336,6 +351,10 @@ class LocalPartial(_Hashed):
             await asyncio.wait({work})
             await self._run(work.result)
 
+    def _cut(self, size: int) -> None:
+        os.ftruncate(self._fd, size)
+        self._version = self._present()
+
     def _write(self, offset: int, data: Bytes) -> None:
         self._passed(offset, data)
         if is_hole(data):
@@ -345,6 +364,7 @@ class LocalPartial(_Hashed):
             written = os.pwrite(self._fd, view, offset)
             view, offset = view[written:], offset + written
         self.size = offset
+        self._version = self._present()
 
     def _finish(self, entry: Entry, *, keep_times: bool, sync: bool) -> None:
         if self.size != entry.size:
@@ -353,6 +373,7 @@ class LocalPartial(_Hashed):
             os.fchmod(self._fd, self._mode)
         if keep_times:
             os.utime(self._fd, (entry.accessed, entry.modified))
+        self._version = self._present()
         if sync:
             os.fsync(self._fd)
 

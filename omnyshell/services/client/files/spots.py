@@ -46,13 +46,13 @@ def at_home(path: bytes) -> bytes:
 
 
 async def wanted(files: Files, path: bytes) -> Sequence[Wanted]:
-    """Return what a path, or the pattern in it, names. Links are followed.
+    """Return what a path, or the pattern in it, names. Links are followed; one that leads to nothing is meant itself.
 
     Raises `ConfigException` where nothing is there, and `FileException`.
     """
     found = []
     for each in await expanded(files, path):
-        entry = await files.stat(each)
+        entry = await files.stat(each) or await files.stat(each, follow=False)
         if entry is None:
             raise ConfigException(f"{shown_at(files.title, each)}: there is no such file")
         name = each.rstrip(b"/").rpartition(b"/")[2]

@@ -1,13 +1,17 @@
 """Where files are said to be, and which are meant."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from omnyshell.errors import ConfigException
-from omnyshell.services.client.files.chosen import Choice, is_pattern
+from omnyshell.services.client.files.chosen import Choice, expanded, is_pattern
 from omnyshell.services.client.files.copying import SUFFIX, partial_name
-from omnyshell.services.client.files.ports import LONGEST_NAME, is_name
-from omnyshell.services.client.files.problems import shown
-from omnyshell.services.client.files.spots import Spot
+from omnyshell.services.client.files.local import LocalFiles
+from omnyshell.services.client.files.ports import LONGEST_NAME, Kind, is_name
+from omnyshell.services.client.files.problems import FileException, shown
+from omnyshell.services.client.files.spots import Spot, wanted
 
 SPOTS = {
     "file": ("", "", b"file"),
@@ -51,6 +55,16 @@ CHOICES = [
     ((), ("[!a]?[x-z]",), b"b/bcz", False, False),
     ((), ("[!a]?[x-z]",), b"b/acz", True, True),
     ((), ("[]]",), b"]", False, False),
+    ((), ("[]",), b"[]", False, False),
+    ((), ("[!]",), b"[!]", False, False),
+    ((), ("[z-a]",), b"z", True, True),
+    ((), ("[!z-a]x",), b"zx", False, False),
+    ((), ("a[!b]c/",), b"a/c", True, True),
+    ((), ("[^a]",), b"b", False, False),
+    ((), ("[^a]",), b"a", True, True),
+    ((), ("[a&&b]",), b"&", False, False),
+    ((), ("[\\]",), b"\\", False, False),
+    ((), ("[\u00e9]",), "\u00e9".encode(), False, False),
     ((), ("(a|b)+\\d.",), b"(a|b)+\\d.", False, False),
     ((), ("\udcff*",), b"\xff\n", False, False),
     ((), ("*",), b".hidden", False, False),
@@ -80,3 +94,30 @@ def test_a_partial_copy_has_a_name_of_its_own_that_any_directory_takes() -> None
 def test_names_are_shown_without_what_a_terminal_obeys() -> None:
     gone = "\N{REPLACEMENT CHARACTER}"
     assert shown(b"a\x1b]0;x\x07\xffb\n") == f"a{gone}]0;x{gone}{gone}b{gone}"
+
+
+async def test_patterns_find_what_they_can_look_into(tmp_path: Path) -> None:
+    files, place = LocalFiles(in_threads=False), os.fsencode(tmp_path)
+    for name in ("a/file", "b/file", "b/.hidden", "b/\u00e9"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "to a file").symlink_to("a/file")
+    (tmp_path / "to nothing").symlink_to("nowhere")
+    (tmp_path / "to a").symlink_to("a")
+    for pattern, found in (
+        (b"*/*", [b"a/file", b"b/file", "b/\u00e9".encode(), b"to a/file"]),
+        (b"[!t]*/f?l[a-f]", [b"a/file", b"b/file"]),
+        (b"b/?", ["b/\u00e9".encode()]),
+        (b"b/.*", [b"b/.hidden"]),
+        (b"to*", [b"to a", b"to a file", b"to nothing"]),
+    ):
+        assert await expanded(files, place + b"/" + pattern) == [place + b"/" + each for each in found], pattern
+    for pattern, error in ((b"*/none*", ConfigException), (b"none/*", ConfigException), (b"a/file/*", FileException)):
+        with pytest.raises(error):
+            await expanded(files, place + b"/" + pattern)
+
+
+async def test_a_link_to_nothing_is_meant_itself(tmp_path: Path) -> None:
+    (tmp_path / "to nothing").symlink_to("nowhere")
+    (meant,) = await wanted(LocalFiles(in_threads=False), os.fsencode(tmp_path / "to nothing"))
+    assert meant.entry.kind is Kind.LINK

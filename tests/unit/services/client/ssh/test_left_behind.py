@@ -1,0 +1,75 @@
+"""What killed proxies have left: which sessions are ended, and which notes stay."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omnyshell.errors import NodeUnavailableException, SessionRejectedException, TransportException
+from omnyshell.services.client.ssh import left_behind
+from omnyshell.services.client.ssh.left_behind import end_what_was_left, noted
+
+
+class _Client:
+    """Ends sessions, each of which takes another look to be over."""
+
+    def __init__(self, *, is_reached: bool = True) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self._is_reached = is_reached
+
+    async def kill_session(self, node_id: str, session_ref: str) -> str:
+        if not self._is_reached:
+            raise NodeUnavailableException("it is not there")
+        is_over = (node_id, session_ref) in self.asked
+        self.asked.append((node_id, session_ref))
+        if is_over:
+            raise SessionRejectedException("there is no such session")
+        return "it was ended"
+
+
+def _leave(directory: Path, *said: str) -> None:
+    """Do as a proxy that was killed."""
+    (directory / f"open.{os.urandom(8).hex()}").write_text("\n".join(said))
+
+
+async def _ended(directory: Path, node_id: str, *, is_reached: bool = True) -> list[tuple[str, str]]:
+    client: Any = _Client(is_reached=is_reached)
+    await end_what_was_left(client, directory, node_id)
+    return list(client.asked)
+
+
+async def test_what_a_killed_proxy_left_is_ended_and_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(left_behind, "LOOK_AGAIN", 0)
+    _leave(tmp_path, socket.gethostname(), "db-1", "abc")
+    assert await _ended(tmp_path, "DB-1") == [("db-1", "abc")] * 2
+    assert not list(tmp_path.iterdir())
+
+
+async def test_nothing_else_is_ended(tmp_path: Path) -> None:
+    """A proxy that lives, one of another machine or node, and what is no note."""
+    _leave(tmp_path, "another machine", "db-1", "abc")
+    _leave(tmp_path, socket.gethostname(), "db-2", "abc")
+    _leave(tmp_path, "no note")
+    os.mkfifo(tmp_path / "open.fifo")
+    (tmp_path / "open.link").symlink_to("/etc/hostname")
+    before = set(tmp_path.iterdir())
+    with noted(tmp_path, "db-1", "lives"):
+        assert len(set(tmp_path.iterdir()) - before) == 1
+        assert await _ended(tmp_path, "db-1") == []
+    assert set(tmp_path.iterdir()) == before
+
+
+async def test_what_cannot_be_ended_now_is_ended_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(left_behind, "LOOK_AGAIN", 0)
+    with pytest.raises(TransportException), noted(tmp_path, "db-1", "lost"):
+        raise TransportException("the hub did not come back")
+    assert await _ended(tmp_path, "db-1", is_reached=False) == []
+    assert await _ended(tmp_path, "db-1") == [("db-1", "lost")] * 2
+
+
+async def test_where_nothing_can_be_written_nothing_is_noted(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with noted(tmp_path / "file" / "directory", "db-1", "abc"):
+        assert await _ended(tmp_path / "file" / "directory", "db-1") == []

@@ -276,7 +276,7 @@ COMMANDS: tuple[Command, ...] = (
         "ssh.proxy:ssh_proxy",
         (
             Option("host", "the node, as NODE or NODE.omny", "HOST"),
-            Option("--user", "whose the session is to be on the node's machine", "NAME"),
+            AS_USER,
             _DOMAIN,
             *ACCESS,
         ),

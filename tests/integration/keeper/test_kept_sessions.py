@@ -24,6 +24,7 @@ from omnyshell import (
     SessionMode,
     SessionRejectedException,
 )
+from omnyshell.services.node.keeper import kept_leader
 from omnyshell.services.node.keeper.asking import keeper_facts
 from omnyshell.services.node.keeper.place import PROGRAM, NoKeeperException, own_directory
 
@@ -166,21 +167,30 @@ async def test_what_is_asked_while_the_connection_is_lost_is_done_once(
             (tmp_path / "ran").unlink()
 
 
-async def test_when_the_keeper_is_killed_the_end_of_its_sessions_is_seen_but_not_how(
-    certificates: Certificates, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_when_the_keeper_is_killed_the_end_of_its_sessions_is_seen_and_how_where_the_system_says(
+    certificates: Certificates,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    is_known: bool,
 ) -> None:
+    """Linux says it since 6.15, once the process was waited for."""
     state = tmp_path / "state"
+    codes = dict.fromkeys(range(1024), 7) if is_known else {}
+    monkeypatch.setattr(kept_leader, "return_code_of", codes.get)
     async with kept(certificates, state) as (keeper, _, client):
         session = await within(client.open_session("n1", command="read line; echo $line; exit 7"))
         os.kill(keeper.pid, signal.SIGKILL)
         keeper.process.wait()
-        await until(lambda: "will not be known" in caplog.text)
+        await until(lambda: "the keeper has ended" in caplog.text)
         # It goes on all the same, and a next one starts what comes next.
         await session.write(b"still\n")
         result = [(chunk.stream.name, chunk.data) async for chunk in session]
         assert b"".join(data for name, data in result if name == "STDOUT") == b"still\n"
-        assert b"nobody knows how the command ended" in b"".join(data for name, data in result if name == "STDERR")
-        assert await within(session.wait()) == ExitStatus(255)
+        said = b"".join(data for name, data in result if name == "STDERR")
+        assert (b"nobody knows how the command ended" in said) is not is_known
+        assert await within(session.wait()) == ExitStatus(7 if is_known else 255)
         assert (await within(client.execute("n1", "exit 4"))).status == ExitStatus(4)
         assert keeper_facts(state).pid != keeper.pid
 

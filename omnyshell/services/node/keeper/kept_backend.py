@@ -322,7 +322,7 @@ class KeptBackend:
 
     def _keeper_gone(self) -> None:
         if self._leaders:
-            logger.error("the keeper has ended: how its %d sessions end will not be known", len(self._leaders))
+            logger.error("the keeper has ended: its %d sessions go on as long as this process does", len(self._leaders))
         leaders, self._leaders = self._leaders, {}
         for leader in leaders.values():
             leader.keeper_gone()

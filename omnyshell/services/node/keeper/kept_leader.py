@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from omnyshell.errors import SessionRejectedException
 from omnyshell.keeper import wire
+from omnyshell.keeper.processes import is_there, return_code_of
 from omnyshell.keeper.users import IMPOSSIBLE_NAME
 from omnyshell.services.node.backend import Asker, Foreground
 from omnyshell.services.node.environment import own_user, why_not_own
@@ -17,6 +18,9 @@ from omnyshell.services.node.processes.leader import HangUp
 from omnyshell.services.node.processes.process_table import hang_up, identity_of, signal_session
 
 UNKNOWN_USER = "Nobody knows as whom this session runs, which an earlier version of the keeper has started"
+
+LOOKS, BETWEEN_LOOKS = 20, 0.05
+"""How often it is asked how a process ended that another one has to wait for, and the seconds between."""
 
 LOOK_TIME = 2.0
 """Seconds for which a keeper may think about a foreground; then what was before is what is known."""
@@ -71,7 +75,7 @@ class KeptLeader:
             self._exited(code)
 
     def keeper_gone(self) -> None:
-        """Nobody knows any more how it will end; that it has, its pidfd tells."""
+        """Nobody tells any more how it will end; that it has, its pidfd tells, and where the system knows how, that."""
         self._has_keeper = False
         if self._has_ended or self._pidfd is not None:
             return
@@ -200,9 +204,17 @@ class KeptLeader:
     def _ended_without_keeper(self) -> None:
         if self._pidfd is not None:
             asyncio.get_running_loop().remove_reader(self._pidfd)
-            os.close(self._pidfd)
-            self._pidfd = None
-        self.end(None)
+            self._look_how(self._pidfd, LOOKS)
+
+    def _look_how(self, pidfd: int, looks: int) -> None:
+        """Learn how it ended, once it was waited for by whoever is its parent now."""
+        code = return_code_of(pidfd)
+        if code is None and looks and is_there(pidfd):
+            asyncio.get_running_loop().call_later(BETWEEN_LOOKS, self._look_how, pidfd, looks - 1)
+            return
+        os.close(pidfd)
+        self._pidfd = None
+        self.end(code)
 
 
 def _why_not(answer: Answer | Exception) -> str:

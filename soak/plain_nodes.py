@@ -24,7 +24,7 @@ from omnyshell import (
     PrincipalId,
     TokenCredentialProvider,
 )
-from omnyshell.protocol.extensions import OF_NODE
+from omnyshell.protocol.extensions import OF_NODE, PLACE_PROOFS
 from omnyshell.protocol.messages import ControlMessage, NodeCapabilitiesMessage, NodeRegistered
 from omnyshell.services import dial
 from omnyshell.transport.tls import client_context
@@ -34,6 +34,9 @@ HEARTBEAT = 10.0
 FAILOVER = 2.0
 AGAIN = 1.0
 """Seconds after which one that was refused comes again, at most."""
+
+FEATURES = OF_NODE - {PLACE_PROOFS}
+"""As of a node that has logged in by a token: it has no key to prove its place with."""
 
 CAPABILITIES = NodeCapabilitiesMessage(
     shells=("/bin/bash", "/bin/sh"), features=("exec", "shell", "resize", "signals", "resume-offset", "wide-window")
@@ -68,7 +71,7 @@ class PlainNode:
         connection = await dial.dial(
             self._home,
             role="node",
-            features=OF_NODE,
+            features=FEATURES,
             incoming="stdin",
             on_message=self._received,
             on_lost=lambda _error: self._lost.set(),

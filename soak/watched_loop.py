@@ -1,8 +1,9 @@
-"""Runs `omnyshell` in this process and watches its event loop: what its long steps consist of.
+"""Runs `omnyshell` in this process and watches its event loop: how late it is, and what its long steps consist of.
 
-`python -m soak.watched_loop FILE hub start ...` writes what it has seen to FILE each second, as JSON, and begins anew
-at SIGUSR1. A step is what a timer of 2 ms has to wait for. What counts is the processor time of the loop's thread in
-it, so that other processes that want the machine's cores do not count.
+`python -m soak.watched_loop [--times-only] FILE hub start ...` writes what it has seen to FILE each second, as JSON,
+and begins anew at SIGUSR1. A step is what a timer of 2 ms has to wait for. Its processor time is that of the loop's
+thread, in which other processes that want the machine's cores have no part, as they have in how late it is.
+With `--times-only` no stacks are taken.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ from typing import Any
 from omnyshell.cli import main as program
 from omnyshell.cli.ground import service
 
+TIMES_ONLY = "--times-only"
+
 TICK = 0.002
 LONG = 0.03
 """Processor seconds from which a step is looked at."""
@@ -33,19 +36,39 @@ DEPTH = 10
 MOST_LISTED = 40
 
 
+class Spread:
+    """How long something took, each time: counted by tenths of a millisecond, so that much is as cheap as little."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[int] = Counter()
+
+    def add(self, seconds: float) -> None:
+        self._counts[max(0, round(seconds * 10_000))] += 1
+
+    def quantiles(self) -> dict[str, float]:
+        """By time, as who asks at any moment would find it: a step of 100 ms counts for fifty of 2 ms."""
+        spent = [(took / 10_000, max(took / 10_000, TICK) * count) for took, count in sorted(self._counts.items())]
+        left = sum(seconds for _, seconds in spent)
+        wanted = {f"p{100 * share:g}": (1 - share) * left for share in (0.5, 0.9, 0.99, 0.999)}
+        found: dict[str, float] = {}
+        for took, seconds in spent:
+            left -= seconds
+            found |= {name: took for name, beyond in wanted.items() if name not in found and left <= beyond + 1e-9}
+        return found | {"max": spent[-1][0]} if spent else {}
+
+
 class WatchedLoop:
     """Watches from `begin` on, in the loop that runs then."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def __init__(self, file: Path, *, takes_stacks: bool) -> None:
+        self._file, self._takes_stacks = file, takes_stacks
         self._began_collecting = 0.0
         self._thread = threading.get_ident()
         self._ended = threading.Event()
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self._steps: list[float] = []
-        self._lags: list[float] = []
+        self._steps, self._lags = Spread(), Spread()
         self._collections: list[tuple[float, int, float]] = []
         self._samples: list[tuple[float, str]] = []
         self._long: list[dict[str, Any]] = []
@@ -53,7 +76,8 @@ class WatchedLoop:
 
     def begin(self) -> None:
         gc.callbacks.append(self._collecting)
-        threading.Thread(target=self._sample, daemon=True).start()
+        if self._takes_stacks:
+            threading.Thread(target=self._sample, daemon=True).start()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGUSR1, self._begin_anew)
         self._loop, self._expected = loop, loop.time() + TICK
@@ -76,8 +100,8 @@ class WatchedLoop:
     def _tick(self) -> None:
         now, worked = self._loop.time(), time.thread_time()
         step, since = worked - self._worked, self._expected - TICK
-        self._steps.append(step)
-        self._lags.append(now - self._expected)
+        self._steps.add(step)
+        self._lags.add(now - self._expected)
         if step >= LONG or now - self._expected >= LATE:
             self._note(step, since, now)
         self._samples.clear()
@@ -109,32 +133,13 @@ class WatchedLoop:
             if (took := [took for _, each, took in self._collections if each == g])
         }
         told = {
-            "counts": gc.get_count(),
-            "frozen": gc.get_freeze_count(),
-            "steps": quantiles(self._steps),
-            "lags": quantiles(self._lags),
+            "steps": self._steps.quantiles(),
+            "lags": self._lags.quantiles(),
             "collections": collections,
             "processor": round(time.process_time() - self._used, 2),
             "long": self._long,
         }
         self._file.write_text(json.dumps(told))
-
-
-def quantiles(values: list[float]) -> dict[str, float]:
-    """By time, as who asks at any moment would find it: a step of 100 ms counts for fifty of 2 ms."""
-    if not values:
-        return {}
-    ordered = sorted(values)
-    total = sum(max(each, TICK) for each in ordered)
-    found, passed = {}, 0.0
-    wanted = iter([0.5, 0.9, 0.99, 0.999])
-    want = next(wanted, None)
-    for each in ordered:
-        passed += max(each, TICK)
-        while want is not None and passed >= want * total:
-            found[f"p{100 * want:g}"] = round(each, 4)
-            want = next(wanted, None)
-    return found | {"max": round(ordered[-1], 4)}
 
 
 def told(file: Path) -> str:
@@ -157,7 +162,10 @@ def _stack(frame: FrameType | None) -> str:
 
 
 def main() -> None:
-    watched = WatchedLoop(Path(sys.argv[1]))
+    takes_stacks = sys.argv[1] != TIMES_ONLY
+    if not takes_stacks:
+        del sys.argv[1]
+    watched = WatchedLoop(Path(sys.argv[1]), takes_stacks=takes_stacks)
     del sys.argv[1]
     sys.argv[0] = "omnyshell"
     watch_signals = service.watch_signals

@@ -202,9 +202,10 @@ class Hub:
             self._publish(gone, None)
 
     def _let_go_of_the_absent(self) -> None:
-        for place in self.places.mine():
-            if place.entry.node_id not in self.connected and place.entry.node_id not in self.asked:
-                self._let_go(place.entry.node_id, place.entry.epoch)
+        for node_id in self.places.ids_at(self.places.hub):
+            place = self.places.own_place_of(node_id)
+            if place is not None and node_id not in self.connected and node_id not in self.asked:
+                self._let_go(node_id, place.entry.epoch)
 
     def served(self) -> dict[str, Process]:
         """The processes at which it would open something now."""

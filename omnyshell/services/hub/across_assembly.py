@@ -50,7 +50,8 @@ def assemble_across(
 ) -> None:
     """Have this hub say what it has, hear of the others, and have sessions go over links."""
     others.serve(
-        connected=services.node_service.connected,
+        connected=nodes.online,
+        served=services.node_service.served_at,
         moved=services.node_service.moved,
         described=partial(_describe, nodes),
         prover=services.node_service.prover_at,

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Self
 
 from omnyshell.protocol.handshake import CLOSE_HUB_STOPPING
@@ -443,7 +443,7 @@ class OmnyShellHub:
 
     async def _sweep(self, services: HubServices, reloading: HubReloading) -> None:
         clock = self._config.clock
-        steps: tuple[Callable[[float], None], ...] = (
+        steps: tuple[Callable[[float], Iterable[None] | None], ...] = (
             services.hand_over.tick,
             services.node_service.drop_silent,
             services.broker.expire,
@@ -462,8 +462,8 @@ class OmnyShellHub:
             lambda _now: services.quota.forget_quiet(asyncio.get_running_loop().time()),
             reloading.tick,
         )
-        before = clock.monotonic()
         while True:
+            before = clock.monotonic()
             await asyncio.sleep(SWEEP_PERIOD)
             now = clock.monotonic()
             self.metrics.loop_lag_seconds.observe(max(0.0, now - before - SWEEP_PERIOD))
@@ -473,11 +473,12 @@ class OmnyShellHub:
                 services.node_service.postpone(now - before)
             for step in steps:
                 try:
-                    step(now)
+                    for _ in step(now) or ():
+                        # Others have their turn.
+                        await asyncio.sleep(0)
                 except Exception:
                     # A failing task, as with an embedder's authorizer, must not prevent the others.
                     logger.exception("the hub's upkeep failed")
-            before = now
 
 
 def _is_one_of_several(config: HubConfig) -> bool:

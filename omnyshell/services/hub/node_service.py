@@ -238,10 +238,10 @@ class NodeService:
         node = self._registry.find(node_id)
         return process_of(node.peer, node.registration) if node is not None else None
 
-    def connected(self) -> list[Served]:
-        """Return the connected nodes, with their processes and the epochs by which this hub took them."""
-        nodes = self._registry.connected()
-        return [Served(each.node_id, process_of(each.peer, each.registration), each.epoch) for each in nodes]
+    def served_at(self, node_id: str) -> Served | None:
+        """Return a connected node, with its process and the epoch by which this hub took it; None if it is not."""
+        node = self._registry.find(node_id)
+        return Served(node_id, process_of(node.peer, node.registration), node.epoch) if node is not None else None
 
     def _enter(self, peer: Peer, message: NodeRegister, *, is_alive: bool) -> None:
         before = self._registry.of_peer(peer)

@@ -116,7 +116,8 @@ class HubInCluster:
     def serve(
         self,
         *,
-        connected: Callable[[], Iterable[Served]],
+        connected: Callable[[], Iterable[str]],
+        served: Callable[[str], Served | None],
         moved: Callable[[str, str, str], None],
         described: Callable[[str], bytes],
         prover: Callable[[str], Prover | None],
@@ -127,7 +128,7 @@ class HubInCluster:
         own_files: Callable[[], dict[str, str]],
         audit: AuditLog,
     ) -> None:
-        """Say which nodes are connected, and what ends one that is elsewhere now.
+        """Say which node ids are connected, by which processes, and what ends one that is elsewhere now.
 
         `described` returns what other hubs are told of a node, `prover` what asks it to prove that it is here, and
         `keys_of` the enrolled keys of a node id's owner, and `is_owned` whether it has one.
@@ -136,7 +137,7 @@ class HubInCluster:
         """
         self._audit = audit
         log = self._begun()
-        self._where().serve(connected, moved, described, prover, keys_of, is_owned)
+        self._where().serve(connected, served, moved, described, prover, keys_of, is_owned)
         self._where().tell(lambda: log.applied_seq, own_files)
         self._where().too_old_for = lambda: log.too_old_for
         log.denials.begin(deny, lift)

@@ -1,11 +1,12 @@
 """Ends connections with messages that do not complete: with too many bytes, or for too long."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.config import HubConfig
+from omnyshell.services.hub.ground.in_steps import a_few
 from omnyshell.services.hub.peers.peer import Peer
 
 LOOK_PERIOD = 2.0
@@ -38,20 +39,25 @@ class MessageWatch:
         """Use other settings from now on."""
         self._timeout = config.message_timeout
 
-    def sweep(self, now: float) -> None:
-        """End connections whose message takes too long; `now` on the monotonic clock."""
+    def sweep(self, now: float) -> Iterator[None]:
+        """End connections whose message takes too long, in steps; `now` on the monotonic clock."""
         if now < self._next_look:
             return
         self._next_look = now + LOOK_PERIOD
         before, self._arriving = self._arriving, {}
-        for peer in list(self._peers):
-            message = peer.unfinished_message if peer.is_logged_in else 0
-            if not message:
-                continue
-            known, since = before.get(peer, (0, now))
-            self._arriving[peer] = (message, since if known == message else now)
-            if known == message and now - since >= self._timeout:
-                self._end(peer, ErrorCodes.TIMEOUT, f"A message took longer than {self._timeout:g} s to arrive")
+        for some in a_few(tuple(self._peers)):
+            for peer in some:
+                self._judge(peer, before.get(peer), now)
+            yield
+
+    def _judge(self, peer: Writing, before: tuple[int, float] | None, now: float) -> None:
+        message = peer.unfinished_message if peer.is_logged_in else 0
+        if not message:
+            return
+        known, since = before or (0, now)
+        self._arriving[peer] = (message, since if known == message else now)
+        if known == message and now - since >= self._timeout:
+            self._end(peer, ErrorCodes.TIMEOUT, f"A message took longer than {self._timeout:g} s to arrive")
 
     def too_much(self, peer: Writing, why: str) -> None:
         """End a connection because of too many bytes of unfinished messages."""

@@ -1,11 +1,12 @@
 """Ends connections that do not read, if too much waits for their principal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.audit.log import AuditLog
+from omnyshell.services.hub.ground.in_steps import a_few
 from omnyshell.services.hub.ground.limits import Resource
 from omnyshell.services.hub.peers.peer import Peer
 
@@ -38,13 +39,16 @@ class SendWatch:
         self._choked: dict[Reading, tuple[int, float]] = {}
         """How much each had read at its last progress, and when that was."""
 
-    def sweep(self, now: float) -> None:
-        """End connections that read nothing; `now` on the monotonic clock."""
+    def sweep(self, now: float) -> Iterator[None]:
+        """End connections that read nothing, in steps; `now` on the monotonic clock."""
         if now < self._next_look:
             return
         self._next_look = now + LOOK_PERIOD
+        choked: list[Reading] = []
+        for some in a_few(tuple(self._peers)):
+            choked += (peer for peer in some if peer.is_choked)
+            yield
         before, self._choked = self._choked, {}
-        choked = [peer for peer in self._peers if peer.is_choked]
         for peer in sorted(choked, key=lambda peer: peer.queued_bytes, reverse=True):
             had, since = before.get(peer, (-1, now))
             taken = peer.taken_bytes

@@ -8,13 +8,13 @@ import asyncio
 import logging
 from contextlib import suppress
 from itertools import cycle
-from typing import Any
 
 from omnyshell.errors import OmnyShellException
 from omnyshell.extras import needs
 from omnyshell.services.hub.cluster.members.engine_access import consumers_of
 from omnyshell.services.hub.cluster.nats.asking import first_answer
 from omnyshell.services.hub.cluster.nats.connection import EngineConnection, manager, why
+from omnyshell.services.hub.cluster.nats.delivery import Delivery
 from omnyshell.services.hub.cluster.nats.streams import as_origin
 from omnyshell.services.hub.cluster.order.order import Place, Reader, Stored
 
@@ -22,7 +22,6 @@ with needs("cluster"):
     import nats.errors
     from nats.aio.client import Client
     from nats.aio.msg import Msg
-    from nats.aio.subscription import Subscription
     from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
     from nats.js.errors import APIError, NotFoundError
     from nats.js.manager import JetStreamManager
@@ -155,44 +154,42 @@ class NatsOrder:
         self._connection.answered()
         origin = as_origin(info)
         begin = self._reader.begin_reading(origin)
-        subscription = await self._consume(client, streams, begin)
+        delivery = await self._consume(client, streams, begin)
         try:
-            await self._take_all(client, subscription, origin.last, begin)
+            await self._take_all(client, delivery, origin.last, begin)
         finally:
-            await subscription.unsubscribe()
+            await delivery.end()
 
-    async def _consume(self, client: Client, streams: JetStreamManager, begin: int) -> Subscription:
+    async def _consume(self, client: Client, streams: JetStreamManager, begin: int) -> Delivery:
         """Make a consumer; return what it delivers to.
 
         The one before is not deleted, as its server may be dead, which takes the engine a while: it goes by itself.
         Where nobody answers for one, its server may have died, which the engine learns late, and has one made there
         again: so another attempt is made soon. Raises `nats.errors.TimeoutError` where none is answered.
         """
-        tried: list[Subscription] = []
+        tried: list[Delivery] = []
         used = None
         try:
             used, self._consumer = await first_answer(
                 lambda: self._tried(client, streams, begin, tried), ASK_AGAIN, PATIENCE
             )
         finally:
-            for subscription in tried:
-                if subscription is not used:
-                    await subscription.unsubscribe()
+            for delivery in tried:
+                if delivery is not used:
+                    await delivery.end()
         return used
 
     async def _tried(
-        self, client: Client, streams: JetStreamManager, begin: int, tried: list[Subscription]
-    ) -> tuple[Subscription, str]:
+        self, client: Client, streams: JetStreamManager, begin: int, tried: list[Delivery]
+    ) -> tuple[Delivery, str]:
         """Make a consumer by the next name that is free; return what it delivers to, and its name."""
         for _ in consumers_of(self._connection.name):
             name = next(self._names)
             # One of its own, as an old consumer goes on there.
-            subscription = await client.subscribe(
-                client.new_inbox(), pending_msgs_limit=1_000_000, pending_bytes_limit=64 * 2**20
-            )
-            tried.append(subscription)
-            if await self._is_made(streams, _consumer(name, subscription.subject, begin)):
-                return subscription, name
+            delivery = await Delivery.begin(client)
+            tried.append(delivery)
+            if await self._is_made(streams, _consumer(name, delivery.subject, begin)):
+                return delivery, name
         raise _ReadAgainException("consumers of all its names are left from before, and have yet to go", LEFT_BEHIND)
 
     async def _is_made(self, streams: JetStreamManager, wanted: ConsumerConfig) -> bool:
@@ -205,7 +202,7 @@ class NatsOrder:
             raise
         return not (made.delivered and made.delivered.consumer_seq)
 
-    async def _take_all(self, client: Client, subscription: Any, last: int, begin: int) -> None:
+    async def _take_all(self, client: Client, delivery: Delivery, last: int, begin: int) -> None:
         delivered, seq, is_behind = 0, begin - 1, True
         while True:
             if is_behind and seq >= last:
@@ -213,8 +210,8 @@ class NatsOrder:
                 self._reads.set()
                 self._reader.at_end()
             try:
-                message = await subscription.next_msg(timeout=SILENCE)
-            except nats.errors.TimeoutError as exc:
+                message = await delivery.next(SILENCE)
+            except TimeoutError as exc:
                 raise _ReadAgainException("its heartbeats have ended") from exc
             headers = message.header or {}
             if headers.get("Status") == _HEARTBEAT:

@@ -257,9 +257,10 @@ class HubPlaces:
             return None
         return Claim(replace(place.entry, about=about), self._table.last_of(node_id))
 
-    def mine(self) -> list[Place]:
-        """Return the places that this run of the hub has."""
-        return [place for place in self._table.of_hub(self.hub) if self._is_mine(place) and not place.entry.is_gone]
+    def own_place_of(self, node_id: str) -> Place | None:
+        """Return the place of a node id that this run of the hub has; None if it has not."""
+        place = self._table.get(node_id)
+        return place if place is not None and self._is_mine(place) and not place.entry.is_gone else None
 
     def count_at(self, hub: str) -> int:
         """Return how many nodes a hub has, as far as it has said."""

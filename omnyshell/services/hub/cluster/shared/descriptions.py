@@ -12,8 +12,8 @@ from omnyshell.services.hub.cluster.places.hub_places import Claim
 SOON = 0.05
 """Seconds before others are told of a change of a node: most come in twos."""
 
-MOST_AT_ONCE = 64
-"""Nodes that are described in one turn of the loop."""
+MOST_AT_ONCE, A_TURN = 64, 8
+"""Nodes of which the engine is told at once, and that are described in one turn of the loop."""
 
 AGAIN = 0.5
 """Seconds before it is tried again where the engine did not take it."""
@@ -52,7 +52,12 @@ class Descriptions:
                 changed = tuple(islice(self._changed, MOST_AT_ONCE))
                 for node_id in changed:
                     del self._changed[node_id]
-                await asyncio.gather(*map(self._describe, changed))
+                telling = []
+                for number, node_id in enumerate(changed, start=1):
+                    telling.append(asyncio.ensure_future(self._describe(node_id)))
+                    if number % A_TURN == 0:
+                        await asyncio.sleep(0)
+                await asyncio.gather(*telling)
         finally:
             self._is_running = False
 

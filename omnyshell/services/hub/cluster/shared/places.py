@@ -31,6 +31,8 @@ from omnyshell.services.hub.cluster.shared.descriptions import Descriptions
 from omnyshell.services.hub.cluster.shared.hearing import Hearing
 from omnyshell.services.hub.cluster.shared.known_hubs import KnownHub, known_hubs
 from omnyshell.services.hub.cluster.shared.proving import Proving
+from omnyshell.services.hub.cluster.shared.read_records import ReadRecords
+from omnyshell.services.hub.cluster.shared.reconciling import Reconciling
 from omnyshell.services.hub.cluster.shared.subjects import name_of_node, of_places, subject_of_beat
 from omnyshell.services.hub.nodes.places import ElsewhereException, Prover, Served
 from omnyshell.services.hub.truth.answer import Answer
@@ -86,7 +88,7 @@ class SharedPlaces:
         self._subjects = of_places(generation)
         self._members = members
         self._links = links
-        self._connected: Callable[[], Iterable[Served]] = lambda: ()
+        self._reconciling = Reconciling(self._let_go, self._claim_again)
         self._told_moved: Callable[[str, str, str], None] = lambda *_: None
         self._described: Callable[[str], bytes] = lambda _node_id: b""
         self._descriptions = Descriptions(self._plan_to_describe, self._publish, self._spawn)
@@ -103,7 +105,7 @@ class SharedPlaces:
         self._files: tuple[float, dict[str, str]] = (float("-inf"), {})
         self._in_touch_at = boot_clock()
         self._standing = Standing.LAPSED
-        self._went_on = asyncio.Event()
+        self._records = ReadRecords()
         self._is_due = asyncio.Event()
         self._is_beating = False
         self._is_back = asyncio.Event()
@@ -118,21 +120,23 @@ class SharedPlaces:
 
     def serve(
         self,
-        connected: Callable[[], Iterable[Served]],
+        connected: Callable[[], Iterable[str]],
+        served: Callable[[str], Served | None],
         moved: Callable[[str, str, str], None],
         described: Callable[[str], bytes],
         prover: Callable[[str], Prover | None] = lambda _node_id: None,
         keys_of: KeysOf = lambda _node_id: (),
         is_owned: Callable[[str], bool] = lambda _node_id: True,
     ) -> None:
-        """`connected` returns the nodes of this hub.
+        """`connected` returns the ids of the nodes of this hub, and `served` one of them, if it is still connected.
 
         `moved` is told of a node id whose process this hub has no more, the process, and the hub that has it, if any.
         `described` returns what others are told of a node that is connected; nothing if it is not. `prover` returns
         what asks one to prove that it is here, `keys_of` the enrolled keys of a node id's owner, and `is_owned`
         whether it has one.
         """
-        self._connected, self._told_moved, self._described = connected, moved, described
+        self._reconciling.begin(connected, served)
+        self._told_moved, self._described = moved, described
         self._prover_of = prover
         self._hearing.begin(keys_of, is_owned)
 
@@ -190,6 +194,7 @@ class SharedPlaces:
         if epoch is not None and self.is_serving():
             return Answer.of(epoch)
         answer = Answer[int]()
+        self._reconciling.is_claimed(node_id)
         self._spawn(self._claim(wanted, Proving(self._hub, self._generation, self._hearing.proofs, prover), answer))
         return answer
 
@@ -277,7 +282,7 @@ class SharedPlaces:
         """Take the next record; one that is no member's, or cannot be read, says nothing."""
         now, boot = time.monotonic(), boot_clock()
         self._hearing.take(stored, self._places, now, boot)
-        self._went_on.set()
+        self._records.read(self._places.read_up_to)
         self.in_touch()
         self._notice(boot)
 
@@ -380,7 +385,7 @@ class SharedPlaces:
             self.in_touch()
             places.own.acknowledged(number, seq, places.read_up_to, boot_clock())
             self._notice(boot_clock())
-            self._reconcile()
+            self._spawn(self._reconcile())
 
     def _files_now(self) -> dict[str, str]:
         at, files = self._files
@@ -388,20 +393,18 @@ class SharedPlaces:
             at, files = self._files = boot, self._own_files()
         return files
 
-    def _reconcile(self) -> None:
+    async def _reconcile(self) -> None:
         """Let go of nodes that have left, and claim those that are here, where a write was lost."""
-        if self._places.own.standing(boot_clock()) is not Standing.HELD:
-            return
-        connected = {each.node_id: each for each in self._connected()}
-        for place in self._places.mine():
-            served = connected.get(place.entry.node_id)
-            if served is None or served.process != place.entry.instance:
-                self._let_go(place.entry.node_id, place.entry.epoch)
-        for node_id, process, epoch in connected.values():
-            if self._places.epoch_of(node_id, process) is None:
-                taken = partial(self._taken_again, node_id)
-                claim = self.claim(node_id, process, epoch, self._prover_of(node_id))
-                claim.then(taken, partial(self._lost, node_id, process))
+        places = self._places
+        await self._reconciling.run(
+            places, lambda: places is self._places and places.own.standing(boot_clock()) is Standing.HELD
+        )
+
+    def _claim_again(self, served: Served) -> None:
+        node_id, process, epoch = served
+        taken = partial(self._taken_again, node_id)
+        claim = self.claim(node_id, process, epoch, self._prover_of(node_id))
+        claim.then(taken, partial(self._lost, node_id, process))
 
     def _taken_again(self, node_id: str, _epoch: int) -> None:
         self.changed(node_id)
@@ -439,6 +442,8 @@ class SharedPlaces:
             answer.fail(exc)
         else:
             answer.give(epoch)
+        finally:
+            self._reconciling.is_answered(wanted.node_id)
 
     async def _try_to_claim(self, wanted: Served, proving: Proving) -> OmnyShellException:
         """Take a node id, or do a step toward that; return why it is not taken, if it is not.
@@ -464,7 +469,8 @@ class SharedPlaces:
             self._beat_now()
             await self._until_back()
             return exc
-        await self._reads(seq)
+        if seq > self._places.read_up_to:
+            await self._records.reach(seq, AGAIN)
         return EngineAwayException(NO_LEASE)
 
     async def _until_back(self) -> None:
@@ -483,13 +489,3 @@ class SharedPlaces:
             place = Place(last=plan.last_of_all)
         async with self._turns:
             return await order.publish(f"{self._subjects}{self._hub}.{name}", encode(plan.entry), place)
-
-    async def _reads(self, seq: int) -> None:
-        """Wait until a record was read, for a while."""
-        try:
-            async with asyncio.timeout(AGAIN):
-                while self._places.read_up_to < seq:
-                    self._went_on.clear()
-                    await self._went_on.wait()
-        except TimeoutError:
-            return

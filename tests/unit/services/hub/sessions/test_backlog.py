@@ -252,7 +252,7 @@ def test_who_takes_nothing_while_too_much_waits_is_ended_the_one_with_the_most_f
         slow.taken_bytes += 1
         # What the hub answers pings with grows what waits, and is nothing that was taken.
         stuck.taken_bytes -= 5
-        watch.sweep(second * LOOK_PERIOD)
+        _ = list(watch.sweep(second * LOOK_PERIOD))
         assert bool(stuck.ended) is (second == PATIENCE)
     assert [peer.ended for peer in (less, slow, quiet, other)] == [""] * 4
     assert "limit 'queued'" in stuck.ended
@@ -268,7 +268,7 @@ def test_who_takes_some_of_it_once_in_a_while_stays() -> None:
     watch, _, _ = watched(peer)
     for second in range(100):
         peer.taken_bytes += second % (int(PATIENCE) - 1) == 0
-        watch.sweep(second)
+        _ = list(watch.sweep(second))
     assert not peer.ended
 
 

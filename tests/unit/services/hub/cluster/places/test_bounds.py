@@ -30,7 +30,7 @@ class Reader:
         members: Any = Members()
         hearing = Hearing("a", "g", members, lambda *what: self.told.append(what))
         self.shared = SharedPlaces("a", "g", 60.0, members, hearing=hearing)
-        self.shared.serve(lambda: (), lambda *_: None, lambda _: b"", is_owned=self.owned.__contains__)
+        self.shared.serve(tuple, lambda _: None, lambda *_: None, lambda _: b"", is_owned=self.owned.__contains__)
         self.hear("b", Beat(1, "p", 0))
 
     def hear(self, hub: str, record: Record) -> None:

@@ -175,7 +175,7 @@ class Theft:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.reader = SharedPlaces("c", "g", 60.0, AllMembers())  # type: ignore[arg-type]  # it asks no more of them
-        self.reader.serve(lambda: (), lambda *_: None, lambda _: b"", keys_of=lambda _: {KEY.public_key.raw})
+        self.reader.serve(tuple, lambda _: None, lambda *_: None, lambda _: b"", keys_of=lambda _: {KEY.public_key.raw})
         self.seq = self.processes = 0
         self.collected: list[Entry] = []
         self.is_at: Entry | None = None

@@ -33,11 +33,12 @@ class NodeProcess(OwnedProcess):
     """A node that `omnyshell node start` runs."""
 
     def __init__(self, certificates: Certificates, port: int, state: Path, node_id: str = "n1", *more: str) -> None:
+        """Sessions are the node's own user's, unless a file is given with `--config`, which says whose they are."""
         self.state = state
         self._command = [
             OMNYSHELL, "node", "start", "--id", node_id, "--state-dir", str(state), "--log-level", "error",
-            "--run-as-node-user", "--hub", f"wss://127.0.0.1:{port}", "--principal", "box",
-            "--ca", str(certificates.ca), *more,
+            "--hub", f"wss://127.0.0.1:{port}", "--principal", "box", "--ca", str(certificates.ca),
+            *(() if "--config" in more else ("--run-as-node-user",)), *more,
         ]  # fmt: skip
 
     def start(self) -> None:

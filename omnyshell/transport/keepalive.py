@@ -48,7 +48,8 @@ class Keepalive:
 
     def _sweep(self) -> None:
         now = self._loop.time()
-        # If the event loop itself was blocked, input may be unread, so judge only the next time.
+        # If the event loop itself was blocked, input may be unread, so judge later: after half of the time for an
+        # answer, as all of it anew leaves a lost hub unnoticed for up to 39 s on a busy machine.
         stalled = now - self._expected > self._period
         self._expected = now + self._period
         self._timer = self._loop.call_at(self._expected, self._sweep)
@@ -71,9 +72,11 @@ class Keepalive:
             self._pinged[link] = None
             return False
         pinged_at = self._pinged[link]
-        if pinged_at is None or stalled:
+        if pinged_at is None:
             self._pinged[link] = now
             link.ping()
+        elif stalled:
+            self._pinged[link] = max(pinged_at, now - self._times.timeout / 2)
         elif now - pinged_at >= self._times.timeout:
             link.abort()
         return True

@@ -8,7 +8,7 @@ import errno
 import socket
 from collections.abc import Callable
 
-ACCEPTS_A_TURN = 64
+ACCEPTS_A_TURN = 16
 ACCEPT_RETRY = 0.1
 """Seconds to wait when there is no free descriptor for another connection."""
 

@@ -87,6 +87,19 @@ def test_who_answers_stays(world: World) -> None:
     assert world.aborted == 1
 
 
+def test_after_the_loop_was_blocked_the_rest_of_a_wait_is_half_of_it_at_most(world: World) -> None:
+    began = world.loop.time()
+    world.passes(TIMES.interval + 4)
+    assert (world.pinged, world.aborted) == (MANY, 0)
+    # Until just after an answer was due.
+    world.loop.leaps(TIMES.timeout + 1)
+    world.passes(TIMES.timeout / 2 - 1)
+    assert world.aborted == 0
+    world.passes(TIMES.timeout / 3 - 0.5)
+    assert world.aborted == MANY
+    assert world.loop.time() - began < 35
+
+
 def test_a_link_that_ends_between_two_turns_is_let_be(world: World) -> None:
     world.loop.call_later(TIMES.interval - 0.001, lambda: None)
     ended = world.links[-1]

@@ -18,7 +18,7 @@ from omnyshell.services.client.files.problems import FileException
 from omnyshell.services.client.files.remote import RemoteFiles
 from omnyshell.services.node.files.child import open_file, tree
 
-NEVER_PASSED_OVER = {"pwrite", "fdatasync", "fsync", "rename"}
+NEVER_PASSED_OVER = {"pwrite", "fsync", "rename"}
 UNREFUSED = {"close", "fsencode", "fsdecode", "geteuid", "getuid", "strerror"}
 """What asks the system nothing that it could refuse."""
 

@@ -35,9 +35,9 @@ from omnyshell.services.client.files.problems import (
 )
 
 NAMES_AT_ONCE = 512
-WRITTEN_BACK = 64 * 1024 * 1024
-"""Bytes after which what was written goes to the disk while more comes: else a large file waits for all of it at its
-end."""
+WRITTEN_BACK = 8 * 1024 * 1024
+"""Bytes after which what was written begins to go to the disk while more comes: else a large file waits for all of it
+at its end."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -308,7 +308,7 @@ class LocalPartial(_Hashed):
         super().__init__(folder, left.name, fd)
         self._mode = mode
         self.size = self._begun_back = left.size
-        self._writing_back: asyncio.Future[None] | None = None
+        self._beginning: asyncio.Future[None] | None = None
 
     async def start_at(self, offset: int) -> None:
         """See `Partial.start_at`."""
@@ -319,15 +319,12 @@ class LocalPartial(_Hashed):
 
     async def write(self, offset: int, data: Bytes) -> None:
         """See `Partial.write`."""
-        if self._writing_back is not None and self._writing_back.done():
-            await self._have_written_back()
         await self._run(lambda: self._write(offset, data))
         if self.size - self._begun_back >= WRITTEN_BACK:
-            await self._write_back()
+            await self._begin_writing_back()
 
     async def finish(self, entry: Entry, *, keep_times: bool, sync: bool) -> None:
         """See `Partial.finish`."""
-        await self._have_written_back()
         await self._run(lambda: self._finish(entry, keep_times=keep_times, sync=sync))
 
     async def put_in_place(self, name: bytes, *, sync: bool) -> None:
@@ -335,21 +332,17 @@ class LocalPartial(_Hashed):
         await self._run(lambda: self._folder.put_in_place(self._name, name, sync=sync))
         await self.close()
 
-    async def _write_back(self) -> None:
-        """Have what is written go to the disk while more comes, unless the disk is behind already."""
-        if self._writing_back is None:
-            self._begun_back = self.size
+    async def _begin_writing_back(self) -> None:
+        """Have what is written begin to go to the disk, unless the disk is behind already.
+
+        What becomes of that is told by the file's own `fsync`.
+        """
+        if self._beginning is None or self._beginning.done():
+            start, self._begun_back = self._begun_back, self.size
             # A descriptor of its own, as this one may be closed meanwhile.
             fd = await self._run(lambda: os.dup(self._fd))
-            self._writing_back = asyncio.get_running_loop().run_in_executor(None, _sync_and_close, fd)
-            self._writing_back.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-    async def _have_written_back(self) -> None:
-        """Return once that is done. Raises what became of it, which the system says once and nowhere else."""
-        work, self._writing_back = self._writing_back, None
-        if work is not None:
-            await asyncio.wait({work})
-            await self._run(work.result)
+            run = asyncio.get_running_loop().run_in_executor
+            self._beginning = run(None, _begin_writing_back, fd, start, self.size - start)
 
     def _cut(self, size: int) -> None:
         os.ftruncate(self._fd, size)
@@ -378,11 +371,15 @@ class LocalPartial(_Hashed):
             os.fsync(self._fd)
 
 
-def _sync_and_close(fd: int) -> None:
-    # macOS has the latter alone.
-    sync = getattr(os, "fdatasync", None) or os.fsync
+def _begin_writing_back(fd: int, start: int, size: int) -> None:
+    """Have Linux begin to write a range that is not needed any more. Unlike `fdatasync`, that waits for nothing.
+
+    What is not written yet stays cached. Elsewhere all is left to the end.
+    """
     try:
-        sync(fd)
+        if hasattr(os, "posix_fadvise"):
+            with suppress(OSError):
+                os.posix_fadvise(fd, start, size, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(fd)
 

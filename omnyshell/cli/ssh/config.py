@@ -15,7 +15,7 @@ from pathlib import Path
 
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.output import complain, describe, printable, say
-from omnyshell.cli.ssh.hosts import domain_of, node_of
+from omnyshell.cli.ssh.hosts import domain_of, node_of, spellings
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.ids import is_node_id
 from omnyshell.paths import HOME_VARIABLE, config_dir, read_file, user_path
@@ -57,7 +57,7 @@ def ssh_config(options: argparse.Namespace) -> int:
 
 def _accept(directory: Path, named: str, domain: str) -> int:
     node = node_of(named, domain)
-    for host in dict.fromkeys((named, node, f"{node}.{domain}")):
+    for host in dict.fromkeys((named, node, *(f"{node}.{spelt}" for spelt in spellings(domain)))):
         if KnownHost(directory, host).forget():
             say(f"{host}: the key that it shows next is accepted")
     return 0
@@ -98,7 +98,7 @@ def _block(
             lines += [which, f"    User {user}"]
     proxy = " ".join(map(_quoted, _proxy_words(options, access, domain)))
     lines += [
-        f"Host {' '.join(dict.fromkeys((f'*.{domain}', f'*.{domain.upper()}')))}",
+        f"Host {' '.join(f'*.{spelt}' for spelt in spellings(domain))}",
         f"    ProxyCommand {proxy} --user %r -- %n",
         f"    IdentityFile {_path(key)}",
         "    IdentitiesOnly yes",

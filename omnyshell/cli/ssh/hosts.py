@@ -20,6 +20,11 @@ def node_of(host: str, domain: str) -> str:
     return node
 
 
+def spellings(domain: str) -> tuple[str, ...]:
+    """Return how a domain is written at the most: `Host` of ssh takes letters as they are, where names do not."""
+    return tuple(dict.fromkeys((domain.lower(), domain, domain.upper())))
+
+
 def domain_of(options: argparse.Namespace) -> str:
     """Return what names of nodes end in. Raises `ConfigException` for what is no domain."""
     domain: str = options.domain or DOMAIN

@@ -294,12 +294,16 @@ async def test_a_file_of_which_no_size_is_said_is_not_copied_as_nothing(tmp_path
 @pytest.mark.skipif(not Path("/sys/class/net/lo/mtu").exists(), reason="needs /sys")
 @pytest.mark.parametrize("way", ["up", "down"])
 async def test_a_file_of_which_a_wrong_size_is_said_has_not_become_shorter(tmp_path: Path, way: str) -> None:
+    """Neither where it is copied, nor where it is compared with what is there."""
+    source, there = Path("/sys/class/net/lo/mtu"), tmp_path / "mtu"
     async with node_files(tmp_path) as (remote, _):
         first, second = ends(way, remote)
-        _, reports = await copied(first, Path("/sys/class/net/lo/mtu"), second, tmp_path / "mtu")
-    assert [report.error and report.error.code for report in reports] == [Trouble.REFUSED]
-    assert "its system says a wrong size of it: `cat` reads it" in str(reports[0].error)
-    assert not list(tmp_path.glob("*mtu*"))
+        for manner in (Manner(), Manner(update=Update.DIFFERENT)):
+            _, reports = await copied(first, source, second, there, manner=manner)
+            assert [report.error and report.error.code for report in reports] == [Trouble.REFUSED]
+            assert "its system says a wrong size of it: `cat` reads it" in str(reports[0].error)
+            assert [path.stat().st_size for path in tmp_path.glob("*mtu*")] == [source.stat().st_size] * there.exists()
+            there.write_bytes(bytes(source.stat().st_size))
 
 
 @pytest.mark.parametrize("way", ["up", "down"])

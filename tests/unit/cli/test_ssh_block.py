@@ -6,7 +6,9 @@ import pytest
 from support.in_one_test import in_one_test
 
 from omnyshell.cli.ssh import config
+from omnyshell.cli.ssh.hosts import node_of, spellings
 from omnyshell.errors import ConfigException, OmnyShellException
+from omnyshell.services.client.ssh.known_hosts import KnownHost
 
 
 @in_one_test("name", ["ann", "ann.b-c_d", "ann@corp.example.org", "é", "_svc", "a+b"])
@@ -46,6 +48,19 @@ def test_names_that_mean_something_to_ssh_or_a_shell_are_not(name: str) -> None:
 def test_why_a_node_has_no_user_is_one_line(tmp_path: Path) -> None:
     _, others = config._told_apart({"n1": OmnyShellException("no\nHost *\n  ProxyCommand id")})
     assert others["n1"].isprintable()
+
+
+def test_a_domain_is_known_however_it_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """But for letters that are mixed otherwise than it was said: `Host` of ssh knows of no letters that are alike."""
+    assert spellings("omny") == ("omny", "OMNY")
+    assert spellings("VM.Omny") == ("vm.omny", "VM.Omny", "VM.OMNY")
+    for host in ("n1", "n1.vm.omny", "n1.VM.Omny", "n1.Vm.oMNY"):
+        assert node_of(host, "VM.Omny") == "n1"
+    noted = KnownHost(tmp_path, "n1.vm.omny")
+    noted.path.write_bytes(b"")
+    config._accept(tmp_path, "n1", "VM.Omny")
+    assert "n1.vm.omny: the key that it shows next" in capsys.readouterr().out
+    assert not noted.path.exists()
 
 
 @in_one_test("name", ['a"b', "a'b", "a\\b", "a\nb", "${HOME}"])

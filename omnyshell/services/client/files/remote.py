@@ -359,7 +359,7 @@ class RemoteSource:
     async def digest(self, length: int) -> bytes:
         """See `Source.digest`."""
         with self._files.at(self._path):
-            return await self._sftp.digest(self._sftp.begin_digest(self._path, length), length) if length else EMPTY
+            return await self._sftp.digest(self._path, self._handle, length) if length else EMPTY
 
     async def close(self) -> None:
         """See `Source.close`."""
@@ -399,7 +399,7 @@ class RemotePartial:
     async def digest(self, length: int) -> bytes:
         """See `Partial.digest`."""
         with self._at():
-            return await self._sftp.digest(self._sftp.begin_digest(self._path, length), length) if length else EMPTY
+            return await self._sftp.digest(self._path, self._handle, length) if length else EMPTY
 
     async def start_at(self, offset: int) -> None:
         """See `Partial.start_at`."""

@@ -20,7 +20,7 @@ from omnyshell.services.client.files.library import (
 )
 from omnyshell.services.client.files.packets import PacketReader
 from omnyshell.services.client.files.ports import PERMISSIONS, Bytes, Entry, Kind
-from omnyshell.services.client.files.problems import BY_REASON, FileException, Trouble
+from omnyshell.services.client.files.problems import BY_REASON, FileException, Trouble, ends_early
 
 VERSION = 3
 MOST_BYTES = 512 * KIB
@@ -235,14 +235,14 @@ class Sftp(SFTPClientHandler):
             self._unexpected()
         return data
 
-    async def digest(self, answer: Answer, length: int) -> bytes:
-        """Return the SHA-256 that was asked for, of exactly so many bytes."""
-        kind, packet = await answer
+    async def digest(self, path: bytes, handle: bytes, length: int) -> bytes:
+        """Return the SHA-256 of so many bytes of a file, which is open."""
+        kind, packet = await self.begin_digest(path, length)
         if kind != wire.FXP_EXTENDED_REPLY:
             self._expect(kind, packet, wire.FXP_EXTENDED_REPLY)
         hashed, digest = _decoded(packet.get_uint64), bytes(_decoded(packet.get_string))
         if hashed != length:
-            raise FileException("it has become shorter meanwhile", code=Trouble.CHANGED)
+            raise ends_early(length, (await self.look_at_handle(handle, b"")).size)
         if len(digest) != _DIGEST_SIZE or packet:
             self._unexpected()
         return digest

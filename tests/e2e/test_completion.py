@@ -40,8 +40,11 @@ COMPLETIONS: dict[str, set[str]] = {
     "cert show hub": {"hub.pem"},
     "cp ": {"hub.pem", "n1:"},
     "cp hub.pem n": {"n1:"},
+    "ssh-config --accept ": {"n1"},
 }
 """What is typed, and what is offered then."""
+
+CLOSING = "forwards close "
 
 SCRIPT = """
 source "$1"; shift
@@ -65,15 +68,24 @@ def _offered(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     script.write_bytes(printed.replace(b" timeout 2 ", b" timeout %d " % DEADLINE))
     env = system.env | {"PATH": f"{Path(OMNYSHELL).parent}:{os.environ['PATH']}"}
     shell = system.start("connect", "n1")
+    forward = system.start("forward", "n1", "0:localhost:1")
     until(lambda: b'"user"' in system.run("sessions", "list", "--json").stdout)
+    until(lambda: b"n1" in system.run("forwards", "list").stdout)
     done = subprocess.run(
-        ["bash", "-c", SCRIPT, "bash", script, *(f"omnyshell {typed}" for typed in COMPLETIONS)],
+        ["bash", "-c", SCRIPT, "bash", script, *(f"omnyshell {typed}" for typed in (*COMPLETIONS, CLOSING))],
         capture_output=True, text=True, timeout=DEADLINE, check=True, cwd=place, env=env,
     )  # fmt: skip
-    yield dict(zip(COMPLETIONS, (set(line.split()) for line in done.stdout.splitlines()), strict=True))
+    yield dict(zip((*COMPLETIONS, CLOSING), (set(line.split()) for line in done.stdout.splitlines()), strict=True))
+    forward.terminate()
+    forward.communicate(timeout=DEADLINE)
     shell.communicate(b"exit\n", DEADLINE)
 
 
 @in_one_test("typed", COMPLETIONS)
 def test_bash_completes_what_stands_there(offered: dict[str, set[str]], typed: str) -> None:
     assert offered[typed] == COMPLETIONS[typed]
+
+
+def test_what_is_open_is_offered_to_whoever_closes_it(system: System, offered: dict[str, set[str]]) -> None:
+    (line,) = system.run("forwards", "list").stdout.decode().splitlines()[1:]
+    assert offered[CLOSING] == {line.split()[0]}

@@ -61,6 +61,7 @@ NODE_START = Command(
     configurable=True,
 )
 
+ACCEPT = Option("--accept", "accept the key that this node shows next, where it has changed", "NODE")
 _DOMAIN = Option("--domain", "what names of nodes end in; omny if not given", "NAME")
 
 COMMANDS: tuple[Command, ...] = (
@@ -265,7 +266,7 @@ COMMANDS: tuple[Command, ...] = (
         "ssh.config:ssh_config",
         (
             Option("--install", "have ~/.ssh/config include it instead", kind="flag"),
-            Option("--accept", "accept the key that this node shows next, where it has changed", "NODE"),
+            ACCEPT,
             _DOMAIN,
             *ACCESS,
         ),

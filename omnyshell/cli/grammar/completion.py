@@ -6,7 +6,7 @@ from typing import Any
 
 from omnyshell.cli.grammar.admin_commands import LOCKED
 from omnyshell.cli.grammar.command import NODE, Command
-from omnyshell.cli.grammar.commands import AS_USER, COMMANDS
+from omnyshell.cli.grammar.commands import ACCEPT, AS_USER, COMMANDS
 from omnyshell.options.completion import complete_values, script
 from omnyshell.options.parser import add_options
 
@@ -26,7 +26,8 @@ def _of_hub(command: str, names: str) -> str:
     return f"{run} | awk '{names}' | awk '{_PLAIN} && !seen[$0]++'"
 
 
-_NODES = _of_hub("nodes list", "NR > 1 { print $1 }")
+_FIRST_COLUMN = "NR > 1 { print $1 }"
+_NODES = _of_hub("nodes list", _FIRST_COLUMN)
 _WORDS_OF_JSON = 'gsub(/[",]/, "", $2)'
 _USERS = _of_hub("sessions list --json", f'$1 == "\\"user\\":" {{ {_WORDS_OF_JSON}; print $2 }}')
 """Those as whom one's sessions run: nobody else knows whom one may be."""
@@ -36,7 +37,7 @@ _USERS_AT_NODES = _of_hub(
     f'$1 == "\\"nodeId\\":" {{ {_WORDS_OF_JSON}; node = $2 }} '
     f'$1 == "\\"user\\":" {{ {_WORDS_OF_JSON}; print $2 "@" node }}',
 )
-_PRINCIPALS = _of_hub("users list", "NR > 1 { print $1 }")
+_PRINCIPALS = _of_hub("users list", _FIRST_COLUMN)
 _ROLES = _of_hub(
     "users list",
     # A role that expires is followed by its time.
@@ -52,6 +53,12 @@ def _locked(kind: str) -> str:
 _TO_LOCK = {"principal": _PRINCIPALS, "node": _NODES, "role": _ROLES}
 _BY_KIND = {"locks add": _TO_LOCK, "locks remove": {kind: _locked(kind) for kind in _TO_LOCK}}
 """For commands with a kind and a name: the shell command that prints names, by kind."""
+
+_OPEN = {
+    "forwards close": _of_hub("forwards list", _FIRST_COLUMN),
+    "tunnel close": _of_hub("tunnel list", _FIRST_COLUMN),
+}
+"""For commands that close something of one's own: the shell command that prints what there is."""
 
 _NODE_IDS, _PLACES, _USER_NAMES = "_omnyshell_nodes", "_omnyshell_places", "_omnyshell_users"
 _BY_FUNCTION = {_NODE_IDS: _NODES, _PLACES: f"{_NODES}; {_USERS_AT_NODES}", _USER_NAMES: _USERS}
@@ -107,11 +114,13 @@ def _add_command(parsers: Any, word: str, command: Command) -> None:
         following = arguments[arguments.index(option.name) + 1 :][:1] if option.optional else []
         if option.name == NODE.name or following == [NODE.name]:
             action.complete = _calling(_PLACES if AS_USER in command.options else _NODE_IDS)
+        elif option is ACCEPT:
+            action.complete = _calling(_NODE_IDS)
         elif command.words == ("cp",) and option.is_argument:
             action.complete = _calling(_SPOTS)
         elif (option.name, option.short) == (AS_USER.name, AS_USER.short):
             action.complete = _calling(_USER_NAMES)
-        elif option.name == _NAME and command.name in _BY_KIND:
+        elif (option.name == _NAME and command.name in _BY_KIND) or (option.is_argument and command.name in _OPEN):
             action.complete = _calling(_function_of(command.name))
 
 
@@ -129,7 +138,8 @@ def _functions(shell: str) -> str:
     For commands with kinds, the previous word is the kind.
     """
     by_kind = [_BY_WORD[shell](_function_of(command), runs) for command, runs in _BY_KIND.items()]
-    always = [_ALWAYS[shell](name, run) for name, run in _BY_FUNCTION.items()]
+    of_open = {_function_of(command): run for command, run in _OPEN.items()}
+    always = [_ALWAYS[shell](name, run) for name, run in (_BY_FUNCTION | of_open).items()]
     return "\n".join((*always, _SPOT_FUNCTIONS[shell], *by_kind))
 
 

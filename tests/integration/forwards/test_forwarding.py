@@ -346,6 +346,7 @@ async def test_a_proxy_leads_to_what_its_client_names(certificates: Certificates
         assert told == [
             "cannot connect to localhost:1: Connection refused",
             "other.example:80 is not among the targets that this node allows",
+            "the proxy has refused a program: It does not speak SOCKS 5, as `socks5h://` has it do",
         ]
 
 

@@ -169,6 +169,7 @@ class LocalConnection:
         try:
             answer = self._socks.feed(data)
         except SocksRefusal as exc:
+            self._failed(f"the proxy has refused a program: {exc.message}")
             self._write(exc.answer)
             self.stream.close()
             return

@@ -60,7 +60,7 @@ class SocksRequest:
 
     def _greeting(self) -> bytes:
         if self._waiting[:1] not in (b"", bytes([VERSION])):
-            raise SocksRefusal("It does not speak SOCKS 5")
+            raise SocksRefusal("It does not speak SOCKS 5, as `socks5h://` has it do")
         if len(self._waiting) < 2 or len(self._waiting) < 2 + self._waiting[1]:
             return b""
         end = 2 + self._waiting[1]

@@ -6,18 +6,15 @@ All that may wait or fail is done there and not in the keeper: the database of u
 import grp
 import os
 import pwd
-import stat
 import time
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from .files import Known
+from .files import Known, said_in
 from .pam import SERVICE_FILE
-from .trust import UntrustedError, check
 from .users import IMPOSSIBLE_NAME, NOT_SHELLS, Account, Asker, RefusedError, Table, choose, shown, table_of
-from .wire import MOST_BYTES, USER_PARTS
+from .wire import USER_PARTS
 
 USERS, AS_NODE, PAM = "users", "run-as-node-user", "pam"
 """The keys of a node's file that are read here."""
@@ -143,17 +140,15 @@ class Users:
 
 
 def _said_in(path: str) -> _Said:
-    try:
-        said = tomllib.loads(contents(path))
-        if USERS not in said:
-            return _Said(is_as_node=said.get(AS_NODE) is True)
-        # Whoever writes the file is whoever it names.
-        check(path, set())
-        return _Said(table_of(said[USERS]), pam=_pam(said.get(PAM)))
-    except UntrustedError as exc:
-        raise RefusedError(f"Who becomes whom could have been written by others: {exc}") from exc
-    except (OSError, ValueError, RecursionError) as exc:
-        raise RefusedError(f"Who becomes whom cannot be read from {path}: {exc}") from exc
+    # Whoever writes the file is whoever it names.
+    return said_in(path, (USERS,), _meant, "Who becomes whom")
+
+
+def _meant(said: Mapping[str, Any]) -> _Said:
+    """Raises `ValueError`."""
+    if USERS not in said:
+        return _Said(is_as_node=said.get(AS_NODE) is True)
+    return _Said(table_of(said[USERS]), pam=_pam(said.get(PAM)))
 
 
 def _pam(said: object) -> bool | None:
@@ -164,14 +159,6 @@ def _pam(said: object) -> bool | None:
         if said is meant or said == word:
             return meant
     raise ValueError(f"'{PAM}' must be true or false")
-
-
-def contents(path: str) -> str:
-    """Return what is in a regular file: nothing else is waited for, or read without end. Raises `OSError`."""
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError("it is no regular file")
-        return file.read(MOST_BYTES).decode()
 
 
 def asker_of(whose: bytes) -> Asker:

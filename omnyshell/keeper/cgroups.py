@@ -8,19 +8,16 @@ one when nobody waits for it. One that is empty again is used again.
 import os
 import re
 import signal
-import tomllib
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from .becoming import contents
-from .files import Known
+from .files import Known, said_in
 from .group import Group
 from .hierarchy import disable, enable, enable_above, group_of, path_of, words_of, write
 from .limits import KEYS, Limits, limits_of
 from .nest import Nest
 from .poller import READ, Poller, say
-from .trust import UntrustedError, check
 from .users import RefusedError
 
 if TYPE_CHECKING:
@@ -238,7 +235,7 @@ class Groups:
             return group
         group.forget()
         login.limits = group.limits
-        enable_above(login.path, set(login.limits.controllers()))
+        enable_above(login.path, login.limits.controllers())
         login.limit()
         return login
 
@@ -358,7 +355,8 @@ class Groups:
 
     def _read(self, path: str) -> Limits:
         try:
-            self._limits = _read_limits(path)
+            # Who writes the file says what others may take.
+            self._limits = said_in(path, KEYS, limits_of, "The limits of sessions")
         except RefusedError as exc:
             if not self._has_read:
                 raise
@@ -367,7 +365,7 @@ class Groups:
         self._has_read = True
         if self.place:
             for directory in (os.path.dirname(self.place), self.place):
-                enable(directory, set(self._limits.controllers()))
+                enable(directory, self._limits.controllers())
         return self._limits
 
 
@@ -386,20 +384,6 @@ def _remove(path: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _read_limits(path: str) -> Limits:
-    """Return what a file says. Raises `RefusedError`."""
-    try:
-        said = tomllib.loads(contents(path))
-        if said.keys() & set(KEYS):
-            # Who writes the file says what others may take.
-            check(path, set())
-        return limits_of(said)
-    except UntrustedError as exc:
-        raise RefusedError(f"The limits of sessions could have been written by others: {exc}") from exc
-    except (OSError, ValueError, RecursionError) as exc:
-        raise RefusedError(f"The limits of sessions cannot be read from {path}: {exc}") from exc
 
 
 def _remedy() -> str:

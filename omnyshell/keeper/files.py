@@ -1,9 +1,15 @@
 """What small files say: read in the keeper when they have changed, and not by each child anew."""
 
 import os
+import stat
 import time
-from collections.abc import Callable
-from typing import Generic, TypeVar
+import tomllib
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Generic, TypeVar
+
+from .trust import UntrustedError, check
+from .users import RefusedError
+from .wire import MOST_BYTES
 
 _TICK = 1_000_000_000
 """Nanoseconds that a file has to be as it is until it is known by its marks."""
@@ -26,6 +32,30 @@ class Known(Generic[_Said]):
             self._known = None
             self._known = mark, self._read(self._path)
         return self._known[1]
+
+
+def said_in(path: str, keys: Collection[str], meant: Callable[[Mapping[str, Any]], _Said], what: str) -> _Said:
+    """Return what is meant by a node's file, whose writers are trusted if it has one of these keys.
+
+    `meant` raises `ValueError` for what means nothing. Raises `RefusedError`, which says what it is about.
+    """
+    try:
+        said = tomllib.loads(_contents(path))
+        if not said.keys().isdisjoint(keys):
+            check(path, set())
+        return meant(said)
+    except UntrustedError as exc:
+        raise RefusedError(f"{what} could have been written by others: {exc}") from exc
+    except (OSError, ValueError, RecursionError) as exc:
+        raise RefusedError(f"{what} cannot be read from {path}: {exc}") from exc
+
+
+def _contents(path: str) -> str:
+    """Return what is in a regular file: nothing else is waited for, or read without end. Raises `OSError`."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError("it is no regular file")
+        return file.read(MOST_BYTES).decode()
 
 
 def _mark_of(path: str) -> tuple[int, ...]:

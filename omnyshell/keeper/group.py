@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .hierarchy import read, write
 from .limits import Limits
 from .poller import say
+from .processes import signal_if
 from .wire import EARLIER
 
 if TYPE_CHECKING:
@@ -49,14 +50,7 @@ class Group:
         if number == signal.SIGKILL and self._kill():
             return
         for pid in self.pids():
-            with suppress(OSError):
-                pidfd = os.pidfd_open(pid)
-                try:
-                    # The id may have become another process's before it was opened.
-                    if self._has(pid):
-                        signal.pidfd_send_signal(pidfd, number)
-                finally:
-                    os.close(pidfd)
+            signal_if(self._has, pid, number)
 
     def hang_up(self) -> None:
         """Send SIGHUP to all processes of it, and continue those that are stopped."""

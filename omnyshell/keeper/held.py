@@ -18,7 +18,7 @@ from .processes import (
     return_code_of,
     signal_sessions,
 )
-from .streams import RECORD, STDERR, STDIN, STDOUT, TERMINAL
+from .streams import RECORD, STDERR, STDOUT, TERMINAL
 from .wire import GROUP, RUNNING, UNKNOWN
 
 MOST_ENDED = 1000
@@ -130,12 +130,12 @@ class Held:
 
     def stop_reading(self) -> None:
         """Close the copies of what carries output: nobody reads it, and nothing is signalled any more."""
-        self.close(TERMINAL, STDOUT, STDERR)
+        self.close(*_OUTPUTS)
         self.reap_if_done()
 
     def forget(self) -> None:
         """Close all. The leader has ended, or cannot be left to run."""
-        self.close(STDIN, *list(self.descriptors))
+        self.close(*list(self.descriptors))
         self.reap_if_done()
         if self.group is not None:
             self.group.forget()

@@ -54,6 +54,9 @@ _SOMEBODY = b"\n\n\n"
 _OF_ALL = (wire.HELLO, wire.UPGRADE, wire.STOP, wire.STATUS)
 """Requests that speak for no node."""
 
+_OF_SESSIONS = (wire.TAKE, wire.CLOSE_STDIN, wire.STOP_READING, wire.SIGNAL, wire.WHERE, wire.FORGET)
+"""Requests about a session that is held."""
+
 _Answer = tuple[bytes, ...]
 
 
@@ -107,6 +110,9 @@ class Keeper:
         """Called whenever another process has a node's descriptors."""
 
         self.upgrade: Callable[[Callable[[str], None]], bool] = lambda _refused: False
+        self._answers: dict[bytes, Callable[..., _Answer | None]] = {
+            verb: getattr(self, "_" + verb.decode().replace("-", "_")) for verb in wire.REQUESTS
+        }
         self._served = served
         self._longest_left = longest_left
         self._most_open, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -124,13 +130,9 @@ class Keeper:
     @property
     def has_ended(self) -> bool:
         """Whether it was stopped and all of its sessions have ended, or it leaves them."""
-        return self.is_left or self._has_ended_all
-
-    @property
-    def _has_ended_all(self) -> bool:
         if self.ending is None or not self.ending.is_over:
-            return False
-        return self.ending.was_long_enough or all(each.is_idle for each in self.connections)
+            return self.is_left
+        return self.is_left or self.ending.was_long_enough or all(each.is_idle for each in self.connections)
 
     def stop(self, answer: Callable[[int], None]) -> None:
         """End all sessions, and then the keeper; `answer` is told how many there were."""
@@ -238,18 +240,15 @@ class Keeper:
 
     def _answer(self, connection: Connection, request: Request) -> _Answer | None:
         """Return what `ok` says, or None where that is said later."""
-        if request.verb not in wire.REQUESTS:
+        answer = self._answers.get(request.verb)
+        if answer is None:
             raise DeniedError(wire.UNKNOWN_VERB, "This keeper is older than what was asked")
-        answer = getattr(self, "_" + request.verb.decode().replace("-", "_"))
-        found: _Answer | None
-        if request.verb in (*_OF_ALL, wire.START, wire.OPEN, wire.SOON, wire.LIST, wire.GROUPS, wire.ADMIT):
-            found = answer(connection, request)
-            return found
+        if request.verb not in _OF_SESSIONS:
+            return answer(connection, request)
         held = self.sessions.find(connection.node or b"", request.fields[0])
         if held is None:
             raise DeniedError(wire.NO_SUCH, "The keeper has no such session")
-        found = answer(connection, request, held)
-        return found
+        return answer(connection, request, held)
 
     def _hello(self, connection: Connection, request: Request) -> _Answer:
         node = request.fields[1]

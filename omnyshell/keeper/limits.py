@@ -36,19 +36,14 @@ class Limits(NamedTuple):
 
     def files(self) -> dict[str, str]:
         """Return what is written into which file of a control group, each named after its controller."""
-        found: dict[str, str] = {}
-        if self.memory is not None:
-            found["memory.max"] = str(self.memory)
-        if self.processes is not None:
-            found["pids.max"] = str(self.processes)
-        if self.cpu is not None:
-            found["cpu.max"] = f"{round(self.cpu * PERIOD)} {PERIOD}"
-        return found
+        cpu = None if self.cpu is None else f"{round(self.cpu * PERIOD)} {PERIOD}"
+        found = {"memory.max": self.memory, "pids.max": self.processes, "cpu.max": cpu}
+        return {name: str(value) for name, value in found.items() if value is not None}
 
     def controllers(self) -> dict[str, str]:
         """Return the controllers that this takes, each with the key of the file that asks for it."""
         keys = {"memory": MEMORY, "pids": PROCESSES, "cpu": CPU}
-        return {file.partition(".")[0]: keys[file.partition(".")[0]] for file in self.files()}
+        return {controller: key for controller, key in keys.items() if f"{controller}.max" in self.files()}
 
     def shown(self) -> str:
         """Return them as a line; empty where there are none."""

@@ -8,7 +8,7 @@ import os
 import select
 import signal
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 
 _AFTER_NAME = 2
@@ -34,16 +34,22 @@ def signal_sessions(sessions: Collection[int], number: int, group: int = 0) -> i
     """
     count = 0
     for pid in members(sessions, group):
-        # A pidfd stays the process that was looked at, whoever gets its id meanwhile.
-        with suppress(OSError):
-            pidfd = os.pidfd_open(pid)
-            try:
-                if is_member(pid, sessions, group):
-                    signal.pidfd_send_signal(pidfd, number)
-                    count += 1
-            finally:
-                os.close(pidfd)
+        count += signal_if(lambda pid: is_member(pid, sessions, group), pid, number)
     return count
+
+
+def signal_if(is_right: Callable[[int], bool], pid: int, number: int) -> bool:
+    """Signal a process if it is the right one, whoever gets its id meanwhile; tell whether it was."""
+    with suppress(OSError):
+        # A pidfd stays the process that is looked at then.
+        pidfd = os.pidfd_open(pid)
+        try:
+            if is_right(pid):
+                signal.pidfd_send_signal(pidfd, number)
+                return True
+        finally:
+            os.close(pidfd)
+    return False
 
 
 def hang_up(sessions: Collection[int]) -> None:

@@ -28,13 +28,15 @@ class Ready:
 
         self._whose = b""
         self._will_fork = False
-        self._vacant_at = 0.0
+        self._wanted_at = 0.0
+        """Since when another child is wanted, by the monotonic clock."""
+
         self._pause = _PAUSE
         groups.when_vacant = self._fork_soon
 
     def give(self, program: Program, descriptors: Sequence[int]) -> int:
         """Have the child become a program, with what `run` gets; return its id, or 0 where there is none."""
-        self._pause = _PAUSE if time.monotonic() - self._vacant_at > 2 * _PAUSE else 0
+        self._pause = _PAUSE if time.monotonic() - self._wanted_at > 2 * _PAUSE else 0
         spare = self._take()
         return spare.give(program, descriptors) if spare is not None else 0
 
@@ -62,7 +64,7 @@ class Ready:
     def _fork_soon(self) -> None:
         if self._whose and not self._will_fork:
             self._will_fork = True
-            self._vacant_at = time.monotonic()
+            self._wanted_at = time.monotonic()
             self._poller.call_later(self._pause, self._fork)
 
     def _fork(self) -> None:

@@ -3,8 +3,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -46,7 +46,8 @@ T = TypeVar("T")
 class FilesScreen(Screen[None]):
     """The pane at the left is this machine's, the one at the right the node's; keys act on the one that has the focus.
 
-    `begin` is given what is to be copied; it goes on when the screen is left.
+    `begin` is given what is to be copied; it goes on when the screen is left. `last` is where somebody was on each
+    machine, so that the next screen of it begins there.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.EVERYWHERE)
@@ -66,6 +67,7 @@ class FilesScreen(Screen[None]):
         machines: NodeFiles,
         queue: CopyQueue,
         begin: Callable[[Copy], None],
+        last: MutableMapping[str, bytes],
         *,
         id: str | None = None,  # noqa: A002 - as Textual calls it
     ) -> None:
@@ -77,6 +79,7 @@ class FilesScreen(Screen[None]):
         self._machines = machines
         self._queue = queue
         self._begin = begin
+        self._last = last
         self._strip = CopyStrip()
         self._files: dict[FilePane, Files] = {self.here: LocalFiles()}
         self._reading: dict[FilePane, int] = {self.here: 0, self.there: 0}
@@ -98,7 +101,7 @@ class FilesScreen(Screen[None]):
             pane.goes_back = self._goes_back(pane)
         self.there.wait("Connecting…")
         self.there.table.focus()
-        start_task(self, self._show(self.here, b"."), "Reading files")
+        start_task(self, self._show_last(self.here), "Reading files")
         start_task(self, self._use_node(), "Reading files")
         self.set_interval(TICK, self._tick)
         self._tick()
@@ -133,7 +136,7 @@ class FilesScreen(Screen[None]):
             except OmnyShellException as exc:
                 self.there.fail(advice(exc))
                 return
-            await self._show(self.there, b".")
+            await self._show_last(self.there)
             await self._is_left.wait()
 
     async def _surely(self, pane: FilePane, work: Callable[[], Awaitable[T]]) -> T:
@@ -147,6 +150,13 @@ class FilesScreen(Screen[None]):
 
     # Reading
 
+    async def _show_last(self, pane: FilePane) -> None:
+        """Show the directory where somebody was last, if it is there still."""
+        path, found = self._last.get(pane.machine, b"."), None
+        with suppress(OmnyShellException):
+            found = await self._files[pane].stat(path)
+        await self._show(pane, path if found is not None and found.kind is Kind.FOLDER else b".")
+
     async def _show(self, pane: FilePane, path: bytes, cursor: bytes = b"") -> None:
         self._reading[pane] += 1
         number = self._reading[pane]
@@ -157,6 +167,7 @@ class FilesScreen(Screen[None]):
                 pane.fail(f"{shown(path)}: {advice(exc)}")
             return
         if number == self._reading[pane]:
+            self._last[pane.machine] = whole
             pane.put(whole, found, is_cut=is_cut, cursor=cursor)
 
     async def _read(self, pane: FilePane, path: bytes) -> tuple[bytes, Sequence[Entry], bool]:

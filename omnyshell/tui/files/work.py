@@ -21,6 +21,8 @@ class FileWork:
         self._hub = hub
         self._machines: NodeFiles | None = None
         self._queue: CopyQueue | None = None
+        self._last: dict[str, bytes] = {}
+        """Which directory was shown last, by its machine."""
 
     @property
     def unfinished(self) -> "list[Copy]":
@@ -43,7 +45,7 @@ class FileWork:
             if queue.add(copy):
                 start_task(app, queue.run(), "Copying")
 
-        app.push_screen(FilesScreen(self._hub.state, place, self._machines, queue, begin, id=screen_id))
+        app.push_screen(FilesScreen(self._hub.state, place, self._machines, queue, begin, self._last, id=screen_id))
 
 
 def _tell(app: App[Any], text: str) -> None:

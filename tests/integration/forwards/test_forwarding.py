@@ -237,6 +237,7 @@ async def test_what_cannot_be_listened_on_is_said_once(certificates: Certificate
                 (Place("192.0.2.1", port), "Cannot assign requested address"),
                 (Place("nowhere.invalid", port), "Name or service not known"),
                 (Place(str(tmp_path / "no" / "socket"), None), "No such file or directory"),
+                (Place(str(tmp_path / "node"), None), "something of that name is there, and is left as it is"),
             ):
                 with pytest.raises(ConfigException) as caught:
                     async with Forwarder(client, "n1", [Forward(place, there)]):

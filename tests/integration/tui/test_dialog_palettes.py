@@ -62,7 +62,7 @@ async def test_files_beside_each_other_and_what_is_copied(monkeypatch: pytest.Mo
     async with console(snapshot([node("db-1")]), width=100, height=24) as (app, pilot):
         machines = NodeFiles(app.hub, lambda _: None)
         queue = CopyQueue(machines, lambda _: None)
-        screen = FilesScreen(app.hub.state, "ann@db-1", machines, queue, queue.copies.append)
+        screen = FilesScreen(app.hub.state, "ann@db-1", machines, queue, queue.copies.append, {})
         app.push_screen(screen)
         await pilot.pause()
         ours = [

@@ -218,6 +218,9 @@ async def test_copies_go_on_behind_other_screens_and_leaving_the_console_asks(
         assert (there / "large").read_bytes() == (here / "large").read_bytes()
         assert not app.file_work.unfinished
         await until(lambda: not app.hub.state.sessions)
+        await pilot.press("f")
+        screen = await arrive(app, FilesScreen)
+        await until(lambda: (screen.here.path, screen.there.path) == (os.fsencode(here), os.fsencode(there)))
 
 
 async def test_a_copy_that_is_stopped_leaves_what_can_be_gone_on_with(

@@ -198,8 +198,11 @@ class Forwarder:
 def _why_not(place: Place, error: OSError) -> str:
     if place.port is not None:
         return why_not(str(place), error)
-    is_in_use = error.errno == errno.EADDRINUSE
-    return f"cannot listen on {place}: {'somebody does already' if is_in_use else error.strerror or error}"
+    why = error.strerror or str(error)
+    if error.errno == errno.EADDRINUSE:
+        is_socket = Path(place.host).is_socket()
+        why = "somebody does already" if is_socket else "something of that name is there, and is left as it is"
+    return f"cannot listen on {place}: {why}"
 
 
 def _private_socket(path: str) -> socket.socket:

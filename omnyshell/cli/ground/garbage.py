@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-THRESHOLDS = (700, 5, 3)
+THRESHOLDS = (500, 5, 2)
 """Allocations, and numbers of smaller looks, between two looks."""
 
-AT_MOST = 700 * 6 * 4
+AT_MOST = 500 * 6 * 3
 """About how many objects a bounded look has to see."""
 
 PERIOD = 5.0

@@ -105,6 +105,23 @@ async def test_times_are_kept_where_that_is_wanted(tmp_path: Path, way: str) -> 
 
 
 @pytest.mark.parametrize("way", ["up", "down"])
+async def test_no_file_is_too_old_or_too_new_to_be_copied(tmp_path: Path, way: str) -> None:
+    source, into = tmp_path / "source", tmp_path / "into"
+    source.mkdir()
+    for name, written in (("before 1970", -1_000), ("after 2106", 2**32 + 1_000)):
+        (source / name).write_bytes(b"content")
+        os.utime(source / name, (written, written))
+    async with node_files(tmp_path) as (remote, _):
+        first, second = ends(way, remote)
+        transfer, _ = await copied(first, source, second, into, manner=PRESERVING)
+        assert transfer.progress.copied == 2
+        # The nearest that there is, and with that they are up to date.
+        assert [int((into / name).stat().st_mtime) for name in ("before 1970", "after 2106")] == [0, 2**32 - 1]
+        again, _ = await copied(first, [source / "before 1970"], second, into, manner=Manner(update=Update.CHANGED))
+        assert again.progress.up_to_date == 1
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
 async def test_what_is_there_is_replaced_as_a_whole_or_left(tmp_path: Path, way: str) -> None:
     source, into = tmp_path / "source", tmp_path / "into"
     source.mkdir()

@@ -215,7 +215,7 @@ class _Named:
         found = self._listing.next()
         if found is None:
             raise StopAsyncIteration
-        return SFTPName(found[0], attrs=SFTPAttrs.from_local(found[1]))
+        return SFTPName(found[0], attrs=_attributes(found[1]))
 
 
 class _Files(SFTPServer):
@@ -250,10 +250,9 @@ class _Files(SFTPServer):
         size: int = file_obj.write(offset, data)
         return size
 
-    def fstat(self, file_obj: Any) -> os.stat_result:
+    def fstat(self, file_obj: Any) -> SFTPAttrs:
         """Return its facts."""
-        facts: os.stat_result = file_obj.stat()
-        return facts
+        return _attributes(file_obj.stat())
 
     def fsetstat(self, file_obj: Any, attrs: SFTPAttrs) -> None:
         """Set its facts."""
@@ -268,13 +267,13 @@ class _Files(SFTPServer):
         room: os.statvfs_result = file_obj.room()
         return room
 
-    def stat(self, path: bytes) -> os.stat_result:
+    def stat(self, path: bytes) -> SFTPAttrs:
         """Return facts."""
-        return self._tree.stat(path, follow=True)
+        return _attributes(self._tree.stat(path, follow=True))
 
-    def lstat(self, path: bytes) -> os.stat_result:
+    def lstat(self, path: bytes) -> SFTPAttrs:
         """Return facts, of a link itself."""
-        return self._tree.stat(path, follow=False)
+        return _attributes(self._tree.stat(path, follow=False))
 
     def setstat(self, path: bytes, attrs: SFTPAttrs) -> None:
         """Set facts."""
@@ -343,6 +342,13 @@ class _NoChannel:
     logger = Silent()
 
 
+def _attributes(found: os.stat_result) -> SFTPAttrs:
+    """Return facts as they are told: times before 1970 and after 2106, which version 3 cannot say, as the nearest."""
+    attrs = SFTPAttrs.from_local(found)
+    attrs.atime, attrs.mtime = (min(max(int(each or 0), 0), _LAST_SECOND) for each in (attrs.atime, attrs.mtime))
+    return attrs
+
+
 def _facts(attrs: SFTPAttrs) -> Facts:
     owner = times = None
     if attrs.uid is not None and attrs.gid is not None:
@@ -353,6 +359,9 @@ def _facts(attrs: SFTPAttrs) -> Facts:
 
 
 _SECOND = 1_000_000_000
+"""Nanoseconds."""
+
+_LAST_SECOND = 2**32 - 1
 
 
 @cache

@@ -20,6 +20,7 @@ from omnyshell.services.node.keeper.place import (
     NoKeeperException,
     connect,
     is_roots,
+    is_roots_there,
     is_to_return,
     keeper_command,
     own_directory,
@@ -191,6 +192,13 @@ class KeeperClient:
             self._reconnect()
         else:
             self._settle(number, NoKeeperException("the keeper has ended"))
+
+    def seek_roots(self) -> None:
+        """Go to root's keeper, if that has come since ours took its place; to be called where ours has nothing."""
+        is_in_its_place = self._file is not None and self._line is not None and not self._needs_roots
+        if is_in_its_place and self._connecting is None and is_roots_there(self._state_dir):
+            self._line.close()
+            self._lost()
 
     def tell(self, verb: bytes, name: bytes, *, is_urgent: bool = False) -> None:
         """Ask for what of a session needs no answer, now or soon; lost where the connection is."""

@@ -164,6 +164,8 @@ class KeptBackend:
 
     def start(self, request: ShellRequest, sink: OutputSink) -> ShellSession | Awaitable[ShellSession]:
         """Have the keeper start a process. Raises `SessionRejectedException` as `ShellBackend.start` says."""
+        if self._client is not None and not self._leaders:
+            self._client.seek_roots()
         self._check_keeper()
         client = self._client
         if client is None:

@@ -79,6 +79,15 @@ def connect(state_dir: Path) -> socket.socket:
     raise NoKeeperException(f"no keeper serves {state_dir}")
 
 
+def is_roots_there(state_dir: Path) -> bool:
+    """Tell whether a keeper of root's serves this state directory, where we are somebody else's."""
+    channel = _connect(shared_directory(state_dir)) if os.geteuid() != ROOT else None
+    if channel is None:
+        return False
+    with channel:
+        return is_roots(channel)
+
+
 def is_to_return(state_dir: Path) -> bool:
     """Tell whether a keeper that is not there will be started again, with its sessions, by a service manager."""
     return any((place(state_dir) / RETURNS).exists() for place in (shared_directory, own_directory))

@@ -3,13 +3,14 @@
 import asyncio
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from omnyshell.keeper import wire
 from omnyshell.services.node.keeper import client as module
-from omnyshell.services.node.keeper.client import Answer, KeeperClient
+from omnyshell.services.node.keeper.client import Answer, Descriptors, KeeperClient
 from omnyshell.services.node.keeper.place import NoKeeperException
 
 ANSWERS = {
@@ -22,6 +23,40 @@ ANSWERS = {
 START = (wire.START, b"s", wire.PIPES, b"1", b"1", b"/", b"ann\n\n\n", b"1", b"/bin/true")
 
 
+class Keepers:
+    """Those that a node may find: root's, and one of its own user's."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_roots_there = self.is_own_there = False
+        self.at_other_end: socket.socket | None = None
+        self._is_roots = False
+        monkeypatch.setattr(module, "connect", self._connect)
+        monkeypatch.setattr(module, "start_own", self._start_own)
+        monkeypatch.setattr(module, "is_roots", lambda _channel: self._is_roots)
+        monkeypatch.setattr(module, "is_roots_there", lambda _place: self.is_roots_there)
+        monkeypatch.setattr(module, "BETWEEN_TRIES", 0.0)
+
+    @property
+    def found(self) -> str:
+        return "root's" if self._is_roots else "own"
+
+    def end_roots(self) -> None:
+        assert self.at_other_end is not None
+        self.is_roots_there = False
+        self.at_other_end.shutdown(socket.SHUT_RDWR)
+
+    async def _start_own(self, _place: Path, _file: Path | None) -> None:
+        self.is_own_there = True
+
+    def _connect(self, _place: Path) -> socket.socket:
+        if not (self.is_roots_there or self.is_own_there):
+            raise NoKeeperException("none")
+        self._is_roots = self.is_roots_there
+        ours, self.at_other_end = socket.socketpair()
+        threading.Thread(target=serve, args=(self.at_other_end,), daemon=True).start()
+        return ours
+
+
 def serve(channel: socket.socket) -> None:
     """Answer as a keeper does, until the other side has gone or this one is shut."""
     frames = wire.Frames()
@@ -32,6 +67,15 @@ def serve(channel: socket.socket) -> None:
                 channel.sendall(wire.pack(wire.OK, number, *ANSWERS[verb]))
 
 
+@pytest.fixture
+def keepers(monkeypatch: pytest.MonkeyPatch) -> Keepers:
+    return Keepers(monkeypatch)
+
+
+def client_of(file: Path | None, gone: Callable[[], None]) -> KeeperClient:
+    return KeeperClient(Path(), "n", file=file, exited=lambda *_: None, gone=gone, reconnected=lambda *_: None)
+
+
 async def answer_of(client: KeeperClient) -> Answer | Exception:
     """What becomes of a start."""
     said: asyncio.Future[Answer | Exception] = asyncio.get_running_loop().create_future()
@@ -39,40 +83,39 @@ async def answer_of(client: KeeperClient) -> Answer | Exception:
     return await said
 
 
-@pytest.mark.parametrize(("with_file", "starts_one"), [(True, False), (False, True)])
-async def test_nothing_takes_the_place_of_roots_keeper_where_a_file_says_what_that_alone_can(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, with_file: bool, starts_one: bool
-) -> None:
+async def test_nothing_takes_the_place_of_roots_keeper_where_a_file_says_what_that_alone_can(keepers: Keepers) -> None:
     """A node would have every session refused from then on, also when root's keeper is back."""
-    keepers = list[socket.socket]()
-    is_there, started = [True], list[Path]()
-
-    def connect(_place: Path) -> socket.socket:
-        if not is_there[0]:
-            raise NoKeeperException("none")
-        ours, theirs = socket.socketpair()
-        keepers.append(theirs)
-        threading.Thread(target=serve, args=(theirs,), daemon=True).start()
-        return ours
-
-    async def start_own(place: Path, _file: Path | None) -> None:
-        started.append(place)
-        is_there[0] = True
-
-    for name, fake in (("connect", connect), ("start_own", start_own), ("is_roots", lambda _channel: True)):
-        monkeypatch.setattr(module, name, fake)
-    monkeypatch.setattr(module, "BETWEEN_TRIES", 0.0)
-    ended, nothing = asyncio.Event(), lambda *_: None
-    file = tmp_path / "node.toml" if with_file else None
-    client = KeeperClient(tmp_path, "n", file=file, exited=nothing, gone=ended.set, reconnected=nothing)
+    keepers.is_roots_there, gone = True, asyncio.Event()
+    client = client_of(Path("node.toml"), gone.set)
     await client.begin()
-    is_there[0] = False
-    keepers[0].shutdown(socket.SHUT_RDWR)
-    if not starts_one:
-        await ended.wait()
-        assert isinstance(await answer_of(client), NoKeeperException)
-        is_there[0] = True
-    # Root's is back, or its own has been started.
-    assert not isinstance(await answer_of(client), NoKeeperException)
-    assert bool(started) == starts_one
+    keepers.end_roots()
+    await gone.wait()
+    assert isinstance(await answer_of(client), NoKeeperException)
+    keepers.is_roots_there = True
+    assert isinstance(await answer_of(client), Descriptors)
+    assert (keepers.found, keepers.is_own_there) == ("root's", False)
+    await client.aclose()
+
+
+async def test_where_no_file_says_anything_any_keeper_does(keepers: Keepers) -> None:
+    keepers.is_roots_there = True
+    client = client_of(None, lambda: None)
+    await client.begin()
+    keepers.end_roots()
+    assert isinstance(await answer_of(client), Descriptors)
+    assert keepers.found == "own"
+    await client.aclose()
+
+
+@pytest.mark.parametrize(("file", "found"), [(Path("node.toml"), "root's"), (None, "own")])
+async def test_roots_keeper_is_gone_to_as_soon_as_it_is_there(keepers: Keepers, file: Path | None, found: str) -> None:
+    client = client_of(file, lambda: None)
+    await client.begin()
+    client.seek_roots()
+    assert isinstance(await answer_of(client), Descriptors)
+    assert keepers.found == "own"
+    keepers.is_roots_there = True
+    client.seek_roots()
+    assert isinstance(await answer_of(client), Descriptors)
+    assert keepers.found == found
     await client.aclose()

@@ -105,8 +105,10 @@ class Held:
         if not has_ended(self.pidfd):
             return False
         self._looks -= 1
+        # What was waited for between two questions has its code by the second.
+        has_gone = not is_there(self.pidfd)
         self.status = return_code_of(self.pidfd)
-        if self.status is None and is_there(self.pidfd) and self._looks:
+        if self.status is None and not has_gone and self._looks:
             return False
         self.note_end()
         return True

@@ -195,9 +195,9 @@ class KeeperClient:
 
     def seek_roots(self) -> None:
         """Go to root's keeper, if that has come since ours took its place; to be called where ours has nothing."""
-        is_in_its_place = self._file is not None and self._line is not None and not self._needs_roots
-        if is_in_its_place and self._connecting is None and is_roots_there(self._state_dir):
-            self._line.close()
+        line, has_ours = self._line, self._file is not None and not self._needs_roots
+        if line is not None and has_ours and self._connecting is None and is_roots_there(self._state_dir):
+            line.close()
             self._lost()
 
     def tell(self, verb: bytes, name: bytes, *, is_urgent: bool = False) -> None:

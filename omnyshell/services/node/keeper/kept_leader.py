@@ -19,7 +19,7 @@ from omnyshell.services.node.processes.process_table import hang_up, identity_of
 
 UNKNOWN_USER = "Nobody knows as whom this session runs, which an earlier version of the keeper has started"
 
-LOOKS, BETWEEN_LOOKS = 20, 0.05
+LOOKS, BETWEEN_LOOKS = 60, 0.05
 """How often it is asked how a process ended that another one has to wait for, and the seconds between."""
 
 LOOK_TIME = 2.0
@@ -208,8 +208,10 @@ class KeptLeader:
 
     def _look_how(self, pidfd: int, looks: int) -> None:
         """Learn how it ended, once it was waited for by whoever is its parent now."""
+        # What was waited for between two questions has its code by the second.
+        has_gone = not is_there(pidfd)
         code = return_code_of(pidfd)
-        if code is None and looks and is_there(pidfd):
+        if code is None and looks and not has_gone:
             asyncio.get_running_loop().call_later(BETWEEN_LOOKS, self._look_how, pidfd, looks - 1)
             return
         os.close(pidfd)

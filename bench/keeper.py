@@ -28,6 +28,9 @@ from support.hub_process import HubProcess  # isort: skip
 from support.stack import connected_client  # isort: skip
 
 WITHOUT, WITH, LEAST = "without", "with", "least"
+PATIENCE = 5.0
+"""Seconds in which the smallest keeper ends, if a node was connected to it."""
+
 Run = Callable[[OmnyShellClient, str], Awaitable[None]]
 
 
@@ -105,8 +108,10 @@ def smallest_keeper(state: Path) -> Iterator[None]:
             time.sleep(0.01)
         try:
             yield
+            # It ends with the node's connection, and takes its group away.
+            keeper.wait(PATIENCE)
         finally:
-            keeper.terminate()
+            keeper.kill()
 
 
 async def main(parts: list[str], rounds: int, *, least: bool) -> None:

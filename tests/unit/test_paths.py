@@ -148,7 +148,7 @@ ELSEWHERE = {
     "services/client/ssh/left_behind.py": "notes that are locked",
     "cli/sessions/finding.py": "the terminal",
     "cli/terminal/streams.py": "its own descriptors",
-    **{f"keeper/{name}.py": "the standard library alone" for name in ("becoming", "main", "trust", "upgrade")},
+    **{f"keeper/{name}.py": "the standard library alone" for name in ("becoming", "files", "main", "trust", "upgrade")},
     "keeper/attendant.py": "null",
     "keeper/hierarchy.py": "/proc, and control groups",
     "keeper/nest.py": "control groups",

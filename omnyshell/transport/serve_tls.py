@@ -12,6 +12,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
+from omnyshell.transport.room_below import leave_room_below
 from omnyshell.transport.tls_client import connect_tls, untrusted
 
 _fast: ModuleType | None = None
@@ -64,6 +65,7 @@ async def serve_tls(
     if _fast is None:
         await loop.connect_accepted_socket(protocol, sock, **options)
     else:
+        leave_room_below(loop)
         await _fast.connect_accepted_socket(_QuietLoop(loop), protocol, sock, **options, **_SIZES)
 
 

@@ -430,6 +430,12 @@ class LiveHub(WireObject, kw_only=True):
     nodes: Annotated[int, OMIT, COUNT] = 0
     """For admins: how many nodes are there."""
 
+    unknown_change: Annotated[int, OMIT, COUNT] = 0
+    """For admins: the number of the change of what is true that it is too old for, and where it has stopped."""
+
+    doubted: Annotated[tuple[str, ...], OMIT, FREE] = ()
+    """For admins: nodes that it says it has without the proof that is to be had, up to 100."""
+
     version: Annotated[str, OMIT, FREE] = ""
     """For admins: the version of its software, where its items are told of."""
 

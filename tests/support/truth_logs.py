@@ -107,7 +107,8 @@ class Made:
         self._rng = random.Random(seed)
         self._simple: dict[Any, Callable[[], object]] = {
             str: lambda: self._rng.choice(NAMES),
-            bytes: lambda: self._rng.choice(NAMES).encode(),
+            # As long as a key.
+            bytes: lambda: self._rng.choice(NAMES).encode().ljust(32),
             bool: lambda: self._rng.random() < 0.5,
             int: lambda: self._rng.randint(0, 2),
             datetime: lambda: BEGIN + timedelta(microseconds=self._rng.choice([0, 1_000, 5_000_001])),

@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from omnyshell.cli.ground.output import complain, say, say_json, say_table
 from omnyshell.cli.hub.state import hub_options
 from omnyshell.clock import SystemClock
 from omnyshell.errors import ConfigException
+from omnyshell.model.hub_warnings import too_old, unproven, unreached
 from omnyshell.paths import user_path
 from omnyshell.services.hub.audit.heads import SignedHead
 from omnyshell.services.hub.cluster.inviting import change_members
@@ -24,10 +25,9 @@ from omnyshell.services.hub.cluster.status import HubSays, Status, status
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings, flaw_of_engine
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
 from omnyshell.services.hub.ground.state_lock import StateLock
-from omnyshell.services.hub.truth.changes import RemoveMember
 from omnyshell.services.hub.truth.log import become_alone
+from omnyshell.services.hub.truth.member_changes import RemoveMember
 
-MOST_NAMED = 5
 START = "start it as before: omnyshell hub start"
 
 
@@ -192,24 +192,21 @@ def _show(told: Status) -> None:
 def _warnings(told: Status) -> Iterator[str]:
     """Yield what is to be seen to."""
     if told.unknown is not None:
-        yield f"WARNING    this hub is too old for change {told.unknown}, and applies nothing from there on: upgrade it"
+        yield f"WARNING    {too_old('', told.unknown)}"
+    for hub in told.hubs:
+        if hub.unknown and hub.hub != told.identity.hub:
+            yield f"WARNING    {too_old(hub.hub, hub.unknown)}"
     for server in told.servers:
         if not server.is_synced:
             yield f"warning    server {server.name} acknowledges what is not on its disk yet: set sync_interval: always"
     for name, groups in told.unlike().items():
         yield f"warning    {name} differ: {' / '.join(', '.join(hubs) for hubs in groups.values())}"
-    if unreached := [hub.hub for hub in told.hubs if hub.is_unreached]:
-        yield f"warning    no node or client of another hub can go to {', '.join(unreached)}: set public-url there"
-    for hub, nodes in told.doubted_by_hub().items():
-        yield f"WARNING    hub {hub} has no proof that it has {_some(nodes)}: see docs/cluster.md, what to watch"
+    if unreachable := [hub.hub for hub in told.hubs if hub.is_unreached]:
+        yield f"warning    {unreached(unreachable)}"
+    for name, nodes in told.doubted_by_hub().items():
+        yield f"WARNING    {unproven(name, nodes)}"
     for fault in told.faults:
         yield f"WARNING    {fault}: `omnyshell audit acknowledge` if you know why"
-
-
-def _some(nodes: Sequence[str]) -> str:
-    """Return a few names, and how many more there are."""
-    more = f" and {len(nodes) - MOST_NAMED} more" if len(nodes) > MOST_NAMED else ""
-    return ", ".join(nodes[:MOST_NAMED]) + more
 
 
 def _row(hub: HubSays) -> tuple[str, ...]:

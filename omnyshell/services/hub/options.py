@@ -80,7 +80,7 @@ def read_cluster(value: Any, file: TomlFile) -> ClusterSettings:
     if not isinstance(value, dict):
         raise file.error(("cluster",), "'cluster' must be a table, as [cluster]")
     with file.at(("cluster",)):
-        keys = ("engine", "engine-ca", "stale-after", "weight", "links", "links-at")
+        keys = ("engine", "engine-ca", "stale-after", "weight", "links", "links-at", "require-place-proofs")
         table = Table(value, keys, "the table of a cluster")
         authorities, (links, links_at) = table.text("engine-ca"), _links(table)
         return ClusterSettings(
@@ -90,6 +90,7 @@ def read_cluster(value: Any, file: TomlFile) -> ClusterSettings:
             engine_ca=user_path(authorities) if authorities else None,
             links=links,
             links_at=links_at,
+            require_place_proofs=table.flag("require-place-proofs"),
         )
 
 

@@ -1,6 +1,6 @@
 """The hubs, where there are several: how each stands among the others, as it changes."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import ClassVar, NamedTuple
 
@@ -12,6 +12,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from omnyshell.clock import Clock
+from omnyshell.model.hub_warnings import too_old, unproven, unreached
 from omnyshell.model.live import HubLease, LiveHub, Part
 from omnyshell.services.client.live.state import HubState, Source
 from omnyshell.tui import messages
@@ -39,6 +40,8 @@ _LEASES = {
     HubLease.UNKNOWN: Cell(NOTHING, Tone.DIM),
 }
 
+_SERVES = (HubLease.HELD, HubLease.ENGINE_AWAY)
+
 
 class HubRow(NamedTuple):
     """A hub, and how many changes there are that it may have applied."""
@@ -48,7 +51,7 @@ class HubRow(NamedTuple):
 
 
 def _state(row: HubRow, _now: datetime) -> Cell:
-    if row.hub.is_handing_over and row.hub.lease in (HubLease.HELD, HubLease.ENGINE_AWAY):
+    if row.hub.is_handing_over and row.hub.lease in _SERVES:
         return Cell("◑ hands over", Tone.WARN)
     return _LEASES[row.hub.lease]
 
@@ -115,6 +118,7 @@ class HubsScreen(Judged, ModalScreen[None]):
             background: $surface;
         }
         LiveTable { height: 1fr; }
+        #warnings { height: auto; max-height: 50%; padding: 0 1; color: $warning; }
         #note { height: auto; padding: 0 1; color: $muted; }
     }
     """
@@ -136,6 +140,7 @@ class HubsScreen(Judged, ModalScreen[None]):
             frame.border_title = "Hubs"
             frame.border_subtitle = "esc closes"
             yield self.table
+            yield Static(id="warnings", markup=False)
             yield Static(id="note", markup=False)
         yield KeyFooter()
 
@@ -165,6 +170,10 @@ class HubsScreen(Judged, ModalScreen[None]):
     def _show(self) -> None:
         self.rows.put(rows_of(self._state.hubs.values()))
         self.table.redraw()
+        found = list(warnings_of(self._state.hubs.values()))
+        shown = self.query_one("#warnings", Static)
+        shown.display = bool(found)
+        shown.update("\n".join(found))
         self.query_one("#note", Static).update(self._note())
         self.judge()
 
@@ -210,3 +219,15 @@ def rows_of(hubs: Iterable[LiveHub]) -> list[HubRow]:
     known = list(hubs)
     newest = max((hub.applied for hub in known), default=0)
     return [HubRow(hub, newest) for hub in known]
+
+
+def warnings_of(hubs: Iterable[LiveHub]) -> Iterator[str]:
+    """Yield what is to be seen to, in the words of `cluster status`."""
+    known = list(hubs)
+    for hub in known:
+        if hub.unknown_change:
+            yield too_old("" if hub.own else hub.hub, hub.unknown_change)
+        if hub.doubted:
+            yield unproven(hub.hub, hub.doubted)
+    if unreachable := [hub.hub for hub in known if not hub.url and hub.lease in _SERVES]:
+        yield unreached(unreachable)

@@ -40,6 +40,8 @@ from omnyshell.services.hub.cluster.places.records import Entry, encode
 from omnyshell.services.hub.cluster.shared.clocks import boot_clock
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
+from omnyshell.services.hub.truth.changes import together
+from omnyshell.services.hub.truth.member_changes import MemberKnows
 
 CLOCK = SystemClock()
 
@@ -386,7 +388,15 @@ async def test_a_hub_that_is_too_old_for_a_change_goes_by_what_it_knew_and_says_
     a, standing = hubs.running["a"], ClusterFiles(hubs.state("b")).read()
     assert a._cluster is not None
     log, own = a._cluster._begun(), standing.identity
-    newer = sign(standing.key, own.generation, log.applied_seq + 1, "b", b'{"changes":[{"type":"NewerChange"}]}')
+    await log.append(together(MemberKnows("a", 2)))
+    await hubs.running["b"]._cluster._begun().append(together(MemberKnows("b", 2)))
+
+    async def is_agreed() -> bool:
+        return log.members.level == 2
+
+    await _until(is_agreed)
+    newer = b'{"changes":[{"type":"NewerChange"}],"level":2}'
+    newer = sign(standing.key, own.generation, log.applied_seq + 1, "b", newer)
     await _write(engine, standing, f"omnyshell.{own.generation}.truth.b", newer)
 
     async def is_too_old() -> bool:

@@ -38,18 +38,12 @@ from omnyshell.services.hub.cluster.shared.end_of_log import unknown_change
 from omnyshell.services.hub.cluster.shared.log import Author, SharedLog
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.truth.change import ChangeRefusedException
-from omnyshell.services.hub.truth.changes import (
-    AddInvite,
-    AddMember,
-    ClaimNode,
-    PutLock,
-    Transaction,
-    UseInvite,
-    together,
-)
+from omnyshell.services.hub.truth.changes import AddInvite, ClaimNode, PutLock, Transaction, UseInvite, together
+from omnyshell.services.hub.truth.member_changes import AddMember, MemberKnows, RemoveMember
 from omnyshell.services.hub.truth.records import Invite
 
 GENERATION = "g1"
+NEWER = b'{"changes":[{"type":"NewerChange","x":1}],"level":2}'
 HUBS = ("a", "b", "c")
 KEYS = {hub: Ed25519PrivateKey.generate() for hub in HUBS}
 
@@ -263,8 +257,11 @@ async def test_a_hub_that_is_too_old_for_a_change_stops_there_and_goes_on_when_i
 ) -> None:
     """A second: the log is looked at again each second where a hub cannot read on."""
     a, b, _ = hubs
+    for hub in hubs:
+        await hub.log.append(together(MemberKnows(hub.connection.name, 2)))
     seq = b.log.applied_seq
-    newer = sign(KEYS["b"], GENERATION, seq + 1, "b", b'{"changes":[{"type":"NewerChange","x":1}]}')
+    await a.reaches(seq)
+    newer = sign(KEYS["b"], GENERATION, seq + 1, "b", NEWER)
     await b.connection.publish(f"omnyshell.{GENERATION}.truth.b", newer, Place(last=seq))
     async with asyncio.timeout(DEADLINE):
         while not a.log.too_old_for:
@@ -285,6 +282,50 @@ async def test_a_hub_that_is_too_old_for_a_change_stops_there_and_goes_on_when_i
     async with asyncio.timeout(DEADLINE):
         await a.log.append(together(ClaimNode("n1", "ann")))
     assert a.owners() == [("n1", "ann")]
+
+
+async def test_a_member_stops_nobody_by_what_not_all_have_said_they_know(hubs: list[OneHub]) -> None:
+    a, b, c = hubs
+    subject, seq = f"omnyshell.{GENERATION}.truth.b", b.log.applied_seq
+    said = [
+        NEWER,
+        # What it says of itself counts for no other, and it says nothing of another.
+        together(MemberKnows("b", 2)).encode(),
+        NEWER,
+        together(MemberKnows("a", 2)).encode(),
+        b'{"changes":[{"type":"NewerChange"}]}',
+        b'{"changes":[{"type":"AddMember","hub":"d","key":"AAAA","added_at":"2026-01-02T00:00:00Z"}]}',
+        b'{"changes":[],"level":2,"newer":' + 5000 * b"[" + 5000 * b"]" + b"}",
+        b'{"changes":[{"type":"ClaimNode","node_id":"n1","principal":"eve"}],"level":2}',
+    ]
+    for place, body in enumerate(said, seq):
+        raw = sign(KEYS["b"], GENERATION, place + 1, "b", body)
+        assert await b.connection.publish(subject, raw, Place(last=place)) == place + 1
+    for hub in (a, c):
+        await hub.reaches(seq + len(said))
+        assert [maker for maker, _ in hub.told] == ["b"] * (len(said) - 1)
+        assert (hub.log.too_old_for, hub.log.members.level, hub.owners()) == (0, 1, [])
+    await a.log.append(together(RemoveMember("b")))
+    assert a.log.members.hubs() == ("a", "c")
+    assert await c.log.append(together(ClaimNode("n1", "ann")))
+
+
+async def test_a_hub_says_what_its_version_knows_and_makes_no_change_that_others_do_not(
+    engine: Engine, hubs: list[OneHub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_log, "LEVEL", 2)
+    await hubs[1].log.aclose()
+    await hubs[1].connection.aclose()
+    again = OneHub("b", engine)
+    try:
+        await again.start()
+        async with asyncio.timeout(DEADLINE):
+            while hubs[0].log.members.level_of("b") != 2:
+                await asyncio.sleep(0.01)
+        with pytest.raises(ChangeRefusedException, match="upgrade them first"):
+            await again.log.append(Transaction((ClaimNode("n1", "ann"),), level=2))
+    finally:
+        await again.aclose()
 
 
 async def test_a_stream_that_was_made_anew_is_noticed_and_nothing_of_it_is_read(

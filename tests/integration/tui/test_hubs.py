@@ -16,8 +16,9 @@ from support.stack import until
 
 from omnyshell import HubAccess, HubAddress, PrincipalId, TokenCredentialProvider
 from omnyshell.errors import ConfigException
-from omnyshell.model.live import HubLease, LiveHub
+from omnyshell.model.live import HubLease, LiveHub, OwnRights
 from omnyshell.protocol.messages.admin import HubDrain
+from omnyshell.services.hub.live.seen import seen_hub
 from omnyshell.tui.actions.administration import DRAIN_WITHIN
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.hub_link import HubLink
@@ -42,9 +43,9 @@ def hub(name: str, **changes: Any) -> LiveHub:
 
 SEVERAL = (
     hub("a", own=True, link_since=None),
-    hub("b", applied=1_201, unlike=("authorized-keys", "grants")),
+    hub("b", applied=1_201, unlike=("authorized-keys", "grants"), doubted=("db-1", "db-2")),
     hub("c", is_told=False, known_at=NOW - timedelta(seconds=12), link_since=None, lease=HubLease.LAPSED, nodes=0),
-    hub("d", is_handing_over=True, nodes=3),
+    hub("d", is_handing_over=True, nodes=3, unknown_change=1_204, applied=1_203),
     hub(
         "new",
         is_told=False,
@@ -71,6 +72,16 @@ async def test_how_the_hubs_stand() -> None:
         await pilot.press("H")
         await arrive(app, HubsScreen)
         await check_palettes(app, pilot, "hubs")
+
+
+async def test_who_is_no_admin_sees_which_hubs_there_are_and_no_more() -> None:
+    viewer: Any = SimpleNamespace(is_admin=False)
+    told = at_hubs(*(seen_hub(each, viewer) for each in SEVERAL))
+    told.own = OwnRights(principal="ann", roles=("viewer",))
+    async with console(told, width=100, height=20) as (app, pilot):
+        await pilot.press("H")
+        await arrive(app, HubsScreen)
+        await check_palettes(app, pilot, "hubs-few-rights")
 
 
 async def test_each_row_says_its_hub_and_filters_know_it_and_what_comes_is_shown() -> None:

@@ -115,7 +115,9 @@ def test_where_a_hub_listens_for_others_and_is_reached_by_them(certificates: Cer
         ClusterSettings(weight=0),
         ClusterSettings(weight=1000),
     ]
+    assert read("require-place-proofs = true").cluster == ClusterSettings(require_place_proofs=True)
     for text, why in (
+        ("require-place-proofs = 1", "true or false"),
         ("weight = 1001", "1000 at most"),
         ("weight = -1", "at least 0"),
         ('links = "/run/links"', "write HOST:PORT"),

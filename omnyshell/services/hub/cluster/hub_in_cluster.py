@@ -41,13 +41,16 @@ from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.ground.state_names import AUDIT_FILE
 from omnyshell.services.hub.ground.store import HubStore
 from omnyshell.services.hub.nodes.places import Prover, Served
-from omnyshell.services.hub.truth.changes import AddMember
+from omnyshell.services.hub.truth.member_changes import AddMember
 
 START_TIMEOUT = 20.0
 """Seconds that a start waits for the engine; a hub that has read the log before goes on without it then."""
 
 MOST_COPIES = 3
 """Of how many servers of the engine each keeps all."""
+
+REQUIRES_PROOFS = "require-place-proofs"
+"""What hubs compare beside their files, as the setting is called."""
 
 _AGAIN = 1.0
 """Seconds after which a record of the beginning is published again."""
@@ -109,7 +112,16 @@ class HubInCluster:
         members, at = self._begun().members, str(self._links_at or "")
         store.forget_doubts()
         memory = ProofMemory(store.proven_nodes, store.proving_hubs, *store.known_proofs())
-        hearing = Hearing(author.hub, author.generation, members, self._told, memory, store.doubts)
+        is_required = self._settings.require_place_proofs
+        hearing = Hearing(
+            author.hub,
+            author.generation,
+            members,
+            self._told,
+            memory,
+            store.doubts,
+            requires_proofs=is_required,
+        )
         self._places = SharedPlaces(author.hub, author.generation, self._stale_after, members, at, hearing)
         return self._places
 
@@ -138,7 +150,8 @@ class HubInCluster:
         self._audit = audit
         log = self._begun()
         self._where().serve(connected, served, moved, described, prover, keys_of, is_owned)
-        self._where().tell(lambda: log.applied_seq, own_files)
+        needs_proofs = {REQUIRES_PROOFS: str(self._settings.require_place_proofs)}
+        self._where().tell(lambda: log.applied_seq, lambda: own_files() | needs_proofs, lambda: log.unknown)
         self._where().too_old_for = lambda: log.too_old_for
         log.denials.begin(deny, lift)
 

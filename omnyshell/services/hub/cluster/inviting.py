@@ -12,7 +12,8 @@ from omnyshell.services.hub.cluster.nats.streams import Client, copies_of, truth
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, MisplacedException, Place
 from omnyshell.services.hub.cluster.shared.log import Author
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
-from omnyshell.services.hub.truth.changes import RemoveMember, together
+from omnyshell.services.hub.truth.changes import together
+from omnyshell.services.hub.truth.member_changes import RemoveMember
 
 TIMEOUT = 15.0
 """Seconds within which it is written, or was not."""

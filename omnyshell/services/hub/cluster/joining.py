@@ -27,6 +27,7 @@ from omnyshell.services.hub.cluster.nats.questions import answer_all
 from omnyshell.services.hub.cluster.nats.streams import Client
 from omnyshell.services.hub.cluster.order.order import EngineAwayException
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
+from omnyshell.services.hub.ground.json_values import decoded
 from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.services.hub.truth.changes import Transaction, together
 
@@ -34,6 +35,8 @@ TIMEOUT = 20.0
 """Seconds in which the engine and the hub that founded have to answer."""
 
 _AGAIN = 0.3
+
+_decoder = msgspec.json.Decoder(Asked)
 
 logger = logging.getLogger("omnyshell.cluster")
 
@@ -57,11 +60,11 @@ class Admitting:
     async def _answer(self, subject: str, question: bytes) -> bytes | None:
         hub = subject.removeprefix(f"{JOINING}.")
         try:
-            asked = msgspec.json.decode(question, type=Asked)
+            asked = decoded(_decoder, question)
             now = self._clock.now()
             await self._append(together(check_invited(self._files, hub, asked, now)))
             answer = _Answer(admitted=admit(self._files, hub, asked, now))
-        except msgspec.MsgspecError:
+        except ValueError:
             return None
         except OmnyShellException as exc:
             logger.warning("a hub that asked to join as '%s' is refused: %s", hub, exc)

@@ -20,8 +20,8 @@ from omnyshell.services.hub.cluster.shared.end_of_log import EndsOfLogs
 from omnyshell.services.hub.cluster.shared.genesis import genesis
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
-from omnyshell.services.hub.truth.changes import AddMember
 from omnyshell.services.hub.truth.log import SqliteLog, set_position
+from omnyshell.services.hub.truth.member_changes import AddMember
 from omnyshell.services.hub.truth.tables import empty_tables
 
 TIMEOUT = 15.0

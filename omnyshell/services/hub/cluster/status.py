@@ -48,6 +48,9 @@ class HubSays(NamedTuple):
     url: str = ""
     """Where nodes and clients reach it; empty where it does not say."""
 
+    unknown: int = 0
+    """The number of the change that it is too old for; 0 if there is none."""
+
     @property
     def is_unreached(self) -> bool:
         """Whether it serves, and the nodes and clients of other hubs are not told where it is."""
@@ -140,7 +143,7 @@ async def _of_hub(connection: EngineConnection, generation: str, hub: str, now: 
     age = max(0.0, (now - at).total_seconds())
     if not isinstance(beat, Beat):
         return HubSays(hub, None)
-    return HubSays(hub, age, beat.is_last, beat.applied, beat.files, beat.url)
+    return HubSays(hub, age, beat.is_last, beat.applied, beat.files, beat.url, beat.unknown)
 
 
 async def _servers(standing: Standing, settings: ClusterSettings) -> tuple[ServerSays, ...]:

@@ -146,6 +146,8 @@ class HubViews:
             heard_at=self._clock.now() - timedelta(seconds=ago) if ago is not None else None,
             applied=self._applied() if is_own else known.applied,
             nodes=known.nodes,
+            unknown_change=known.unknown,
+            doubted=known.doubted,
             unlike=tuple(sorted(name for name, digest in known.files.items() if mine.get(name, digest) != digest)),
         )
 

@@ -34,6 +34,9 @@ class ClusterSettings:
     links_at: Target | None = None
     """Where other hubs reach that."""
 
+    require_place_proofs: bool = False
+    """Whether nodes have to prove by their keys at which hub they are."""
+
 
 def flaw_of_engine(url: str) -> str:
     """Return what is wrong with the URL of a server of the engine; empty if nothing is."""

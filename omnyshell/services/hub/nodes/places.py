@@ -17,14 +17,12 @@ class ElsewhereException(OmnyShellException):
 
 
 class UnprovenException(OmnyShellException):
-    """A node that has proved by its key where it is, and now does not."""
+    """A node that has to prove by its key where it is, and does not."""
 
     default_code = ErrorCodes.NOT_AUTHORIZED
 
-    def __init__(self) -> None:
-        super().__init__(UNPROVEN)
 
-
+NEEDS_PROOF = "nodes have to prove their places here: log in by the file of an enrolled key, with 0.2.0 or newer"
 UNPROVEN = "this node proved its places by a key, and now does not: update it, log in by that key's file, or revoke it"
 
 

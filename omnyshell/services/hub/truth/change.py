@@ -24,6 +24,12 @@ class Change(msgspec.Struct, frozen=True, tag=True, kw_only=False, forbid_unknow
         """The principal who can do more or less by it; empty for nobody."""
         return ""
 
+    def check(self) -> None:
+        """Check what its declaration does not say of its values, as another hub may have made it.
+
+        Raises `ValueError`.
+        """
+
     def apply(self, file: StateFile) -> None:
         """Do it, inside a transaction of the file.
 

@@ -11,9 +11,15 @@ import msgspec
 
 from omnyshell.model.admin import LockInfo, LockKind
 from omnyshell.model.schema import write_timestamp
+from omnyshell.services.hub.ground.json_values import check_extremes, decoded
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.truth.change import Change, are_ends, is_json_list, json_list, moment_or_none, require
+from omnyshell.services.hub.truth.member_changes import AddMember, MemberKnows, RemoveMember
 from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPrincipal, Invite
+
+LEVEL = 1
+"""Of the changes that this version knows: one more with each version that makes a kind or a field which others did not
+know. What hubs share is of a level that all members have said they know (`MemberKnows`)."""
 
 USED = "the invite was used meanwhile"
 DONE = "this was done already"
@@ -345,37 +351,6 @@ class EndLock(Change, frozen=True):
         file.run(query, self.kind, self.name, write_timestamp(self.ends_at))
 
 
-class AddMember(Change, frozen=True):
-    """Adds a hub to those that share this truth; refused if a hub of that id has another key."""
-
-    hub: str
-    key: bytes
-    """Its public key, which signs what it changes."""
-
-    added_at: datetime
-
-    def apply(self, file: StateFile) -> None:
-        """See `Change`."""
-        added = file.run(
-            "INSERT INTO members VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET added_at = excluded.added_at"
-            " WHERE key = excluded.key RETURNING 1",
-            self.hub,
-            self.key,
-            write_timestamp(self.added_at),
-        )
-        require(added, f"there is a hub '{self.hub}' already")
-
-
-class RemoveMember(Change, frozen=True):
-    """Removes a hub; nothing that it says later changes anything."""
-
-    hub: str
-
-    def apply(self, file: StateFile) -> None:
-        """See `Change`."""
-        file.run("DELETE FROM members WHERE hub = ?", self.hub)
-
-
 class Once(Change, frozen=True):
     """Has a transaction count once, whoever appends it; refused where one with this id was applied."""
 
@@ -407,18 +382,25 @@ AnyChange = (
     | EndLock
     | AddMember
     | RemoveMember
+    | MemberKnows
     | Once
 )
 
 
 class UnknownChangeException(ValueError):
-    """A transaction with changes, or with fields of changes, that this version does not know: a newer one made it."""
+    """A transaction with changes, or with fields of changes, of a `level` that this version does not know."""
+
+    def __init__(self, problem: str, level: int) -> None:
+        super().__init__(problem)
+        self.level = level
 
 
-class Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Changes that take effect together, in this order, or not at all."""
 
     changes: tuple[AnyChange, ...]
+    level: int = 1
+    """The least `LEVEL` of a version that knows all of it."""
 
     @property
     def whose(self) -> list[str]:
@@ -436,14 +418,15 @@ class Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Raises `ValueError` for invalid bytes; for changes that this version does not know, `UnknownChangeException`.
         """
         try:
-            return msgspec.json.decode(raw, type=Transaction)
-        except msgspec.ValidationError as exc:
-            if _is_of_another_version(raw):
-                raise UnknownChangeException(str(exc)) from exc
-            raise ValueError(str(exc)) from exc
-        except msgspec.MsgspecError as exc:
-            # Which older releases of msgspec do not derive from ValueError.
-            raise ValueError(str(exc)) from exc
+            made = decoded(_decoder, raw)
+        except ValueError as exc:
+            if (level := _level_of(raw)) > LEVEL:
+                raise UnknownChangeException(str(exc), level) from exc
+            raise
+        check_extremes(msgspec.to_builtins(made, builtin_types=(datetime, bytes)))
+        for change in made.changes:
+            change.check()
+        return made
 
 
 def together(*changes: AnyChange) -> Transaction:
@@ -451,24 +434,22 @@ def together(*changes: AnyChange) -> Transaction:
     return Transaction(changes)
 
 
+class _OfAnyVersion(msgspec.Struct, frozen=True):
+    """What transactions of all versions have."""
+
+    level: int = 1
+
+
 _encoder = msgspec.json.Encoder(order="deterministic")
+_decoder = msgspec.json.Decoder(Transaction)
+_decoder_of_level = msgspec.json.Decoder(_OfAnyVersion)
 
 
-class _AnyKind(msgspec.Struct, frozen=True):
-    """What all changes of all versions have."""
-
-    type: str
-
-
-class _AnyTransaction(msgspec.Struct, frozen=True):
-    changes: tuple[_AnyKind, ...]
-
-
-def _is_of_another_version(raw: bytes) -> bool:
+def _level_of(raw: bytes) -> int:
     try:
-        return bool(msgspec.json.decode(raw, type=_AnyTransaction).changes)
-    except msgspec.MsgspecError:
-        return False
+        return decoded(_decoder_of_level, raw).level
+    except ValueError:
+        return 0
 
 
 def _owner_of(stored: object) -> str:

@@ -52,6 +52,7 @@ def become_alone(file: StateFile) -> None:
     open_tables(file)
     with file.transaction():
         file.run("DELETE FROM members")
+        file.run("DELETE FROM member_levels")
         file.run("DELETE FROM applied")
 
 

@@ -76,6 +76,10 @@ CREATE TABLE IF NOT EXISTS members (
     key      BLOB NOT NULL,
     added_at TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS member_levels (
+    hub   TEXT PRIMARY KEY,
+    level INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS once (
     id TEXT PRIMARY KEY
 ) WITHOUT ROWID;
@@ -96,6 +100,7 @@ _EMPTYING = (
     "DELETE FROM node_owners",
     "DELETE FROM locks",
     "DELETE FROM members",
+    "DELETE FROM member_levels",
     "DELETE FROM once",
     "DELETE FROM applied",
 )

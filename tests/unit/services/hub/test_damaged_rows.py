@@ -35,13 +35,13 @@ from omnyshell.services.hub.sessions.kept import KeptSession
 from omnyshell.services.hub.truth.changes import (
     AddCredential,
     AddInvite,
-    AddMember,
     AddPrincipal,
     ClaimNode,
     PutLock,
     RemovePrincipal,
     SetLabels,
 )
+from omnyshell.services.hub.truth.member_changes import AddMember
 from omnyshell.services.hub.truth.records import MOST_USES, EnrolledCredential, EnrolledPrincipal, Fleet, Invite
 from omnyshell.services.hub.tunnels.kept_store import KeptTunnel
 
@@ -63,6 +63,7 @@ KEYS = {
     "offline_notes": "id",
     "node_owners": "node_id",
     "members": "hub",
+    "member_levels": "hub",
     "applied": "log",
     "once": "id",
     "guests": "node_id",
@@ -137,6 +138,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     asyncio.run(_made(directory))
     with closing(sqlite3.connect(directory / STATE_FILE)) as database:
         database.execute("INSERT INTO applied VALUES ('older', 1)")
+        database.execute("INSERT INTO member_levels VALUES ('bad', 2), ('good', 2)")
         database.execute("INSERT INTO once VALUES ('bad'), ('good')")
         database.execute("INSERT INTO guests VALUES ('bad', 'bad'), ('good', 'good')")
         database.commit()

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from omnyshell.services.hub.ground.json_values import decoded
+
 LONGEST = 4096
 """Bytes of a hello at most."""
 
@@ -38,6 +40,6 @@ def decode(raw: bytes) -> Hello:
     if len(raw) > LONGEST:
         raise ValueError(f"its hello is longer than {LONGEST} bytes")
     try:
-        return _decoder.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        return decoded(_decoder, raw)
+    except ValueError as exc:
         raise ValueError(f"it says no hello: {exc}") from exc

@@ -10,6 +10,7 @@ import msgspec
 
 from omnyshell.ids import MAX_CHANNEL_ID
 from omnyshell.protocol.limits import KIB, MAX_MESSAGE_FROM_HUB
+from omnyshell.services.hub.ground.json_values import decoded
 
 LONGEST = MAX_MESSAGE_FROM_HUB + 64 * KIB
 """Bytes of a word at most: it may hold a whole answer to a client."""
@@ -198,7 +199,7 @@ Word = Union[  # noqa: UP007  # msgspec wants a type that exists at run time
 
 _TAGS = frozenset(kind.__struct_config__.tag for kind in get_args(Word))
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Word)
+_decoder: msgspec.json.Decoder[Word] = msgspec.json.Decoder(Word)
 _START = b'{"type":"'
 
 
@@ -220,6 +221,6 @@ def decode(raw: bytes) -> Word | None:
     if len(raw) > LONGEST:
         raise ValueError(f"a word is longer than {LONGEST} bytes")
     try:
-        return _decoder.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        return decoded(_decoder, raw)
+    except ValueError as exc:
         raise ValueError(f"a word cannot be read: {exc}") from exc

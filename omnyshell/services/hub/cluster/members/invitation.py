@@ -21,7 +21,7 @@ from omnyshell.services.hub.cluster.members.engine_access import (
 )
 from omnyshell.services.hub.cluster.members.engine_users import EngineUsers, Invited
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles, Identity, Standing
-from omnyshell.services.hub.truth.changes import AddMember
+from omnyshell.services.hub.truth.member_changes import AddMember
 
 PREFIX = "omnyhub-"
 _LONGEST = 64 * 1024

@@ -1,12 +1,16 @@
-"""Which hubs are members, as the log says."""
+"""Which hubs are members, and which changes they know, as the log says."""
 
 from collections.abc import Callable
 from functools import partial
 
 from omnyshell.errors import OmnyShellException
 from omnyshell.security.keys import Ed25519PublicKey
-from omnyshell.services.hub.ground.state_file import StateFile, blob, text
-from omnyshell.services.hub.truth.changes import AddMember, RemoveMember, Transaction
+from omnyshell.services.hub.ground.state_file import StateFile, blob, number, text
+from omnyshell.services.hub.truth.changes import Transaction
+from omnyshell.services.hub.truth.member_changes import AddMember, MemberKnows, RemoveMember
+
+_FIRST = 1
+"""The level of version 0.2.0, which says none."""
 
 
 class Members:
@@ -19,12 +23,23 @@ class Members:
         """
         self._founder = founder
         self._keys = dict(file.read("the member", _member, "SELECT hub, key FROM members"))
+        query = "SELECT hub, level FROM member_levels"
+        self._levels = dict(file.read("what the member knows", lambda hub, level: (text(hub), number(level)), query))
 
     def key_of(self, hub: str) -> Ed25519PublicKey | None:
         """Return the key of a member; None if the hub is none."""
         if not self._keys:
             return self._founder[1] if hub == self._founder[0] else None
         return self._keys.get(hub)
+
+    @property
+    def level(self) -> int:
+        """Up to which level all members have said that they know changes."""
+        return min(map(self.level_of, self._keys), default=_FIRST)
+
+    def level_of(self, hub: str) -> int:
+        """Return up to which level a member has said that it knows changes."""
+        return self._levels.get(hub, _FIRST)
 
     def hubs(self) -> tuple[str, ...]:
         """Return the members, sorted."""
@@ -40,6 +55,9 @@ class Members:
                 self._keys[change.hub] = Ed25519PublicKey(change.key)
             elif isinstance(change, RemoveMember):
                 self._keys.pop(change.hub, None)
+                self._levels.pop(change.hub, None)
+            elif isinstance(change, MemberKnows):
+                self._levels[change.hub] = change.level
 
 
 def _member(hub: object, key: object) -> tuple[str, Ed25519PublicKey]:

@@ -4,6 +4,7 @@ import msgspec
 
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 from omnyshell.security.length_prefix import length_prefixed
+from omnyshell.services.hub.ground.json_values import decoded
 
 _TAG = b"omnyshell-cluster-record-1"
 _DENIAL_TAG = b"omnyshell-cluster-denial-1"
@@ -28,8 +29,8 @@ def sign(key: Ed25519PrivateKey, generation: str, seq: int, hub: str, body: byte
 def opened(raw: bytes, key: Ed25519PublicKey, generation: str, seq: int, hub: str) -> bytes:
     """Return what a hub's record says. Raises `ValueError` where it is none, or none of that hub at that place."""
     try:
-        record = _decoder.decode(raw)
-    except msgspec.MsgspecError as exc:
+        record = decoded(_decoder, raw)
+    except ValueError as exc:
         raise ValueError(f"no record: {exc}") from exc
     if not key.verify(record.signature, _signed(generation, seq, hub, record.body)):
         raise ValueError("its signature is not that of the hub, or it is at a place for which it was not made")

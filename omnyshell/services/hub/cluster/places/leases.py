@@ -6,6 +6,7 @@ a lease later than its holder does. No clock is compared with another hub's.
 
 from enum import Enum
 
+from omnyshell.model.grammars import HUB_URL
 from omnyshell.services.hub.cluster.places.records import Beat
 
 BEAT_PERIOD = 5.0
@@ -67,8 +68,9 @@ class HeardLeases:
         return self._beats.get(hub)
 
     def reached(self) -> dict[str, tuple[str, int]]:
-        """Return where peers reach hubs, of those that say it, and their weights, as they last said."""
-        return {hub: (beat.url, beat.weight) for hub, (beat, _) in self._beats.items() if beat.url}
+        """Return where peers reach hubs, of those that say it so that peers can read it, and their weights."""
+        said = ((hub, beat.url, beat.weight) for hub, (beat, _) in self._beats.items())
+        return {hub: (url, weight) for hub, url, weight in said if HUB_URL.fits(url)}
 
     def hubs(self) -> tuple[str, ...]:
         """Return the hubs of which anything was heard."""

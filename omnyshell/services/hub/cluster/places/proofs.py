@@ -30,7 +30,9 @@ class ProofMemory(NamedTuple):
 class PlaceProofs:
     """Judges entries of hubs about nodes."""
 
-    def __init__(self, generation: str, memory: ProofMemory | None = None) -> None:
+    def __init__(self, generation: str, memory: ProofMemory | None = None, *, is_required: bool = False) -> None:
+        """`is_required` has no place count without a proof, whatever its node has done before."""
+        self.is_required = is_required
         self._generation = generation
         self._memory = memory
         self._nodes = {each.node_id: each for each in memory.known_nodes} if memory is not None else {}
@@ -52,14 +54,22 @@ class PlaceProofs:
         self._hubs.setdefault(hub, False)
 
     def must_prove(self, node_id: str) -> bool:
-        """Whether a node id has proved places by a key that is still its owner's, and has to go on with that."""
+        """Whether a node id's places count with a proof alone.
+
+        So they do where it has proved some by a key that is still its owner's, or all have to.
+        """
+        return self.is_required or self._has_proved(node_id)
+
+    def _has_proved(self, node_id: str) -> bool:
         known = self._nodes.get(node_id)
         return known is not None and known.key in self._keys_of(node_id)
 
     def believes(self, hub: str, entry: Entry) -> bool:
         """Whether an entry of another hub counts, by what is known now; it may do later, when more is known."""
+        if self.is_proven(hub, entry):
+            return True
         # A hub of which nothing else was heard yet may be one that passes proofs on.
-        return self.is_proven(hub, entry) or not (self._hubs.get(hub, True) and self.must_prove(entry.node_id))
+        return not (self.must_prove(entry.node_id) and (self.is_required or self._hubs.get(hub, True)))
 
     def is_proven(self, hub: str, entry: Entry) -> bool:
         """Whether an entry has the proof of a key of the owner; the node has to give one from then on."""
@@ -73,7 +83,7 @@ class PlaceProofs:
             return True
         if not _verify(entry.key, entry.proof, message):
             return False
-        if known is None or entry.epoch >= known.epoch or not self.must_prove(entry.node_id):
+        if known is None or entry.epoch >= known.epoch or not self._has_proved(entry.node_id):
             self._note(ProvenNode(entry.node_id, entry.key, entry.epoch, digest))
         return True
 

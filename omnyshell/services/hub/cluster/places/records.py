@@ -10,6 +10,7 @@ import msgspec
 from omnyshell.model.hubs import USUAL_WEIGHT
 from omnyshell.protocol.limits import MOST_EPOCHS
 from omnyshell.security.keys import KEY_BYTES, SIGNATURE_BYTES
+from omnyshell.services.hub.ground.json_values import decoded
 
 _LONGEST_PLACE = 300
 """More characters than any host has, with its port."""
@@ -49,6 +50,9 @@ class Beat(msgspec.Struct, frozen=True, tag="beat"):
     proves: bool = False
     """Whether it passes on the proofs of nodes that they are there; see `Entry.proof`."""
 
+    unknown: _Count = 0
+    """The number of the change of what is true that it is too old for, and where it has stopped."""
+
     weight: Annotated[int, msgspec.Meta(ge=0, le=1000)] = USUAL_WEIGHT
     """How many nodes and clients come to it when another hub ends, beside the weights of others."""
 
@@ -81,7 +85,7 @@ class Entry(msgspec.Struct, frozen=True, tag="node"):
 Record = Union[Beat, Entry]  # noqa: UP007  # msgspec wants a type that exists at run time
 
 _encoder = msgspec.json.Encoder(order="deterministic")
-_decoder = msgspec.json.Decoder(Record)
+_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 
 def encode(record: Record) -> bytes:
@@ -91,8 +95,4 @@ def encode(record: Record) -> bytes:
 
 def decode(raw: bytes) -> Record:
     """Decode a record. Raises `ValueError` for bytes that are none, or a kind of a newer version."""
-    try:
-        return _decoder.decode(raw)
-    except msgspec.MsgspecError as exc:
-        # Which older releases of msgspec do not derive from ValueError.
-        raise ValueError(str(exc)) from exc
+    return decoded(_decoder, raw)

@@ -50,6 +50,14 @@ class Doubts:
             self._settle(entry.node_id)
         return believed
 
+    def by_hub(self) -> dict[str, tuple[str, ...]]:
+        """Return the nodes that each hub says it has, and is not believed, sorted; at most `MOST_TOLD` of one."""
+        found: dict[str, tuple[str, ...]] = {}
+        for node_id, (hub, _) in sorted(self._doubted.items()):
+            if len(found.get(hub, ())) < MOST_TOLD:
+                found[hub] = (*found.get(hub, ()), node_id)
+        return found
+
     def _settle(self, node_id: str) -> None:
         if self._doubted.pop(node_id, None) is not None and self._table is not None:
             self._table.remove(node_id)

@@ -9,7 +9,6 @@ from omnyshell.services.hub.ground.state_file import StateFile, blob, text
 from omnyshell.services.hub.truth.changes import (
     AddCredential,
     AddInvite,
-    AddMember,
     AddPrincipal,
     AnyChange,
     ClaimNode,
@@ -18,6 +17,7 @@ from omnyshell.services.hub.truth.changes import (
     SetLabels,
     Transaction,
 )
+from omnyshell.services.hub.truth.member_changes import AddMember
 
 LARGEST = 128 * 1024
 """Bytes of one transaction, about: what the engine takes as one record is several times that."""

@@ -28,14 +28,16 @@ class Hearing:
         refused: Refused = lambda _hub, _why: None,
         memory: ProofMemory | None = None,
         doubts: LateTable[str, DoubtedPlace] | None = None,
+        *,
+        requires_proofs: bool = False,
     ) -> None:
         """`hub` is this one; `refused` is told of hubs that say what does not count, and `doubts` holds that.
 
-        `memory` is what is known of proofs.
+        `memory` is what is known of proofs, and `requires_proofs` has no place count without one.
         """
         self._hub, self._members = hub, members
         self._subjects = of_places(generation)
-        self.proofs = PlaceProofs(generation, memory)
+        self.proofs = PlaceProofs(generation, memory, is_required=requires_proofs)
         """What is known of proofs."""
 
         self._doubts = Doubts(self.proofs, refused, doubts)
@@ -45,6 +47,10 @@ class Hearing:
         """Judge by the keys of owners, and by whether node ids have one, from now on."""
         self.proofs.begin(keys_of)
         self._bounds.begin(is_owned)
+
+    def doubted(self) -> dict[str, tuple[str, ...]]:
+        """Return the nodes that each hub says it has without the proof that is to be had."""
+        return self._doubts.by_hub()
 
     def take(self, stored: Stored, places: HubPlaces, now: float, boot: float) -> None:
         """Have the places read the next record, or pass over one that does not count; times as they take them."""

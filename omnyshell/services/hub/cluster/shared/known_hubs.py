@@ -38,17 +38,26 @@ class KnownHub(NamedTuple):
     has_stopped: bool = False
     """Whether it said that it stops."""
 
+    unknown: int = 0
+    """The number of the change that it is too old for; 0 if there is none."""
+
+    doubted: tuple[str, ...] = ()
+    """Nodes that it says it has, without the proof that is to be had."""
+
     standing: Standing | None = None
     """What this hub itself may do; None for others."""
 
 
-def known_hubs(places: HubPlaces, members: Iterable[str], own: KnownHub, boot: float) -> list[KnownHub]:
+def known_hubs(
+    places: HubPlaces, members: Iterable[str], own: KnownHub, boot: float, doubted: Mapping[str, tuple[str, ...]]
+) -> list[KnownHub]:
     """Return what is known of each member; `own` is what this hub knows of itself beside its places.
 
-    `boot` is the time by this hub's `boot_clock`.
+    `boot` is the time by this hub's `boot_clock`, and `doubted` has the nodes that hubs say they have without proof.
     """
     now = time.monotonic()
-    return [_own(places, own, boot) if hub == own.hub else _other(places, hub, now) for hub in members]
+    known = [_own(places, own, boot) if hub == own.hub else _other(places, hub, now) for hub in members]
+    return [each._replace(doubted=doubted.get(each.hub, ())) for each in known]
 
 
 def _own(places: HubPlaces, own: KnownHub, boot: float) -> KnownHub:
@@ -72,4 +81,5 @@ def _other(places: HubPlaces, hub: str, now: float) -> KnownHub:
         nodes=nodes,
         is_there=places.leases.is_there(hub, beat.run, now),
         has_stopped=beat.is_last,
+        unknown=beat.unknown,
     )

@@ -11,7 +11,7 @@ from omnyshell.errors import OmnyShellException
 from omnyshell.protocol.limits import KIB
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 from omnyshell.services.hub.cluster.members.members import Members
-from omnyshell.services.hub.cluster.members.signing import opened, sign
+from omnyshell.services.hub.cluster.members.signing import sign
 from omnyshell.services.hub.cluster.order.order import (
     EngineAwayException,
     MisplacedException,
@@ -23,11 +23,13 @@ from omnyshell.services.hub.cluster.order.order import (
 )
 from omnyshell.services.hub.cluster.shared.denials import Denial, Denials
 from omnyshell.services.hub.cluster.shared.end_of_log import EndOfLog, EndsOfLogs, digest
+from omnyshell.services.hub.cluster.shared.reading import read_change
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.services.hub.truth.change import ChangeRefusedException
-from omnyshell.services.hub.truth.changes import Transaction, UnknownChangeException, together
+from omnyshell.services.hub.truth.changes import LEVEL, Transaction, UnknownChangeException, together
 from omnyshell.services.hub.truth.log import Follower, SqliteLog
+from omnyshell.services.hub.truth.member_changes import MemberKnows
 
 ANSWER_TIMEOUT = 10.5
 """Seconds within which a change is done or refused once it is its turn: less than nodes and administrators wait."""
@@ -55,6 +57,7 @@ LEFT_OPEN = "The engine did not answer in time; whether this was done shows when
 TOO_OLD = "Another hub is newer and has changed what this one does not know: upgrade this hub; it goes by what it knew"
 ANOTHER = "The engine's stream is not the one that this hub has read: changes are refused"
 REMOVED = "This hub is no member of the cluster any more: it changes nothing"
+UPGRADE_FIRST = "Not all hubs of the cluster know this change: upgrade them first"
 TOO_MANY = "Too many changes wait for the engine"
 
 logger = logging.getLogger("omnyshell.hub")
@@ -172,6 +175,11 @@ class SharedLog:
     def too_old_for(self) -> float:
         """For how many seconds the log has had what this version does not know; 0 while it has not."""
         return time.monotonic() - self._stuck_since if self._stuck == TOO_OLD else 0.0
+
+    @property
+    def unknown(self) -> int:
+        """The number of the record that this version does not know, and at which it has stopped; 0 if there is none."""
+        return self.applied_seq + 1 if self._stuck == TOO_OLD else 0
 
     def follow(self, follower: Follower) -> None:
         """Call `follower` for each transaction from the next one on."""
@@ -297,11 +305,8 @@ class SharedLog:
         if stored.data == self._held.get(stored.seq):
             return Transaction(()), None
         hub = stored.subject.removeprefix(self._author.of_all)
-        key = self.members.key_of(hub)
         try:
-            if key is None:
-                raise ValueError("that hub is no member")
-            return Transaction.decode(opened(stored.data, key, self._author.generation, stored.seq, hub)), None
+            return read_change(self.members, self._author.generation, stored, hub), None
         except UnknownChangeException as exc:
             raise self._too_old(hub, stored.seq, exc) from exc
         except ValueError as exc:
@@ -407,12 +412,23 @@ class SharedLog:
         while True:
             await self._to_reconcile.wait()
             self._to_reconcile.clear()
+            await self._say_level()
             for denial in self.denials.held():
                 if self._is_due(denial) and self._order is not None and self._order.is_there:
                     await self._append_again(denial)
             if held := self.denials.held():
                 asyncio.get_running_loop().call_later(OTHERS_AFTER, self._to_reconcile.set)
             self._heard_at = {each.body: self._heard_at[each.body] for each in held if each.body in self._heard_at}
+
+    async def _say_level(self) -> None:
+        """Say which changes this version knows, where the log says otherwise, as after an upgrade."""
+        own = self._author.hub
+        if self._order is None or own not in self.members.hubs() or self.members.level_of(own) == LEVEL:
+            return
+        try:
+            await self.append(together(MemberKnows(own, LEVEL)))
+        except OmnyShellException as exc:
+            logger.warning("which changes this version knows is said to the other hubs later: %s", exc)
 
     def _is_due(self, denial: Denial) -> bool:
         since = self._heard_at.setdefault(denial.body, time.monotonic())
@@ -466,6 +482,8 @@ class SharedLog:
             raise EngineAwayException(self._stuck) if self._stuck else waiting.away
         if self.members.hubs() and self.members.key_of(author.hub) is None:
             raise NotPermittedException(REMOVED)
+        if waiting.transaction.level > self.members.level:
+            raise ChangeRefusedException(UPGRADE_FIRST)
         self._own.check(waiting.transaction)
         before = self.applied_seq
         raw = sign(author.key, author.generation, before + 1, author.hub, waiting.transaction.encode())

@@ -60,6 +60,8 @@ STALE = (
 )
 NO_LEASE = "this hub is not in touch with the others: try another one, or again"
 
+Count = Callable[[], int]
+
 logger = logging.getLogger("omnyshell.cluster")
 
 
@@ -98,6 +100,7 @@ class SharedPlaces:
         self._next_beat = 0.0
         self._applied: Callable[[], int] = lambda: 0
         self._own_files: Callable[[], dict[str, str]] = dict
+        self._unknown: Count = lambda: 0
         self.too_old_for: Callable[[], float] = lambda: 0.0
         """Returns for how many seconds there have been changes of what is true that this hub does not know."""
 
@@ -146,9 +149,9 @@ class SharedPlaces:
             self._reached = url, weight
             self._next_beat = 0.0
 
-    def tell(self, applied: Callable[[], int], own_files: Callable[[], dict[str, str]]) -> None:
-        """Say in each beat how many changes of what is true are `applied`, and digests of this hub's `own_files`."""
-        self._applied, self._own_files = applied, own_files
+    def tell(self, applied: Callable[[], int], own_files: Callable[[], dict[str, str]], unknown: Count) -> None:
+        """Say in each beat how many changes are `applied`, which one is `unknown`, and digests of `own_files`."""
+        self._applied, self._own_files, self._unknown = applied, own_files, unknown
 
     def start(self, order: Order) -> None:
         """Publish by this order from now on, and beat."""
@@ -265,8 +268,9 @@ class SharedPlaces:
             links=self._links,
             url=url,
             weight=weight,
+            unknown=self._unknown(),
         )
-        return known_hubs(self._places, self._members.hubs(), own, boot)
+        return known_hubs(self._places, self._members.hubs(), own, boot, self._hearing.doubted())
 
     # What the order calls: see `Reader`
 
@@ -367,7 +371,8 @@ class SharedPlaces:
         order, places = self._order, self._places
         number, beat = places.beat(boot_clock())
         url, weight = self._reached
-        beat = replace(beat, applied=self._applied(), files=self._files_now(), url=url, weight=weight)
+        beat = replace(beat, applied=self._applied(), unknown=self._unknown(), files=self._files_now())
+        beat = replace(beat, url=url, weight=weight)
         if order is None:
             return
         place = Place(last_of_subject=places.own_beat_seq)

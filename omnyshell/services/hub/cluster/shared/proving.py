@@ -10,7 +10,7 @@ from omnyshell.security.place_proof import PlaceProof
 from omnyshell.services.hub.cluster.places.hub_places import Claim
 from omnyshell.services.hub.cluster.places.proofs import PlaceProofs
 from omnyshell.services.hub.cluster.places.records import Entry
-from omnyshell.services.hub.nodes.places import AskedPlace, Prover, UnprovenException
+from omnyshell.services.hub.nodes.places import NEEDS_PROOF, UNPROVEN, AskedPlace, Prover, UnprovenException
 
 PROOF_TIMEOUT = 4.0
 """Seconds that a node has to sign: the rest of what a claim may take is for an election of the engine's."""
@@ -42,7 +42,7 @@ class Proving:
             logger.info("node %s has no proof of its place that other hubs could verify", entry.node_id)
             proof = None
         if proof is None and self._proofs.must_prove(entry.node_id):
-            raise UnprovenException
+            raise UnprovenException(NEEDS_PROOF if self._proofs.is_required else UNPROVEN)
         self._given = entry.epoch, proof
 
     def proven(self, plan: Claim) -> Claim:

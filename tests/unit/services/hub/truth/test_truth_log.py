@@ -252,7 +252,22 @@ def test_a_transaction_is_the_same_after_a_journey(seed: int) -> None:
         assert Transaction.decode(raw).encode() == raw
 
 
-@in_one_test("raw", [b"", b"{}", b'{"changes":[{"type":"Other"', b'{"changes":[7]}', b'{"changes":[],"more":1}'])
+@in_one_test(
+    "raw",
+    [
+        b"",
+        b"{}",
+        b'{"changes":[{"type":"Other"',
+        b'{"changes":[7]}',
+        b'{"changes":[],"more":1}',
+        b'{"changes":[{"type":"Other"}]}',
+        b'{"changes":[{"type":"Other","x":' + 5000 * b"[" + 5000 * b"]" + b"}]}",
+        b'{"changes":[{"type":"AddMember","hub":"b","key":"AAAA","added_at":"2026-01-02T00:00:00Z"}]}',
+        b'{"changes":[{"type":"ForgetInvites","before":"2026-01-02T00:00:00"}]}',
+        b'{"changes":[{"type":"ForgetInvites","before":"0001-01-01T00:00:00+14:00"}]}',
+        b'{"changes":[{"type":"UseInvite","id":"i","at":"2026-01-02T00:00:00Z","used":%d}]}' % 2**63,
+    ],
+)
 def test_what_is_no_transaction_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError, match=r".+") as caught:
         Transaction.decode(raw)
@@ -262,9 +277,9 @@ def test_what_is_no_transaction_is_refused(raw: bytes) -> None:
 @in_one_test(
     "raw",
     [
-        b'{"changes":[{"type":"Other"}]}',
-        b'{"changes":[{"type":"RemoveMember","hub":"b","newer":1}]}',
-        b'{"changes":[{"type":"RemoveMember","hub":"b"}],"newer":1}',
+        b'{"changes":[{"type":"Other"}],"level":2}',
+        b'{"changes":[{"type":"RemoveMember","hub":"b","newer":1}],"level":2}',
+        b'{"changes":[{"type":"RemoveMember","hub":"b"}],"newer":1,"level":3}',
     ],
 )
 def test_what_a_newer_version_has_made_is_told_apart(raw: bytes) -> None:

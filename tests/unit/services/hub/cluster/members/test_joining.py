@@ -36,8 +36,9 @@ from omnyshell.services.hub.cluster.shared.genesis import LARGEST, genesis
 from omnyshell.services.hub.enrolment.store import EnrolmentStore
 from omnyshell.services.hub.ground.cluster_settings import flaw_of_engine
 from omnyshell.services.hub.ground.state_file import StateFile
-from omnyshell.services.hub.truth.changes import AddMember, SetLabels, Transaction, together
+from omnyshell.services.hub.truth.changes import SetLabels, Transaction, together
 from omnyshell.services.hub.truth.log import SqliteLog
+from omnyshell.services.hub.truth.member_changes import AddMember
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 SERVERS = ("tls://nats.example:4222",)

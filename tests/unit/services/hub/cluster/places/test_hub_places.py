@@ -6,7 +6,14 @@ from support.places_world import World
 
 from omnyshell.protocol.limits import MOST_EPOCHS, MOST_JUMP
 from omnyshell.services.hub.cluster.places.hub_places import Claim, Held, HubPlaces
-from omnyshell.services.hub.cluster.places.leases import BEAT_PERIOD, LEASE, OWN_LEASE, UNANSWERED, Standing
+from omnyshell.services.hub.cluster.places.leases import (
+    BEAT_PERIOD,
+    LEASE,
+    OWN_LEASE,
+    UNANSWERED,
+    HeardLeases,
+    Standing,
+)
 from omnyshell.services.hub.cluster.places.records import Beat, Entry, decode, encode
 from omnyshell.services.node.hubs.epoch import NewestEpoch
 
@@ -153,6 +160,26 @@ def test_the_same_process_moves_at_once_and_the_hub_that_had_it_is_told() -> Non
     assert not stream.a.serves("n", "p", stream.time)
     assert stream.b.serves("n", "p", stream.time)
     assert stream.a.let_go("n", 1) is None
+
+
+@in_one_test(
+    "more",
+    [
+        b'"newer":' + 5000 * b"[" + 5000 * b"]",
+        b'"applied":' + str(2**53).encode(),
+        b'"files":{"a":' + 300 * b"[" + b"}",
+    ],
+)
+def test_a_record_that_cannot_be_read_is_none_whatever_is_in_it(more: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        decode(b'{"type":"beat","run":1,"process":"p","read":0,' + more + b"}")
+
+
+def test_where_peers_reach_a_hub_is_told_as_they_can_read_it_alone() -> None:
+    leases = HeardLeases()
+    for hub, url in (("a", "wss://a:1"), ("b", "http://b"), ("c", "wss://c\x00"), ("d", "")):
+        leases.heard(hub, Beat(1, "p", 0, url=url), 0.0)
+    assert list(leases.reached()) == ["a"]
 
 
 def test_another_process_waits_until_the_hub_lets_go() -> None:

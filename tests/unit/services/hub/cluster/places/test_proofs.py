@@ -19,7 +19,7 @@ from omnyshell.services.hub.cluster.shared.places import SharedPlaces
 from omnyshell.services.hub.cluster.shared.proving import Proving
 from omnyshell.services.hub.cluster.shared.subjects import name_of_node, of_places
 from omnyshell.services.hub.ground.late_writes import LateTable
-from omnyshell.services.hub.nodes.places import UnprovenException
+from omnyshell.services.hub.nodes.places import NEEDS_PROOF, UNPROVEN, UnprovenException
 from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.services.node.hubs.epoch import NewestEpoch
 from omnyshell.services.node.hubs.place import PlaceSigner
@@ -36,8 +36,8 @@ def _proven(hub: str, epoch: int, key: Ed25519PrivateKey = KEY, **changes: Any) 
 class Judge(PlaceProofs):
     """Of a hub where the owner of all nodes has the keys in `keys`."""
 
-    def __init__(self, memory: ProofMemory | None = None) -> None:
-        super().__init__("g", memory)
+    def __init__(self, memory: ProofMemory | None = None, *, is_required: bool = False) -> None:
+        super().__init__("g", memory, is_required=is_required)
         self.keys = {KEY.public_key.raw}
         self.begin(lambda _node_id: self.keys)
 
@@ -60,6 +60,18 @@ def test_who_has_proved_a_place_has_to_go_on_with_that() -> None:
     }
     assert [name for name, entry in wrong.items() if judge.believes("b", entry)] == []
     assert judge.believes("b", _proven("b", 9, about=b"more", run=7, is_gone=True))
+
+
+def test_where_all_places_have_to_be_proved_no_other_counts_whichever_hub_says_it() -> None:
+    judge, bare = Judge(is_required=True), Entry("n", 1, 9, "i")
+    judge.heard("b", OLD)
+    assert not any(judge.believes(hub, bare) for hub in "ab")
+    assert judge.must_prove("another")
+    assert judge.believes("b", _proven("b", 1))
+    # A key that is not the owner's any more binds nobody, and is no proof.
+    judge.keys = {OTHER.public_key.raw}
+    assert not judge.believes("b", _proven("b", 2))
+    assert judge.believes("b", _proven("b", 2, OTHER))
 
 
 def test_hubs_that_have_never_passed_on_proofs_are_believed_as_before() -> None:
@@ -150,7 +162,10 @@ async def test_a_claim_goes_on_without_a_proof_where_there_was_none_and_is_refus
             await claimed(answer)
     with pytest.raises(TransportException, match="gone"):
         await claimed(TransportException("gone"))
-    assert len(UnprovenException().message.encode()) <= 123  # what a close frame carries
+    judge.is_required, judge.keys = True, set()
+    with pytest.raises(UnprovenException, match="have to prove"):
+        await claimed(None)
+    assert max(len(text.encode()) for text in (UNPROVEN, NEEDS_PROOF)) <= 123  # what a close frame carries
 
 
 def _answering(answer: PlaceProof | OmnyShellException) -> Answer[PlaceProof]:

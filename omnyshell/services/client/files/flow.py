@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 
 
 class Flow:
@@ -29,7 +30,9 @@ class Flow:
             if turn.done() and not turn.cancelled():
                 self.give_back(size)
             else:
-                self._waiting.remove((size, turn))
+                # It is passed over already where something was given back meanwhile.
+                with suppress(ValueError):
+                    self._waiting.remove((size, turn))
             raise
 
     def give_back(self, size: int) -> None:

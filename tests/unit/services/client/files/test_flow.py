@@ -35,11 +35,15 @@ async def test_no_more_is_under_way_than_may_be_and_who_came_first_goes_first() 
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_who_is_cancelled_as_its_turn_comes_takes_nothing() -> None:
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_who_is_cancelled_as_its_turn_comes_takes_nothing(is_first: bool) -> None:
+    """Whether it is cancelled before or behind that."""
     flow = Flow(1)
     await flow.take(1)
     waiting = asyncio.create_task(flow.take(1))
     await asyncio.sleep(0)
+    if is_first:
+        waiting.cancel()
     flow.give_back(1)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -66,6 +66,9 @@ class Held:
         self.is_child = True
         """Whether the keeper is the leader's parent; it is not of those that a keeper before it has left."""
 
+        self.is_begun = True
+        """Whether its program runs, as far as its child does not have to become another user's yet."""
+
         self.started = 0
         """When the leader was started, where that is known; see `started_at`."""
 

@@ -3,7 +3,6 @@
 import errno
 import os
 import resource
-import signal
 import socket
 from collections.abc import Callable, Mapping
 
@@ -284,34 +283,39 @@ class Keeper:
             program = self._program(connection, request)
             group = self.groups.next()
             pid, report = start(program, of_program, self.ready.give)
+            node, name = connection.node or b"", request.fields[0]
+            held = Held(node, name, kind if kind in wire.KINDS else wire.PIPES, pid, held_by_us)
+            held.group, held.is_begun = group, report is None
+            self._await(held, connection, request, report)
         except BaseException:
             compose()
             close_all({*held_by_us.values(), *of_program})
             if group is not None:
                 group.forget()
             raise
-        node, name = connection.node or b"", request.fields[0]
-        held = Held(node, name, kind if kind in wire.KINDS else wire.PIPES, pid, held_by_us)
-        held.group = group
+        # Who is told of it can rely on its outliving this process.
         self.sessions.add(held)
         if report is None:
             # Before all that can wait, as somebody waits for it.
             self._tell_start(connection, request, held)
         compose()
         close_all(set(of_program))
+
+    def _await(self, held: Held, connection: Connection, request: Request, report: int | None) -> None:
+        """Hear of a program's end, and how it goes until it runs. Raises `OSError`, and has ended it then."""
         try:
-            held.pidfd = os.pidfd_open(pid)
+            held.pidfd = os.pidfd_open(held.pid)
             self.watch(held, ONCE if report is None else 0)
             if report is not None:
                 self.starting.add(report, connection, request, held)
-        except OSError as exc:
-            self._end_now(held)
+        except OSError:
+            end_now(held.pid)
+            if held.pidfd >= 0:
+                self.poller.unwatch(held.pidfd)
+                os.close(held.pidfd)
             if report is not None:
                 os.close(report)
-                self.sessions.forget(held)
-                raise
-            say(f"process {pid} is ended, as its end could not be waited for: {exc.strerror}")
-            self._tell_end(held)
+            raise
 
     def _streams(self, connection: Connection, request: Request) -> Streams:
         """Return what a program has, which is the caller's. Raises `DeniedError` and `OSError`."""
@@ -349,17 +353,10 @@ class Keeper:
         self.groups.check()
         return ()
 
-    def _end_now(self, held: Held) -> None:
-        """End a program that has only just been started."""
-        end_now(held.pid)
-        held.status = -signal.SIGKILL
-        held.note_end()
-        if held.pidfd >= 0:
-            self.poller.unwatch(held.pidfd)
-            os.close(held.pidfd)
-
     def _begun(self, connection: Connection, request: Request, held: Held) -> None:
         """A program that had to become another user's runs."""
+        held.is_begun = True
+        self.sessions.changed(held)
         self._tell_start(connection, request, held)
         held.group = self.groups.moved(held.group, held.pid)
         self.ready.became(request.fields[_WHOSE])

@@ -1,5 +1,6 @@
 """The net for a keeper that crashed: the service manager keeps the descriptors of sessions, and facts of each.
 
+It is told of those that last; the newest wait in a socket that it keeps as well, from before somebody is told of them.
 A name in its store is a number, of a session or of a node's holder, and a letter, which says what the descriptor is.
 Names are short, as all of them are one variable of the next keeper's. Facts are frames of the wire in sealed memory;
 a later version may add words at their end, and what cannot be understood is given back.
@@ -9,9 +10,11 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 
 from .held import Held
 from .keeper import Keeper
+from .newest import Newest, waiting
 from .peers import Peer
 from .poller import say
 from .processes import id_of, started_at
@@ -20,12 +23,16 @@ from .streams import BOUND, FIXED, MEMORY, RECORD, STDERR, STDIN, STDOUT, TERMIN
 from .wire import KINDS, MOST_NAME, MOST_SESSIONS, Frames, MalformedError, is_name, pack
 
 DELAY = 0.25
-"""Seconds before a session is kept: most commands are over by then, and cost nothing."""
+"""Seconds before the manager is told of a session: most commands are over by then, and cost it nothing."""
+
+NEWEST = b"0N"
+"""The name of both ends of the socket in which the newest sessions wait. No session has the number 0."""
 
 _LETTERS = {TERMINAL: b"T", STDIN: b"I", STDOUT: b"O", STDERR: b"E", RECORD: b"R"}
 _FACTS, _END, _PROCESS, _HOLDER = b"F", b"X", b"P", b"H"
 
 _MOST_FACTS = 8 * MOST_NAME
+_LEAST_FACTS = 7
 _HIGHEST = 0xFFFF
 """The highest number of a session or holder."""
 
@@ -45,7 +52,8 @@ class Net:
         self._keeper = keeper
         self._store = store
         self._user = user
-        self._due: set[Held] = set()
+        self._newest = Newest()
+        self._will_bring = False
         self._kept: dict[Held, tuple[int, set[bytes]]] = {}
         """The number of each session that is kept, and the letters that are."""
 
@@ -68,18 +76,57 @@ class Net:
     def _changed(self, held: Held) -> None:
         if held in self._kept:
             self._bring(held)
-            return
-        if not self._due:
-            self._keeper.poller.call_later(DELAY, self._bring_due)
-        self._due.add(held)
+            if self._newest.names_of(held) is not None:
+                self._take_out(held)
+        elif held.is_begun:
+            self._queue(held)
 
-    def _bring_due(self) -> None:
-        # As whom a session runs is known once its program does.
-        starting = set(self._keeper.starting)
-        due, self._due = self._due - starting, self._due & starting
-        if self._due:
-            self._keeper.poller.call_later(DELAY, self._bring_due)
-        self._bring_all(due)
+    def _queue(self, held: Held) -> None:
+        """Have one of the newest wait as it is now, or no more where it is held no longer."""
+        before = self._newest.names_of(held)
+        names = tuple(held.descriptors) if self._keeper.sessions.find(held.node, held.name) is held else None
+        # The end alone is in its pidfd, which waits with it.
+        if names == before:
+            return
+        if names is not None:
+            self._add_newest(held)
+        if before is not None:
+            self._take_out(held)
+
+    def _add_newest(self, held: Held) -> None:
+        """Have it wait behind all others, or be kept at once where there is no room for it."""
+        letters = [*[_LETTERS[name] for name in held.descriptors], _END if held.has_ended else _PROCESS]
+        last = _sealed(_end_of(held)) if held.has_ended else held.pidfd
+        # When its process was started takes a while to learn: its pidfd says which one it is.
+        frame = pack(b"".join(letters), *self._facts(held))
+        if not self._newest.add(held, frame, [*held.descriptors.values(), last]):
+            self._bring(held)
+        if held.has_ended:
+            os.close(last)
+        self._bring_later()
+
+    def _take_out(self, held: Held) -> None:
+        """Have it wait no more as it was; those before it wait anew behind all others."""
+        while (first := self._newest.first) is not None and first is not held:
+            # In this order there is no moment at which nobody has it.
+            self._add_newest(first)
+            self._newest.drop_first()
+        self._newest.drop_first()
+
+    def _bring_later(self) -> None:
+        if not self._will_bring:
+            self._will_bring = True
+            self._keeper.poller.call_later(DELAY, self._bring_newest)
+
+    def _bring_newest(self) -> None:
+        """Have all that wait kept; what the manager has not heard of yet waits on."""
+        self._will_bring = False
+        while (first := self._newest.first) is not None:
+            self._bring(first)
+            if self._store.is_behind:
+                self._bring_later()
+                return
+            self._newest.drop_first()
 
     def _bring_rest(self) -> None:
         """Have kept what there was no room for."""
@@ -124,13 +171,16 @@ class Net:
         wanted: dict[bytes, int | _Facts]
         wanted = {_LETTERS[name]: fd for name, fd in held.descriptors.items()}
         if held.has_ended:
-            wanted[_END] = [held.state, b"%d" % held.ended_at]
+            wanted[_END] = _end_of(held)
         else:
             wanted[_PROCESS] = held.pidfd
-        started = b"%d" % (held.started or started_at(held.pid))
-        of_keeper = keeper.boot, b"%d" % self._user
-        facts = [*of_keeper, held.node, held.name, held.kind, b"%d" % held.pid, started, held.user, held.uid]
-        return wanted | {_FACTS: facts}
+        held.started = held.started or started_at(held.pid)
+        return wanted | {_FACTS: self._facts(held)}
+
+    def _facts(self, held: Held) -> _Facts:
+        numbers = b"%d" % held.pid, b"%d" % held.started
+        of_keeper = self._keeper.boot, b"%d" % self._user
+        return [*of_keeper, held.node, held.name, held.kind, *numbers, held.user, held.uid]
 
     def _bring_holders(self) -> None:
         """Have kept who has the descriptors of each node."""
@@ -147,14 +197,16 @@ class Net:
                     self._holders[node] = number, process
 
     def _put(self, name: bytes, what: int | _Facts) -> bool:
-        """Have something kept; tell whether there was room for it."""
-        if isinstance(what, int):
-            return self._store.put(name, what)
-        fd = _sealed(what)
-        try:
-            return self._store.put(name, fd)
-        finally:
-            os.close(fd)
+        """Have something kept; tell whether there was room for it, here as well."""
+        with suppress(OSError):
+            if isinstance(what, int):
+                return self._store.put(name, what)
+            fd = _sealed(what)
+            try:
+                return self._store.put(name, fd)
+            finally:
+                os.close(fd)
+        return False
 
     def _number(self) -> int:
         """Return a number that is not used."""
@@ -168,7 +220,8 @@ class Net:
 
     def numbers(self) -> list[_Facts]:
         """Return what a newer keeper has to know of what is kept: node, session, and number."""
-        self._say_all(self._kept)
+        self._say_all([*self._newest, *self._kept])
+        self._bring_newest()
         found = [[held.node, held.name, b"%d" % number] for held, (number, _) in self._kept.items()]
         return found + [[node, b"", b"%d" % number] for node, (number, _) in self._holders.items()]
 
@@ -180,6 +233,9 @@ class Net:
                 self._kept[held] = int(number), set(self._wanted(held))
             elif not name and node in self._keeper.holders:
                 self._holders[node] = int(number), _process_at(self._keeper.holders[node])
+        self._store.remove(NEWEST)
+        for end in self._newest.ends:
+            self._store.put(NEWEST, end)
         for held in self._keeper.sessions:
             self._changed(held)
         self._bring_holders()
@@ -192,9 +248,12 @@ class Net:
         `go_on` is to follow.
         """
         found: dict[int, _Found] = {}
+        newest = list[int]()
         for name, fd in kept:
             number = _number_of(name)
-            if number is None or name[-1:] in found.setdefault(number, {}):
+            if name == NEWEST:
+                newest.append(fd)
+            elif number is None or name[-1:] in found.setdefault(number, {}):
                 self._give_back(name, fd)
             else:
                 found[number][name[-1:]] = fd
@@ -206,6 +265,8 @@ class Net:
                     self._give_back(_name(number, letter), fd)
                 say(f"what was kept under {number:x} is given back: {exc!r}")
         self._last = max(found, default=0)
+        for fd in newest:
+            self._take_newest(fd)
 
     def _give_back(self, name: bytes, fd: int) -> None:
         os.close(fd)
@@ -219,15 +280,43 @@ class Net:
         if _HOLDER in found:
             self._take_holder(number, found)
             return
-        boot, user, *facts = _read(found.get(_FACTS, -1), 7)
-        held = _session_of(facts, found)
+        held = self._session(number, _read(found.get(_FACTS, -1), _LEAST_FACTS), found)
+        self._hold(held, number, found, set(found))
+
+    def _take_newest(self, fd: int) -> None:
+        """Hold what had only just begun, and tell the manager of each before it waits no more."""
+        try:
+            for words, descriptors in waiting(fd):
+                self._take_one(words, descriptors)
+        except OSError as exc:
+            say(f"what waited is given up: {exc!r}")
+
+    def _take_one(self, words: _Facts, descriptors: list[int]) -> None:
+        found: _Found = {}
+        try:
+            if len(words) <= _LEAST_FACTS or len(words[0]) != len(descriptors):
+                raise MalformedError("no facts")
+            found |= {words[0][at : at + 1]: fd for at, fd in enumerate(descriptors)}
+            number = self._number()
+            self._hold(self._session(number, words[1:], found), number, found, set())
+        except (MalformedError, ValueError, OSError) as exc:
+            close_all(found.values() or descriptors)
+            say(f"what waited is not taken: {exc!r}")
+
+    def _session(self, number: int, facts: _Facts, found: _Found) -> Held:
+        """Return the session of facts and descriptors. Raises `MalformedError`, `ValueError` and `OSError`."""
+        boot, user, *rest = facts
+        held = _session_of(rest, found)
         is_ours = int(user) == self._user and is_name(boot) and len(self._keeper.sessions) < MOST_SESSIONS
         if not is_ours or self._keeper.sessions.find(held.node, held.name) is not None:
             raise ValueError("it is not this keeper's")
         self._keeper.boot = boot
         held.pidfd = self._process_of(number, held, found)
+        return held
+
+    def _hold(self, held: Held, number: int, found: _Found, kept: set[bytes]) -> None:
         close_all(found[letter] for letter in (_FACTS, _END) if letter in found)
-        self._kept[held] = number, set(found)
+        self._kept[held] = number, kept
         self._keeper.sessions.add(held)
         if not held.has_ended:
             self._keeper.watch(held)
@@ -238,7 +327,9 @@ class Net:
         What was kept of another process is given back, and found no more. Raises `OSError`.
         """
         kept = found.get(_PROCESS)
-        if kept is not None and not held.has_ended and id_of(kept) in (held.pid, -1):
+        if kept is not None and not held.has_ended and (found_id := id_of(kept)) in (held.pid, -1):
+            if not held.started and found_id == held.pid:
+                held.started = started_at(held.pid)
             return kept
         if kept is not None:
             self._give_back(_name(number, _PROCESS), found.pop(_PROCESS))
@@ -263,6 +354,10 @@ class Net:
             return
         self._keeper.holders[node] = Peer(pid, uid, pidfd)
         self._holders[node] = number, (pid, uid, started)
+
+
+def _end_of(held: Held) -> _Facts:
+    return [held.state, b"%d" % held.ended_at]
 
 
 def _process_at(peer: Peer) -> _Process:
@@ -315,7 +410,7 @@ def _session_of(facts: _Facts, found: _Found) -> Held:
         state, ended_at = _read(found[_END], 2)[:2]
         held.ended_at, held.is_reaped = int(ended_at), True
         held.status = int(state) if state.lstrip(b"-").isdigit() else None
-    if held.pid <= 0 or held.started <= 0:
+    if held.pid <= 0 or held.started < 0 or not (held.started or {_PROCESS, _END} & found.keys()):
         raise ValueError("no process")
     return held
 

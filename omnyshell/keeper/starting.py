@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 from . import wire
@@ -62,9 +62,6 @@ class Starting:
 
     def __len__(self) -> int:
         return len(self._starts)
-
-    def __iter__(self) -> Iterator[Held]:
-        return (begun.held for begun in self._starts.values())
 
     def add(self, report: int, connection: Connection, request: Request, held: Held) -> None:
         """Hear of one more, by a pipe that is watched from now on. Raises `OSError`."""

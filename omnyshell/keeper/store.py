@@ -42,6 +42,11 @@ class Store:
             raise
         self._channel.setblocking(False)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something was not said yet, as the manager does not listen."""
+        return bool(self._unsent)
+
     def tell(self, text: bytes) -> None:
         """Say something about this service."""
         self._say(text)

@@ -10,12 +10,10 @@ Edit = tuple[str, str, str]
 """A file, what is in it, and what takes its place."""
 
 OLDER: Sequence[Edit] = (
-    # It neither passes on nor reads what came last.
+    # It neither passes on nor reads what came last, and gives back what no version before knew.
     ("upgrade.py", "        records.append([_MARK", "        _ = ([_MARK"),
-    ("upgrade.py", "        records += ([_ADOPTED", "        () and ([_ADOPTED"),
-    ("upgrade.py", "        records += ([_KEPT", "        () and ([_KEPT"),
-    ("upgrade.py", "if kind == _ADOPTED}", "if kind == b'nothing'}"),
-    ("upgrade.py", "if kind == _KEPT]", "if kind == b'nothing']"),
+    ("net.py", "if name == NEWEST:", "if not name:"),
+    ("net.py", "        self._store.remove(NEWEST)\n        for end in self._newest.ends:", "        for end in ():"),
     ("upgrade.py", "        records += ([_USER", "        () and ([_USER"),
     ("wire.py", "VERSION = 3\n", "VERSION = 1\n"),
     ("keeper.py", "if connection.version >= wire.WITH_USERS else ()", "if connection is None else ()"),
@@ -30,7 +28,7 @@ NEWER: Sequence[Edit] = (
     # It has more to say of itself, and of what no other version knows.
     ("upgrade.py", "        records = [[_KEEPER, keeper.boot, *_numbers(*keeper.own_descriptors)]]\n",
      "        records = [[_KEEPER, keeper.boot, *_numbers(*keeper.own_descriptors), b'more'], [b'fair', b'']]\n"),
-    ("net.py", "started, held.user, held.uid]", "started, held.user, held.uid, b'more']"),
+    ("net.py", "*numbers, held.user, held.uid]", "*numbers, held.user, held.uid, b'more']"),
 )  # fmt: skip
 
 

@@ -19,7 +19,8 @@ from omnyshell.services.node.keeper.place import PROGRAM
 PIPES, TERMINAL = 6, 4
 """How many descriptors are kept of each kind of session."""
 
-HOLDER = 1
+HOLDER = 1 + 2
+"""Who holds the sessions of a node, and both ends of the socket in which the newest wait."""
 
 
 class Crashing:
@@ -47,6 +48,8 @@ def crashing(tmp_path: Path) -> Iterator[Crashing]:
     with managed(tmp_path) as manager:
         found = Crashing(manager, tmp_path / "keeper")
         yield found
+        # Who listens no more is told nothing.
+        found.keeper.process.kill()
         found.keeper.end()
 
 
@@ -92,6 +95,44 @@ def test_sessions_go_on_with_the_next_keeper(crashing: Crashing) -> None:
     node.close()
 
 
+def test_sessions_go_on_that_have_only_just_begun(crashing: Crashing) -> None:
+    """Killed as soon as their start is answered, twice; nobody but the manager has a descriptor then."""
+    for name in (b"first", b"second"):
+        node = crashing.keeper.node()
+        short, closed, asks = (
+            node.script(name + what, line, kind=kind)
+            for what, line, kind in (
+                (b"-short", b"exit 0", wire.PIPES),
+                (b"-closed", b"cat; echo over; exec sleep 100", wire.PIPES),
+                (b"-asks", b"read line; echo $line; exec sleep 100", wire.PTY),
+            )
+        )
+        node.exit_of(name + b"-short")
+        os.close(closed.pop("stdin"))
+        node.ask(wire.CLOSE_STDIN, name + b"-closed")
+        node.ask(wire.FORGET, name + b"-short")
+        close(short | closed | asks)
+        node.close()
+        crashing.crash()
+
+        node = crashing.restart()
+        closed, asks = (node.named(node.ask(wire.TAKE, name + what)) for what in (b"-closed", b"-asks"))
+        assert list(closed) == ["stdout", "stderr", "record"]
+        # Nobody has its stdin open.
+        assert read_until(closed["stdout"], b"\n") == b"over\n"
+        os.write(asks["terminal"], b"two\n")
+        read_until(asks["terminal"], b"two\r\ntwo")
+        close(closed | asks)
+        node.close()
+    node = crashing.keeper.node()
+    listed = node.ask(wire.LIST)[1:]
+    assert sorted(listed[::4]) == [b"first-asks", b"first-closed", b"second-asks", b"second-closed"]
+    for session, pid in zip(listed[::4], listed[1::4], strict=True):
+        node.ask(wire.SIGNAL, session, wire.SESSION, b"9")
+        crashing.manager.reap(int(pid))
+    node.close()
+
+
 def test_what_is_closed_is_kept_no_longer_and_what_is_short_never(crashing: Crashing) -> None:
     node = crashing.keeper.node()
     crashing.manager.wait_until_kept(HOLDER)
@@ -110,7 +151,7 @@ def test_what_is_closed_is_kept_no_longer_and_what_is_short_never(crashing: Cras
     node.ask(wire.STOP_READING, b"s")
     crashing.manager.wait_until_kept(HOLDER + 3)
     names = sorted(name[-1] for name, _ in crashing.manager.kept)
-    assert names == ["F", "H", "R", "X"]
+    assert names == ["F", "H", "N", "N", "R", "X"]
     close(found)
     node.close()
     crashing.crash()
@@ -124,7 +165,7 @@ def test_a_stop_by_the_manager_leaves_the_sessions_and_one_by_request_does_not(c
     node = crashing.keeper.node()
     found = node.script(b"s", b"cat; exit 3")
     crashing.crash(by=signal.SIGTERM)
-    assert {name[-1] for name, _ in crashing.manager.kept} == {*"FPIOERH"}
+    assert {name[-1] for name, _ in crashing.manager.kept} == {*"FPIOERHN"}
     close(found)
     node.close()
     node = crashing.restart()
@@ -194,16 +235,18 @@ def test_an_upgrade_goes_on_with_what_is_kept(tmp_path: Path) -> None:
         node = crashing.keeper.node()
         close(node.script(b"s", b"cat; exit 7"))
         manager.wait_until_kept(PIPES + HOLDER)
-        kept = sorted(manager.kept)
+        kept = of_sessions(manager)
         node = upgraded(crashing.keeper, node, "a")
         node.ask(wire.LIST)
         manager.hear()
-        assert sorted(manager.kept) == kept
+        assert of_sessions(manager) == kept
         crashing.crash()
         node.close()
         node = crashing.restart()
+        manager.hear()
         node = upgraded(crashing.keeper, node, "b")
         found = node.named(node.ask(wire.TAKE, b"s"))
+        manager.hear()
         os.close(found.pop("stdin"))
         node.ask(wire.CLOSE_STDIN, b"s")
         manager.wait_until_kept(PIPES - 1 + HOLDER)
@@ -212,6 +255,11 @@ def test_an_upgrade_goes_on_with_what_is_kept(tmp_path: Path) -> None:
         close(found)
         node.close()
         crashing.keeper.end()
+
+
+def of_sessions(manager: Manager) -> list[tuple[str, int]]:
+    """What is kept but for the newest."""
+    return sorted(each for each in manager.kept if each[0] != net.NEWEST.decode())
 
 
 def memory(*facts: bytes, is_sealed: bool = True) -> int:

@@ -17,8 +17,8 @@ from omnyshell.services.node.keeper.place import own_directory
 from omnyshell.services.node.processes.process import UNKNOWN_CODE
 from omnyshell.transport.backoff import BackoffTimes
 
-KEPT = 6 + 4 + 1
-"""Descriptors of a command, a shell and a holder."""
+KEPT = 6 + 4 + 1 + 2
+"""Descriptors of a command, a shell, a holder and the socket of the newest."""
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +74,8 @@ async def both(certificates: Certificates, manager: Manager, state: Path):
             yield found, client
         finally:
             found.node.kill()
+            # Who listens no more is told nothing.
+            found.keeper.process.kill()
             found.keeper.end()
 
 
@@ -121,11 +123,10 @@ async def test_a_node_goes_on_with_the_keeper_that_takes_the_place_of_a_crashed_
 
 
 async def test_sessions_outlive_node_and_keeper(certificates: Certificates, manager: Manager, tmp_path: Path) -> None:
-    """The node is there first, and waits."""
+    """They have only just begun. The node is there first, and waits."""
     async with both(certificates, manager, tmp_path / "state") as (machine, client):
         command, shell = await opened(client)
         leaders = machine.pids()
-        await machine.until_kept()
         machine.kill_keeper()
         machine.node.kill()
         machine.node.start()

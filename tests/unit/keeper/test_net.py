@@ -17,15 +17,19 @@ from support.descriptor_store import Manager, managed
 
 from omnyshell.keeper import net as module, store as store_module
 from omnyshell.keeper.held import Held, Sessions
-from omnyshell.keeper.net import Net
+from omnyshell.keeper.net import NEWEST, Net
+from omnyshell.keeper.newest import waiting
 from omnyshell.keeper.peers import Peer
 from omnyshell.keeper.poller import Poller
 from omnyshell.keeper.store import Store
-from omnyshell.keeper.streams import close_all, open_streams
-from omnyshell.keeper.wire import PIPES
+from omnyshell.keeper.streams import STDIN, close_all, open_streams
+from omnyshell.keeper.wire import PIPES, pack
 
 OF_SESSION = 6
 """How many descriptors are kept of a session with pipes."""
+
+OF_NEWEST = 2
+"""Both ends of the socket in which the newest wait."""
 
 ROOM = 8
 
@@ -69,6 +73,7 @@ class Keeper:
             holder.close()
         # A keeper's is open until it ends.
         vars(self._store)["_channel"].close()
+        vars(self.net)["_newest"].close()
 
 
 @pytest.fixture
@@ -79,9 +84,10 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
 
 @pytest.fixture
 def keeper(manager: Manager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keeper]:
-    """It has room for few messages, and its manager has been told as much as can wait there."""
+    """It has room for few messages, its manager has been told as much as can wait there, and no more can be new."""
     assert manager
     monkeypatch.setattr(module, "DELAY", 0)
+    monkeypatch.setattr(module.Newest, "add", lambda *_: False)
     monkeypatch.setattr(store_module, "MOST_UNSENT", ROOM)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.connect(str(tmp_path / "notify"))
@@ -190,9 +196,60 @@ def test_a_process_that_was_kept_in_anothers_place_is_kept_anew(
     following.net.go_on([])
     assert len(following.state.sessions) == 1
     end = time.monotonic() + DEADLINE
-    while [name[-1] for name, _ in manager.kept][-1] != "P":
+    while [name[-1] for name, _ in manager.kept if name != NEWEST.decode()][-1] != "P":
         assert time.monotonic() < end
         following.go_on()
         manager.hear()
-    assert len(manager.kept) == OF_SESSION
+    assert len(manager.kept) == OF_SESSION + OF_NEWEST
     following.close()
+
+
+def test_the_newest_wait_in_a_socket_that_is_kept_as_they_are(manager: Manager, tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path)
+    keeper.net.go_on([])
+    first, second, third = (keeper.start(name) for name in (b"first", b"second", b"third"))
+    manager.hear()
+    assert len(manager.kept) == OF_NEWEST
+    second.close(STDIN)
+    keeper.state.sessions.changed(second)
+    keeper.state.sessions.forget(third)
+    os.close(third.pidfd)
+    manager.hear()
+    assert len(manager.kept) == OF_NEWEST
+    # Those before one that changes wait anew.
+    assert [each.name for each in vars(keeper.net)["_newest"]] == [b"second", b"first"]
+    # Killed here: all that is held is what the manager keeps.
+    following = Keeper(tmp_path)
+    following.net.take_back([(name.encode(), os.dup(fd)) for name, fd in manager.kept])
+    following.net.go_on([])
+    assert [(each.name, sorted(each.descriptors)) for each in following.state.sessions] == [
+        (b"second", sorted(second.descriptors)),
+        (b"first", sorted(first.descriptors)),
+    ]
+    while len(manager.kept) < OF_NEWEST + 2 * OF_SESSION - 1:
+        following.go_on()
+        manager.hear()
+    assert sorted(name[-1] for name, _ in manager.kept) == sorted("NN" + "IOERPF" + "OERPF")
+    assert [list(waiting(os.dup(fd))) for name, fd in manager.kept if name == NEWEST.decode()] == [[], []]
+    for each in (keeper, following):
+        each.close()
+
+
+def test_what_waits_and_cannot_be_understood_is_closed(manager: Manager, tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    reading, writing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    null = os.open(os.devnull, os.O_RDWR)
+    good = [b"boot", b"%d" % os.getuid(), b"node", b"name", PIPES, b"%d" % os.getpid(), b"5"]
+    wrong = [b"x"], [b"R", *good[:-1]], [b"RI", *good], [b"", *good], [b"R", *good], [b"P", *good], [b"R", b"b", *good]
+    for words in wrong:
+        socket.send_fds(writing, [pack(*words)], [null])
+    writing.send(b"\xff")
+    for fd in (null, writing.detach()):
+        os.close(fd)
+    for kept in (reading.detach(), os.open(os.devnull, os.O_RDWR)):
+        keeper.net.take_back([(NEWEST, kept)])
+    assert not len(keeper.state.sessions)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert not manager.kept
+    keeper.close()

@@ -292,6 +292,10 @@ class Net:
             say(f"what waited is given up: {exc!r}")
 
     def _take_one(self, words: _Facts, descriptors: list[int]) -> None:
+        if self._keeper.sessions.find(b"".join(words[3:4]), b"".join(words[4:5])) is not None:
+            # The manager had heard of it already.
+            close_all(descriptors)
+            return
         found: _Found = {}
         try:
             if len(words) <= _LEAST_FACTS or len(words[0]) != len(descriptors):

@@ -10,10 +10,8 @@ Edit = tuple[str, str, str]
 """A file, what is in it, and what takes its place."""
 
 OLDER: Sequence[Edit] = (
-    # It neither passes on nor reads what came last, and gives back what no version before knew.
+    # It neither passes on nor reads what came last. All that know what a manager keeps know all of that.
     ("upgrade.py", "        records.append([_MARK", "        _ = ([_MARK"),
-    ("net.py", "if name == NEWEST:", "if not name:"),
-    ("net.py", "        self._store.remove(NEWEST)\n        for end in self._newest.ends:", "        for end in ():"),
     ("upgrade.py", "        records += ([_USER", "        () and ([_USER"),
     ("wire.py", "VERSION = 3\n", "VERSION = 1\n"),
     ("keeper.py", "if connection.version >= wire.WITH_USERS else ()", "if connection is None else ()"),

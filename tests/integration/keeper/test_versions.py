@@ -99,7 +99,7 @@ def test_what_one_version_has_kept_another_takes_back(
         keeper = manager.start(tmp_path / "keeper", installed)
         node = keeper.node()
         close(node.script(b"s", b"read line; echo $line", kind=wire.PTY))
-        manager.wait_until_kept(5)
+        manager.wait_until_kept(5 + 2)
         keeper.process.kill()
         keeper.end()
         node.close()

@@ -22,6 +22,7 @@ NEWER: Sequence[Edit] = (
     ("wire.py", "VERSION = 3\n", "VERSION = 4\n"),
     ("wire.py", "    STATUS: (),\n", "    STATUS: (),\n    b'greet': (_NAME,),\n"),
     ("keeper.py", "    def _status(", "    def _greet(self, *_):\n        return (b'hello',)\n\n    def _status("),
+    ("keeper.py", "_OF_SESSIONS = (", "_OF_SESSIONS = (b'greet', "),
     ("keeper.py", "*self.groups.facts()\n", "*self.groups.facts(), b'more'\n"),
     # It has more to say of itself, and of what no other version knows.
     ("upgrade.py", "        records = [[_KEEPER, keeper.boot, *_numbers(*keeper.own_descriptors)]]\n",

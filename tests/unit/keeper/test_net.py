@@ -32,6 +32,7 @@ OF_NEWEST = 2
 """Both ends of the socket in which the newest wait."""
 
 ROOM = 8
+ADD = module.Newest.add
 
 
 class Keeper:
@@ -233,6 +234,19 @@ def test_the_newest_wait_in_a_socket_that_is_kept_as_they_are(manager: Manager, 
     assert [list(waiting(os.dup(fd))) for name, fd in manager.kept if name == NEWEST.decode()] == [[], []]
     for each in (keeper, following):
         each.close()
+
+
+def test_what_is_closed_waits_no_more_also_where_the_manager_has_not_heard_of_it(
+    manager: Manager, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.Newest, "add", ADD)
+    held, newest = keeper.start(b"s"), vars(keeper.net)["_newest"]
+    keeper.go_on()
+    assert list(newest) == [held]
+    held.close(STDIN)
+    keeper.state.sessions.changed(held)
+    assert not list(newest)
+    assert sorted(name[-1] for name in wait_until_kept(manager, keeper, OF_SESSION - 1)) == sorted("OERPF")
 
 
 def test_what_waits_and_cannot_be_understood_is_closed(manager: Manager, tmp_path: Path) -> None:

@@ -140,9 +140,9 @@ class HubPlaces:
 
     # Beats
 
-    def begin(self) -> None:
-        """Begin a run: call it once, when the stream was read to its end."""
-        self.run = self.leases.run_of(self.hub) + 1
+    def begin(self, before: int = 0) -> None:
+        """Begin a run, later than `before`: call it once, when the stream was read to its end."""
+        self.run = max(self.leases.run_of(self.hub), before) + 1
 
     def beat(self, boot: float, *, is_last: bool = False) -> tuple[int, Beat]:
         """Return the number and the value of the next beat, which is to be published behind `own_beat_seq`.

@@ -94,6 +94,7 @@ class SharedPlaces:
         self._told_moved: Callable[[str, str, str], None] = lambda *_: None
         self._described: Callable[[str], bytes] = lambda _node_id: b""
         self._descriptions = Descriptions(self._plan_to_describe, self._publish, self._spawn)
+        self._process, self._run_before = secrets.token_hex(8), 0
         self._places = self._fresh()
         self._created = ""
         self._is_read = False
@@ -278,6 +279,8 @@ class SharedPlaces:
         """Read on, or all again where the stream is another one: who is where is asked anew then."""
         if self._created and (origin.created != self._created or origin.last < self._places.read_up_to):
             logger.error("the engine's stream of who is where is another one: all of it is read again")
+            # A server that is behind says the same, and shows beats of the run before only later.
+            self._run_before = max(self._run_before, self._places.run)
             self._places = self._fresh()
         self._created = origin.created
         return self._places.read_up_to + 1
@@ -297,12 +300,12 @@ class SharedPlaces:
         """All was read: from now on this hub beats."""
         self._is_read = True
         if not self._places.run:
-            self._places.begin()
+            self._places.begin(self._run_before)
 
     # The rest
 
     def _fresh(self) -> HubPlaces:
-        return HubPlaces(self._hub, secrets.token_hex(8), self._stale_after, self._moved, self._links)
+        return HubPlaces(self._hub, self._process, self._stale_after, self._moved, self._links)
 
     def _moved(self, place: NodePlace) -> None:
         self._told_moved(place.entry.node_id, place.entry.instance, self.where(place.entry.node_id))

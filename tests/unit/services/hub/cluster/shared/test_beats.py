@@ -24,6 +24,7 @@ class Engine:
         self.places, self.has_leader = places, True
         self.written: list[str] = []
         self.refused: list[str] = []
+        self.said: list[bytes] = []
 
     @property
     def is_there(self) -> bool:
@@ -35,6 +36,7 @@ class Engine:
             self.refused.append(subject)
             raise EngineAwayException("no responders")
         self.written.append(subject)
+        self.said.append(data)
         self.places.take(Stored(len(self.written), subject, data))
         return len(self.written)
 
@@ -53,6 +55,19 @@ async def hub() -> AsyncIterator[tuple[SharedPlaces, Engine]]:
             yield places, engine
     finally:
         await places.aclose()
+
+
+async def test_a_server_that_is_behind_makes_no_hub_take_itself_for_another_process() -> None:
+    async with hub() as (places, engine):
+        beat = Stored(len(engine.written) + 1, engine.written[-1], engine.said[-1])
+        assert places.begin_reading(Origin("now", 0)) == 1
+        places.at_end()
+        # What it had written before, which that server shows when it has caught up.
+        places.take(beat)
+        async with asyncio.timeout(DEADLINE):
+            while not places.is_serving():
+                await asyncio.sleep(0.01)
+        assert not places._places.is_displaced
 
 
 async def test_claims_wait_for_one_beat_that_finds_the_new_leader(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,9 @@ SHORT_OUTAGE = 45.0
 
 SHORT_OUTAGE_CEILING = 6.0
 
+OF_A_LONG_OUTAGE = 0.1
+"""The part of an outage that a wait in it may be: whoever was away for an hour can be awaited for some more minutes."""
+
 
 class BackoffTimes(NamedTuple):
     """The range of delays, in seconds; the defaults are a node's."""
@@ -25,6 +28,8 @@ class BackoffTimes(NamedTuple):
     last_ceiling: float = LAST_CEILING
     short_outage: float = SHORT_OUTAGE
     short_outage_ceiling: float = SHORT_OUTAGE_CEILING
+    long_outage_ceiling: float = 0.0
+    """What the ceiling grows to, as a tenth of the outage, where that is more than the last one."""
 
 
 NODE_TIMES = BackoffTimes()
@@ -76,6 +81,8 @@ class Backoff:
         ceiling = self._ceiling
         if self._waited < self._times.short_outage:
             ceiling = min(ceiling, self._times.short_outage_ceiling)
+        elif self._waited < math.inf:
+            ceiling = max(ceiling, min(self._waited * OF_A_LONG_OUTAGE, self._times.long_outage_ceiling))
         delay = self._uniform(self._times.shortest, ceiling)
         self._waited += delay
         self._ceiling = min(self._ceiling * 2, self._times.last_ceiling)

@@ -32,7 +32,12 @@ TIMES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=4.0)
 """Delays of dialing. The first attempts come quickly, as a user is waiting."""
 
 NODE_TIMES = BackoffTimes(
-    shortest=0.2, first_ceiling=0.2, last_ceiling=4.0, short_outage=10.0, short_outage_ceiling=0.5
+    shortest=0.2,
+    first_ceiling=0.2,
+    last_ceiling=4.0,
+    short_outage=10.0,
+    short_outage_ceiling=0.5,
+    long_outage_ceiling=60.0,
 )
 """Delays while the hub is connected but a session's node is not, which is back soon where it was started anew. Each
 attempt makes a record in the hub's audit trail, so there is one for all sessions of a node."""

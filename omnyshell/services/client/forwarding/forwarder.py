@@ -18,6 +18,7 @@ from omnyshell.services.client.forwarding.ahead import ConnectionsAhead
 from omnyshell.services.client.forwarding.connection import LocalConnection
 from omnyshell.services.client.forwarding.places import Forward, Place
 from omnyshell.services.client.forwarding.sessions import ask_for_connection, dial, open_permission
+from omnyshell.services.client.resumer import NODE_TIMES
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.client.states import LinkState
 from omnyshell.transport.backoff import Backoff
@@ -25,6 +26,9 @@ from omnyshell.transport.listening import why_not
 
 BACKLOG = 512
 """Connections that may wait to be accepted: programs open many at once."""
+
+HELD_LONG = 10.0
+"""Seconds after which the end of a permission is a new outage, whose first questions follow one another quickly."""
 
 _PRIVATE = 0o177
 _FOR_GOOD = frozenset((ErrorCodes.NOT_AUTHORIZED, ErrorCodes.BAD_REQUEST, "forbidden"))
@@ -58,7 +62,8 @@ class Forwarder:
         self._connections: set[LocalConnection] = set()
         self._permission: RemoteSession | None = None
         self._permitted = asyncio.Event()
-        self._backoff = Backoff()
+        self._backoff = Backoff(times=NODE_TIMES)
+        self._begin_outage()
         self._ahead = ConnectionsAhead(self._ask_ahead)
         self.listening: list[tuple[Place, Target | None]] = []
         """Where it listens, with the ports that were taken; without a target where that is a proxy."""
@@ -129,6 +134,7 @@ class Forwarder:
     async def _held(self, permission: RemoteSession) -> None:
         """Return once a permission has ended that can be asked for again."""
         why = "the node has ended the forward"
+        since = asyncio.get_running_loop().time()
         try:
             await permission.wait()
         except OmnyShellException as exc:
@@ -139,7 +145,13 @@ class Forwarder:
             self._permitted.clear()
             self._permission = None
             permission.close()
+        if asyncio.get_running_loop().time() - since >= HELD_LONG:
+            self._begin_outage()
         self._tell(f"{why}; asking for it again")
+
+    def _begin_outage(self) -> None:
+        self._backoff.reset()
+        self._backoff.lost()
 
     async def until_permitted(self) -> None:
         """Return when connections can be asked for."""

@@ -54,7 +54,8 @@ class SessionOpenings:
             request.pty,
             channels=connection.channels,
             resumes=self._resumes,
-            moves=partial(self._moves, partial(self._ask_again, request, needed)),
+            # What is asked for ahead is of the hub that has its permission, and can be done without.
+            moves=_stays if request.ahead else partial(self._moves, partial(self._ask_again, request, needed)),
             forward=request.forward,
             shown=request.command if request.mode is SessionMode.FORWARD else None,
         )
@@ -121,6 +122,10 @@ class SessionOpenings:
         """Ask for a session at the present hub, which another one refused."""
         connection = self._able(extensions)
         session.ask_by(connection.channels, partial(_send, session, request, connection))
+
+
+def _stays(_session: RemoteSession, _error: SessionRejectedException) -> bool:
+    return False
 
 
 def _send(session: RemoteSession, request: SessionOpen, connection: OmnyShellConnection, channel: Channel) -> None:

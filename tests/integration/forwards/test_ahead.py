@@ -3,19 +3,42 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from support.raw_peer import STDIN, RawPeer, logged_in, registered
-from support.stack import Certificates, hub_config, running_node, stack, until, within
+from support.stack import GRANTS, Certificates, hub_config, running_node, stack, until, within
 
-from omnyshell import OmnyShellHub, OmnyShellNode
+from omnyshell import OmnyShellHub, OmnyShellNode, TokenAuthenticator, TokenGrant
 from omnyshell.model.targets import Target
 from omnyshell.services.client.forwarding.forwarder import Forwarder
 from omnyshell.services.client.forwarding.places import Forward, Place
+from omnyshell.services.hub.ground.limits import EVERYBODY, Allowance, Resource
+from omnyshell.services.node.sessions.registry import MOST_FORWARDS
 
 FORWARD = ("forward", "resume-offset", "rights")
 AHEAD = (*FORWARD, "forward-ahead")
+
+
+class Permitted(NamedTuple):
+    """A forward, with its two ends."""
+
+    hub: OmnyShellHub
+    node: RawPeer
+    client: RawPeer
+    under: dict[str, Any]
+    """What a request for a connection under it says."""
+
+
+class Nobody:
+    """Lets nobody use anything, and nothing be reached."""
+
+    def may_open(self, *_: object) -> bool:
+        return False
+
+    def allows(self, *_: object) -> bool:
+        return False
 
 
 class Greeter:
@@ -172,3 +195,122 @@ async def test_a_forward_keeps_one_ahead_and_none_where_it_is_closed(
                 await until(lambda: len(node._sessions) == 1)
         await until(lambda: waiting(node) == 0)
         assert sum(record.action == "forward.connect" for record in hub.audit) == 3
+
+
+@asynccontextmanager
+async def permitted(certificates: Certificates, **settings: Any) -> AsyncIterator[Permitted]:
+    """A forward of the hub's own admin, to a node of which every word is the test's."""
+    async with (
+        OmnyShellHub(hub_config(certificates, **settings)) as hub,
+        registered(certificates, hub.port, features=AHEAD) as node,
+        logged_in(certificates, hub.port, "client", "admin", AHEAD) as client,
+    ):
+        await ask(client, 1)
+        permission = await within(node.hear("node.session.open"))
+        await node.say("node.session.opened", {"sessionId": permission["d"]["sessionId"]}, permission["c"])
+        opened = (await within(client.hear("session.opened")))["d"]
+        yield Permitted(hub, node, client, {"target": "localhost:80", "forward": opened["sessionId"]})
+
+
+async def test_what_is_not_used_gives_its_place_back(certificates: Certificates) -> None:
+    two = Allowance({Resource.FORWARDS: 2}, frozenset({EVERYBODY}))
+    async with permitted(certificates, quotas=(two,)) as (hub, node, client, under):
+        await ask(client, 2, ahead=True, **under)
+        await within(node.hear("node.session.open"))
+        await ask(client, 3, ahead=True, **under)
+        refused = await answer(client, "session.rejected")
+        assert (refused["c"], refused["d"]["reason"]) == (3, "capacity_exceeded")
+        await ask(client, 4, **under)
+        assert (await answer(client, "session.rejected"))["c"] == 2
+        await within(node.hear("channel.close"))
+        asked = await within(node.hear("node.session.open"))
+        await node.say("node.session.opened", {"sessionId": asked["d"]["sessionId"]}, asked["c"])
+        assert (await answer(client, "session.opened"))["c"] == 4
+        # What is used keeps its place.
+        await ask(client, 5, **under)
+        assert (await answer(client, "session.rejected"))["c"] == 5
+        assert hub._services.broker._router.ahead_of("admin") == []
+
+
+async def test_it_ends_with_its_forward_however_that_ends_and_is_no_session_of_the_audit(
+    certificates: Certificates,
+) -> None:
+    for ends in (
+        {"t": "channel.close", "d": {"reason": "client_disconnected"}},
+        {"t": "session.detach.request", "d": {}},
+        {"t": "", "d": {}},
+    ):
+        async with permitted(certificates) as (hub, node, client, under):
+            await ask(client, 2, ahead=True, **under)
+            ahead = (await within(node.hear("node.session.open")))["c"]
+            if ends["t"]:
+                await client.say(ends["t"], ends["d"], 1)
+            else:
+                await client.ws.close()
+            if ends["t"] == "session.detach.request":
+                detach = await within(node.hear("node.session.detach"))
+                said = {"sessionId": under["forward"], "shortId": under["forward"][:8]}
+                await node.say("node.session.detached", said, detach["c"])
+            while (await within(node.hear("channel.close")))["c"] != ahead:
+                pass
+            await until(lambda: len(hub._services.broker._router) == 0)
+            closed = [record.session_id for record in hub.audit if record.action in ("session.close", "session.detach")]
+            assert closed == [under["forward"]], ends
+
+
+async def test_what_takes_the_right_takes_it(certificates: Certificates) -> None:
+    nodes_alone = TokenAuthenticator([TokenGrant.parse(grant) for grant in GRANTS if "admin" not in grant])
+    for taken in ({"authorizer": Nobody()}, {"authenticator": nodes_alone}):
+        async with permitted(certificates) as (hub, node, client, under):
+            await ask(client, 2, ahead=True, **under)
+            ahead = (await within(node.hear("node.session.open")))["c"]
+            hub.reload(replace(hub.config, **taken))
+            while (await within(node.hear("channel.close")))["c"] != ahead:
+                pass
+            assert len(hub._services.broker._router) == 0
+            if "authorizer" in taken:
+                await client.say("forward.dial", {}, 2)
+                await client.still_there()
+                await node.still_there()
+
+
+async def test_a_node_that_is_open_before_it_is_used_is_counted(certificates: Certificates) -> None:
+    async with permitted(certificates) as (hub, node, client, under):
+        await ask(client, 2, ahead=True, **under)
+        asked = await within(node.hear("node.session.open"))
+        await node.say("node.session.opened", {"sessionId": asked["d"]["sessionId"]}, asked["c"])
+        assert (await answer(client, "session.opened"))["c"] == 2
+        assert await connections(client) == 1
+        assert sum(record.action == "forward.connect" for record in hub.audit) == 1
+        await client.say("forward.dial", {}, 2)
+        await client.send_data(STDIN, 2, b"on")
+        assert bytes(await within(node.hear()))[10:] == b"on"
+        assert hub._services.broker._router.ahead_of("admin") == []
+
+
+async def test_a_node_judges_and_counts_again_what_is_used(certificates: Certificates, tmp_path: Path) -> None:
+    async with (
+        greeter() as target,
+        OmnyShellHub(hub_config(certificates)) as hub,
+        running_node(certificates, hub.port, tmp_path) as node,
+        logged_in(certificates, hub.port, "client", "admin", AHEAD) as client,
+    ):
+        await ask(client, 1)
+        under = {"forward": (await answer(client, "session.opened"))["d"]["sessionId"], "target": target.to}
+        sessions = node._sessions
+        policy = sessions._forwards._policy
+        for channel, refuses in ((2, "forbidden"), (3, "capacity_exceeded")):
+            await ask(client, channel, ahead=True, **under)
+            await until(lambda: waiting(node) == 1)
+            if refuses == "forbidden":
+                sessions._forwards._policy = Nobody()
+            else:
+                sessions._forwards_now += MOST_FORWARDS
+            await client.say("forward.dial", {}, channel)
+            assert (await answer(client, "session.rejected"))["d"]["reason"] == refuses
+            sessions._forwards._policy = policy
+        sessions._forwards_now -= MOST_FORWARDS
+        assert (target.came, waiting(node), len(sessions._starting)) == (0, 0, 0)
+        # Their channels are free again.
+        await ask(client, 2, **under)
+        assert (await answer(client, "session.opened"))["c"] == 2

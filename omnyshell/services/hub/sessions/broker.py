@@ -37,7 +37,12 @@ from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.nodes.directory import NodeDirectory
 from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.sessions.admission import NotAllowedException, SessionAdmission, has_offsets
+from omnyshell.services.hub.sessions.admission import (
+    Admitted,
+    NotAllowedException,
+    SessionAdmission,
+    has_offsets,
+)
 from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
 from omnyshell.services.hub.sessions.kept import KeptSessions
 from omnyshell.services.hub.sessions.relay import ClientEnd, NodeEnd, Relay
@@ -111,7 +116,7 @@ class HubBroker:
         request.node_id = request.node_id.strip()
         try:
             self._check_id(id_)
-            node, right, logins, instead_of, with_agent = self._admission.check(client, channel, request)
+            node, right, logins, instead_of, with_agent = self._admitted(client, channel, request)
         except SessionRejectedException as exc:
             asked = request.node_id[:SHOWN_NAME_LENGTH]
             step(logger, "session refused", peer=client.id, node_id=asked, channel=channel, reason=exc.code)
@@ -157,7 +162,7 @@ class HubBroker:
 
     def used(self, route: SessionRoute) -> None:
         """A connection that was asked for ahead is used, so that its node makes it now."""
-        route.use(self._open_deadline())
+        self._router.used(route, self._open_deadline())
 
     def close_from_client(self, route: SessionRoute, message: ChannelClose) -> None:
         """The client closes: tell the node, ahead of data that still waits."""
@@ -200,7 +205,7 @@ class HubBroker:
         if not self._told_last(route, told):
             return
         route.becomes(SessionState.DETACHED, "session detached")
-        self._router.remove(route)
+        self._remove(route)
         self._tell(route, expires_at=message.expires_at)
         self._audit_session("session.detach", route, more=f"taken by {taker}" if taker else "")
 
@@ -255,14 +260,13 @@ class HubBroker:
 
     def client_gone(self, client: Peer) -> None:
         """End or detach the sessions of a client whose connection ended."""
-        for route in self._router.of_peer(client):
+        for route in _connections_first(self._router.of_peer(client)):
             self._end_at_node(route, ChannelClose(reason=CloseReason.CLIENT_DISCONNECTED))
             self._finish(route, CloseReason.CLIENT_DISCONNECTED)
 
     def node_gone(self, node: FarEnd) -> None:
         """End the sessions at a node whose connection ended."""
-        # Connections of forwards come first: they go on as their permissions do.
-        for route in sorted(self._router.of_peer(node), key=lambda route: route.is_permission):
+        for route in _connections_first(self._router.of_peer(node)):
             text = f"The node {route.session.node_id} disconnected"
             if route.is_open:
                 close = ChannelClose(reason=CloseReason.NODE_CLOSED, message=text)
@@ -378,6 +382,27 @@ class HubBroker:
             return str(exc)
         return ""
 
+    def _admitted(self, client: Peer, channel: int, request: SessionOpen) -> Admitted:
+        """Return what `SessionAdmission.check` does.
+
+        Where a limit is met, what the principal asked for ahead, and has not used, gives its places back first.
+        """
+        try:
+            return self._admission.check(client, channel, request)
+        except SessionRejectedException as exc:
+            unused = self._router.ahead_of(client.principal.id)
+            if exc.code != ErrorCodes.CAPACITY_EXCEEDED or request.ahead or not unused:
+                raise
+        for route in unused:
+            self.end(route, CloseReason.ERROR, "Its place was needed")
+        return self._admission.check(client, channel, request)
+
+    def _remove(self, route: SessionRoute) -> None:
+        """Remove a route, and what was asked for ahead under it and is not used, however the route has ended."""
+        for unused in [each for each in route.connections if each.is_ahead]:
+            self.end(unused, CloseReason.ERROR, "The forward is over")
+        self._router.remove(route)
+
     def _check_id(self, id_: str) -> None:
         if self._router.carried(id_) is not None:
             raise SessionRejectedException("A session of this id is there", code=ErrorCodes.BAD_REQUEST)
@@ -410,7 +435,7 @@ class HubBroker:
     def _reject_route(self, route: SessionRoute, reason: str, text: str) -> None:
         self._end_connections(route, text)
         route.becomes(SessionState.CLOSED, "session rejected", reason)
-        self._router.remove(route)
+        self._remove(route)
         self._tell(route, reason)
         why = SessionRejectedException(text, code=reason)
         whose = f"of {route.session.principal}" if route.is_others else ""
@@ -433,7 +458,7 @@ class HubBroker:
 
     def _finish(self, route: SessionRoute, reason: str) -> None:
         route.becomes(SessionState.CLOSED, "session closed", reason)
-        self._router.remove(route)
+        self._remove(route)
         self._tell(route, reason)
         if not route.is_connection:
             self._audit_session("session.close", route, reason, carried_by(route))
@@ -461,3 +486,8 @@ class HubBroker:
             detail=" ".join(filter(None, (session.mode, whose, more))),
             command=route.audited_command if action == "session.open" else "",
         )
+
+
+def _connections_first(routes: Iterable[SessionRoute]) -> list[SessionRoute]:
+    """Order what ends together: connections of forwards go on as their permissions do, and are counted with these."""
+    return sorted(routes, key=lambda route: route.is_permission)

@@ -186,9 +186,9 @@ class SessionRoute:
         self.step("connection used that was asked for ahead")
 
     def disconnect(self) -> None:
-        """Count this connection, if it is one, with its permission, of which it is none any more. Idempotent."""
-        forward, self.forward = self.forward, None
-        if forward is not None:
+        """Count what this connection, if it is one, has carried with its permission, as it is over. Idempotent."""
+        forward = self.forward
+        if forward is not None and self in forward.connections:
             forward.connections.discard(self)
             forward.bytes_in += self.bytes_in
             forward.bytes_out += self.bytes_out

@@ -25,6 +25,9 @@ class SessionRouter:
         self._forwards: Counter[FarEnd] = Counter()
         """How many forwards lead to each node."""
 
+        self._ahead: dict[str, set[SessionRoute]] = {}
+        """By principal, the connections that were asked for ahead, and are not used."""
+
     def __len__(self) -> int:
         return len(self._by_id)
 
@@ -41,8 +44,19 @@ class SessionRouter:
         self._by_id[route.asked_id] = route
         if route.is_forward:
             self._forwards[route.node] += 1
+        if route.is_ahead:
+            self._ahead.setdefault(route.client.principal.id, set()).add(route)
         for place in _places(route):
             self._held[place] = self._held.get(place, 0) + 1
+
+    def used(self, route: SessionRoute, deadline: float) -> None:
+        """Count a connection that was asked for ahead as one; its node must answer by this deadline."""
+        self._forget_ahead(route)
+        route.use(deadline)
+
+    def ahead_of(self, principal: str) -> list[SessionRoute]:
+        """Return the connections that a principal asked for ahead, and has not used."""
+        return list(self._ahead.get(principal, ()))
 
     def carried(self, route_id: str) -> RouteCounters | None:
         """Return how much a route has relayed; None once it is removed."""
@@ -94,8 +108,12 @@ class SessionRouter:
         if not self.is_carried(route):
             return
         del self._by_id[route.asked_id]
-        for each in (route, *route.connections):
+        route.disconnect()
+        for each in list(route.connections):
             each.disconnect()
+            # It goes on by itself.
+            each.forward = None
+        self._forget_ahead(route)
         if route.is_forward:
             self._forwards[route.node] -= 1
             if not self._forwards[route.node]:
@@ -109,6 +127,13 @@ class SessionRouter:
             left = self._held.pop(place) - 1
             if left:
                 self._held[place] = left
+
+    def _forget_ahead(self, route: SessionRoute) -> None:
+        who = route.client.principal.id
+        theirs = self._ahead.get(who, set())
+        theirs.discard(route)
+        if not theirs:
+            self._ahead.pop(who, None)
 
 
 def _is_permission(route: SessionRoute, request: SessionOpen) -> bool:

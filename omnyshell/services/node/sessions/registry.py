@@ -44,7 +44,7 @@ CLOSE_TIMEOUT = 3.0
 """Seconds for all sessions to end when the node stops: they are hung up, and killed 1.5 s later."""
 
 MOST_FORWARDS = 4096
-"""The most forwards, and connections of these, at once."""
+"""The most forwards, and connections of these, at once; no more than that with those that are not used."""
 
 _STOPPING = SessionRejectedException("The node stops", code=ErrorCodes.NODE_OFFLINE)
 
@@ -231,12 +231,15 @@ class NodeSessions:
     ) -> None:
         """Make a connection that was asked for ahead, by what is allowed now; or forget it, where it is not used."""
         self._ahead.discard(session.id)
+        request.ahead = False
         if not is_used:
             end.channel.end()
             return
         try:
+            self._check_room(request)
             self._start(session, end, request, connection)
         except SessionRejectedException as exc:
+            end.channel.end()
             connection.send(_rejection(request, exc), end.channel.id)
 
     def _start(
@@ -295,7 +298,9 @@ class NodeSessions:
         if any(request.session_id in each for each in known) or self._ended_sessions.has(request.session_id):
             raise SessionRejectedException("This node has a session of that id", code=ErrorCodes.BAD_REQUEST)
         if request.mode is SessionMode.FORWARD:
-            if self._forwards_count() >= MOST_FORWARDS:
+            # What nobody uses takes no place of what is used.
+            unused = len(self._ahead) if request.ahead else 0
+            if self._forwards_count() + unused >= MOST_FORWARDS:
                 text = f"This node has its {MOST_FORWARDS} forwarded connections"
                 raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
         elif self._attached_count() >= self._config.max_sessions:
@@ -362,7 +367,7 @@ class NodeSessions:
 
     def _forwards_count(self) -> int:
         starting = sum(start.session.mode is SessionMode.FORWARD for start in self._starting.values())
-        return starting + len(self._ahead) + self._forwards_now
+        return starting + self._forwards_now
 
     def _find_resumable(self, request: NodeSessionOpen) -> NodeSession:
         """Find the session to resume, among detached ones first, then among attached ones.

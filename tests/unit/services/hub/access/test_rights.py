@@ -34,7 +34,7 @@ from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.clipboard import SessionClipboard
 from omnyshell.protocol.messages.detached import RELAYED_ANSWERS, ClientRequest
 from omnyshell.protocol.messages.events import EventsSubscribe, EventsUnsubscribe
-from omnyshell.protocol.messages.forwards import ForwardCloseRequest, ForwardsRequest
+from omnyshell.protocol.messages.forwards import ForwardCloseRequest, ForwardDial, ForwardsRequest
 from omnyshell.protocol.messages.history import NodeSessionHistoryResponse
 from omnyshell.protocol.messages.vitals import SessionProcessesRequest, VitalsLook
 from omnyshell.security.authorizer import Action
@@ -48,6 +48,7 @@ ON_A_CHANNEL_OF_ITS_OWN = {
     ChannelResize,
     ChannelSignal,
     ChannelWindow,
+    ForwardDial,
     NodeTunnelConnected,
     NodeTunnelConnectFailed,
     SessionClipboard,

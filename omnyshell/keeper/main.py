@@ -33,7 +33,8 @@ from .users import RefusedError
 SOCKET, LOCK, RETURNS = "socket", "lock", "returns"
 """Files of its directory; the last one is there while a service manager starts the keeper again, with its sessions."""
 
-FAILED, RUNS_ALREADY = 1, 3
+FAILED, RUNS_ALREADY, REFUSED = 1, 3, 4
+"""Exit codes; where it refused, the next would as well, until somebody mends what it says."""
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _MOST_OPEN = 1 << 16
@@ -51,8 +52,10 @@ def main(words: Sequence[str]) -> int:
         _serve(how, directory, int(user), float(idle), config, state)
     except UntrustedError as exc:
         say(f"it does not run where others could have written: {exc}")
+        return REFUSED
     except RefusedError as exc:
         say(str(exc))
+        return REFUSED
     except BlockingIOError:
         say("another keeper serves this directory")
         return RUNS_ALREADY

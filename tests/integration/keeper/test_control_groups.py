@@ -15,7 +15,7 @@ from support.keepers import KeeperProcess, RawNode, read_until
 from omnyshell.keeper import wire
 from omnyshell.keeper.cgroups import QUIET
 from omnyshell.keeper.group import NOTE
-from omnyshell.services.node.keeper.place import PROGRAM, SOCKET
+from omnyshell.services.node.keeper.place import PROGRAM, REFUSED, SOCKET
 
 HIDDEN = b"setsid sh -c 'trap \"\" HUP TERM; echo $$; exec sleep 1000' </dev/null 2>/dev/null &"
 """What leaves its session, its parent and its terminal behind, and says who it is."""
@@ -293,7 +293,7 @@ def test_a_keeper_holds_its_limits_or_does_not_start(tmp_path) -> None:
     keeper = KeeperProcess(tmp_path / "keeper", users_file=file)
     try:
         if keeper.process.poll() is not None:
-            assert keeper.process.returncode == 1
+            assert keeper.process.returncode == REFUSED
             assert "'session-memory' of" in keeper.log() or "limits sessions, but" in keeper.log()
             assert "omnyshell service install node" in keeper.log()
             assert not (keeper.directory / SOCKET).exists()

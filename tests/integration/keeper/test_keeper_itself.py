@@ -16,7 +16,7 @@ import pytest
 from support.keepers import PATIENCE, KeeperProcess, RawNode, connected, read_all, read_until
 
 from omnyshell.keeper import wire
-from omnyshell.services.node.keeper.place import PROGRAM, RUNS_ALREADY, SOCKET, keeper_command
+from omnyshell.services.node.keeper.place import PROGRAM, REFUSED, RUNS_ALREADY, SOCKET, keeper_command
 
 
 @pytest.fixture
@@ -356,7 +356,7 @@ def test_it_does_not_run_what_others_can_write(tmp_path, installed: Path) -> Non
     for place in (installed / "wire.py", installed, installed.parent):
         place.chmod(place.stat().st_mode | 0o002)
         refused = run()
-        assert refused.returncode == 1
+        assert refused.returncode == REFUSED
         assert f"others can write {place}" in refused.stderr
         place.chmod(place.stat().st_mode & ~0o002)
     if os.geteuid() == 0:
@@ -370,4 +370,4 @@ def test_it_does_not_run_what_others_can_write(tmp_path, installed: Path) -> Non
     (installed / "peers.py").symlink_to(elsewhere / "peers.py")
     assert f"others can write {elsewhere}" in run().stderr
     directory.chmod(0o777)
-    assert run().returncode == 1
+    assert run().returncode == REFUSED

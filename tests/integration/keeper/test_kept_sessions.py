@@ -198,7 +198,7 @@ async def test_when_the_keeper_is_killed_the_end_of_its_sessions_is_seen_and_how
 async def test_a_node_starts_a_keeper_which_ends_when_it_is_of_no_use(
     certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("omnyshell.services.node.keeper.client.IDLE", 0.2)
+    monkeypatch.setattr("omnyshell.services.node.keeper.starting.IDLE", 0.2)
     async with stack(certificates, tmp_path, keeper=True) as (_, _, client):
         pid = keeper_facts(tmp_path).pid
         assert (await within(client.execute("n1", "echo $PPID"))).stdout == b"%d\n" % pid

@@ -11,23 +11,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from omnyshell.keeper import wire
-from omnyshell.security.files import make_private_directory
-from omnyshell.services.node.environment import inherited_variables
 from omnyshell.services.node.keeper.ahead import PipesAhead
 from omnyshell.services.node.keeper.line import KeeperLine, close_all
 from omnyshell.services.node.keeper.place import (
-    RUNS_ALREADY,
     NoKeeperException,
+    NoneServesHereException,
     connect,
     is_roots,
     is_roots_there,
     is_to_return,
-    keeper_command,
-    own_directory,
 )
-
-IDLE = 5.0
-"""Seconds after which a keeper ends that a node has started, and that is of no use to anybody."""
+from omnyshell.services.node.keeper.starting import start_own
 
 PROMPT = 10.0
 """Seconds for an answer that a node waits for when it connects."""
@@ -283,9 +277,13 @@ class KeeperClient:
     async def _greeted(self) -> dict[str, KeptFacts]:
         """Say hello, and return what the keeper has; once more where that one was just about to end."""
         for _ in range(TRIES - 1):
-            with suppress(NoKeeperException):
+            try:
                 await self._say_hello(await self._reached())
                 return _listed(await self._direct(wire.LIST))
+            except NoneServesHereException:
+                raise
+            except NoKeeperException:
+                pass
             await asyncio.sleep(BETWEEN_TRIES)
         await self._say_hello(await self._reached())
         return _listed(await self._direct(wire.LIST))
@@ -295,7 +293,11 @@ class KeeperClient:
         deadline = loop.time() + RETURN_TIME
         while True:
             with suppress(NoKeeperException):
-                return connect(self._state_dir)
+                channel = connect(self._state_dir)
+                if not self._needs_roots or is_roots(channel):
+                    return channel
+                # It is ours, of before root's was there, and just about to end.
+                channel.close()
             if loop.time() >= deadline or not is_to_return(self._state_dir):
                 break
             await asyncio.sleep(BETWEEN_TRIES)
@@ -483,22 +485,3 @@ async def _end_of(pid: int) -> None:
     finally:
         loop.remove_reader(pidfd)
         os.close(pidfd)
-
-
-async def start_own(state_dir: Path, file: Path | None = None) -> None:
-    """Start a keeper of our own user's, which outlives us. Raises `NoKeeperException` where it does not start."""
-    directory = own_directory(state_dir)
-    try:
-        make_private_directory(directory)
-        starting = await asyncio.create_subprocess_exec(
-            *keeper_command(directory, user=os.geteuid(), idle=IDLE, detach=True, users_file=file),
-            env=inherited_variables(os.environ),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
-    except OSError as exc:
-        raise NoKeeperException(f"no keeper can be started in {directory}: {exc.strerror}") from exc
-    _, said = await starting.communicate()
-    if starting.returncode not in (0, RUNS_ALREADY):
-        raise NoKeeperException(said.decode(errors="replace").strip() or "the keeper does not start")

@@ -17,12 +17,17 @@ PROGRAM = Path(wire.__file__).parent
 SOCKET, RETURNS = "socket", "returns"
 ROOT = 0
 
-RUNS_ALREADY = 3
-"""The exit code of a keeper that finds another one."""
+RUNS_ALREADY, REFUSED = 3, 4
+"""The exit codes of a keeper that finds another one, and of one that serves here only once somebody has mended what it
+says."""
 
 
 class NoKeeperException(ConfigException):
     """There is no keeper to speak with."""
+
+
+class NoneServesHereException(NoKeeperException):
+    """There is none, and none that is started serves, until somebody mends what it says."""
 
 
 class SilentKeeperException(NoKeeperException):
@@ -61,9 +66,9 @@ def keeper_command(
 
 
 def _check_system() -> None:
-    """Raise `NoKeeperException` where there can be none, as what it holds is of Linux."""
+    """Raise `NoneServesHereException` where there can be none, as what it holds is of Linux."""
     if sys.platform != "linux":
-        raise NoKeeperException("a keeper needs Linux")
+        raise NoneServesHereException("a keeper needs Linux")
 
 
 def connect(state_dir: Path) -> socket.socket:

@@ -10,8 +10,8 @@ import pytest
 
 from omnyshell.keeper import wire
 from omnyshell.services.node.keeper import client as module
-from omnyshell.services.node.keeper.client import Answer, Descriptors, KeeperClient
-from omnyshell.services.node.keeper.place import NoKeeperException
+from omnyshell.services.node.keeper.client import TRIES, Answer, Descriptors, KeeperClient
+from omnyshell.services.node.keeper.place import NoKeeperException, NoneServesHereException
 
 ANSWERS = {
     wire.HELLO: (b"3", b"7", b"boot", wire.JUDGES, b"", b"", b""),
@@ -28,6 +28,8 @@ class Keepers:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.is_roots_there = self.is_own_there = False
+        self.none_starts: NoKeeperException | None = None
+        self.starts = 0
         self.at_other_end: socket.socket | None = None
         self._is_roots = False
         monkeypatch.setattr(module, "connect", self._connect)
@@ -46,6 +48,9 @@ class Keepers:
         self.at_other_end.shutdown(socket.SHUT_RDWR)
 
     async def _start_own(self, _place: Path, _file: Path | None) -> None:
+        self.starts += 1
+        if self.none_starts is not None:
+            raise self.none_starts
         self.is_own_there = True
 
     def _connect(self, _place: Path) -> socket.socket:
@@ -94,6 +99,31 @@ async def test_nothing_takes_the_place_of_roots_keeper_where_a_file_says_what_th
     keepers.is_roots_there = True
     assert isinstance(await answer_of(client), Descriptors)
     assert (keepers.found, keepers.is_own_there) == ("root's", False)
+    await client.aclose()
+
+
+async def test_an_own_keeper_of_before_roots_does_not_take_its_place_while_it_ends(keepers: Keepers) -> None:
+    """It would be there for some seconds yet, and is for whoever comes to it one that cannot do what the file says."""
+    keepers.is_roots_there = keepers.is_own_there = True
+    client = client_of(Path("node.toml"), lambda: None)
+    await client.begin()
+    keepers.end_roots()
+    assert isinstance(await answer_of(client), NoKeeperException)
+    keepers.is_roots_there = True
+    assert isinstance(await answer_of(client), Descriptors)
+    assert keepers.found == "root's"
+    await client.aclose()
+
+
+@pytest.mark.parametrize(
+    ("why", "starts"), [(NoneServesHereException("others can write it"), 1), (NoKeeperException("killed"), TRIES)]
+)
+async def test_what_refuses_to_start_is_started_once(keepers: Keepers, why: NoKeeperException, starts: int) -> None:
+    keepers.none_starts = why
+    client = client_of(None, lambda: None)
+    with pytest.raises(NoKeeperException, match=str(why)):
+        await client.begin()
+    assert keepers.starts == starts
     await client.aclose()
 
 

@@ -277,6 +277,12 @@ class RightInfo(WireObject, kw_only=True):
     unserved: Annotated[bool, OMIT] = False
     """Whether the node does not offer this to anybody."""
 
+    narrowed: Annotated[bool, OMIT] = False
+    """Of `logins`: whether grants give it as some users of the node's machine alone."""
+
+    logins: Annotated[tuple[str, ...], OMIT, FREE] = ()
+    """Of `logins`: these users, where it is `narrowed`; nobody where there are none."""
+
 
 class AuditEntry(WireObject, kw_only=True):
     """An audit record on the wire."""

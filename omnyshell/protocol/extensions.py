@@ -217,7 +217,7 @@ OF_CLIENT = frozenset(
 )
 """What a client for sessions and tunnels announces."""
 
-OF_ADMIN = frozenset({ADMIN, ADMIN_ENDS, HUBS, WHOLE_VIEW})
+OF_ADMIN = frozenset({ADMIN, ADMIN_ENDS, HUBS, LOGINS, WHOLE_VIEW})
 """What a client for administration announces."""
 
 OF_LIVE_FEED = frozenset({SESSION_USAGE, EVENTS, HUBS, LOGINS, OTHERS_SESSIONS, RIGHTS, VITALS, WHOLE_VIEW})

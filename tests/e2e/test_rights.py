@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -23,11 +24,13 @@ key = "{0.key}"
 grant-token = ["admin:admin-token:admin", "box:box-token:node", "wes:wes-token:web", "eve:eve-token"]
 log-level = "info"
 """
-GRANTS = """
+OWN = pwd.getpwuid(os.geteuid()).pw_name
+GRANTS = f"""
 [[grants]]
 roles = ["web"]
 nodes = ["web-*"]
 rights = ["exec"]
+logins = ["{OWN}", "~other"]
 """
 
 
@@ -93,14 +96,16 @@ def test_grants_are_kept_explained_and_reloaded(system: System) -> None:
     assert "ask an administrator" in text
     code, text = system.run("wes", "access", "web-1")
     assert (code, text.splitlines()[0]) == (0, "wes (web) on web-1")
-    *lines, of_node = text.splitlines()[2:]
+    *lines, of_node, of_users = text.splitlines()[2:]
+    assert of_users.startswith("web-1 itself says by its [users] which of these users one becomes")
     assert of_node == "web-1 itself lets nobody forward an agent: its operator allows it with --allow-agent"
     rows = {line.split()[0]: line.split(maxsplit=2)[1:] for line in lines}
-    assert rows["exec"] == ["yes", "grant 1 gives it to the role web"]
+    assert rows["exec"] == ["yes", f"grant 1 gives it to the role web, as {OWN} or ~other alone"]
     assert rows["shell"] == ["no", "the node has no allow-roles, and no grant gives it; it takes the role admin"]
     assert list(rows) == ["shell", "exec", "ssh", "files", "agent", "watch", "kill", "forward", "expose", "others"]
     of_wes = json.loads(system.run("admin", "access", "--json", "wes", "web-1")[1])
     assert [right["right"] for right in of_wes["rights"] if right["allowed"]] == ["exec"]
+    assert [right.get("logins") for right in of_wes["rights"]] == [None, [OWN, "~other"], *[None] * 8]
     assert system.run("wes", "access", "admin", "web-1")[0] == 255
     assert "no nodes are connected" in system.run("eve", "nodes", "list")[1]
     # The grant is gone: so is the command that runs by it, and the node from the list.

@@ -1,4 +1,4 @@
-"""`omnyshell access`: what a principal may do on a node, and why."""
+"""`omnyshell access`: what a principal may do on a node, as whom there, and why."""
 
 import argparse
 
@@ -16,6 +16,8 @@ _FILES = "copies no files for anybody: it has --files-off or rules for commands,
 _UNSERVED = {"shell": _SHELLS, "files": _FILES, "agent": _AGENTS, "forward": _TUNNELS, "expose": _TUNNELS}
 """What a node may not offer, by the right that it would need."""
 
+_USERS = "says by its [users] which of these users one becomes: `omnyshell node users` lists it there"
+
 
 def explain(options: argparse.Namespace) -> int:
     """Print the rights of a principal on a node."""
@@ -29,6 +31,8 @@ def explain(options: argparse.Namespace) -> int:
     say_table(("RIGHT", "ALLOWED", "WHY"), [_row(right) for right in found.rights])
     for line in dict.fromkeys(_UNSERVED.get(right.right, "") for right in found.rights if right.unserved):
         say(f"{found.node_id} itself {line or 'does not serve all of it'}")
+    if any(right.logins for right in found.rights):
+        say(f"{found.node_id} itself {_USERS}")
     return 0
 
 
@@ -50,4 +54,10 @@ def _heading(found: AccessResponse) -> str:
 
 def _row(right: RightInfo) -> tuple[str, ...]:
     needed = f"; it takes the role {' or '.join(right.needed)}" if right.needed else ""
-    return right.right, "yes" if right.allowed else "no", f"{right.why}{needed}"
+    return right.right, "yes" if right.allowed else "no", f"{right.why}{_as_whom(right)}{needed}"
+
+
+def _as_whom(right: RightInfo) -> str:
+    if not right.narrowed:
+        return ""
+    return f", as {' or '.join(right.logins)} alone" if right.logins else ", as nobody: grants name no user"

@@ -83,7 +83,7 @@ AUDIT_OF_HUB = Command(
 LIVE: tuple[Command, ...] = (
     Command(
         ("access",),
-        "say what somebody may do on a node, and why",
+        "say what somebody may do on a node, as whom, and why",
         "admin.rights:explain",
         (
             Option("who", "the principal, which takes an admin; you if not given", "PRINCIPAL", optional=True),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from support.raw_admin import ask
-from support.raw_peer import logged_in, registered
+from support.raw_peer import RawPeer, logged_in, registered
 from support.rights import (
     CHOICES,
     CLIENT,
@@ -205,6 +205,45 @@ async def test_what_a_node_does_not_serve_is_said_beside_the_rights(
         assert {right["right"] for right in rights if right.get("unserved")} == unserved
         # A right is a right all the same.
         assert all(right["allowed"] for right in rights)
+
+
+async def test_as_whom_alone_grants_give_a_right_is_said_to_who_announced_it(certificates: Certificates) -> None:
+    grants = [
+        grant(roles=["web"], rights=["exec", "files", "kill"], logins=["www", "{principal}"]),
+        grant(roles=["web"], rights=["exec"], logins=["deploy"]),
+        grant(roles=["web"], rights=["watch"], logins=["www"]),
+        grant(roles=["odd"], rights=["watch"]),
+        grant(principals=["n o"], rights=["shell"], logins=["{principal}"]),
+    ]
+    config = config_of(certificates, grants, "web:web-token:web", "odd:odd-token:web,odd", "n o:no-token")
+    explain = ("admin.access.request", "admin.access.response")
+    narrowed = {"exec": ["deploy", "web", "www"], "files": ["web", "www"], "watch": ["www"]}
+
+    async def told(peer: RawPeer, who: str) -> tuple[dict[str, Any], set[str]]:
+        rights = (await ask(peer, *explain, nodeId="n1", principal=who))["rights"]
+        users = {right["right"]: right.get("logins", []) for right in rights if "narrowed" in right}
+        assert {right["right"] for right in rights if "logins" in right} <= users.keys()
+        return users, {right["right"] for right in rights if "the node is too old to say whose" in right["why"]}
+
+    async with (
+        OmnyShellHub(config) as hub,
+        logged_in(certificates, hub.port, "client", "admin", (*CLIENT, "logins")) as admin,
+        logged_in(certificates, hub.port, "client", "web", CLIENT) as earlier,
+    ):
+        async with registered(certificates, hub.port, "n1", features=("logins",)):
+            assert await told(admin, "web") == (narrowed, set())
+            # What another grant gives without naming users is narrowed no more, and admins are not either.
+            users = [login.replace("web", "odd") for login in narrowed["files"]]
+            assert (await told(admin, "odd"))[0] == {"exec": ["deploy", *users], "files": users}
+            assert await told(admin, "admin") == ({}, set())
+            assert await told(admin, "n o") == ({"shell": []}, set())
+            assert await told(earlier, "web") == ({}, set())
+        await until(lambda: len(hub.nodes) == 0)
+        async with registered(certificates, hub.port, "n1"):
+            assert await told(admin, "web") == (narrowed, set(narrowed))
+            assert await told(earlier, "web") == ({}, set(narrowed))
+        await until(lambda: len(hub.nodes) == 0)
+        assert await told(admin, "web") == (narrowed, set())
 
 
 async def test_access_is_explained_to_admins_and_to_everybody_about_themselves(certificates: Certificates) -> None:

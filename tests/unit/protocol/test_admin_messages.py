@@ -92,10 +92,10 @@ MINIMAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("admin.access.request", R | {"nodeId": "n"}, R | {"nodeId": "n"}),
     (
         "admin.access.response",
-        R | {"nodeId": "@local", "principal": "p", "rights": [{"right": "shell", "allowed": True}]},
+        R | {"nodeId": "@local", "principal": "p", "rights": [{"right": "shell", "allowed": True, "narrowed": True}]},
         R
         | {"nodeId": "@local", "principal": "p", "known": False, "online": False, "roles": []}
-        | {"rights": [{"right": "shell", "allowed": True, "why": "", "needed": []}]},
+        | {"rights": [{"right": "shell", "allowed": True, "why": "", "needed": [], "narrowed": True}]},
     ),
     ("admin.node.labels", R | {"nodeId": "n"}, R | {"nodeId": "n", "labels": {}}),
     ("admin.node.release", R | {"nodeId": "n"}, R | {"nodeId": "n"}),

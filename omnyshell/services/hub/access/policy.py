@@ -98,16 +98,19 @@ class HubPolicy:
         """Return the users to whom grants narrow what takes several rights: those whom each allows; None for any."""
         if not set(actions).issubset(OF_USERS):
             return None
-        narrowed = [self.logins(principal, action, node) for action in actions]
+        narrowed = [self.logins(principal, action, node.resource) for action in actions]
         some = [logins for logins in narrowed if logins is not None]
         return frozenset.intersection(*some) if some else None
 
-    def logins(self, principal: Principal, action: Action, node: JudgedNode) -> frozenset[str] | None:
-        """Return the users of the node's machine to whom grants narrow an action that is allowed; None for any."""
-        if not isinstance(self._authorizer, GrantAuthorizer):
+    def logins(self, principal: Principal, action: Action, resource: NodeResource) -> frozenset[str] | None:
+        """Return the users of a node's machine to whom grants narrow an action that is allowed; None for any.
+
+        The node need not be connected.
+        """
+        if action not in OF_USERS or not isinstance(self._authorizer, GrantAuthorizer):
             return None
         try:
-            return self._authorizer.logins(principal, action, node.resource)
+            return self._authorizer.logins(principal, action, resource)
         except Exception:
             logger.exception("the authorizer failed")
             return frozenset()

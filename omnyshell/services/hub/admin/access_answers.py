@@ -3,12 +3,15 @@
 Admins may ask about anybody, others about themselves.
 """
 
+from msgspec.structs import replace
+
 from omnyshell.errors import ErrorCodes
 from omnyshell.ids import PrincipalId
 from omnyshell.model.admin import RightInfo
 from omnyshell.model.grammars import PRINCIPAL, is_principal
 from omnyshell.model.principals import Principal
 from omnyshell.model.tunnels import LOCAL_EXPOSER
+from omnyshell.protocol.extensions import LOGINS
 from omnyshell.protocol.messages.admin import AccessRequest, AccessResponse, AdminResult
 from omnyshell.security.authenticators import Authenticator, can_list, principal_of
 from omnyshell.security.authorizer import OWN_MACHINE, Action, Decision, NodeResource
@@ -20,6 +23,8 @@ from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.peers.peer import Peer
+
+_TOO_OLD = ", but the node is too old to say whose its sessions are: its OmnyShell wants an update"
 
 
 class AccessAnswers:
@@ -57,6 +62,7 @@ class AccessAnswers:
         resource = node.resource if node is not None else self._unconnected(peer, ask.node_id)
         principal = peer.principal if is_own else self._find(ask.principal or "")
         who = principal or Principal(PrincipalId(ask.principal or ""))
+        rights = (self._right(who, action, resource, node) for action in _asked_of(resource))
         return AccessResponse(
             request_id=ask.request_id,
             node_id=resource.node_id,
@@ -64,7 +70,7 @@ class AccessAnswers:
             known=principal is not None,
             online=node is not None or resource.is_local,
             roles=tuple(sorted(who.roles)),
-            rights=tuple(self._right(who, action, resource, node) for action in _asked_of(resource)),
+            rights=tuple(rights if LOGINS in peer.features else map(_without_users, rights)),
         )
 
     def _check_admin(self, peer: Peer, ask: AccessRequest) -> None:
@@ -105,9 +111,21 @@ class AccessAnswers:
         decision = self._policy.judge(who, action, resource) if lock is None else Decision(False, told(lock))
         needed = () if decision.allowed else decision.needed
         unserved = node is not None and not serves(node.capabilities, action)
+        logins = self._policy.logins(who, action, resource) if decision.allowed else None
+        is_too_old = logins is not None and node is not None and LOGINS not in node.peer.features
         return RightInfo(
-            right=action.value, allowed=decision.allowed, why=decision.why, needed=needed, unserved=unserved
+            right=action.value,
+            allowed=decision.allowed,
+            why=f"{decision.why}{_TOO_OLD if is_too_old else ''}",
+            needed=needed,
+            unserved=unserved,
+            narrowed=logins is not None,
+            logins=tuple(sorted(logins or ())),
         )
+
+
+def _without_users(right: RightInfo) -> RightInfo:
+    return replace(right, narrowed=False, logins=())
 
 
 def _asked_of(resource: NodeResource) -> tuple[Action, ...]:

@@ -16,6 +16,7 @@ from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.services.hub.truth.changes import AnyChange, Transaction
 from omnyshell.services.hub.truth.log import Follower, SqliteLog
+from omnyshell.services.hub.truth.member_changes import FIRST_LEVEL, MemberKnows
 
 BEGIN = datetime(2026, 1, 2, tzinfo=UTC)
 NAMES = ("ann", "bob", "eve")
@@ -136,4 +137,7 @@ class Made:
         names = [field.name for field in fields(wanted)] if is_dataclass(wanted) else wanted.__struct_fields__
         assert is_dataclass(wanted) or issubclass(wanted, msgspec.Struct)
         hints = get_type_hints(wanted)
-        return wanted(**{name: self.value(hints[name]) for name in names})
+        made = {name: self.value(hints[name]) for name in names}
+        if wanted is MemberKnows:
+            made["level"] += FIRST_LEVEL
+        return wanted(**made)

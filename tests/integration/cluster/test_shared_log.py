@@ -293,6 +293,8 @@ async def test_a_member_stops_nobody_by_what_not_all_have_said_they_know(hubs: l
         together(MemberKnows("b", 2)).encode(),
         NEWER,
         together(MemberKnows("a", 2)).encode(),
+        # Nobody would change anything any more if it knew less than the first.
+        together(MemberKnows("b", 0)).encode(),
         b'{"changes":[{"type":"NewerChange"}]}',
         b'{"changes":[{"type":"AddMember","hub":"d","key":"AAAA","added_at":"2026-01-02T00:00:00Z"}]}',
         b'{"changes":[],"level":2,"newer":' + 5000 * b"[" + 5000 * b"]" + b"}",

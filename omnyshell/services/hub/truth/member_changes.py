@@ -8,6 +8,9 @@ from omnyshell.security.keys import KEY_BYTES
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.truth.change import Change, require
 
+FIRST_LEVEL = 1
+"""The level of the changes of version 0.2.0, which says none."""
+
 
 class AddMember(Change, frozen=True):
     """Adds a hub to those that share this truth; refused if a hub of that id has another key."""
@@ -51,6 +54,11 @@ class MemberKnows(Change, frozen=True):
 
     hub: str
     level: int
+
+    def check(self) -> None:
+        """See `Change`. Who knew less than the first level would have no change count any more."""
+        if self.level < FIRST_LEVEL:
+            raise ValueError(f"there is no level below {FIRST_LEVEL}")
 
     def apply(self, file: StateFile) -> None:
         """See `Change`."""

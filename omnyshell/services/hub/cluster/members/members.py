@@ -7,10 +7,7 @@ from omnyshell.errors import OmnyShellException
 from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.services.hub.ground.state_file import StateFile, blob, number, text
 from omnyshell.services.hub.truth.changes import Transaction
-from omnyshell.services.hub.truth.member_changes import AddMember, MemberKnows, RemoveMember
-
-_FIRST = 1
-"""The level of version 0.2.0, which says none."""
+from omnyshell.services.hub.truth.member_changes import FIRST_LEVEL, AddMember, MemberKnows, RemoveMember
 
 
 class Members:
@@ -35,11 +32,11 @@ class Members:
     @property
     def level(self) -> int:
         """Up to which level all members have said that they know changes."""
-        return min(map(self.level_of, self._keys), default=_FIRST)
+        return min(map(self.level_of, self._keys), default=FIRST_LEVEL)
 
     def level_of(self, hub: str) -> int:
         """Return up to which level a member has said that it knows changes."""
-        return self._levels.get(hub, _FIRST)
+        return self._levels.get(hub, FIRST_LEVEL)
 
     def hubs(self) -> tuple[str, ...]:
         """Return the members, sorted."""

@@ -94,16 +94,25 @@ class Net:
             self._take_out(held)
 
     def _add_newest(self, held: Held) -> None:
-        """Have it wait behind all others, or be kept at once where there is no room for it."""
+        """Have it wait behind all others, or be kept at once where there is no room for that, there or here."""
+        has_room = False
+        with suppress(OSError):
+            has_room = self._put_newest(held)
+        if not has_room:
+            self._bring(held)
+        self._bring_later()
+
+    def _put_newest(self, held: Held) -> bool:
+        """Tell whether there was room for it. Raises `OSError`."""
         letters = [*[_LETTERS[name] for name in held.descriptors], _END if held.has_ended else _PROCESS]
         last = _sealed(_end_of(held)) if held.has_ended else held.pidfd
         # When its process was started takes a while to learn: its pidfd says which one it is.
         frame = pack(b"".join(letters), *self._facts(held))
-        if not self._newest.add(held, frame, [*held.descriptors.values(), last]):
-            self._bring(held)
-        if held.has_ended:
-            os.close(last)
-        self._bring_later()
+        try:
+            return self._newest.add(held, frame, [*held.descriptors.values(), last])
+        finally:
+            if held.has_ended:
+                os.close(last)
 
     def _take_out(self, held: Held) -> None:
         """Have it wait no more as it was; those before it wait anew behind all others."""

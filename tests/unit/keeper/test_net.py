@@ -267,3 +267,21 @@ def test_what_waits_and_cannot_be_understood_is_closed(manager: Manager, tmp_pat
     assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert not manager.kept
     keeper.close()
+
+
+def test_an_end_for_which_there_is_no_descriptor_is_no_error(
+    keeper: Keeper, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What follows from the other ends would not be done else."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    held = keeper.start(b"one")
+    held.note_end()
+    held.close(STDIN)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_sealed", full)
+        keeper.state.sessions.changed(held)
+    keeper.state.sessions.changed(held)
+    del manager

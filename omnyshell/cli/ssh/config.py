@@ -159,6 +159,14 @@ def _install(text: str) -> None:
             # Before all else, as ssh takes what is said first, and a line after a `Host` belongs to it.
             write_private(config, include + b"\n" + present)
     say(f"{config} includes {path}")
-    theirs = Path(pwd.getpwuid(os.getuid()).pw_dir, ".ssh", "config")
-    if config != Path(os.path.realpath(theirs)):
+    theirs = _read_by_ssh()
+    if theirs is not None and config != Path(os.path.realpath(theirs)):
         complain(f"omnyshell: ssh reads {theirs}, whatever HOME says: have it read this file by `ssh -F {config}`")
+
+
+def _read_by_ssh() -> Path | None:
+    """Return the file that ssh reads, which asks the database of users; None where that has no such user."""
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir, ".ssh", "config")
+    except KeyError:
+        return None

@@ -8,6 +8,7 @@ import asyncio
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,9 @@ PATIENCE = 3.0
 """Seconds for which the end of what was left is waited for."""
 
 LOOK_AGAIN = 0.2
+
+TOO_OLD = 7 * 24 * 3600.0
+"""Seconds after which a note is removed of a node that nobody has come to again."""
 
 _BEGINNING = "open."
 _MOST_BYTES = 4096
@@ -103,10 +107,12 @@ def _left(directory: Path, node_id: str) -> Iterator[tuple[int, _Note]]:
         with suppress(OSError):
             descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             note = _claimed(descriptor, path)
-            if note is None or note.node_id.casefold() != node_id:
-                os.close(descriptor)
-            else:
+            if note is not None and note.node_id.casefold() == node_id:
                 yield descriptor, note
+                continue
+            if note is not None and time.time() - os.fstat(descriptor).st_mtime > TOO_OLD:
+                _remove(path)
+            os.close(descriptor)
 
 
 def _claimed(descriptor: int, path: Path) -> _Note | None:

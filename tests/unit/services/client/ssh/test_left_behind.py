@@ -47,6 +47,22 @@ async def test_what_a_killed_proxy_left_is_ended_and_forgotten(tmp_path: Path, m
     assert not list(tmp_path.iterdir())
 
 
+async def test_a_note_of_a_node_to_which_nobody_comes_is_not_kept_for_ever(tmp_path: Path) -> None:
+    old = 0.0
+    for host, age in ((socket.gethostname(), old), (socket.gethostname(), None), ("another machine", old)):
+        _leave(tmp_path, host, "db-2", "abc")
+        (made,) = (each for each in tmp_path.iterdir() if not each.name.endswith(".seen"))
+        path = made.rename(tmp_path / f"open.{len(list(tmp_path.iterdir()))}.seen")
+        if age is not None:
+            os.utime(path, (age, age))
+    with noted(tmp_path, "db-3", "lives"):
+        (lives,) = (each for each in tmp_path.iterdir() if not each.name.endswith(".seen"))
+        os.utime(lives, (old, old))
+        assert await _ended(tmp_path, "db-1") == []
+        assert sorted(tmp_path.glob("*.seen")) == [tmp_path / "open.2.seen", tmp_path / "open.3.seen"]
+        assert lives.exists()
+
+
 async def test_nothing_else_is_ended(tmp_path: Path) -> None:
     """A proxy that lives, one of another machine or node, and what is no note."""
     _leave(tmp_path, "another machine", "db-1", "abc")

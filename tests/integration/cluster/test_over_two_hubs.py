@@ -15,7 +15,7 @@ from support.several_hubs import Hubs, two_linked_hubs
 from support.stack import GRANTS, Certificates, connected_client, running_node, until
 
 from omnyshell import PtySpec, SessionMode, TokenAuthenticator, TokenGrant
-from omnyshell.protocol.extensions import LOCKS, SESSION_USAGE
+from omnyshell.protocol.extensions import FORWARD, FORWARD_AHEAD, LOCKS, SESSION_USAGE
 from omnyshell.security.authorizer import Action
 from omnyshell.security.grants import Grant
 
@@ -44,10 +44,12 @@ class Ends:
             logged_in(self._certificates, port, "client", principal, features)
         )
 
-    async def node(self, hub: str = "b", node_id: str = "n1") -> RawPeer:
+    async def node(self, hub: str = "b", node_id: str = "n1", features: tuple[str, ...] = ()) -> RawPeer:
         port = self.hubs.running[hub].port
         node = await self._closing.enter_async_context(
-            registered(self._certificates, port, node_id, labels=LABELS, instance=f"process-{node_id}")
+            registered(
+                self._certificates, port, node_id, features=features, labels=LABELS, instance=f"process-{node_id}"
+            )
         )
         await node.say("node.capabilities", {"shells": ["sh"], "features": ["exec", "shell"]})
         if hub != "a":
@@ -124,6 +126,29 @@ async def test_what_is_asked_about_sessions_goes_to_the_nodes_hub_and_back(ends:
     await node.say("node.sessions.list.response", {"requestId": asked["d"]["requestId"], "sessions": []})
     answer = await client.hear("sessions.list.response")
     assert (answer["d"]["requestId"], answer["d"]["sessions"]) == ("mine", [])
+
+
+async def test_a_connection_that_is_asked_for_ahead_is_counted_at_both_hubs_once_it_is_used(ends: Ends) -> None:
+    features = (FORWARD, FORWARD_AHEAD)
+    client, node = await ends.client("admin", features=features), await ends.node(features=features)
+    permission, _ = await opened(client, node, mode="forward")
+    routers = [ends.hubs.running[hub]._services.broker._router for hub in "ab"]
+    channels = {}
+    for channel in (2, 3):
+        asked = {"nodeId": "n1", "mode": "forward", "target": "localhost:80", "forward": permission, "ahead": True}
+        await client.say("session.open", asked, channel)
+        heard = await node.hear("node.session.open")
+        assert heard["d"]["ahead"]
+        channels[channel] = heard["c"]
+    for channel, say in ((2, "forward.dial"), (3, "channel.eof")):
+        assert [len(router.ahead_of("admin")) for router in routers] == [4 - channel] * 2
+        await client.say(say, {}, channel)
+        assert (await node.hear(say))["c"] == channels[channel]
+        await client.say("forward.dial", {}, channel)
+    assert [router.ahead_of("admin") for router in routers] == [[], []]
+    assert [router.carried(permission).connections for router in routers if router.carried(permission)] == [2, 2]
+    await client.say("channel.close", {}, 1)
+    assert {(await node.hear("channel.close"))["c"] for _ in channels} == set(channels.values())
 
 
 async def test_a_client_that_leaves_leaves_there_too(ends: Ends) -> None:

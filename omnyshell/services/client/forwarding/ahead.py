@@ -35,7 +35,9 @@ class ConnectionsAhead:
         if kept is None:
             return None
         kept.end.cancel()
-        if kept.session.has_ended:
+        if not kept.session.is_opening:
+            # It was refused or lost; or its node made it at once, so that nobody knows how its target fares.
+            kept.session.close()
             self._not_before = asyncio.get_running_loop().time() + PAUSE
             return None
         return kept.session

@@ -14,9 +14,10 @@ ONE, OTHER = Target("localhost", 1), Target("localhost", 2)
 
 class Session:
     has_ended = False
+    is_opening = True
 
     def close(self) -> None:
-        self.has_ended = True
+        self.has_ended, self.is_opening = True, False
 
 
 class Asked:
@@ -71,4 +72,8 @@ def test_what_cannot_be_had_is_not_asked_for_again_at_once(loop: StillLoop) -> N
     loop.passes(PAUSE)
     loop.do(lambda: ahead.prepare(ONE))
     assert len(asked.made) == 2
+    # What is open already, or waits to be resumed, is used by nobody.
+    asked.made[1].is_opening = False
+    loop.do(lambda: taken.append(ahead.take(ONE)))
+    assert (taken[1], asked.made[1].has_ended) == (None, True)
     loop.do(ahead.close)

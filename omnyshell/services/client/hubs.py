@@ -95,7 +95,8 @@ class ClientHubs:
     @property
     def _is_asking(self) -> bool:
         handlers = self._connection.channels.handlers() if self._connection is not None else []
-        return bool(self._requests) or any(map(_is_opening, handlers))
+        asked = (handler for handler in handlers if _is_opening(handler))
+        return bool(self._requests) or any(not getattr(handler, "is_spare", False) for handler in asked)
 
     def ask_elsewhere(self, ask: "Ask", session: "RemoteSession", problem: SessionRejectedException) -> bool:
         """Have a session be asked for at another hub, by `ask`, as this one cannot reach that of its node.

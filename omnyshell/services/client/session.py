@@ -112,6 +112,9 @@ class RemoteSession:
         self.allows_ahead = False
         """Whether connections may be asked for ahead under this permission."""
 
+        self.is_spare = False
+        """Whether nobody uses it yet, so that it may be lost: it keeps its client from no other hub."""
+
         self.lost_by: OmnyShellException | None = None
         """The error that suspended the session."""
 

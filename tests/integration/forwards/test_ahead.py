@@ -187,6 +187,8 @@ async def test_a_forward_keeps_one_ahead_and_none_where_it_is_closed(
                 assert await within(reader.readexactly(5)) == b"hello"
                 await until(lambda: waiting(node) == 1)
                 (listed,) = await client.forwards.list()
+                # It keeps nobody from leaving a hub that hands over, as one does that is asked for to be used.
+                assert not client._hubs._is_asking
                 assert (listed.connections, target.came) == (1, number)
                 writer.write_eof()
                 assert await within(reader.read()) == words.upper()

@@ -40,6 +40,7 @@ class ConnectionsAhead:
             kept.session.close()
             self._not_before = asyncio.get_running_loop().time() + PAUSE
             return None
+        kept.session.is_spare = False
         return kept.session
 
     def prepare(self, target: Target) -> None:
@@ -52,6 +53,7 @@ class ConnectionsAhead:
         except OmnyShellException:
             return
         if session is not None:
+            session.is_spare = True
             self._kept[target] = _Kept(session, loop.call_later(KEPT, self._let_go, target))
 
     def close(self) -> None:

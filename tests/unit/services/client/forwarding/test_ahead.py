@@ -15,6 +15,7 @@ ONE, OTHER = Target("localhost", 1), Target("localhost", 2)
 class Session:
     has_ended = False
     is_opening = True
+    is_spare = False
 
     def close(self) -> None:
         self.has_ended, self.is_opening = True, False
@@ -49,7 +50,9 @@ def test_one_is_kept_for_each_target_for_a_while(loop: StillLoop) -> None:
     for target in (ONE, ONE, OTHER):
         loop.do(lambda target=target: ahead.prepare(target))
     first, other = asked.made
+    assert (first.is_spare, other.is_spare) == (True, True)
     assert ahead.take(ONE) is cast("RemoteSession", first)
+    assert (first.is_spare, other.is_spare) == (False, True)
     assert ahead.take(ONE) is None
     loop.passes(KEPT)
     assert (first.has_ended, other.has_ended, ahead.take(OTHER)) == (False, True, None)

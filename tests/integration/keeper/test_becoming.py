@@ -12,6 +12,7 @@ from support.people import EXTRA_GROUP, HOMES, NODE_USER, PEOPLE, SYSTEM, Machin
 
 from omnyshell.keeper import wire
 from omnyshell.keeper.becoming import login_umask
+from omnyshell.services.node.keeper.place import REFUSED
 
 TABLE = """
 hub = "wss://hub.example:8443"
@@ -197,6 +198,6 @@ def test_a_keeper_does_not_start_with_a_file_that_others_wrote(machine: Machine,
     file.write_text("[users]\nann = 'root'\n")
     os.chown(file, PEOPLE["ann"], -1)
     keeper = KeeperProcess(tmp_path / "keeper", user=NODE_USER, users_file=file, machine=machine)
-    assert keeper.process.wait() == 1
+    assert keeper.process.wait() == REFUSED
     assert "could have been written by others" in keeper.log()
     keeper.end()

@@ -14,6 +14,7 @@ from omnyshell.protocol.extensions import RESUME_OFFSET
 from omnyshell.protocol.frames import DataOpcode, pack_data
 from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.clipboard import SessionClipboard
+from omnyshell.protocol.messages.forwards import ForwardDial
 from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.ground.histogram import Histogram
 from omnyshell.services.hub.ground.metrics import HubMetrics
@@ -45,6 +46,7 @@ SAID: dict[type[m.ControlMessage], Any] = {
     m.NodeTunnelConnected: m.NodeTunnelConnected(tunnel_id="t"),
     m.SessionDetachRequest: m.SessionDetachRequest(),
     SessionClipboard: SessionClipboard(size=1),
+    ForwardDial: ForwardDial(),
 }
 
 OF_SESSIONS_FROM_CLIENTS = {
@@ -118,6 +120,13 @@ def test_a_painting_goes_on_only_where_offsets_are_in_force() -> None:
     world.route.has_offsets = True
     assert world.takes("node", SAID[m.ChannelPaint]), RESUME_OFFSET
     assert world.client.inbox == [(5, SAID[m.ChannelPaint])]
+
+
+def test_a_connection_is_used_only_where_it_was_asked_for_ahead() -> None:
+    world = World()
+    world.route.is_ahead = True
+    assert world.takes("client", SAID[ForwardDial])
+    assert (world.told.calls, world.node.inbox) == (["used"], [(9, SAID[ForwardDial])])
 
 
 @pytest.mark.parametrize(

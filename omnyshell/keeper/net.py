@@ -128,11 +128,10 @@ class Net:
             self._keeper.poller.call_later(DELAY, self._bring_newest)
 
     def _bring_newest(self) -> None:
-        """Have all that wait kept; what the manager has not heard of yet waits on."""
+        """Have all that wait kept; what the manager has not heard of yet, or there is no room for, waits on."""
         self._will_bring = False
         while (first := self._newest.first) is not None:
-            self._bring(first)
-            if self._store.is_behind:
+            if not self._bring(first) or self._store.is_behind:
                 self._bring_later()
                 return
             self._newest.drop_first()

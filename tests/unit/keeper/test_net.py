@@ -284,4 +284,22 @@ def test_an_end_for_which_there_is_no_descriptor_is_no_error(
         patch.setattr(module, "_sealed", full)
         keeper.state.sessions.changed(held)
     keeper.state.sessions.changed(held)
-    del manager
+    # Without its input.
+    assert len(wait_until_kept(manager, keeper, OF_SESSION - 1)) == OF_SESSION - 1
+
+
+def test_what_there_is_no_room_for_waits_on(manager: Manager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(module, "DELAY", 0)
+    keeper = Keeper(tmp_path)
+    try:
+        held = keeper.start(b"one")
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "_sealed", full)
+            keeper.go_on()
+            assert list(vars(keeper.net)["_newest"]) == [held]
+        wait_until_kept(manager, keeper, OF_SESSION)
+    finally:
+        keeper.close()

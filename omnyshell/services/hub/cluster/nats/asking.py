@@ -30,9 +30,10 @@ async def first_answer(ask: Callable[[], Awaitable[Answer]], every: float, withi
                 again_at = now + every
             left = min(again_at, end) - now
             done, asked = await asyncio.wait(asked, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            for answer in done:
-                if not isinstance(answer.exception(), nats.errors.TimeoutError):
-                    return answer.result()
+            # Each is looked at, as an error that nobody has looked at is logged as forgotten.
+            answers = [each for each in done if not isinstance(each.exception(), nats.errors.TimeoutError)]
+            if answers:
+                return answers[0].result()
     finally:
         await ended(*asked)
     raise nats.errors.TimeoutError

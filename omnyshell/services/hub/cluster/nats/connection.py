@@ -34,6 +34,9 @@ with needs("cluster"):
     from nats.js.manager import JetStreamManager
 
 CONNECT_TIMEOUT = 3.0
+CLOSE_TIMEOUT = 1.0
+"""Seconds for which a server is waited for that is left: the next one is only gone to after that."""
+
 REQUEST_TIMEOUT = 2.0
 """Seconds within which a request is answered. Where no leader orders, servers say so at once; one that has just died
 says nothing."""
@@ -255,10 +258,14 @@ class EngineConnection:
 async def close(client: Client) -> None:
     """Close a connection, also where the library has begun to and failed, on what was still to be sent.
 
-    It takes such a one for closed and does nothing more, which would leave the socket open.
+    It takes such a one for closed and does nothing more, which would leave the socket open. A server that
+    says nothing any more is not waited for long: for its goodbye, TLS would wait for 30 s.
     """
     try:
-        await client.close()
+        async with asyncio.timeout(CLOSE_TIMEOUT):
+            await client.close()
+    except TimeoutError:
+        logger.debug("the engine's server does not take leave")
     finally:
         if client._transport is not None:
             client._transport.close()  # type: ignore[no-untyped-call]

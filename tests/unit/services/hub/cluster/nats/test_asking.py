@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from contextlib import suppress
 
 import nats.errors
 import pytest
@@ -89,3 +90,23 @@ async def test_errors_of_questions_that_are_given_up_are_nobody_s_to_hear() -> N
     assert await first_answer(ask, every=0.0, within=DEADLINE) == "there"
     gc.collect()
     assert heard == []
+
+
+async def test_errors_that_come_with_an_answer_are_nobody_s_to_hear() -> None:
+    heard: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: heard.append(context))
+    both = asyncio.Event()
+    asked = 0
+
+    async def ask() -> str:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            both.set()
+        await both.wait()
+        raise ValueError("no such stream")
+
+    with suppress(ValueError):  # which `pytest.raises` would keep, and with it who has failed
+        await first_answer(ask, every=0.0, within=DEADLINE)
+    gc.collect()
+    assert (asked, heard) == (2, [])

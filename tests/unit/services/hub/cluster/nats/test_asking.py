@@ -102,11 +102,11 @@ async def test_errors_that_come_with_an_answer_are_nobody_s_to_hear() -> None:
         nonlocal asked
         asked += 1
         if asked == 2:
-            both.set()
+            asyncio.get_running_loop().call_soon(both.set)
         await both.wait()
         raise ValueError("no such stream")
 
     with suppress(ValueError):  # which `pytest.raises` would keep, and with it who has failed
         await first_answer(ask, every=0.0, within=DEADLINE)
     gc.collect()
-    assert (asked, heard) == (2, [])
+    assert heard == []

@@ -10,7 +10,7 @@ from omnyshell import (
     PrincipalId,
 )
 from omnyshell.model.live import LivePeer
-from omnyshell.protocol.extensions import FORWARD
+from omnyshell.protocol.extensions import FORWARD, FORWARD_AHEAD
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.hub.tunnels.public_ports import PublicPorts
 from omnyshell.transport.channels import ChannelMultiplexer
@@ -49,7 +49,7 @@ class FakePeer:
 
     @property
     def features(self) -> frozenset[str]:
-        return frozenset({FORWARD})
+        return frozenset({FORWARD, FORWARD_AHEAD})
 
     @property
     def address(self) -> str:

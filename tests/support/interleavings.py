@@ -19,6 +19,7 @@ from omnyshell import (
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode, pack_data
+from omnyshell.protocol.messages.forwards import ForwardDial
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.sessions.relay import ClientEnd
 
@@ -171,10 +172,11 @@ class World(PlainHub):
         of = self.random.choice((None, *(route.session.id for route in theirs), "no such"))
         node_id = self.random.choice((*NODE_IDS, *(route.session.node_id for route in theirs)))
         target = None if of is None else "localhost:80"
-        ask = m.SessionOpen(node_id=node_id, mode=SessionMode.FORWARD, target=target, forward=of)
+        ahead = target is not None and self.random.random() < 0.5
+        ask = m.SessionOpen(node_id=node_id, mode=SessionMode.FORWARD, target=target, forward=of, ahead=ahead)
         self.opening[peer] += 1
         self.from_client(peer, ask, channel)
-        return f"{peer!r} {channel} {node_id} {of}"
+        return f"{peer!r} {channel} {node_id} {of} {'ahead' if ahead else ''}"
 
     def close(self) -> str:
         peer = self._pick(self.clients)
@@ -236,7 +238,9 @@ class World(PlainHub):
         window = m.ChannelWindow(credit=credit)
         client, node = self._pick(self.clients), self._pick(self.nodes)
         if client is not None:
-            message = self.random.choice((window, m.ChannelResize(), m.ChannelSignal(signal="INT"), m.ChannelEof()))
+            message = self.random.choice(
+                (window, m.ChannelResize(), m.ChannelSignal(signal="INT"), m.ChannelEof(), ForwardDial())
+            )
             self.from_client(client, message, self._client_channel(client))
         if node is not None:
             self.from_node(node, window, self._node_channel(node))

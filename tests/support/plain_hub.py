@@ -237,6 +237,9 @@ class PlainHub:
     def _check_forwards(self, routes: list[SessionRoute]) -> None:
         forwards = Counter(route.node for route in routes if route.is_forward)
         assert forwards == self.router._forwards, "how many forwards there are is not what is counted"
+        unused = [each for theirs in self.router._ahead.values() for each in theirs]
+        assert set(unused) == {route for route in routes if route.is_ahead}, "what is unused is not what is counted"
+        assert all(each.forward in routes for each in unused), "a connection that nobody uses outlives its forward"
         for route in routes:
             assert all(each in routes and each.forward is route for each in route.connections)
             if route.forward is not None and route.forward in routes:

@@ -1,8 +1,8 @@
 """6,000 nodes over three hubs, of which one is killed and stays away: its nodes go to the other two.
 
 The nodes are real ones, with their backoff, in three processes. How late the event loops of the two hubs are
-`soak.watched_loop` says, by a timer of 2 ms: p99 is over all moments from the kill on until all are back. By their
-metrics, which have a look each half a second, hubs say so too.
+`soak.watched_loop` says, by a timer of 2 ms: p99 is how long who asks at any moment waits, from the kill on until all
+are back. By their metrics, which have a look each half a second, hubs say so too.
 """
 
 import argparse

@@ -46,15 +46,24 @@ class Spread:
         self._counts[max(0, round(seconds * 10_000))] += 1
 
     def quantiles(self) -> dict[str, float]:
-        """By time, as who asks at any moment would find it: a step of 100 ms counts for fifty of 2 ms."""
-        spent = [(took / 10_000, max(took / 10_000, TICK) * count) for took, count in sorted(self._counts.items())]
-        left = sum(seconds for _, seconds in spent)
-        wanted = {f"p{100 * share:g}": (1 - share) * left for share in (0.5, 0.9, 0.99, 0.999)}
-        found: dict[str, float] = {}
-        for took, seconds in spent:
-            left -= seconds
-            found |= {name: took for name, beyond in wanted.items() if name not in found and left <= beyond + 1e-9}
-        return found | {"max": spent[-1][0]} if spent else {}
+        """For how long who asks at any moment waits: for what is left of the step that runs then."""
+        lasted = [(max(took / 10_000, TICK), count) for took, count in sorted(self._counts.items())]
+        if not lasted:
+            return {}
+        whole, longest = sum(each * count for each, count in lasted), lasted[-1][0]
+        found = {f"p{100 * share:g}": _wait(lasted, (1 - share) * whole) for share in (0.5, 0.9, 0.99, 0.999)}
+        return found | {"max": longest}
+
+
+def _wait(lasted: list[tuple[float, int]], beyond: float) -> float:
+    """Return the wait that is exceeded for so many seconds in all. `lasted` are steps, the shortest first."""
+    together, count = 0.0, 0
+    for step, times in reversed(lasted):
+        # Of waits between this step and the next longer one, those of `count` steps are left.
+        if together - count * step > beyond:
+            break
+        together, count = together + step * times, count + times
+    return max(0.0, (together - beyond) / count)
 
 
 class WatchedLoop:

@@ -33,9 +33,8 @@ def _ports_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def a_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that no connection of another test is given: one to anywhere would keep a hub from all addresses."""
+    return free_range(1).first
 
 
 @contextmanager

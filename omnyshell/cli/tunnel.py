@@ -143,8 +143,7 @@ class _LocalTunnel:
                     raise
                 complain(f"omnyshell: {printable(exc.message)}; opening it again")
             if loop.time() - since >= STABLE_AFTER:
-                backoff.reset()
-                backoff.lost()
+                backoff.begin_outage()
             await asyncio.sleep(backoff.next_delay())
 
 

@@ -95,3 +95,8 @@ class Backoff:
     def reset(self) -> None:
         """Start again from the first ceiling."""
         self._ceiling = self._times.first_ceiling
+
+    def begin_outage(self) -> None:
+        """Start again as after the loss of what had lasted."""
+        self.reset()
+        self.lost()

@@ -143,9 +143,9 @@ class Resumer:
             self._back_since = None
             self._deadline = self._now() + self._timeout
             self._backoff.reset()
-            self._begin_node_outage()
+            self._node_backoff.begin_outage()
         elif not self.is_working and self._lived() >= STEADY:
-            self._begin_node_outage()
+            self._node_backoff.begin_outage()
         if self._timeout > 0 and not self.is_working:
             self._task = asyncio.create_task(self._run())
 
@@ -195,16 +195,12 @@ class Resumer:
                 self._give_up(TransportException(NODE_GONE))
                 return
             if not connected:
-                self._begin_node_outage()
+                self._node_backoff.begin_outage()
             await self._rest()
 
     async def _rest(self) -> None:
         backoff = self._node_backoff if self._connection() is not None else self._backoff
         await asyncio.sleep(backoff.next_delay())
-
-    def _begin_node_outage(self) -> None:
-        self._node_backoff.reset()
-        self._node_backoff.lost()
 
     def _is_new_loss(self) -> bool:
         return self._lived() >= min(LIVED, self._timeout)

@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 from support.deadline import DEADLINE
 from support.engine import Engine
+from support.stack import until
 from support.truth_logs import BEGIN
 
 from omnyshell.errors import OmnyShellException
@@ -81,9 +82,7 @@ class OneHub:
         self.file.close()
 
     async def reaches(self, seq: int) -> None:
-        async with asyncio.timeout(DEADLINE):
-            while self.log.applied_seq < seq:
-                await asyncio.sleep(0.01)
+        await until(lambda: self.log.applied_seq >= seq)
 
     def owners(self) -> list[tuple[str, str]]:
         return self.file.run("SELECT node_id, principal FROM node_owners")
@@ -202,9 +201,7 @@ async def test_who_is_where_is_read_behind_what_is_true_as_its_records_count_by_
     NatsOrder(connection, places_stream(GENERATION), Noting("places", noted), behind=truth)
     connection.on_connected.append(partial(_make_late, noted))
     connection.start()
-    async with asyncio.timeout(DEADLINE):
-        while len(noted) < 5:
-            await asyncio.sleep(0.01)
+    await until(lambda: len(noted) >= 5)
     await connection.aclose()
     assert noted == ["places are there", "truth begins", "truth ends", "places begins", "places ends"]
 
@@ -263,9 +260,7 @@ async def test_a_hub_that_is_too_old_for_a_change_stops_there_and_goes_on_when_i
     await a.reaches(seq)
     newer = sign(KEYS["b"], GENERATION, seq + 1, "b", NEWER)
     await b.connection.publish(f"omnyshell.{GENERATION}.truth.b", newer, Place(last=seq))
-    async with asyncio.timeout(DEADLINE):
-        while not a.log.too_old_for:
-            await asyncio.sleep(0.01)
+    await until(lambda: a.log.too_old_for > 0)
     with pytest.raises(EngineAwayException, match="upgrade this hub"):
         await a.log.append(together(ClaimNode("n1", "ann")))
     # What does nothing but deny holds all the same.
@@ -321,9 +316,7 @@ async def test_a_hub_says_what_its_version_knows_and_makes_no_change_that_others
     again = OneHub("b", engine)
     try:
         await again.start()
-        async with asyncio.timeout(DEADLINE):
-            while hubs[0].log.members.level_of("b") != 2:
-                await asyncio.sleep(0.01)
+        await until(lambda: hubs[0].log.members.level_of("b") == 2)
         with pytest.raises(ChangeRefusedException, match="upgrade them first"):
             await again.log.append(Transaction((ClaimNode("n1", "ann"),), level=2))
     finally:
@@ -337,9 +330,7 @@ async def test_a_stream_that_was_made_anew_is_noticed_and_nothing_of_it_is_read(
     engine.kill(0)
     engine.forget(0)
     engine.start(0)
-    async with asyncio.timeout(DEADLINE):
-        while not hubs[1].told:
-            await asyncio.sleep(0.05)
+    await until(lambda: bool(hubs[1].told))
     assert "made anew" in hubs[1].told[0][1]
     assert hubs[1].log.is_other
     with pytest.raises(OmnyShellException) as refused:

@@ -31,6 +31,16 @@ class Permitted(NamedTuple):
     """What a request for a connection under it says."""
 
 
+class OfNode(NamedTuple):
+    """A forward to a real node, and a target of it."""
+
+    hub: OmnyShellHub
+    node: OmnyShellNode
+    client: RawPeer
+    target: "Greeter"
+    under: dict[str, Any]
+
+
 class Nobody:
     """Lets nobody use anything, and nothing be reached."""
 
@@ -73,6 +83,12 @@ async def answer(client: RawPeer, *kinds: str) -> dict[str, Any]:
     return dict(message)
 
 
+async def let_open(node: RawPeer) -> None:
+    """Have a node open what it is asked for next."""
+    asked = await within(node.hear("node.session.open"))
+    await node.say("node.session.opened", {"sessionId": asked["d"]["sessionId"]}, asked["c"])
+
+
 async def connections(client: RawPeer) -> int:
     await client.say("forwards.list.request", {"requestId": "r"})
     (listed,) = (await answer(client, "forwards.list.response"))["d"]["forwards"]
@@ -84,22 +100,44 @@ def waiting(node: OmnyShellNode) -> int:
     return len(node._sessions._ahead)
 
 
-async def test_a_hub_counts_and_records_a_connection_once_it_is_used(certificates: Certificates) -> None:
+@asynccontextmanager
+async def permitted(
+    certificates: Certificates, of_client: tuple[str, ...] = AHEAD, of_node: tuple[str, ...] = AHEAD, **settings: Any
+) -> AsyncIterator[Permitted]:
+    """A forward of the hub's own admin, to a node of which every word is the test's."""
     async with (
+        OmnyShellHub(hub_config(certificates, **settings)) as hub,
+        registered(certificates, hub.port, features=of_node) as node,
+        logged_in(certificates, hub.port, "client", "admin", of_client) as client,
+    ):
+        await ask(client, 1)
+        await let_open(node)
+        opened = (await within(client.hear("session.opened")))["d"]
+        assert opened.get("ahead", False) is (of_client == of_node == AHEAD)
+        yield Permitted(hub, node, client, {"target": "localhost:80", "forward": opened["sessionId"]})
+
+
+@asynccontextmanager
+async def permitted_by_node(certificates: Certificates, tmp_path: Path) -> AsyncIterator[OfNode]:
+    """A forward to a node that dials."""
+    async with (
+        greeter() as target,
         OmnyShellHub(hub_config(certificates)) as hub,
-        registered(certificates, hub.port, features=AHEAD) as node,
+        running_node(certificates, hub.port, tmp_path) as node,
         logged_in(certificates, hub.port, "client", "admin", AHEAD) as client,
     ):
+        await ask(client, 1)
+        opened = (await answer(client, "session.opened"))["d"]
+        yield OfNode(hub, node, client, target, {"forward": opened["sessionId"]})
+
+
+async def test_a_hub_counts_and_records_a_connection_once_it_is_used(certificates: Certificates) -> None:
+    async with permitted(certificates) as (hub, node, client, forward):
 
         def made() -> int:
             return sum(record.action == "forward.connect" for record in hub.audit)
 
-        await ask(client, 1)
-        permission = await within(node.hear("node.session.open"))
-        await node.say("node.session.opened", {"sessionId": permission["d"]["sessionId"]}, permission["c"])
-        opened = (await within(client.hear("session.opened")))["d"]
-        assert opened["ahead"]
-        under = {"target": "localhost:80", "forward": opened["sessionId"], "ahead": True}
+        under = forward | {"ahead": True}
         await ask(client, 2, **under)
         asked = await within(node.hear("node.session.open"))
         assert asked["d"]["ahead"]
@@ -127,31 +165,16 @@ async def test_a_hub_counts_and_records_a_connection_once_it_is_used(certificate
 
 async def test_it_is_for_those_who_know_of_it(certificates: Certificates) -> None:
     for of_client, of_node in ((FORWARD, AHEAD), (AHEAD, FORWARD)):
-        async with (
-            OmnyShellHub(hub_config(certificates)) as hub,
-            registered(certificates, hub.port, features=of_node) as node,
-            logged_in(certificates, hub.port, "client", "admin", of_client) as client,
-        ):
-            await ask(client, 1)
-            permission = await within(node.hear("node.session.open"))
-            await node.say("node.session.opened", {"sessionId": permission["d"]["sessionId"]}, permission["c"])
-            opened = (await within(client.hear("session.opened")))["d"]
-            assert "ahead" not in opened
-            for number, said in enumerate(({"target": "localhost:80", "forward": opened["sessionId"]}, {}), start=2):
+        async with permitted(certificates, of_client, of_node) as (_, node, client, under):
+            for number, said in enumerate((under, {}), start=2):
                 await ask(client, number, ahead=True, **said)
                 assert (await answer(client, "session.rejected"))["d"]["reason"] == "bad_request"
             await node.still_there()
 
 
 async def test_a_node_dials_what_is_used_and_forgets_what_is_not(certificates: Certificates, tmp_path: Path) -> None:
-    async with (
-        greeter() as target,
-        OmnyShellHub(hub_config(certificates)) as hub,
-        running_node(certificates, hub.port, tmp_path) as node,
-        logged_in(certificates, hub.port, "client", "admin", AHEAD) as client,
-    ):
-        await ask(client, 1)
-        under = {"forward": (await answer(client, "session.opened"))["d"]["sessionId"], "ahead": True}
+    async with permitted_by_node(certificates, tmp_path) as (hub, node, client, target, forward):
+        under = forward | {"ahead": True}
         await ask(client, 2, target=target.to, **under)
         await ask(client, 3, target="192.0.2.1:1", **under)
         assert (await answer(client, "session.rejected"))["d"]["reason"] == "forbidden"
@@ -199,21 +222,6 @@ async def test_a_forward_keeps_one_ahead_and_none_where_it_is_closed(
         assert sum(record.action == "forward.connect" for record in hub.audit) == 3
 
 
-@asynccontextmanager
-async def permitted(certificates: Certificates, **settings: Any) -> AsyncIterator[Permitted]:
-    """A forward of the hub's own admin, to a node of which every word is the test's."""
-    async with (
-        OmnyShellHub(hub_config(certificates, **settings)) as hub,
-        registered(certificates, hub.port, features=AHEAD) as node,
-        logged_in(certificates, hub.port, "client", "admin", AHEAD) as client,
-    ):
-        await ask(client, 1)
-        permission = await within(node.hear("node.session.open"))
-        await node.say("node.session.opened", {"sessionId": permission["d"]["sessionId"]}, permission["c"])
-        opened = (await within(client.hear("session.opened")))["d"]
-        yield Permitted(hub, node, client, {"target": "localhost:80", "forward": opened["sessionId"]})
-
-
 async def test_what_is_not_used_gives_its_place_back(certificates: Certificates) -> None:
     two = Allowance({Resource.FORWARDS: 2}, frozenset({EVERYBODY}))
     async with permitted(certificates, quotas=(two,)) as (hub, node, client, under):
@@ -225,8 +233,7 @@ async def test_what_is_not_used_gives_its_place_back(certificates: Certificates)
         await ask(client, 4, **under)
         assert (await answer(client, "session.rejected"))["c"] == 2
         await within(node.hear("channel.close"))
-        asked = await within(node.hear("node.session.open"))
-        await node.say("node.session.opened", {"sessionId": asked["d"]["sessionId"]}, asked["c"])
+        await let_open(node)
         assert (await answer(client, "session.opened"))["c"] == 4
         # What is used keeps its place.
         await ask(client, 5, **under)
@@ -279,8 +286,7 @@ async def test_what_takes_the_right_takes_it(certificates: Certificates) -> None
 async def test_a_node_that_is_open_before_it_is_used_is_counted(certificates: Certificates) -> None:
     async with permitted(certificates) as (hub, node, client, under):
         await ask(client, 2, ahead=True, **under)
-        asked = await within(node.hear("node.session.open"))
-        await node.say("node.session.opened", {"sessionId": asked["d"]["sessionId"]}, asked["c"])
+        await let_open(node)
         assert (await answer(client, "session.opened"))["c"] == 2
         assert await connections(client) == 1
         assert sum(record.action == "forward.connect" for record in hub.audit) == 1
@@ -291,14 +297,8 @@ async def test_a_node_that_is_open_before_it_is_used_is_counted(certificates: Ce
 
 
 async def test_a_node_judges_and_counts_again_what_is_used(certificates: Certificates, tmp_path: Path) -> None:
-    async with (
-        greeter() as target,
-        OmnyShellHub(hub_config(certificates)) as hub,
-        running_node(certificates, hub.port, tmp_path) as node,
-        logged_in(certificates, hub.port, "client", "admin", AHEAD) as client,
-    ):
-        await ask(client, 1)
-        under = {"forward": (await answer(client, "session.opened"))["d"]["sessionId"], "target": target.to}
+    async with permitted_by_node(certificates, tmp_path) as (_, node, client, target, forward):
+        under = forward | {"target": target.to}
         sessions = node._sessions
         policy = sessions._forwards._policy
         for channel, refuses in ((2, "forbidden"), (3, "capacity_exceeded")):

@@ -32,7 +32,7 @@ def test_a_short_outage_is_not_followed_by_a_long_absence() -> None:
 def test_the_longer_a_node_is_away_the_less_often_a_client_asks_for_it() -> None:
     """Each question is a record of the hub's audit trail, and a forward asks for as long as it runs."""
     backoff = Backoff(lambda _low, high: high, NODE_TIMES)
-    backoff.lost()
+    backoff.begin_outage()
     delays = [backoff.next_delay() for _ in range(100)]
     assert delays == sorted(delays)
     away = 0.0
@@ -40,6 +40,5 @@ def test_the_longer_a_node_is_away_the_less_often_a_client_asks_for_it() -> None
         assert delay <= max(4.0, 0.1 * away)
         away += delay
     assert delays[-1] == 60.0
-    backoff.reset()
-    backoff.lost()
+    backoff.begin_outage()
     assert backoff.next_delay() == 0.2

@@ -204,8 +204,7 @@ class RemoteFiles:
         if self._in_vain > MOST_TRIES:
             raise LinkLostException(f"{self.title} opens sessions and ends them again")
         self._tell(f"{self.title}: the node's side of the copy has ended; beginning it anew")
-        self._backoff.reset()
-        self._backoff.lost()
+        self._backoff.begin_outage()
         loop = asyncio.get_running_loop()
         until = loop.time() + PATIENCE
         while True:

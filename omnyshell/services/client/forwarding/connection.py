@@ -238,13 +238,12 @@ class LocalConnection:
         return len(data)
 
     def _prepare_next(self) -> None:
-        if self._target is not None and not self._has_prepared:
+        if not self._has_prepared and self._target is not None:
             self._has_prepared = True
             asyncio.get_running_loop().call_soon(self._connector.prepare, self._target)
 
     def _deliver(self, stream: DataOpcode, data: bytes) -> None:
-        if not self._has_prepared:
-            self._prepare_next()
+        self._prepare_next()
         if stream is DataOpcode.STDOUT:
             self._write(data)
         elif data == TARGET_FINISHED:

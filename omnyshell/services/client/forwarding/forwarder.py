@@ -63,7 +63,7 @@ class Forwarder:
         self._permission: RemoteSession | None = None
         self._permitted = asyncio.Event()
         self._backoff = Backoff(times=NODE_TIMES)
-        self._begin_outage()
+        self._backoff.begin_outage()
         self._ahead = ConnectionsAhead(self._ask_ahead)
         self.listening: list[tuple[Place, Target | None]] = []
         """Where it listens, with the ports that were taken; without a target where that is a proxy."""
@@ -146,12 +146,8 @@ class Forwarder:
             self._permission = None
             permission.close()
         if asyncio.get_running_loop().time() - since >= HELD_LONG:
-            self._begin_outage()
+            self._backoff.begin_outage()
         self._tell(f"{why}; asking for it again")
-
-    def _begin_outage(self) -> None:
-        self._backoff.reset()
-        self._backoff.lost()
 
     async def until_permitted(self) -> None:
         """Return when connections can be asked for."""

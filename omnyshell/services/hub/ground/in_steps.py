@@ -9,7 +9,7 @@ A_STEP = 250
 Item = TypeVar("Item")
 
 
-def a_few(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """Yield the items, a few at a time."""
-    for begin in range(0, len(items), A_STEP):
-        yield items[begin : begin + A_STEP]
+def a_few(items: Sequence[Item], step: int = A_STEP) -> Iterator[Sequence[Item]]:
+    """Yield the items, so many at a time."""
+    for begin in range(0, len(items), step):
+        yield items[begin : begin + step]

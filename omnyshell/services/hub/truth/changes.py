@@ -14,10 +14,10 @@ from omnyshell.model.schema import write_timestamp
 from omnyshell.services.hub.ground.json_values import check_extremes, decoded
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.truth.change import Change, are_ends, is_json_list, json_list, moment_or_none, require
-from omnyshell.services.hub.truth.member_changes import AddMember, MemberKnows, RemoveMember
+from omnyshell.services.hub.truth.member_changes import FIRST_LEVEL, AddMember, MemberKnows, RemoveMember
 from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPrincipal, Invite
 
-LEVEL = 1
+LEVEL = FIRST_LEVEL
 """Of the changes that this version knows: one more with each version that makes a kind or a field which others did not
 know. What hubs share is of a level that all members have said they know (`MemberKnows`)."""
 
@@ -399,7 +399,7 @@ class Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     """Changes that take effect together, in this order, or not at all."""
 
     changes: tuple[AnyChange, ...]
-    level: int = 1
+    level: int = FIRST_LEVEL
     """The least `LEVEL` of a version that knows all of it."""
 
     @property
@@ -437,7 +437,7 @@ def together(*changes: AnyChange) -> Transaction:
 class _OfAnyVersion(msgspec.Struct, frozen=True):
     """What transactions of all versions have."""
 
-    level: int = 1
+    level: int = FIRST_LEVEL
 
 
 _encoder = msgspec.json.Encoder(order="deterministic")

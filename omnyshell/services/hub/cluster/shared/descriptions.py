@@ -8,6 +8,7 @@ from typing import Any
 
 from omnyshell.errors import OmnyShellException
 from omnyshell.services.hub.cluster.places.hub_places import Claim
+from omnyshell.services.hub.ground.in_steps import a_few
 
 SOON = 0.05
 """Seconds before others are told of a change of a node: most come in twos."""
@@ -52,11 +53,10 @@ class Descriptions:
                 changed = tuple(islice(self._changed, MOST_AT_ONCE))
                 for node_id in changed:
                     del self._changed[node_id]
-                telling = []
-                for number, node_id in enumerate(changed, start=1):
-                    telling.append(asyncio.ensure_future(self._describe(node_id)))
-                    if number % A_TURN == 0:
-                        await asyncio.sleep(0)
+                telling = list[asyncio.Future[None]]()
+                for some in a_few(changed, A_TURN):
+                    telling += (asyncio.ensure_future(self._describe(node_id)) for node_id in some)
+                    await asyncio.sleep(0)
                 await asyncio.gather(*telling)
         finally:
             self._is_running = False

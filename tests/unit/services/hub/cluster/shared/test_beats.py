@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 from support.deadline import DEADLINE
+from support.stack import until
 
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, Origin, Place, Stored
 from omnyshell.services.hub.cluster.places.leases import MOST_UNANSWERED, UNANSWERED, OwnLease, Standing
@@ -64,9 +65,7 @@ async def test_a_server_that_is_behind_makes_no_hub_take_itself_for_another_proc
         places.at_end()
         # What it had written before, which that server shows when it has caught up.
         places.take(beat)
-        async with asyncio.timeout(DEADLINE):
-            while not places.is_serving():
-                await asyncio.sleep(0.01)
+        await until(places.is_serving)
         assert not places._places.is_displaced
 
 
@@ -78,8 +77,7 @@ async def test_claims_wait_for_one_beat_that_finds_the_new_leader(monkeypatch: p
     async with hub() as (places, engine):
         engine.has_leader = False
         claims = [places.claim(f"n{number}", "process", 0) for number in range(20)]
-        while sum(subject.endswith("beat") for subject in engine.refused) < 5:
-            await asyncio.sleep(0.01)
+        await until(lambda: sum(subject.endswith("beat") for subject in engine.refused) >= 5)
         assert len(engine.refused) - sum(subject.endswith("beat") for subject in engine.refused) == len(claims)
         engine.has_leader = True
         for claim in claims:

@@ -15,7 +15,7 @@ def too_old(hub: str, change: int) -> str:
 
 def unproven(hub: str, nodes: Sequence[str]) -> str:
     """Say that a hub claims nodes without the proof that is to be had."""
-    return f"hub {printable(hub)} has no proof that it has {some(nodes)}: see docs/cluster.md, what to watch"
+    return f"hub {printable(hub)} has no proof that it has {_some(nodes)}: see docs/cluster.md, what to watch"
 
 
 def unreached(hubs: Iterable[str]) -> str:
@@ -23,7 +23,7 @@ def unreached(hubs: Iterable[str]) -> str:
     return f"no node or client of another hub can go to {', '.join(map(printable, hubs))}: set public-url there"
 
 
-def some(names: Sequence[str]) -> str:
+def _some(names: Sequence[str]) -> str:
     """Return a few names, and how many more there are."""
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return ", ".join(map(printable, names[:MOST_NAMED])) + more

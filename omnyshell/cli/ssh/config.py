@@ -15,7 +15,7 @@ from pathlib import Path
 
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.output import complain, describe, printable, say
-from omnyshell.cli.ssh.hosts import domain_of, node_of, spellings
+from omnyshell.cli.ssh.hosts import domain_of, node_of, without_domain
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.ids import is_node_id
 from omnyshell.paths import HOME_VARIABLE, config_dir, read_file, user_path
@@ -24,7 +24,7 @@ from omnyshell.services.access_options import ACCESS, HUB, KEY, TOKEN, is_of_age
 from omnyshell.services.client.access import given_access
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
-from omnyshell.services.client.ssh.known_hosts import DOMAIN, KnownHost, directory_for
+from omnyshell.services.client.ssh.known_hosts import DOMAIN, KnownHost, directory_for, known_hosts
 from omnyshell.services.client.ssh.own_key import OwnKey
 from omnyshell.services.client.ssh.session import ask_user
 from omnyshell.services.client.ssh.survey import ask_each
@@ -57,8 +57,9 @@ def ssh_config(options: argparse.Namespace) -> int:
 
 def _accept(directory: Path, named: str, domain: str) -> int:
     node = node_of(named, domain)
-    for host in dict.fromkeys((named, node, *(f"{node}.{spelt}" for spelt in spellings(domain)))):
-        if KnownHost(directory, host).forget():
+    for host in known_hosts(directory):
+        if host == named or without_domain(host, domain) == node:
+            KnownHost(directory, host).forget()
             say(f"{host}: the key that it shows next is accepted")
     return 0
 
@@ -93,25 +94,28 @@ def _block(
     # Not on stderr: who evaluates the block has done nothing wrong.
     lines += [f"# {node}: {why}" for node, why in sorted(others.items())]
     for user, hosts in by_user.items():
-        # The one has names for whoever completes them, the other one takes them in capitals too.
-        for which in (f"Host {' '.join(hosts)}", f"Match originalhost {','.join(hosts)}"):
-            lines += [which, f"    User {user}"]
+        lines += _in_any_letters(hosts, [f"User {user}"])
     proxy = " ".join(map(_quoted, _proxy_words(options, access, domain)))
-    lines += [
-        f"Host {' '.join(f'*.{spelt}' for spelt in spellings(domain))}",
-        f"    ProxyCommand {proxy} --user %r -- %n",
-        f"    IdentityFile {_path(key)}",
-        "    IdentitiesOnly yes",
-        f"    UserKnownHostsFile {_path(known)}.%k",
-        "    GlobalKnownHostsFile /dev/null",
-        "    StrictHostKeyChecking yes",
-        "    HostKeyAlgorithms ssh-ed25519",
-        *(["    Ciphers ^aes128-gcm@openssh.com"] if has_instructions_for_aes() else []),
-        "    CheckHostIP no",
-        "    UpdateHostKeys no",
-        "    SendEnv LANG LC_* COLORTERM",
+    settings = [
+        f"ProxyCommand {proxy} --user %r -- %n",
+        f"IdentityFile {_path(key)}",
+        "IdentitiesOnly yes",
+        f"UserKnownHostsFile {_path(known)}.%k",
+        "GlobalKnownHostsFile /dev/null",
+        "StrictHostKeyChecking yes",
+        "HostKeyAlgorithms ssh-ed25519",
+        *(["Ciphers ^aes128-gcm@openssh.com"] if has_instructions_for_aes() else []),
+        "CheckHostIP no",
+        "UpdateHostKeys no",
+        "SendEnv LANG LC_* COLORTERM",
     ]
-    return lines
+    return lines + _in_any_letters([f"*.{domain}"], settings)
+
+
+def _in_any_letters(hosts: Iterable[str], settings: Iterable[str]) -> list[str]:
+    """Return the lines for hosts: `Host` has names for whoever completes them, `Match` takes them in any letters."""
+    said = [f"    {setting}" for setting in settings]
+    return [f"Host {' '.join(hosts)}", *said, f"Match originalhost {','.join(hosts)}", *said]
 
 
 def _path(path: Path) -> str:

@@ -13,16 +13,16 @@ _DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 def node_of(host: str, domain: str) -> str:
     """Return the node that a host's name means. Raises `ConfigException` where it means none."""
-    node, suffix = host[: -len(domain) - 1], host[-len(domain) - 1 :]
-    node = node if suffix.lower() == f".{domain}".lower() else host
+    node = without_domain(host, domain)
     if not is_node_id(node):
         raise ConfigException(f"'{printable(host)}' names no node")
     return node
 
 
-def spellings(domain: str) -> tuple[str, ...]:
-    """Return how a domain is written at the most: `Host` of ssh takes letters as they are, where names do not."""
-    return tuple(dict.fromkeys((domain.lower(), domain, domain.upper())))
+def without_domain(host: str, domain: str) -> str:
+    """Return a host's name without the domain, in whatever letters it ends in that."""
+    name, suffix = host[: -len(domain) - 1], host[-len(domain) - 1 :]
+    return name if suffix.lower() == f".{domain}".lower() else host
 
 
 def domain_of(options: argparse.Namespace) -> str:

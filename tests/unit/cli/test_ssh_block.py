@@ -6,7 +6,7 @@ import pytest
 from support.in_one_test import in_one_test
 
 from omnyshell.cli.ssh import config
-from omnyshell.cli.ssh.hosts import node_of, spellings
+from omnyshell.cli.ssh.hosts import node_of
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.services.client.ssh.known_hosts import KnownHost
 
@@ -51,16 +51,16 @@ def test_why_a_node_has_no_user_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_domain_is_known_however_it_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """But for letters that are mixed otherwise than it was said: `Host` of ssh knows of no letters that are alike."""
-    assert spellings("omny") == ("omny", "OMNY")
-    assert spellings("VM.Omny") == ("vm.omny", "VM.Omny", "VM.OMNY")
     for host in ("n1", "n1.vm.omny", "n1.VM.Omny", "n1.Vm.oMNY"):
         assert node_of(host, "VM.Omny") == "n1"
-    noted = KnownHost(tmp_path, "n1.vm.omny")
-    noted.path.write_bytes(b"")
+    noted = [KnownHost(tmp_path, f"n1{ending}") for ending in ("", ".vm.omny", ".vM.oMNY")]
+    others = [KnownHost(tmp_path, host) for host in ("N1.vm.omny", "n1.vm.omny.b", "n2.vm.omny", "n1.omny")]
+    for host in noted + others:
+        host.path.write_bytes(b"")
     config._accept(tmp_path, "n1", "VM.Omny")
-    assert "n1.vm.omny: the key that it shows next" in capsys.readouterr().out
-    assert not noted.path.exists()
+    assert "n1.vM.oMNY: the key that it shows next" in capsys.readouterr().out
+    assert [host.path.exists() for host in noted + others] == [False] * len(noted) + [True] * len(others)
+    config._accept(tmp_path / "none", "n1", "omny")
 
 
 @in_one_test("name", ['a"b', "a'b", "a\\b", "a\nb", "${HOME}"])

@@ -23,6 +23,7 @@ DOMAIN = "omny"
 NEW, SAME, CHANGED = "new", "same", "changed"
 
 _NODE_KEY = "# omnyshell node key: "
+_PREFIX = "known."
 _ANY_NAME = "*"
 """ssh may write the host's name in other ways than its file is named; the file is for that one host."""
 
@@ -44,11 +45,16 @@ def directory_for(address: HubAddress) -> Path:
     return config_dir() / "ssh" / re.sub(r"[^A-Za-z0-9.-]+", "_", str(address).partition("://")[2])
 
 
+def known_hosts(directory: Path) -> list[str]:
+    """Return the names under which hosts of a hub are known, as somebody has written them."""
+    return sorted(path.name.removeprefix(_PREFIX) for path in directory.glob(f"{_PREFIX}*"))
+
+
 class KnownHost:
     """The file of one host."""
 
     def __init__(self, directory: Path, host: str) -> None:
-        self.path = directory / f"known.{host}"
+        self.path = directory / f"{_PREFIX}{host}"
         self._host = host
 
     def accept(self, shown: Shown) -> None:

@@ -11,6 +11,8 @@ import pytest
 from support.debian_machine import Machine, base_system, end, machine
 from support.system import until
 
+from omnyshell.keeper.main import REFUSED
+
 ROOT = Path(__file__).parents[2]
 HOME = "/usr/lib/omnyshell"
 SERVICES = ("omnyshell-hub.service", "omnyshell-keeper.service", "omnyshell-node.service")
@@ -138,7 +140,7 @@ def no_keeper_runs_what_others_can_write(on: Machine) -> None:
     module = on.run("sh", "-c", f"echo {HOME}/lib/*/site-packages/omnyshell/keeper/wire.py").strip()
     on.run("chmod", "o+w", module)
     refused = on.try_("omnyshell", "keeper", "start", "--state-dir", "/root/kept")
-    assert refused.returncode == 1
+    assert refused.returncode == REFUSED
     assert f"others can write {module}" in refused.stderr
     on.run("chmod", "o-w", module)
 

@@ -198,13 +198,12 @@ class HubDialler:
     def _welcomed(self, connection: OmnyShellConnection) -> None:
         if HUBS not in connection.features or connection.handshake.welcome is None:
             return
-        others = connection.handshake.welcome.hubs
-        self.told(others)
-        if others:
-            # Imported where there are several: a cold `exec` does not need it.
-            from omnyshell.protocol.messages.hubs import MESSAGES
+        # Imported late: what dials a hub once and ends has no other use for it.
+        from omnyshell.protocol.messages.hubs import MESSAGES
 
-            connection.codec.learn(MESSAGES)
+        # Also where it has none to tell of: others may join it while this connection lasts.
+        connection.codec.learn(MESSAGES)
+        self.told(connection.handshake.welcome.hubs)
 
     def _take(self, message: ControlMessage) -> bool:
         from omnyshell.protocol.messages.hubs import HubsChanged, HubsMove

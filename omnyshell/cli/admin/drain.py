@@ -29,7 +29,8 @@ def drain(options: argparse.Namespace) -> int:
     if remaining is None:
         say("nobody is left: the hub can be stopped; `hub drain --end` has it take nodes and clients again")
         return 0
-    say(f"{_shown(remaining)} are left, too old to go to another hub or with something that would end by it")
+    why = "too old to go to another hub, told no `ca` to trust it by, or with something that would end by it"
+    say(f"{_shown(remaining)} are left, {why}")
     return SOME_ARE_LEFT
 
 

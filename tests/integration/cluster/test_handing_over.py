@@ -68,6 +68,10 @@ async def _each_change_is_told(two: Two) -> None:
 
 
 async def _a_hub_is_drained_and_what_runs_goes_on(two: Two, state: Path) -> None:
+    """Node and client came while the hub had none to tell of, as before a second one joins."""
+    reached = two.b.config
+    two.b.reload(replace(reached, public_urls=()))
+    await until(lambda: not two.a._services._others())
     async with (
         running_node(two.certificates, two.a.port, state),
         connected_client(two.certificates, two.a.port) as client,
@@ -75,6 +79,8 @@ async def _a_hub_is_drained_and_what_runs_goes_on(two: Two, state: Path) -> None
     ):
         states: list[LinkState] = []
         shell.on_state = states.append
+        two.b.reload(reached)
+        await until(two.a._services.hand_over.is_any_there)
         assert await two.drain(two.a.port, "--within", "0s") == (0, NOBODY)
         assert list(two.b.nodes.online()) == ["n1"]
         await shell.write(b"over there\n")

@@ -74,11 +74,11 @@ class Net:
     # What is kept
 
     def _changed(self, held: Held) -> None:
-        if held in self._kept:
-            self._bring(held)
-            if self._newest.names_of(held) is not None:
+        waits = self._newest.names_of(held) is not None
+        if held in self._kept and self._bring(held) and not self._store.is_behind:
+            if waits:
                 self._take_out(held)
-        elif held.is_begun:
+        elif held.is_begun and (waits or held not in self._kept):
             self._queue(held)
 
     def _queue(self, held: Held) -> None:
@@ -327,11 +327,12 @@ class Net:
         return held
 
     def _hold(self, held: Held, number: int, found: _Found, kept: set[bytes]) -> None:
+        """Hold it, of which these letters are kept. Raises `OSError`, and has closed nothing then."""
+        if not held.has_ended:
+            self._keeper.watch(held)
         close_all(found[letter] for letter in (_FACTS, _END) if letter in found)
         self._kept[held] = number, kept
         self._keeper.sessions.add(held)
-        if not held.has_ended:
-            self._keeper.watch(held)
 
     def _process_of(self, number: int, held: Held, found: _Found) -> int:
         """Return the pidfd of a session's leader; of one that has ended and is nobody any more, note that it has.

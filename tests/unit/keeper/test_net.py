@@ -236,7 +236,7 @@ def test_the_newest_wait_in_a_socket_that_is_kept_as_they_are(manager: Manager, 
         each.close()
 
 
-def test_what_is_closed_waits_no_more_also_where_the_manager_has_not_heard_of_it(
+def test_what_is_closed_waits_no_more_and_the_rest_does_until_the_manager_has_heard_of_it(
     manager: Manager, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module.Newest, "add", ADD)
@@ -245,8 +245,29 @@ def test_what_is_closed_waits_no_more_also_where_the_manager_has_not_heard_of_it
     assert list(newest) == [held]
     held.close(STDIN)
     keeper.state.sessions.changed(held)
-    assert not list(newest)
+    assert [(each, STDIN in newest.names_of(each)) for each in newest] == [(held, False)]
     assert sorted(name[-1] for name in wait_until_kept(manager, keeper, OF_SESSION - 1)) == sorted("OERPF")
+    while list(newest):
+        keeper.go_on()
+        manager.hear()
+
+
+def test_a_session_whose_end_cannot_be_waited_for_is_given_back_and_nothing_is_closed_twice(
+    manager: Manager, keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper.start(b"s")
+    wait_until_kept(manager, keeper, OF_SESSION)
+    kept = [(name.encode(), os.dup(fd)) for name, fd in manager.kept]
+    following = Keeper(tmp_path)
+
+    def no_room(_held: Held) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(following.state, "watch", no_room)
+    following.net.take_back(kept)
+    assert not len(following.state.sessions)
+    assert not wait_until_kept(manager, following, 0)
+    following.close()
 
 
 def test_what_waits_and_cannot_be_understood_is_closed(manager: Manager, tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ import msgspec
 from omnyshell.errors import OmnyShellException
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.truth.answer import Answer
+from omnyshell.services.hub.truth.change import FIRST_LEVEL
 from omnyshell.services.hub.truth.changes import AnyChange, Transaction
 from omnyshell.services.hub.truth.log import Follower, SqliteLog
-from omnyshell.services.hub.truth.member_changes import FIRST_LEVEL, MemberKnows
+from omnyshell.services.hub.truth.member_changes import MemberKnows
 
 BEGIN = datetime(2026, 1, 2, tzinfo=UTC)
 NAMES = ("ann", "bob", "eve")

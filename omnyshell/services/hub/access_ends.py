@@ -10,7 +10,7 @@ from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
 from omnyshell.services.hub.enrolment.store import Ended, EnrolmentStore
 from omnyshell.services.hub.revocation.eviction import Eviction
-from omnyshell.services.hub.truth.changes import Transaction
+from omnyshell.services.hub.truth.changes import together
 from omnyshell.services.hub.truth.log import TruthLog
 
 logger = logging.getLogger("omnyshell.hub")
@@ -57,7 +57,7 @@ class AccessEnds:
             self._cannot_tell(exc)
             return
         if ends:
-            forgetting = Transaction(tuple(each.change for each in ends))
+            forgetting = together(*(each.change for each in ends))
             self._log.append(forgetting).then(lambda _: self._told(ends), self._cannot_tell)
 
     def _told(self, ends: Iterable[Ended]) -> None:

@@ -32,7 +32,7 @@ from omnyshell.services.hub.peers.reception import Reception
 from omnyshell.services.hub.revocation.eviction import Eviction
 from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.services.hub.truth.change import ChangeRefusedException
-from omnyshell.services.hub.truth.changes import Transaction
+from omnyshell.services.hub.truth.changes import together
 from omnyshell.services.hub.truth.log import TruthLog
 from omnyshell.services.hub.truth.records import Invite
 
@@ -264,7 +264,7 @@ class AdminService:
         """
         try:
             if plan.changes:
-                await self._log.append(Transaction(plan.changes))
+                await self._log.append(together(*plan.changes))
             return plan.do()
         except ChangeRefusedException:
             raise

@@ -9,6 +9,9 @@ from omnyshell.errors import OmnyShellException
 from omnyshell.model.schema import read_timestamp, write_timestamp
 from omnyshell.services.hub.ground.state_file import StateFile, texts
 
+FIRST_LEVEL = 1
+"""The level of the changes of version 0.2.0, which says none."""
+
 
 class ChangeRefusedException(OmnyShellException):
     """A change does not fit what is held true by now; `code` says which: `id_taken`, `used`, `changed`, `done`."""
@@ -23,6 +26,11 @@ class Change(msgspec.Struct, frozen=True, tag=True, kw_only=False, forbid_unknow
     def whose(self) -> str:
         """The principal who can do more or less by it; empty for nobody."""
         return ""
+
+    @property
+    def known_since(self) -> int:
+        """The least `LEVEL` of a version that knows it, with the fields that it has."""
+        return FIRST_LEVEL
 
     def check(self) -> None:
         """Check what its declaration does not say of its values, as another hub may have made it.

@@ -5,6 +5,7 @@ the same order, give the same tables everywhere.
 """
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -13,8 +14,16 @@ from omnyshell.model.admin import LockInfo, LockKind
 from omnyshell.model.schema import write_timestamp
 from omnyshell.services.hub.ground.json_values import check_extremes, decoded
 from omnyshell.services.hub.ground.state_file import StateFile
-from omnyshell.services.hub.truth.change import Change, are_ends, is_json_list, json_list, moment_or_none, require
-from omnyshell.services.hub.truth.member_changes import FIRST_LEVEL, AddMember, MemberKnows, RemoveMember
+from omnyshell.services.hub.truth.change import (
+    FIRST_LEVEL,
+    Change,
+    are_ends,
+    is_json_list,
+    json_list,
+    moment_or_none,
+    require,
+)
+from omnyshell.services.hub.truth.member_changes import AddMember, MemberKnows, RemoveMember
 from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPrincipal, Invite
 
 LEVEL = FIRST_LEVEL
@@ -426,12 +435,19 @@ class Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
         check_extremes(msgspec.to_builtins(made, builtin_types=(datetime, bytes)))
         for change in made.changes:
             change.check()
+        if made.level < _least_level(made.changes):
+            # Hubs that know less would read nothing where this one does.
+            raise ValueError("it has changes of a higher level than it says")
         return made
 
 
 def together(*changes: AnyChange) -> Transaction:
     """Return a transaction of these changes."""
-    return Transaction(changes)
+    return Transaction(changes, _least_level(changes))
+
+
+def _least_level(changes: Iterable[Change]) -> int:
+    return max((change.known_since for change in changes), default=FIRST_LEVEL)
 
 
 class _OfAnyVersion(msgspec.Struct, frozen=True):

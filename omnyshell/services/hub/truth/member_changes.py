@@ -6,10 +6,7 @@ from omnyshell.ids import is_hub_id
 from omnyshell.model.schema import write_timestamp
 from omnyshell.security.keys import KEY_BYTES
 from omnyshell.services.hub.ground.state_file import StateFile
-from omnyshell.services.hub.truth.change import Change, require
-
-FIRST_LEVEL = 1
-"""The level of the changes of version 0.2.0, which says none."""
+from omnyshell.services.hub.truth.change import FIRST_LEVEL, Change, require
 
 
 class AddMember(Change, frozen=True):

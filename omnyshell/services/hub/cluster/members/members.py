@@ -6,8 +6,9 @@ from functools import partial
 from omnyshell.errors import OmnyShellException
 from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.services.hub.ground.state_file import StateFile, blob, number, text
+from omnyshell.services.hub.truth.change import FIRST_LEVEL
 from omnyshell.services.hub.truth.changes import Transaction
-from omnyshell.services.hub.truth.member_changes import FIRST_LEVEL, AddMember, MemberKnows, RemoveMember
+from omnyshell.services.hub.truth.member_changes import AddMember, MemberKnows, RemoveMember
 
 
 class Members:

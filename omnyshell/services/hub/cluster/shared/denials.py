@@ -222,7 +222,7 @@ def _ids(transaction: Transaction) -> list[str]:
 
 
 def _as_locks(transaction: Transaction) -> Transaction:
-    return Transaction(tuple(_locks(transaction.changes)))
+    return together(*_locks(transaction.changes))
 
 
 def _locks(changes: Iterable[AnyChange]) -> Iterable[AnyChange]:

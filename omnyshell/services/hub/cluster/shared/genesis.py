@@ -16,6 +16,7 @@ from omnyshell.services.hub.truth.changes import (
     PutLock,
     SetLabels,
     Transaction,
+    together,
 )
 from omnyshell.services.hub.truth.member_changes import AddMember
 
@@ -30,16 +31,16 @@ def genesis(file: StateFile, founder: AddMember) -> list[Transaction]:
 
     Damaged rows are left out, as they grant nothing. Raises `ConfigException` if the file cannot be used.
     """
-    made = [Transaction((founder,))]
+    made = [together(founder)]
     changes: list[AnyChange] = []
     size = 0
     for change in (*_members(file, founder), *_changes(file)):
         changes.append(change)
-        size += len(Transaction((change,)).encode())
+        size += len(together(change).encode())
         if size >= LARGEST:
-            made.append(Transaction(tuple(changes)))
+            made.append(together(*changes))
             changes, size = [], 0
-    return [*made, Transaction(tuple(changes))] if changes else made
+    return [*made, together(*changes)] if changes else made
 
 
 def _members(file: StateFile, founder: AddMember) -> list[AnyChange]:

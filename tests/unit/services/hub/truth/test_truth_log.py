@@ -287,6 +287,16 @@ def test_what_a_newer_version_has_made_is_told_apart(raw: bytes) -> None:
         Transaction.decode(raw)
 
 
+def test_changes_together_are_of_the_highest_level_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hubs that know less would read nothing, where others do, of what says less."""
+    monkeypatch.setattr(ReleaseNode, "known_since", property(lambda _change: 2))
+    claim, release = ClaimNode("n1", "ann"), ReleaseNode("n1", "ann")
+    assert (together(claim).level, together(claim, release).level) == (1, 2)
+    assert Transaction.decode(together(claim, release).encode()).level == 2
+    with pytest.raises(ValueError, match="higher level"):
+        Transaction.decode(Transaction((claim, release)).encode())
+
+
 def _history(world: World, seed: int) -> tuple[list[Transaction], int]:
     """Append what comes; returns what was applied, as a follower heard it, and how many were refused."""
     heard: list[Transaction] = []

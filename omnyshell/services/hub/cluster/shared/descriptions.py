@@ -53,11 +53,11 @@ class Descriptions:
                 changed = tuple(islice(self._changed, MOST_AT_ONCE))
                 for node_id in changed:
                     del self._changed[node_id]
-                telling = list[asyncio.Future[None]]()
-                for some in a_few(changed, A_TURN):
-                    telling += (asyncio.ensure_future(self._describe(node_id)) for node_id in some)
-                    await asyncio.sleep(0)
-                await asyncio.gather(*telling)
+                async with asyncio.TaskGroup() as telling:
+                    for some in a_few(changed, A_TURN):
+                        for node_id in some:
+                            telling.create_task(self._describe(node_id))
+                        await asyncio.sleep(0)
         finally:
             self._is_running = False
 

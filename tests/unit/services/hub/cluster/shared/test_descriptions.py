@@ -35,3 +35,23 @@ async def test_many_changes_at_once_are_planned_in_bounded_steps_each_once() -> 
     assert planned == [f"n{number}" for number in range(MANY)]
     assert len(steps) >= MANY // MOST_AT_ONCE
     assert max(steps) <= MOST_AT_ONCE
+
+
+async def test_nothing_is_left_of_what_is_told_when_the_hub_stops_meanwhile() -> None:
+    tasks, planned = set[asyncio.Task[None]](), asyncio.Event()
+
+    def plan(node_id: str) -> Claim | None:
+        planned.set()
+        return cast("Claim", node_id)
+
+    async def publish(_claim: Any) -> int:
+        return await asyncio.get_running_loop().create_future()
+
+    descriptions = Descriptions(plan, publish, lambda work: tasks.add(asyncio.create_task(work)))
+    for number in range(MANY):
+        descriptions.changed(f"n{number}")
+    await planned.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -254,10 +254,9 @@ async def test_a_hub_that_is_too_old_for_a_change_stops_there_and_goes_on_when_i
 ) -> None:
     """A second: the log is looked at again each second where a hub cannot read on."""
     a, b, _ = hubs
-    for hub in hubs:
-        await hub.log.append(together(MemberKnows(hub.connection.name, 2)))
-    seq = b.log.applied_seq
-    await a.reaches(seq)
+    seq = [await hub.log.append(together(MemberKnows(hub.connection.name, 2))) for hub in hubs][-1]
+    for hub in (a, b):
+        await hub.reaches(seq)
     newer = sign(KEYS["b"], GENERATION, seq + 1, "b", NEWER)
     await b.connection.publish(f"omnyshell.{GENERATION}.truth.b", newer, Place(last=seq))
     await until(lambda: a.log.too_old_for > 0)

@@ -36,11 +36,13 @@ class Doubts:
         if self._proofs.believes(hub, entry):
             self._settle(entry.node_id)
             return False
-        if entry.node_id in self._doubted or len(self._doubted) < MOST_DOUBTED:
+        before = self._doubted.get(entry.node_id)
+        if before is not None or len(self._doubted) < MOST_DOUBTED:
             # What is not the right key's signature now will never be: only what is signed is verified again.
             kept = entry if self._proofs.is_signed(hub, entry) else replace(entry, key=b"", proof=b"")
             self._doubted[entry.node_id] = hub, kept
-        self._tell(hub, entry.node_id)
+        if before is None or before[0] != hub:
+            self._tell(hub, entry.node_id)
         return True
 
     def look_again(self) -> list[tuple[str, Entry]]:
@@ -63,10 +65,13 @@ class Doubts:
             self._table.remove(node_id)
 
     def _tell(self, hub: str, node_id: str) -> None:
+        """Show it, and tell of it the first time."""
         told = self._told.setdefault(hub, set())
-        if node_id in told or len(told) >= MOST_TOLD:
+        is_new = node_id not in told
+        if is_new and len(told) >= MOST_TOLD:
             return
         told.add(node_id)
         if self._table is not None:
             self._table.put(node_id, DoubtedPlace(node_id, hub))
-        self._refused(hub, UNPROVEN.format(node_id=node_id))
+        if is_new:
+            self._refused(hub, UNPROVEN.format(node_id=node_id))

@@ -126,6 +126,14 @@ def test_what_is_doubted_is_told_once_and_believed_when_more_is_known() -> None:
     judge.keys.add(OTHER.public_key.raw)
     assert doubts.look_again() == [("b", rejoined)]
     assert (doubts.look_again(), table.take()) == ([], {"n": None})
+    # What is doubted anew is shown again.
+    judge.keys.remove(OTHER.public_key.raw)
+    judge.believes("a", _proven("a", 3))
+    assert doubts.hold_off("b", _proven("b", 4, OTHER))
+    assert (len(told), set(table.take()), doubts.by_hub()) == (1, {"n"}, {"b": ("n",)})
+    # Once: each word of it would be a row to write.
+    assert doubts.hold_off("b", _proven("b", 5, OTHER))
+    assert not table.take()
 
 
 def test_doubts_are_bounded_however_many_nodes_a_hub_names() -> None:

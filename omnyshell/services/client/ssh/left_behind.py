@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from omnyshell.errors import NodeUnavailableException, OmnyShellException
+from omnyshell.errors import NodeUnavailableException, OmnyShellException, OmnyShellTimeoutException, TransportException
 from omnyshell.security.files import make_private_directory
 from omnyshell.services.client.client import OmnyShellClient
 
@@ -27,8 +27,9 @@ PATIENCE = 3.0
 LOOK_AGAIN = 0.2
 
 TOO_OLD = 7 * 24 * 3600.0
-"""Seconds after which a note is removed of a node that nobody has come to again."""
+"""Seconds after which a note is removed: of a node that nobody has come to again, or of another machine."""
 
+_NOT_NOW = (NodeUnavailableException, TransportException, OmnyShellTimeoutException, TimeoutError)
 _BEGINNING = "open."
 _MOST_BYTES = 4096
 
@@ -71,15 +72,19 @@ async def end_what_was_left(client: OmnyShellClient, directory: Path, node_id: s
 
 async def _end(client: OmnyShellClient, note: _Note) -> None:
     """End a session, and wait until it is over. What cannot be ended now is left to the next proxy."""
+    was_told = False
     try:
         async with asyncio.timeout(PATIENCE):
             while True:
                 await client.kill_session(note.node_id, note.session_id)
+                was_told = True
                 await asyncio.sleep(LOOK_AGAIN)
-    except NodeUnavailableException:
-        return
-    except (OmnyShellException, TimeoutError):
-        # It is over, or was told to end and takes its time.
+    except _NOT_NOW:
+        # Where it was told to end, it takes its time.
+        is_left = not was_told
+    except OmnyShellException:
+        is_left = False
+    if not is_left:
         _remove(note.path)
 
 
@@ -106,19 +111,27 @@ def _left(directory: Path, node_id: str) -> Iterator[tuple[int, _Note]]:
     for _, path in zip(range(MOST_NOTES), directory.glob(f"{_BEGINNING}*"), strict=False):
         with suppress(OSError):
             descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            note = _claimed(descriptor, path)
+            note = _read(descriptor, path) if _is_claimed(descriptor) else None
             if note is not None and note.node_id.casefold() == node_id:
                 yield descriptor, note
-                continue
-            if note is not None and time.time() - os.fstat(descriptor).st_mtime > TOO_OLD:
-                _remove(path)
-            os.close(descriptor)
+            else:
+                os.close(descriptor)
 
 
-def _claimed(descriptor: int, path: Path) -> _Note | None:
-    """Return what a note says, once it is locked; None where its proxy lives, or may live on another machine."""
+def _is_claimed(descriptor: int) -> bool:
+    """Tell whether a note is locked here now; it is not where its proxy lives."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _read(descriptor: int, path: Path) -> _Note | None:
+    """Return what a note of this machine says. One that is too old for anybody is removed, whatever it says."""
+    if time.time() - os.fstat(descriptor).st_mtime > TOO_OLD:
+        _remove(path)
+    try:
         host, node_id, session_id = os.read(descriptor, _MOST_BYTES).decode().split("\n")
     except (OSError, ValueError):
         return None

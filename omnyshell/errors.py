@@ -194,9 +194,16 @@ class NodeUnavailableException(OmnyShellException):
 
 
 class SessionRejectedException(OmnyShellException):
-    """Hub or node refused to open a session; `code` is the reason it gave."""
+    """Hub or node refused to open a session; `code` is the reason it gave.
+
+    `unused` is True where that was asked for ahead, and refused before any use of it had an effect.
+    """
 
     default_code = ErrorCodes.SESSION_REJECTED
+
+    def __init__(self, message: str, *, code: str | None = None, unused: bool = False) -> None:
+        super().__init__(message, code=code)
+        self.unused = unused
 
 
 class TunnelRejectedException(OmnyShellException):

@@ -12,6 +12,8 @@ from omnyshell import (
 from omnyshell.model.live import LivePeer
 from omnyshell.protocol.extensions import FORWARD, FORWARD_AHEAD
 from omnyshell.protocol.frames import DataOpcode
+from omnyshell.protocol.messages import ChannelEof, NodeSessionOpen, SessionRejected
+from omnyshell.protocol.messages.forwards import ForwardDial
 from omnyshell.services.hub.tunnels.public_ports import PublicPorts
 from omnyshell.transport.channels import ChannelMultiplexer
 
@@ -33,6 +35,15 @@ class FakePeer:
         self._open = True
         self.channels: dict[int, Any] = {}
         self.inbox: list[tuple[int | None, Any]] = []
+        self.refused: list[tuple[int, SessionRejected]] = []
+        """The refusals that a client heard, with their channels."""
+
+        self.asked: dict[str, int] = {}
+        """What a node was asked for, by id, with its channel."""
+
+        self.used: set[int] = set()
+        """Channels on which input came, or its end, or the use of what was asked for ahead."""
+
         self.role = role
         self.known_gone = False
         self.evidence = None
@@ -78,12 +89,19 @@ class FakePeer:
 
     def send(self, message: Any, channel: int | None = None) -> None:
         self.inbox.append((channel, message))
+        if isinstance(message, NodeSessionOpen):
+            self.asked[message.session_id] = channel or 0
 
     def send_in_order(self, message: Any, channel: int) -> None:
         self.inbox.append((channel, message))
+        if isinstance(message, ChannelEof | ForwardDial):
+            self.used.add(channel)
+        elif isinstance(message, SessionRejected):
+            self.refused.append((channel, message))
 
     def relay_data(self, channel: int, raw: bytes) -> None:
         self.inbox.append((channel, raw))
+        self.used.add(channel)
 
     def discard(self, channel: int) -> None:
         self.inbox = [item for item in self.inbox if item[0] != channel or not isinstance(item[1], bytes)]

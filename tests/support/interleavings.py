@@ -11,6 +11,7 @@ from typing import Any
 
 from support.fake_peers import FakePeer
 from support.plain_hub import CHANNELS, NODE_IDS, PlainHub
+from support.taken_back import TakenBack
 
 from omnyshell import (
     NodeRegister,
@@ -48,6 +49,7 @@ class World(PlainHub):
         self.answered: Counter[tuple[FakePeer, str]] = Counter()
         self.opening: Counter[FakePeer] = Counter()
         self.settled: Counter[FakePeer] = Counter()
+        self.taken_back = TakenBack(lambda: self.nodes, is_whole=self.nodes_hub is self)
 
     @property
     def nodes_hub(self) -> PlainHub:
@@ -159,7 +161,8 @@ class World(PlainHub):
         mode = self.random.choice((*(SessionMode.SHELL, SessionMode.EXEC) * 4, SessionMode.TUNNEL))
         node_id = self.random.choice((*NODE_IDS * 3, "nowhere"))
         self.opening[peer] += 1
-        self.from_client(peer, m.SessionOpen(node_id=node_id, mode=mode, resume_session_id=resume), channel)
+        ask = m.SessionOpen(node_id=node_id, mode=mode, resume_session_id=resume)
+        self.taken_back.asked(peer, channel, lambda: self.from_client(peer, ask, channel), ahead=False)
         return f"{peer!r} {channel} {node_id}"
 
     def forward(self) -> str:
@@ -175,7 +178,7 @@ class World(PlainHub):
         ahead = target is not None and self.random.random() < 0.5
         ask = m.SessionOpen(node_id=node_id, mode=SessionMode.FORWARD, target=target, forward=of, ahead=ahead)
         self.opening[peer] += 1
-        self.from_client(peer, ask, channel)
+        self.taken_back.asked(peer, channel, lambda: self.from_client(peer, ask, channel), ahead=ahead)
         return f"{peer!r} {channel} {node_id} {of} {'ahead' if ahead else ''}"
 
     def close(self) -> str:
@@ -321,7 +324,11 @@ class World(PlainHub):
         self.broker.end(self.random.choice(routes), "error", "ended by the hub")
         return ""
 
-    # What must hold at the end
+    # What must hold
+
+    def check(self) -> None:
+        super().check()
+        self.taken_back.check(self.clients)
 
     def check_end(self) -> None:
         """Once every deadline has passed, each question of a client that is still there has had one answer."""

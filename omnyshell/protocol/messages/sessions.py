@@ -204,6 +204,9 @@ class SessionRejected(ChannelMessage, kw_only=True):
     message: Annotated[str, FREE] = "Session rejected"
     """Why, in words."""
 
+    unused: Annotated[bool, OMIT] = False
+    """Of `forward-ahead`: it was asked for ahead, and is refused before its use had an effect."""
+
 
 class NodeSessionOpened(StartedSession, kw_only=True):
     """A node started the session."""
@@ -241,6 +244,9 @@ class NodeSessionRejected(ChannelMessage, kw_only=True):
 
     message: Annotated[str, FREE] = "Session rejected"
     """Why, in words."""
+
+    unused: Annotated[bool, OMIT] = False
+    """Of `forward-ahead`: it was asked for ahead, and is refused before its use had an effect."""
 
 
 class ChannelResize(ChannelMessage, kw_only=True):

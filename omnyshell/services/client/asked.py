@@ -9,13 +9,28 @@ from omnyshell.ids import matches_ref, normal_id
 from omnyshell.model.nodes import NodeDescriptor
 from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.model.tunnels import TunnelInfo
-from omnyshell.protocol.messages import ControlMessage, NodeListResponse, TunnelOpened, TunnelOpenRequest
+from omnyshell.protocol.messages import (
+    ChannelClose,
+    ChannelExit,
+    ControlMessage,
+    NodeListResponse,
+    SessionDetached,
+    SessionOpened,
+    SessionRejected,
+    TunnelOpened,
+    TunnelOpenRequest,
+)
 
 T = TypeVar("T", bound=ControlMessage)
 
 logger = logging.getLogger("omnyshell.client")
 
 PLATFORM_FILTER = "platform"
+
+TURNING_POINTS = frozenset(
+    declared.TYPE for declared in (SessionOpened, SessionRejected, SessionDetached, ChannelExit, ChannelClose)
+)
+"""What a session begins or ends with: one that cannot be read leaves nobody knowing how it stands."""
 
 
 def check_kind(request: ControlMessage, answer: Any, expected: type[T]) -> T:

@@ -34,7 +34,7 @@ from omnyshell.protocol.messages import (
     SessionRejected,
 )
 from omnyshell.protocol.replay import ReplayBuffer
-from omnyshell.services.client.asked import check_resumed
+from omnyshell.services.client.asked import TURNING_POINTS, check_resumed
 from omnyshell.services.client.futures import fail_future
 from omnyshell.services.client.output import OutputChunk, UnreadOutput
 from omnyshell.services.client.session_requests import fit
@@ -50,10 +50,6 @@ DETACHED = "detached"
 DETACH_TIMEOUT = 15.0
 CLOSE_TIMEOUT = 10.0
 """Seconds from an exit to the end of its channel; nothing else can follow the exit."""
-
-_TURNING_POINTS = frozenset(
-    declared.TYPE for declared in (SessionOpened, SessionRejected, SessionDetached, ChannelExit, ChannelClose)
-)
 
 
 class RemoteSession:
@@ -184,12 +180,14 @@ class RemoteSession:
         """Bytes of output that have come and of input that the node has; 0 where they are not counted over losses."""
         return self._received + self._sent.start if self._counts_offsets else 0
 
-    def refuse(self, error: ImproperValueException) -> None:
-        """Handle an improper value on the session's channel.
+    @property
+    def kept_input(self) -> bytes:
+        """The input that may have to be sent again: all that there was, where no node has answered."""
+        return b"".join(data for _, data in self._sent.since(self._sent.start))
 
-        If it was in the opening or the end, the session is given up.
-        """
-        if error.message_type in _TURNING_POINTS:
+    def refuse(self, error: ImproperValueException) -> None:
+        """Give the session up, where an improper value on its channel was in what it begins or ends with."""
+        if error.message_type in TURNING_POINTS:
             self._give_up_on(error)
 
     async def wait(self) -> ExitStatus:
@@ -363,7 +361,7 @@ class RemoteSession:
             if not self.opened.done():
                 self._opened(message)
         elif isinstance(message, SessionRejected):
-            self._rejected(SessionRejectedException(message.message, code=message.reason))
+            self._rejected(SessionRejectedException(message.message, code=message.reason, unused=message.unused))
         elif isinstance(message, ChannelClose):
             self._closed(message)
         elif self._stage is Stage.OPENING:

@@ -15,9 +15,13 @@ from support.several_hubs import Hubs, two_linked_hubs
 from support.stack import GRANTS, Certificates, connected_client, running_node, until
 
 from omnyshell import PtySpec, SessionMode, TokenAuthenticator, TokenGrant
+from omnyshell.model.targets import Target
 from omnyshell.protocol.extensions import FORWARD, FORWARD_AHEAD, LOCKS, SESSION_USAGE
 from omnyshell.security.authorizer import Action
 from omnyshell.security.grants import Grant
+from omnyshell.services.client.forwarding.forwarder import Forwarder
+from omnyshell.services.client.forwarding.places import Forward, Place
+from omnyshell.services.client.session import RemoteSession
 
 SIZE = PtySpec(cols=80, rows=24)
 LABELS = {"allow-roles": "developer"}
@@ -149,6 +153,49 @@ async def test_a_connection_that_is_asked_for_ahead_is_counted_at_both_hubs_once
     assert [router.carried(permission).connections for router in routers if router.carried(permission)] == [2, 2]
     await client.say("channel.close", {}, 1)
     assert {(await node.hear("channel.close"))["c"] for _ in channels} == set(channels.values())
+
+
+async def test_who_uses_what_either_hub_takes_back_meanwhile_sees_nothing_of_that(
+    certificates: Certificates, hubs: Hubs, tmp_path: Path
+) -> None:
+    brokers = {hub: hubs.running[hub]._services.broker for hub in "ab"}
+
+    async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write((await reader.read()).upper())
+        writer.close()
+
+    async with (
+        await asyncio.start_server(shout, "127.0.0.1", 0) as server,
+        running_node(certificates, hubs.running["b"].port, tmp_path / "node"),
+    ):
+        await until(lambda: "n1" in hubs.described_at("a"))
+        await hubs.linked("a", "b")
+        to = Forward(Place("127.0.0.1", 0), Target("127.0.0.1", server.sockets[0].getsockname()[1]))
+        async with (
+            connected_client(certificates, hubs.running["a"].port) as client,
+            Forwarder(client, "n1", [to]) as forwarder,
+        ):
+            connect, anews = forwarder.connect, []
+            takes_back = iter(("", "a", "", "b", ""))
+
+            def use(to: Target, early: bytes, *, anew: bool = False) -> RemoteSession:
+                session = connect(to, early, anew=anew)
+                anews.append(anew)
+                hub = next(takes_back)
+                for route in brokers[hub]._router.ahead_of("admin") if hub else ():
+                    # The use is under way.
+                    brokers[hub].end(route, "error", "Its place was needed")
+                return session
+
+            forwarder.connect = use  # type: ignore[method-assign]
+            for _ in range(3):
+                reader, writer = await asyncio.open_connection("127.0.0.1", forwarder.listening[0][0].port)
+                writer.write(b"said")
+                writer.write_eof()
+                assert await reader.read() == b"SAID"
+                writer.close()
+                await until(lambda: all(len(broker._router.ahead_of("admin")) == 1 for broker in brokers.values()))
+            assert anews == [False, False, True, False, True]
 
 
 async def test_a_client_that_leaves_leaves_there_too(ends: Ends) -> None:

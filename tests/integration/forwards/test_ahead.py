@@ -14,6 +14,7 @@ from omnyshell import OmnyShellHub, OmnyShellNode, TokenAuthenticator, TokenGran
 from omnyshell.model.targets import Target
 from omnyshell.services.client.forwarding.forwarder import Forwarder
 from omnyshell.services.client.forwarding.places import Forward, Place
+from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.hub.ground.limits import EVERYBODY, Allowance, Resource
 from omnyshell.services.node.sessions.registry import MOST_FORWARDS
 
@@ -172,15 +173,29 @@ async def test_it_is_for_those_who_know_of_it(certificates: Certificates) -> Non
             await node.still_there()
 
 
+async def test_a_node_says_what_it_refuses_before_it_hears_of_a_use(certificates: Certificates) -> None:
+    for features, told in ((AHEAD, True), (FORWARD, False)):
+        async with permitted(certificates, features, features) as (_, node, client, under):
+            await ask(client, 2, ahead=told, **under)
+            asked = await within(node.hear("node.session.open"))
+            if told:
+                await client.say("forward.dial", {}, 2)
+                await within(node.hear("forward.dial"))
+            await node.say("node.session.rejected", {"reason": "forbidden", "unused": True}, asked["c"])
+            assert (await answer(client, "session.rejected"))["d"].get("unused", False) is told
+
+
 async def test_a_node_dials_what_is_used_and_forgets_what_is_not(certificates: Certificates, tmp_path: Path) -> None:
     async with permitted_by_node(certificates, tmp_path) as (hub, node, client, target, forward):
         under = forward | {"ahead": True}
         await ask(client, 2, target=target.to, **under)
         await ask(client, 3, target="192.0.2.1:1", **under)
-        assert (await answer(client, "session.rejected"))["d"]["reason"] == "forbidden"
+        refused = (await answer(client, "session.rejected"))["d"]
+        assert (refused["reason"], refused["unused"]) == ("forbidden", True)
         await ask(client, 4, target="127.0.0.1:1", **under)
         await client.send_data(STDIN, 4, b"x")
-        assert (await answer(client, "session.rejected"))["d"]["reason"] == "dial_failed"
+        refused = (await answer(client, "session.rejected"))["d"]
+        assert (refused["reason"], "unused" in refused) == ("dial_failed", False)
         assert (target.came, waiting(node)) == (0, 1)
         await client.say("forward.dial", {}, 2)
         assert (await answer(client, "session.opened"))["c"] == 2
@@ -222,6 +237,36 @@ async def test_a_forward_keeps_one_ahead_and_none_where_it_is_closed(
         assert sum(record.action == "forward.connect" for record in hub.audit) == 3
 
 
+async def test_who_uses_what_is_taken_back_meanwhile_sees_nothing_of_that(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async with greeter() as target, stack(certificates, tmp_path) as (hub, node, client):
+        host, _, port = target.to.partition(":")
+        async with Forwarder(client, "n1", [Forward(Place("127.0.0.1", 0), Target(host, int(port)))]) as forwarder:
+            connect, broker = forwarder.connect, hub._services.broker
+            uses = []
+
+            def use(to: Target, early: bytes, *, anew: bool = False) -> RemoteSession:
+                session = connect(to, early, anew=anew)
+                unused = broker._router.ahead_of("admin")
+                uses.append((len(unused), anew))
+                for route in unused:
+                    # The use is under way.
+                    broker.end(route, "error", "Its place was needed")
+                return session
+
+            forwarder.connect = use  # type: ignore[method-assign]
+            for words in (b"early", b"", b"again"):
+                reader, writer = await asyncio.open_connection("127.0.0.1", forwarder.listening[0][0].port)
+                writer.write(words)
+                writer.write_eof()
+                assert await within(reader.read()) == b"hello" + words.upper()
+                writer.close()
+                await until(lambda: len(broker._router) == 2 and waiting(node) == 1)
+            assert uses == [(0, False), (1, False), (0, True), (1, False), (0, True)]
+            assert target.came == 3
+
+
 async def test_what_is_not_used_gives_its_place_back(certificates: Certificates) -> None:
     two = Allowance({Resource.FORWARDS: 2}, frozenset({EVERYBODY}))
     async with permitted(certificates, quotas=(two,)) as (hub, node, client, under):
@@ -229,15 +274,17 @@ async def test_what_is_not_used_gives_its_place_back(certificates: Certificates)
         await within(node.hear("node.session.open"))
         await ask(client, 3, ahead=True, **under)
         refused = await answer(client, "session.rejected")
-        assert (refused["c"], refused["d"]["reason"]) == (3, "capacity_exceeded")
+        assert (refused["c"], refused["d"]["reason"], refused["d"]["unused"]) == (3, "capacity_exceeded", True)
         await ask(client, 4, **under)
-        assert (await answer(client, "session.rejected"))["c"] == 2
+        taken_back = await answer(client, "session.rejected")
+        assert (taken_back["c"], taken_back["d"]["unused"]) == (2, True)
         await within(node.hear("channel.close"))
         await let_open(node)
         assert (await answer(client, "session.opened"))["c"] == 4
         # What is used keeps its place.
         await ask(client, 5, **under)
-        assert (await answer(client, "session.rejected"))["c"] == 5
+        refused = await answer(client, "session.rejected")
+        assert (refused["c"], "unused" in refused["d"]) == (5, False)
         assert hub._services.broker._router.ahead_of("admin") == []
 
 
@@ -309,7 +356,8 @@ async def test_a_node_judges_and_counts_again_what_is_used(certificates: Certifi
             else:
                 sessions._forwards_now += MOST_FORWARDS
             await client.say("forward.dial", {}, channel)
-            assert (await answer(client, "session.rejected"))["d"]["reason"] == refuses
+            refused = (await answer(client, "session.rejected"))["d"]
+            assert (refused["reason"], "unused" in refused) == (refuses, False)
             sessions._forwards._policy = policy
         sessions._forwards_now -= MOST_FORWARDS
         assert (target.came, waiting(node), len(sessions._starting)) == (0, 0, 0)

@@ -357,6 +357,8 @@ FULL: list[tuple[str, int | None, dict[str, Any]]] = [
     ("node.session.open", 7, {"sessionId": UUID, "principal": "p", "mode": "forward", "target": "/run/x.sock"}),
     ("session.open", 7, {"nodeId": "n", "mode": "forward", "target": "x:80", "forward": UUID, "ahead": True}),
     ("session.opened", 7, {"sessionId": UUID, "pty": False, "ahead": True}),
+    ("session.rejected", 7, {"reason": "forbidden", "message": "no", "unused": True}),
+    ("node.session.rejected", 7, {"sessionId": UUID, "reason": "forbidden", "message": "no", "unused": True}),
     ("forward.dial", 7, {}),
     ("session.open", 7, {"nodeId": "n", "mode": "ssh", "user": "ann", "sshKey": "YQ", "sshNonce": UUID}),
     ("session.open", 7, {"nodeId": "n", "mode": "sftp"}),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Protocol
 
-from omnyshell.errors import OmnyShellException
+from omnyshell.errors import OmnyShellException, SessionRejectedException
 from omnyshell.model.forwards import FINISHED, TARGET_FINISHED
 from omnyshell.model.targets import Target
 from omnyshell.protocol.frames import DataOpcode
@@ -36,14 +36,17 @@ class Connector(Protocol):
     async def until_permitted(self) -> None:
         """Return when connections can be asked for."""
 
-    def connect(self, target: Target, early: bytes) -> RemoteSession:
-        """Ask for one, and send what there is for it. Raises `OmnyShellException`."""
+    def connect(self, target: Target, early: bytes, *, anew: bool = False) -> RemoteSession:
+        """Ask for one, or unless `anew` use what was asked for ahead, and send what there is for it.
+
+        Raises `OmnyShellException`.
+        """
 
     def prepare(self, target: Target) -> None:
         """Have the next one to a target made sooner. It must not raise."""
 
     async def until_open(self, session: RemoteSession) -> None:
-        """Return when it is made. Raises `OmnyShellException`."""
+        """Return when it is made. Raises `OmnyShellException`, and ends the session then."""
 
 
 class LocalConnection:
@@ -114,6 +117,9 @@ class LocalConnection:
         """Read what SOCKS needs, a first piece to go with the request, and then as much as can be sent on."""
         if self._session is None:
             return MOST_EARLY - len(self._early)
+        if self._session.has_ended:
+            # What comes now waits: it is for the one that is asked for in its place, if one is.
+            return 0
         if not self._session.is_stuck:
             return BULK_PAYLOAD
         # It may have come to be so since the last bytes, as where the hub was lost.
@@ -189,12 +195,8 @@ class LocalConnection:
 
     async def _carry(self, target: Target) -> None:
         try:
-            await self._connector.until_permitted()
-            with together:
-                session = self._connector.connect(target, self._early)
-                self._join(session)
+            session = await self._connected(target)
             async with session:
-                await self._connector.until_open(session)
                 await self._carry_on(session)
         except OmnyShellException as exc:
             # Nodes name the target of which they speak.
@@ -202,6 +204,26 @@ class LocalConnection:
             if self._socks is not None:
                 self._write(reply_to(exc.code or ""))
             self.stream.close(reset=self._socks is None)
+
+    async def _connected(self, target: Target) -> RemoteSession:
+        """Return the session once its target has answered; one that was taken back unused is asked for once more."""
+        session = await self._asked(target, anew=False)
+        try:
+            await self._connector.until_open(session)
+        except SessionRejectedException as exc:
+            if not exc.unused:
+                raise
+            self._session, self._early = None, session.kept_input
+            session = await self._asked(target, anew=True)
+            await self._connector.until_open(session)
+        return session
+
+    async def _asked(self, target: Target, *, anew: bool) -> RemoteSession:
+        await self._connector.until_permitted()
+        with together:
+            session = self._connector.connect(target, self._early, anew=anew)
+            self._join(session)
+        return session
 
     def _join(self, session: RemoteSession) -> None:
         """Let bytes flow to the target, also before it has answered."""

@@ -153,15 +153,15 @@ class Forwarder:
         """Return when connections can be asked for."""
         await self._permitted.wait()
 
-    def connect(self, target: Target, early: bytes) -> RemoteSession:
-        """Ask for a connection to a target, or use one that was, with what there is to send.
+    def connect(self, target: Target, early: bytes, *, anew: bool = False) -> RemoteSession:
+        """Ask for a connection to a target, or unless `anew` use one that was, with what there is to send.
 
         Raises as `ask_for_connection` does.
         """
         permission = self._permission
         if permission is None:
             raise SessionRejectedException("the forward has been closed", code=ErrorCodes.NOT_AUTHORIZED)
-        ahead = self._ahead.take(target)
+        ahead = None if anew else self._ahead.take(target)
         session = ahead or ask_for_connection(self._client, permission, target)
         if early:
             session.send(early)

@@ -12,7 +12,7 @@ from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import IdFactory, matches_ref, normal_id, short_id
 from omnyshell.model.sessions import CloseReason, SessionState
-from omnyshell.protocol.extensions import OTHERS_SESSIONS
+from omnyshell.protocol.extensions import FORWARD_AHEAD, OTHERS_SESSIONS
 from omnyshell.protocol.limits import SESSION_OPEN_TIMEOUT
 from omnyshell.protocol.messages import (
     ChannelClose,
@@ -118,6 +118,7 @@ class HubBroker:
             self._check_id(id_)
             node, right, logins, instead_of, with_agent = self._admitted(client, channel, request)
         except SessionRejectedException as exc:
+            exc.unused = request.ahead
             asked = request.node_id[:SHOWN_NAME_LENGTH]
             step(logger, "session refused", peer=client.id, node_id=asked, channel=channel, reason=exc.code)
             whose = whose_for_audit(request, client.principal)
@@ -236,7 +237,7 @@ class HubBroker:
     def rejected(self, route: SessionRoute, message: NodeSessionRejected) -> None:
         """The node has refused the requested session."""
         self._kept.ended(route.session.node_id, route.asked_id)
-        self._reject_route(route, message.reason, message.message)
+        self._reject_route(route, message.reason, message.message, unused=message.unused)
 
     def exited(self, route: SessionRoute) -> None:
         """Note that the program of an open session has ended."""
@@ -301,7 +302,7 @@ class HubBroker:
         if route.is_open:
             route.client.send_in_order(close, route.client_channel)
         else:
-            rejected = SessionRejected(reason=ErrorCodes.NOT_AUTHORIZED, message=text)
+            rejected = SessionRejected(reason=ErrorCodes.NOT_AUTHORIZED, message=text, unused=route.is_ahead)
             route.client.send_in_order(rejected, route.client_channel)
         # This reason means that the client left on purpose, so the node keeps nothing.
         self._end_at_node(route, ChannelClose(reason=CloseReason.CLIENT_CLOSED))
@@ -430,14 +431,16 @@ class HubBroker:
             detail=" ".join(filter(None, (right, whose))),
             command=command,
         )
-        client.send_in_order(SessionRejected(reason=why.code, message=why.message), channel)
+        unused = why.unused and FORWARD_AHEAD in client.features
+        client.send_in_order(SessionRejected(reason=why.code, message=why.message, unused=unused), channel)
 
-    def _reject_route(self, route: SessionRoute, reason: str, text: str) -> None:
+    def _reject_route(self, route: SessionRoute, reason: str, text: str, *, unused: bool = False) -> None:
+        """Reject a session that is not open; `unused` says that the node knows of no use, where this hub passed one."""
         self._end_connections(route, text)
         route.becomes(SessionState.CLOSED, "session rejected", reason)
         self._remove(route)
         self._tell(route, reason)
-        why = SessionRejectedException(text, code=reason)
+        why = SessionRejectedException(text, code=reason, unused=unused or route.is_ahead)
         whose = f"of {route.session.principal}" if route.is_others else ""
         self._reject(route.client, route.client_channel, route.session.node_id, why, route.audited_command, whose)
 

@@ -432,7 +432,9 @@ def _reject(
 
 
 def _rejection(request: NodeSessionOpen, exc: OmnyShellException) -> NodeSessionRejected:
-    return NodeSessionRejected(session_id=request.session_id, reason=exc.code, message=shown(exc.message))
+    """Refuse a request; `request.ahead` is True until what was asked for ahead is used."""
+    text = shown(exc.message)
+    return NodeSessionRejected(session_id=request.session_id, reason=exc.code, message=text, unused=request.ahead)
 
 
 def _channel_end(

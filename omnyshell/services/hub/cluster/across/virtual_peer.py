@@ -159,7 +159,7 @@ class VirtualPeer:
     def _as_a_node_says(self, message: ControlMessage, channel: int) -> ControlMessage:
         """Return what a node would have said, as the other hub relays it from one."""
         if isinstance(message, SessionRejected):
-            return NodeSessionRejected(reason=message.reason, message=message.message)
+            return NodeSessionRejected(reason=message.reason, message=message.message, unused=message.unused)
         if not isinstance(message, SessionOpened):
             return message
         owner = self.channels.get(channel)

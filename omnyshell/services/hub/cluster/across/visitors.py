@@ -234,12 +234,13 @@ class Visitors:
         if not isinstance(message, SessionOpen) or not link.is_theirs(word.channel) or word.channel in link.channels:
             self._here.metrics.frames_dropped += 1
         elif self._here.epoch_of(message.node_id) != word.epoch:
-            self._refuse(link, word, MOVED)
+            self._refuse(link, word, MOVED, unused=message.ahead)
         else:
             self._here.open(visitor, message, word.channel, word.session)
 
-    def _refuse(self, link: AnyLink, word: Asked, text: str) -> None:
+    def _refuse(self, link: AnyLink, word: Asked, text: str, *, unused: bool = False) -> None:
         """Refuse a session; a request is left to the time that its own hub gives it."""
         if isinstance(word, words.Open):
-            why = NodeSessionRejected(reason=ErrorCodes.NODE_OFFLINE, message=text.format(hub=self._here.hub))
+            told = text.format(hub=self._here.hub)
+            why = NodeSessionRejected(reason=ErrorCodes.NODE_OFFLINE, message=told, unused=unused)
             link.send_in_order(encode_control(why, word.channel), word.channel)

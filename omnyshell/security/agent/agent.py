@@ -30,6 +30,12 @@ SIGN_TIMEOUT = 60.0
 
 _PIECE = 64 * 1024
 
+_BUSY = "it may wait for a touch or a PIN that was asked for before: OpenSSH's does nothing else until then"
+_UNTOUCHED = (
+    "nobody touched the key in time, it is not plugged in, or was told no;"
+    " or its PIN was wrong, or the agent had no way to ask for it (SSH_ASKPASS)"
+)
+
 
 class AgentException(OmnyShellException):
     """An agent cannot be used, or does not do what is asked."""
@@ -88,7 +94,7 @@ class Agent:
         if signature is None:
             text = "the agent refused to sign: it is locked, was told no, or its key is meant for other hosts"
             if isinstance(key, SecurityKey):
-                text = "the agent did not sign: nobody touched the key in time, it is not plugged in, or was told no"
+                text = f"the agent did not sign: {_UNTOUCHED}"
             raise AgentException(text)
         if not _is_right(key, message, signature):
             raise AgentException(f"the agent at {self._path} signed wrongly: it does not have this key")
@@ -102,7 +108,8 @@ class Agent:
                 await self._writer.drain()
                 return await self._next()
         except TimeoutError as exc:
-            raise AgentException(f"the agent at {self._path} did not answer within {seconds:g} s") from exc
+            text = f"the agent at {self._path} did not answer within {seconds:g} s; {_BUSY}"
+            raise AgentException(text) from exc
         except OSError as exc:
             raise AgentException(f"the agent at {self._path} is gone: {exc.strerror or exc}") from exc
 

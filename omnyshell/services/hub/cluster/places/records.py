@@ -16,8 +16,7 @@ _LONGEST_PLACE = 300
 """More characters than any host has, with its port."""
 
 _Count = Annotated[int, msgspec.Meta(ge=0, lt=MOST_EPOCHS)]
-
-
+_Process = Annotated[str, msgspec.Meta(max_length=128)]
 _Short = Annotated[str, msgspec.Meta(max_length=64)]
 _Digests = Annotated[dict[_Short, _Short], msgspec.Meta(max_length=16)]
 
@@ -26,7 +25,7 @@ class Beat(msgspec.Struct, frozen=True, tag="beat"):
     """A hub says that it is there; `run` grows by one each time that it is started."""
 
     run: _Count
-    process: str
+    process: _Process
     """Names the process, as two may begin a run at once."""
 
     read: _Count
@@ -67,7 +66,7 @@ class Entry(msgspec.Struct, frozen=True, tag="node"):
     epoch: _Count
     """Grows with each process and each hub that takes the id."""
 
-    instance: str
+    instance: _Process
     """Names the process."""
 
     about: bytes = b""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from omnyshell.ids import is_node_id
 from omnyshell.services.hub.cluster.members.members import Members
 from omnyshell.services.hub.cluster.order.order import Stored
 from omnyshell.services.hub.cluster.places.bounds import PlaceBounds
@@ -75,13 +76,16 @@ class Hearing:
                 places.believe(hub, entry)
 
     def _record(self, stored: Stored, hub: str, name: str) -> Record | None:
-        """Return a member's record that is at its place."""
+        """Return a member's record that is at its place, and about what can be a node."""
         try:
             record = decode(stored.data)
         except ValueError as exc:
             logger.warning("record %d of who is where, of hub %s: %s", stored.seq, hub, exc)
             return None
-        is_right = name == (name_of_node(record.node_id) if isinstance(record, Entry) else "beat")
+        if isinstance(record, Entry):
+            is_right = is_node_id(record.node_id) and name == name_of_node(record.node_id)
+        else:
+            is_right = name == "beat"
         return record if is_right and self._members.key_of(hub) is not None else None
 
     def _counting(self, hub: str, entry: Entry, places: HubPlaces) -> Entry | None:

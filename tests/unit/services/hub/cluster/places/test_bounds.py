@@ -92,3 +92,16 @@ def test_descriptions_are_kept_up_to_a_bound_and_nodes_without(monkeypatch: pyte
     reader.hear("b", Entry("n1", 1, 2, "p", is_gone=True))
     reader.hear("b", Entry("n2", 1, 1, "p", b"x" * (bounds.LONGEST_DESCRIPTION + 1)))
     assert reader.shared._places.described_by("b") == 40
+
+
+def test_what_can_be_no_node_or_process_is_let_pass() -> None:
+    reader = Reader()
+    ids = ("two words", "\x1b[2J", "x" * 256)
+    for node_id in ids:
+        reader.hear("b", Entry(node_id, 1, 1, "p"))
+    for number, process in enumerate(("p" * 128, "p" * 129)):
+        reader.hear("b", Entry(f"n{number}", 1, 1, process))
+    reader.hear("b", Beat(2, "p" * 129, 0))
+    assert reader.knows(*ids, "n0", "n1") == [False, False, False, True, False]
+    assert reader.shared._places.leases.run_of("b") == 1
+    assert reader.shared._places.read_up_to == reader.seq

@@ -190,9 +190,16 @@ class KeeperClient:
     def seek_roots(self) -> None:
         """Go to root's keeper, if that has come since ours took its place; to be called where ours has nothing."""
         line, has_ours = self._line, self._file is not None and not self._needs_roots
-        if line is not None and has_ours and self._connecting is None and is_roots_there(self._state_dir):
+        if line is None or not has_ours or self._connecting is not None or self._is_starting:
+            return
+        if is_roots_there(self._state_dir):
             line.close()
             self._lost()
+
+    @property
+    def _is_starting(self) -> bool:
+        """Whether something was asked for that another keeper would start once more."""
+        return any(each.verb == wire.START for each in self._pending.values())
 
     def tell(self, verb: bytes, name: bytes, *, is_urgent: bool = False) -> None:
         """Ask for what of a session needs no answer, now or soon; lost where the connection is."""

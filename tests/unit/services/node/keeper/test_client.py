@@ -149,3 +149,18 @@ async def test_roots_keeper_is_gone_to_as_soon_as_it_is_there(keepers: Keepers, 
     assert isinstance(await answer_of(client), Descriptors)
     assert keepers.found == found
     await client.aclose()
+
+
+async def test_what_our_keeper_is_starting_is_not_asked_of_roots_as_it_would_run_twice(keepers: Keepers) -> None:
+    client = client_of(Path("node.toml"), lambda: None)
+    await client.begin()
+    starting = asyncio.create_task(answer_of(client))
+    await asyncio.sleep(0)
+    keepers.is_roots_there = True
+    client.seek_roots()
+    assert isinstance(await starting, Descriptors)
+    assert keepers.found == "own"
+    client.seek_roots()
+    assert isinstance(await answer_of(client), Descriptors)
+    assert keepers.found == "root's"
+    await client.aclose()

@@ -289,8 +289,6 @@ class RemoteSession:
         self._become(Stage.OPENING)
         self.channel = channels.open(self)
         ask(self.channel)
-        if self._is_wide:
-            self.channel.widen(self._max_window)
         self._send_from(0)
         if self._input_ended:
             self.channel.send(ChannelEof())
@@ -320,8 +318,6 @@ class RemoteSession:
         if not exactly:
             self._unread.clear()
         self.on_state(LinkState.RESUMED if exactly else LinkState.RESET)
-        if self._is_wide:
-            channel.widen(self._max_window)
         self._send_again(opened)
         self._writable.set()
 
@@ -423,6 +419,9 @@ class RemoteSession:
         channel.handler = self
         channel.offsets = self if opened.offsets else None
         self._max_window = opened.max_window or 0
+        if self._is_wide:
+            # Where it was widened before, nobody knew how far that may go.
+            channel.widen(self._max_window)
         if opened.offsets and opened.output_offset is not None:
             self._received = opened.output_offset
 

@@ -9,6 +9,7 @@ from support.raw_peer import STDOUT, RawPeer, logged_in, registered
 from support.stack import Certificates, connected_client, hub_config, running_node, within
 
 from omnyshell import OmnyShellClient, OmnyShellHub, RemoteSession
+from omnyshell.protocol.messages import SessionOpen
 
 WIDE = ("wide-window",)
 KIB = 1024
@@ -108,6 +109,23 @@ async def test_our_client_opens_the_window_as_far_as_it_may(
         said = {} if allowed is None else {"maxWindow": allowed}
         await wide_session(client, node, **said)
         assert await within(node.granted()) == extra + FLOWS
+
+
+async def test_our_client_opens_it_as_far_where_it_wished_for_it_before_the_node_said_how_far(
+    certificates: Certificates,
+) -> None:
+    async with (
+        OmnyShellHub(hub_config(certificates)) as hub,
+        registered(certificates, hub.port, features=WIDE) as node,
+        connected_client(certificates, hub.port) as client,
+    ):
+        session = client.ask_to_open(SessionOpen(node_id="n1", command="x"))
+        session.take_at_once = lambda _, data: len(data)
+        session.widen()
+        channel = await opened_by(node, maxWindow=4 * MIB)
+        await within(client.until_open(session))
+        await send(node, channel, FLOWS)
+        assert await within(node.granted()) == 4 * MIB - 256 * KIB + FLOWS
 
 
 async def test_our_client_returns_a_quarter_of_a_wide_window_or_what_came_before_a_pause(

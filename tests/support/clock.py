@@ -1,6 +1,9 @@
 """Time for tests."""
 
+import time
 from datetime import UTC, datetime
+
+from omnyshell.clock import SystemClock
 
 
 class FakeClock:
@@ -14,3 +17,17 @@ class FakeClock:
 
     def monotonic(self) -> float:
         return self.seconds
+
+
+class LeapingClock(SystemClock):
+    """The machine's time, of which a test takes away some in which nothing is done, as where a machine was stopped."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def leap(self, seconds: float) -> None:
+        """Have it be so much later at once."""
+        self._ahead += seconds
+
+    def monotonic(self) -> float:  # type: ignore[override]
+        return time.monotonic() + self._ahead

@@ -469,8 +469,10 @@ class OmnyShellHub:
             self.metrics.loop_lag_seconds.observe(max(0.0, now - before - SWEEP_PERIOD))
             services.probe.arm()
             if now - before > 2 * SWEEP_PERIOD:
-                # The loop was blocked, and peers' messages are still unread.
+                # The loop was blocked, and peers' messages are still unread: they are read before anybody is judged.
                 services.node_service.postpone(now - before)
+                await asyncio.sleep(SWEEP_PERIOD)
+                now = clock.monotonic()
             for step in steps:
                 try:
                     for _ in step(now) or ():

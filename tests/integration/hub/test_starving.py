@@ -5,6 +5,8 @@ import time
 from dataclasses import replace
 
 import pytest
+from support.clock import LeapingClock
+from support.passing import passes
 from support.raw_peer import RawPeer
 from support.stack import Certificates, until, within
 from support.starving import ATTACKS, CROWD, FLOODS, Attacked, Flood, ask_for_much, attacked, pour, pouring_node
@@ -12,6 +14,7 @@ from support.starving import ATTACKS, CROWD, FLOODS, Attacked, Flood, ask_for_mu
 from omnyshell.protocol.limits import BULK_PAYLOAD, INITIAL_CREDIT, MAX_CREDIT
 from omnyshell.protocol.outbox import FULL_AT
 from omnyshell.services.hub.ground.limits import EVERYBODY, Allowance, Resource
+from omnyshell.services.hub.peers import send_watch
 
 FAR_TOO_MANY = 60
 
@@ -181,9 +184,10 @@ async def read_slowly(client: RawPeer, count: int, until_set: asyncio.Event) -> 
 async def test_who_takes_nothing_of_what_waits_is_ended_and_a_slow_reader_is_not(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("omnyshell.services.hub.peers.send_watch.PATIENCE", 0.5)
-    monkeypatch.setattr("omnyshell.services.hub.peers.send_watch.LOOK_PERIOD", 0.1)
-    async with attacked(certificates, {Resource.QUEUED: 3}) as world:
+    """The slow one reads on also after all have been stopped for longer than anybody may read nothing."""
+    monkeypatch.setattr(send_watch, "LOOK_PERIOD", 0.1)
+    clock = LeapingClock()
+    async with attacked(certificates, {Resource.QUEUED: 3}, clock=clock) as world:
         pouring = asyncio.create_task(pour(await pouring_node(world, "r1", "ops")))
         stuck, slow = await world.new_client("mallory"), await world.new_client("ann")
         pause = asyncio.Event()
@@ -194,6 +198,18 @@ async def test_who_takes_nothing_of_what_waits_is_ended_and_a_slow_reader_is_not
         account = world.hub._services.quota.account("mallory")
         assert account is not None
         waiting = account.queued
+        watch = world.hub._services.sending
+        await until(lambda: {peer.principal.id for peer in watch._choked} == {"mallory", "ann"})
+        slow.ws.transport.pause_reading()
+        for _ in range(2):
+            last = watch._next_look
+            await until(lambda: watch._next_look > last)  # noqa: B023  # called within the turn
+        clock.leap(send_watch.PATIENCE)
+        await passes(send_watch.PATIENCE)
+        for _ in range(20):
+            # The hub goes on before it does.
+            await asyncio.sleep(0)
+        slow.ws.transport.resume_reading()
         await until(lambda: any(each.action == "peer.limited" for each in world.hub.audit))
         assert waiting.waiting < FULL_AT * waiting.limit
         await until(lambda: waiting.waiting == 0)

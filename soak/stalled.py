@@ -9,9 +9,9 @@ import struct
 import time
 from contextlib import AsyncExitStack
 
+from support.ports import free_range
 from support.raw_peer import RawPeer, logged_in
 from support.stack import Certificates, connected_client
-from support.tunnels import free_range
 from websockets.asyncio.client import connect
 
 from omnyshell import OmnyShellClient, RemoteSession

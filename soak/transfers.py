@@ -7,8 +7,8 @@ import random
 import time
 
 import h11
+from support.ports import free_range
 from support.stack import connected_client
-from support.tunnels import free_range
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve as serve_websocket
 

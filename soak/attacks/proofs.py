@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.ports import free_range
 from support.raw_admin import b64, proof_request
 from support.raw_peer import RawPeer, stranger
 from support.stack import Certificates, hub_config
-from support.tunnels import free_range
 
 from omnyshell import AuthorizedKeysStore, LoginLimit, OmnyShellHub, PortRange, PublicKeyAuthenticator
 from omnyshell.security.authorized_keys import parse_authorized_keys

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.deadline import DEADLINE
-from support.engine import free_ports
+from support.ports import free_port
 from support.system import System, running, until
 
 from omnyshell.services.node.ssh import launcher
@@ -177,7 +177,7 @@ def test_a_target_is_reached_by_w(ssh: Ssh) -> None:
 
 def test_a_script_on_stdin_runs_beside_forwards_in_each_direction(ssh: Ssh, tmp_path: Path) -> None:
     """As editors call ssh, to start a server there and to reach it."""
-    (proxy,) = free_ports(1)
+    proxy = free_port()
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(DEADLINE)
         target = f"127.0.0.1:{server.getsockname()[1]}"

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from support.commands import run_text, start_command
 from support.deadline import DEADLINE
+from support.ports import free_range
 from support.registered import until_registered
 from support.stack import Certificates
-from support.tunnels import free_range
 
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
 

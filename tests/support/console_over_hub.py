@@ -5,13 +5,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from support.ports import free_range
 from support.settling import settling
 from support.stack import Certificates, access, connected_client, hub_config, running_node, until
 from textual.pilot import Pilot
 from textual.widgets import Static
 
 from omnyshell.ids import PrincipalId
-from omnyshell.model.tunnels import PortRange
 from omnyshell.protocol.messages.admin import (
     PrincipalAdd,
     TokenAdd,
@@ -27,8 +27,6 @@ from omnyshell.tui.hub_places import RemoteHub
 from omnyshell.tui.settings import ConsoleSettings
 from omnyshell.tui.widgets.field import Field
 
-TUNNEL_PORTS = PortRange(21_000, 21_999)
-
 
 @asynccontextmanager
 async def console(
@@ -37,7 +35,7 @@ async def console(
     """A console that knows node n1, and `more`; and a client beside it."""
     async with (
         AsyncExitStack() as others,
-        OmnyShellHub(hub_config(certificates, tunnel_ports=TUNNEL_PORTS, grants=grants)) as hub,
+        OmnyShellHub(hub_config(certificates, tunnel_ports=free_range(), grants=grants)) as hub,
         running_node(certificates, hub.port, tmp_path, labels={"allow-roles": "developer"}),
         connected_client(certificates, hub.port) as client,
     ):

@@ -2,14 +2,14 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from support.deadline import DEADLINE
+from support.ports import free_ports
 from support.stack import Certificates
 
 from omnyshell.clock import SystemClock
@@ -18,15 +18,6 @@ from omnyshell.services.hub.cluster.members.engine_access import EngineKeys, hub
 from omnyshell.services.hub.cluster.nats.connection import Credential
 
 PROGRAM = Path(sys.executable).with_name("nats-server")
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nothing listens on now."""
-    with ExitStack() as closing:
-        sockets = [closing.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 class Engine:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from support.ports import free_port
+from support.quiet_websockets import QUIET
 from support.stack import Certificates
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -79,7 +81,7 @@ async def false_hub(
         hub.open.discard(ws)
 
     tls = server_tls(certificates)
-    async with serve(handle, "127.0.0.1", port, ssl=tls, compression=None, close_timeout=1) as server:
+    async with serve(handle, "127.0.0.1", port or free_port(), ssl=tls, close_timeout=1, **QUIET) as server:
         hub.port = server.sockets[0].getsockname()[1]
         yield hub
 
@@ -109,6 +111,6 @@ async def tls_relay(
             with suppress(OSError, ssl.SSLError):
                 await end.wait_closed()
 
-    server = await asyncio.start_server(serve_one, "127.0.0.1", port, ssl=server_tls(certificates))
+    server = await asyncio.start_server(serve_one, "127.0.0.1", port or free_port(), ssl=server_tls(certificates))
     async with server:
         yield server.sockets[0].getsockname()[1]

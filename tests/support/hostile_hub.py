@@ -10,6 +10,7 @@ from typing import Any
 
 from support.hostile import TS, UUID, body
 from support.in_thread import in_thread
+from support.quiet_websockets import QUIET
 from support.stack import Certificates
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -217,7 +218,7 @@ def hostile_hub(certificates: Certificates) -> Iterator[HostileHub]:
     tls.load_cert_chain(certificates.cert, certificates.key)
 
     async def main(ready: Callable[[], None], done: asyncio.Event) -> None:
-        options: dict[str, Any] = {"ssl": tls, "compression": None, "max_size": None, "close_timeout": 0.5}
+        options: dict[str, Any] = {"ssl": tls, "max_size": None, "close_timeout": 0.5, **QUIET}
         async with serve(hub.serve, "127.0.0.1", 0, **options) as server:
             hub.port = server.sockets[0].getsockname()[1]
             ready()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from support.commands import start_command
 from support.deadline import DEADLINE
+from support.ports import free_port
 from support.stack import GRANTS, Certificates
 
 
@@ -30,7 +31,7 @@ class HubProcess(OwnedProcess):
     """Started by `start`, ended by `kill`."""
 
     def __init__(self, certificates: Certificates, state: Path, *options: str) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.state = state
         self.grants: tuple[str, ...] = GRANTS
         """Who may log in, from the next start on."""
@@ -96,9 +97,3 @@ async def hub_process(certificates: Certificates, state: Path) -> AsyncIterator[
         yield hub
     finally:
         hub.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from support.quiet_websockets import QUIET
 from support.raw_peer import RawPeer
 from support.stack import Certificates, running_node, within
 from websockets.asyncio.server import ServerConnection, serve
@@ -34,7 +35,7 @@ async def raw_hub(
             logged_in.set_result(peer)
         await done.wait()
 
-    async with serve(handle, "127.0.0.1", 0, ssl=tls, compression=None, max_size=None, close_timeout=1) as server:
+    async with serve(handle, "127.0.0.1", 0, ssl=tls, max_size=None, close_timeout=1, **QUIET) as server:
         try:
             yield server.sockets[0].getsockname()[1], logged_in
         finally:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from support.deadline import DEADLINE
+from support.quiet_websockets import QUIET
 from support.stack import Certificates
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -76,10 +77,7 @@ async def stranger(certificates: Certificates, port: int, path: str = "/any/path
     """A connection that has heard the hub's hello and said nothing."""
     tls = ssl.create_default_context(cafile=str(certificates.ca))
     url = f"wss://127.0.0.1:{port}{path}"
-    # The peer answers pings and sends none: a test that lets it read nothing for long, on a slow machine, keeps it.
-    async with connect(
-        url, ssl=tls, compression=None, max_size=None, proxy=None, ping_interval=None, close_timeout=2
-    ) as ws:
+    async with connect(url, ssl=tls, max_size=None, proxy=None, close_timeout=2, **QUIET) as ws:
         peer = RawPeer(ws)
         peer.hub_hello = await peer.hear("hello")
         yield peer

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager, suppress
 from itertools import combinations
 from typing import Any
 
+from support.ports import free_range
 from support.raw_peer import RawPeer, registered
 from support.stack import Certificates, hub_config
-from support.tunnels import free_range
 from websockets.exceptions import ConnectionClosed
 
 from omnyshell import HubConfig, OmnyShellHub, TokenAuthenticator, TokenGrant
@@ -165,7 +165,9 @@ async def told_live(client: RawPeer) -> list[str]:
         nodes += [node["nodeId"] for node in told.get("nodes", [])]
         if told.get("last"):
             await client.say("events.unsubscribe", {"subscriptionId": "s"})
-            await client.hear("events.ended")
+            # What changes until the hub hears that is told, too.
+            while (await client.hear())["t"] != "events.ended":
+                pass
             return nodes
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from support.engine import Engine, free_ports, running_engine
+from support.engine import Engine, running_engine
+from support.ports import free_ports
 from support.raw_admin import ADMIN, ask
 from support.raw_peer import logged_in
 from support.stack import Certificates, hub_config, until

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from support.deadline import DEADLINE
+from support.ports import free_port
 
 from omnyshell import (
     CertGenerator,
@@ -56,13 +57,13 @@ class Certificates:
 
 
 def hub_config(certificates: Certificates, **changes: Any) -> HubConfig:
-    """A hub's settings for tests: a free port on loopback, three principals."""
+    """A hub's settings for tests: a port of its own on loopback, three principals."""
     settings: dict[str, Any] = {
         "cert": certificates.cert,
         "key": certificates.key,
         "tunnel_cert": certificates.tunnel_cert,
         "tunnel_key": certificates.tunnel_key,
-        "port": 0,
+        "port": free_port(),
         "heartbeat_timeout": 10 * DEADLINE,
         "authenticator": TokenAuthenticator([TokenGrant.parse(grant) for grant in GRANTS]),
     }

@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from support.ports import free_range
 from support.raw_peer import STDOUT, RawPeer, logged_in, registered, stranger
 from support.rights import answer_for_ever
 from support.stack import Certificates, hub_config, until
-from support.tunnels import free_range
 from websockets.exceptions import ConnectionClosed
 
 from omnyshell import OmnyShellHub, TokenAuthenticator, TokenGrant

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from support.commands import start_program
 from support.deadline import DEADLINE
+from support.ports import free_range
 from support.registered import until_registered
 from support.stack import GRANTS, Certificates
-from support.tunnels import free_range
 
 from omnyshell import Ed25519PrivateKey
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.ports import free_range
 from support.raw_peer import RawPeer, logged_in, registered, stranger
 from support.stack import GRANTS, OPEN_TUNNELS, Certificates, hub_config, until, within
-from support.tunnels import free_range
 
 from omnyshell import CertGenerator, ConfigException, OmnyShellHub, TokenAuthenticator, TokenGrant
 

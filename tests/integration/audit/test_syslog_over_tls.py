@@ -16,6 +16,7 @@ import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from support.deadline import DEADLINE
 from support.pki import issue, root
+from support.ports import free_port
 from support.stack import Certificates, hub_config, until, within
 
 from omnyshell import ConfigException, OmnyShellHub
@@ -42,7 +43,7 @@ class Listener:
         if asks is not None:
             self._context.verify_mode = ssl.CERT_REQUIRED
             self._context.load_verify_locations(asks)
-        self._socket = socket.create_server(("127.0.0.1", port))
+        self._socket = socket.create_server(("127.0.0.1", port or free_port()))
         self.port = int(self._socket.getsockname()[1])
         self._open: list[ssl.SSLSocket] = []
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -217,8 +218,7 @@ async def test_rsyslog_takes_it_and_the_trail_holds_against_its_file(
     rsyslogd = shutil.which("rsyslogd", path="/usr/sbin:/usr/bin")
     if rsyslogd is None or not any(Path("/usr/lib").rglob("rsyslog/lmnsd_gtls.so")):
         pytest.skip("rsyslog with its gtls driver is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     out, config = tmp_path / "out.log", tmp_path / "rsyslog.conf"
     config.write_text(
         RSYSLOG.format(

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.ports import free_range
 from support.stack import until, within
-from support.tunnels import free_range
 
 from omnyshell import ClientConfig, OmnyShellClient, OmnyShellHub, UidComputer
 from omnyshell.clock import SystemClock

@@ -14,7 +14,8 @@ from nats.aio.client import Client
 from support.backups import back_up, restore
 from support.commands import run_text
 from support.deadline import DEADLINE
-from support.engine import Engine, free_ports
+from support.engine import Engine
+from support.ports import free_port
 from support.raw_admin import ADMIN, ask
 from support.raw_peer import RawPeer, logged_in, stranger
 from support.several_hubs import Hubs, two_hubs
@@ -364,7 +365,6 @@ async def test_no_member_can_take_a_node_id_so_that_it_stays_taken(
     certificates: Certificates, hubs: Hubs, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some seconds: a hub is started anew."""
-    monkeypatch.setattr("omnyshell.services.hub.cluster.shared.places.CLAIM_TIMEOUT", 1.0)
     await hubs.running["b"].stop()
     standing = ClusterFiles(hubs.state("b")).read()
     async with logged_in(certificates, hubs.running["a"].port, "node", "box") as node:
@@ -472,7 +472,7 @@ async def _ignored(_problem: Exception) -> None:
 
 async def test_hubs_that_are_told_where_to_listen_have_a_link_and_status_shows_it(hubs: Hubs) -> None:
     """Two starts over the engine, and a beat that says where one listens."""
-    (port,) = free_ports(1)
+    port = free_port()
     target = Target("127.0.0.1", port)
     hubs.changed["b"] = {"cluster": ClusterSettings(links=target, links_at=target)}
     await hubs.restart("b")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.deadline import DEADLINE
-from support.engine import free_ports
+from support.ports import free_ports
 
 from omnyshell.errors import TransportException
 from omnyshell.model.targets import Target

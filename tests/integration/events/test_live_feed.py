@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.deadline import DEADLINE
 from support.following import following, sees
 from support.hub_process import hub_process
 from support.raw_peer import registered
@@ -94,7 +95,7 @@ async def test_a_shell_is_followed_through_detaching_resuming_and_its_end(
         await again.write(b"\x04")
         await within(again.wait())
         await sees(state, lambda: not state.sessions)
-        assert await sees(state, lambda: state.nodes["n1"].latency) < 5
+        assert await sees(state, lambda: state.nodes["n1"].latency) < DEADLINE
         await sees(state, lambda: state.round_trip is not None)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from support.deadline import DEADLINE
+from support.ports import free_range
 from support.raw_peer import STDIN, STDOUT, RawPeer, logged_in, open_session, registered, stranger
 from support.stack import OPEN_TUNNELS, Certificates, hub_config, read_page, until
-from support.tunnels import free_range
 
 from omnyshell import OmnyShellHub
 from omnyshell.services.hub.live import service, session_polls

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.passing import passes
 from support.stack import Certificates, access, connected_client, hub_config, running_node, stack, until, within
 
 from omnyshell import AuthorizationException, ClientConfig, OmnyShellClient, OmnyShellHub, SessionRejectedException
@@ -181,26 +182,24 @@ async def test_hundreds_use_a_proxy_at_once(certificates: Certificates, tmp_path
 async def test_who_tells_a_proxy_nothing_has_to_go(
     certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "GREETING_TIMEOUT", 0.05)
     async with (
         stack(certificates, tmp_path) as (_, _, client),
         target(shout) as to,
         Forwarder(client, "n1", socks=[Place("127.0.0.1", 0)]) as forwarder,
     ):
-        for start in (b"", b"\x05", b"\x05\x01\x00", b"\x05\x01\x00\x05\x01\x00\x03\x09local"):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port_of(forwarder))
-            writer.write(start)
-            with suppress(ConnectionResetError):
-                assert await within(reader.read()) in (b"", b"\x05\x00"), start
-            writer.close()
+        with monkeypatch.context() as patch:
+            patch.setattr(local, "GREETING_TIMEOUT", 0.05)
+            for start in (b"", b"\x05", b"\x05\x01\x00", b"\x05\x01\x00\x05\x01\x00\x03\x09local"):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port_of(forwarder))
+                writer.write(start)
+                with suppress(ConnectionResetError):
+                    assert await within(reader.read()) in (b"", b"\x05\x00"), start
+                writer.close()
         # Whoever has said it may take any time.
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(forwarder))
         writer.write(b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01" + to.port.to_bytes(2, "big"))
         await within(reader.readexactly(12))
-        loop = asyncio.get_running_loop()
-        over = loop.create_future()
-        loop.call_later(0.1, over.set_result, None)
-        await over
+        await passes(local.GREETING_TIMEOUT)
         writer.write(b"late")
         assert await within(reader.readexactly(4)) == b"LATE"
         writer.close()

@@ -5,6 +5,7 @@ import contextlib
 import json
 import time
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,10 +40,10 @@ async def flood(peer: RawPeer, data: bytes) -> None:
 async def test_a_message_of_endless_empty_fragments_ends_the_connection_and_holds_up_nobody(
     certificates: Certificates, is_logged_in: bool
 ) -> None:
-    async with (
-        OmnyShellHub(hub_config(certificates, login_timeout=2.0)) as hub,
-        logged_in(certificates, hub.port, "client", "dev") as other,
-    ):
+    config = hub_config(certificates)
+    async with OmnyShellHub(config) as hub, logged_in(certificates, hub.port, "client", "dev") as other:
+        if not is_logged_in:
+            hub.reload(replace(config, login_timeout=2.0))
         who = logged_in(certificates, hub.port, "client", "dev") if is_logged_in else stranger(certificates, hub.port)
         async with who as peer:
             flooding = asyncio.create_task(flood(peer, BEGUN + EMPTY * 500_000))

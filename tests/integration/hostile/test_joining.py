@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support.file_tree import FileTree
+from support.quiet_websockets import QUIET
 from support.stack import within
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -66,7 +67,7 @@ async def join_hub(directory: Path, port: int = 0, **answer: Any) -> AsyncIterat
                 hub.asked.append(message["d"])
                 await ws.send(json.dumps({"t": "join.accepted", "d": hub.answer}))
 
-    async with serve(handle, "127.0.0.1", port, ssl=tls, compression=None, close_timeout=1) as server:
+    async with serve(handle, "127.0.0.1", port, ssl=tls, close_timeout=1, **QUIET) as server:
         hub.port = server.sockets[0].getsockname()[1]
         yield hub
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.false_hubs import tls_relay
+from support.ports import free_range
 from support.raw_admin import ADMIN, ask, b64, log_in, proof_request, try_join
 from support.raw_peer import logged_in, stranger
 from support.stack import GRANTS, Certificates, hub_config
-from support.tunnels import free_range
 
 from omnyshell import (
     AuthException,

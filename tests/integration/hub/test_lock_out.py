@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from support.ports import free_range
 from support.raw_admin import ask, b64, log_in, try_join
 from support.raw_peer import logged_in, stranger
 from support.stack import Certificates, hub_config
-from support.tunnels import free_range
 from websockets.exceptions import ConnectionClosed
 
 from omnyshell import OmnyShellHub

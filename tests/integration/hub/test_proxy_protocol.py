@@ -12,9 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.passing import passes
+from support.ports import free_port, free_range
+from support.quiet_websockets import QUIET
 from support.raw_peer import RawPeer, logged_in
 from support.stack import Certificates, connected_client, hub_config, until, within
-from support.tunnels import free_range
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -58,7 +60,7 @@ async def peer_over(sock: socket.socket, certificates: Certificates, port: int) 
     """A peer that speaks over this connection."""
     tls = ssl.create_default_context(cafile=str(certificates.ca))
     url = f"wss://127.0.0.1:{port}"
-    async with connect(url, sock=sock, ssl=tls, compression=None, proxy=None, close_timeout=2) as ws:
+    async with connect(url, sock=sock, ssl=tls, proxy=None, close_timeout=2, **QUIET) as ws:
         peer = RawPeer(ws)
         await peer.hear("hello")
         await peer.greet("client")
@@ -154,14 +156,16 @@ async def test_a_header_from_elsewhere_is_refused_and_claims_nothing(certificate
 async def test_a_balancer_that_says_nothing_is_closed_in_time(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(introductions, "HEADER_TIMEOUT", 0.2)
     monkeypatch.setattr(introductions, "MAX_WAITING", 5)
     async with OmnyShellHub(hub_config(certificates, proxy_protocol_from=FROM_BALANCERS)) as hub:
         late = await dial(hub.port, BALANCER, introduction(CLIENT)[:-1])
+        await until(lambda: len(hub._introductions._waiting) == 1)
+        await passes(introductions.HEADER_TIMEOUT)
         assert await what_is_read(late) == b""
         # More than there is room for: those that have owed it for longest go, and who has it gets through.
         silent = [await dial(hub.port, BALANCER) for _ in range(20)]
         assert await log_in(await dial(hub.port, BALANCER, introduction(CLIENT)), certificates, hub.port) == "auth.ok"
+        await passes(introductions.HEADER_TIMEOUT)
         for sock in silent:
             assert await what_is_read(sock) == b""
 
@@ -259,7 +263,7 @@ async def haproxy(directory: Path, hub_port: int, options: str) -> AsyncIterator
     """The real balancer in front of a hub; its port."""
     if HAPROXY is None:
         pytest.skip("haproxy is not installed")
-    front = free_range(1).first
+    front = free_port()
     config = directory / "haproxy.cfg"
     config.write_text(HAPROXY_CONFIG.format(front=front, hub=hub_port, balancer=BALANCER, options=options))
     process = await asyncio.create_subprocess_exec(
@@ -294,7 +298,7 @@ async def test_a_real_balancer_says_for_whom_it_connects(
     async with OmnyShellHub(config) as hub, haproxy(tmp_path, hub.port, options) as front:
         assert await log_in(await dial(front, "127.7.0.9"), certificates, front) == "auth.ok"
         tls = ssl.create_default_context(cafile=str(certificates.ca))
-        async with connect(f"wss://[::1]:{front}", ssl=tls, compression=None, proxy=None) as ws:
+        async with connect(f"wss://[::1]:{front}", ssl=tls, proxy=None, **QUIET) as ws:
             peer = RawPeer(ws)
             await peer.hear("hello")
             await peer.greet("client")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from support.hub_process import HubProcess
+from support.passing import passes
+from support.quiet_websockets import QUIET
 from support.raw_peer import RawPeer, stranger
 from support.stack import Certificates, hub_config, until, within
 from support.starving import frame
@@ -28,7 +30,7 @@ async def coming_from(certificates: Certificates, port: int, source: str) -> Asy
     """A login of `dev` from an address."""
     tls = ssl.create_default_context(cafile=str(certificates.ca))
     url = f"wss://127.0.0.1:{port}"
-    async with connect(url, ssl=tls, compression=None, proxy=None, close_timeout=2, local_addr=(source, 0)) as ws:
+    async with connect(url, ssl=tls, proxy=None, close_timeout=2, local_addr=(source, 0), **QUIET) as ws:
         peer = RawPeer(ws)
         await peer.hear("hello")
         await peer.greet("client")
@@ -119,13 +121,14 @@ async def test_a_known_address_may_not_have_everything(certificates: Certificate
 
 
 async def test_who_says_nothing_costs_a_socket_and_goes_in_time(certificates: Certificates) -> None:
-    limits = EndpointLimits(tls_timeout=1.5)
+    limits = EndpointLimits()
     async with OmnyShellHub(hub_config(certificates, endpoint=limits)) as hub:
         held = [dial(hub.port, ATTACKER) for _ in range(50)]
         await until(lambda: hub.connections == 50)
         assert list(hub._peers) == []
         async with coming_from(certificates, hub.port, HONEST):
             assert len(hub._peers) == 1
+        await passes(limits.tls_timeout)
         await until(lambda: hub.connections == 0)
         assert [sock.recv(1) for sock in held] == [b""] * 50
         cut(held)

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.ports import free_port, free_range
 from support.stack import until, within
-from support.tunnels import free_range
 
 from omnyshell import ClientConfig, OmnyShellClient
 from omnyshell.errors import ConfigException, TransportException, UntrustedHubException
@@ -29,12 +29,7 @@ ELSEWHERE = "127.0.0.2"
 def _ports_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_hub, "LOOK_PERIOD", 0.01)
     monkeypatch.setattr(parts, "TUNNEL_PORTS", free_range())
-    monkeypatch.setattr(local_hub, "DEFAULT_PORT", a_free_port())
-
-
-def a_free_port() -> int:
-    """A port that no connection of another test is given: one to anywhere would keep a hub from all addresses."""
-    return free_range(1).first
+    monkeypatch.setattr(local_hub, "DEFAULT_PORT", free_port())
 
 
 @contextmanager
@@ -117,7 +112,7 @@ async def test_others_are_told_one_port_and_find_the_hub_there(tmp_path: Path, m
     with taken(port, ELSEWHERE):
         async with serving(setup) as hub:
             assert hub.running.trouble.startswith(f"port {port} is in use: whoever joined by it cannot reach port ")
-    async with serving(setup, other := a_free_port()) as hub:
+    async with serving(setup, other := free_port()) as hub:
         assert (hub.running.trouble, read_listening(tmp_path).port) == ("", other)
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.deadline import DEADLINE
+from support.ports import free_range
 from support.raw_admin import ADMIN, ask, b64, log_in, try_join
 from support.raw_peer import RawPeer, logged_in, stranger
 from support.stack import GRANTS, OPEN_TUNNELS, Certificates, hub_config, running_node, until
-from support.tunnels import free_range
 
 from omnyshell import HubConfig, OmnyShellHub, OmnyShellNode, TokenAuthenticator, TokenGrant
 from omnyshell.cli.main import run

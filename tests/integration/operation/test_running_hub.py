@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client.parser import text_string_to_metric_families
 from support.commands import start_command
 from support.deadline import DEADLINE
+from support.ports import free_range
 from support.raw_peer import STDIN, logged_in, open_session, registered, stranger
 from support.stack import Certificates, connected_client, hub_config, running_node, until, within
 
@@ -257,7 +258,7 @@ class Nobody:
 
 
 async def test_who_may_use_nodes_after_a_reload_is_decided_alike_everywhere(certificates: Certificates) -> None:
-    config = hub_config(certificates, tunnel_ports=PortRange(20000, 20010))
+    config = hub_config(certificates, tunnel_ports=free_range())
     async with (
         OmnyShellHub(config) as hub,
         registered(certificates, hub.port),

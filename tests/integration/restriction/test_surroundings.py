@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.ports import free_range
 from support.stack import Certificates, connected_client, hub_config, running_node, stack, within
 
 from omnyshell import (
     OmnyShellClient,
     OmnyShellHub,
-    PortRange,
     PtySpec,
     SessionRejectedException,
     TunnelRejectedException,
@@ -157,7 +157,7 @@ async def test_a_restricted_node_has_no_tunnels_unless_targets_are_named(
     policy = CommandPolicy(("uptime",))
     named = {"commands": policy, "targets": TargetPatterns(["localhost:9"])}
     async with (
-        OmnyShellHub(hub_config(certificates, tunnel_ports=PortRange(21000, 21999))) as hub,
+        OmnyShellHub(hub_config(certificates, tunnel_ports=free_range())) as hub,
         running_node(certificates, hub.port, tmp_path / "a", commands=policy),
         running_node(certificates, hub.port, tmp_path / "b", "n2", **named),
         connected_client(certificates, hub.port) as client,

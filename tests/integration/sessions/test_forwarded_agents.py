@@ -163,17 +163,18 @@ async def test_what_is_no_request_or_one_too_many_ends_its_connection_alone(
 async def test_an_agent_that_is_gone_or_silent_fails_what_is_asked(
     certificates: Certificates, tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("omnyshell.services.client.agent_forwarding.SIGN_TIMEOUT", 0.05)
     async with stack(certificates, tmp_path, allow_agent=True) as (_, _, client):
         with pytest.raises(AgentException, match="no agent answers at"):
             async with forwarded_agent(client, "n1", ""):
                 pass
         async with fake_agent(place, HeldKey()) as agent, forwarded_agent(client, "n1", "") as env:
-            for says in (lambda _body: b"", lambda _body: b"\xff\xff\xff\xff"):
-                agent.says = says
-                async with program(env[SOCKET_VARIABLE]) as asks:
-                    assert await asks.ask(LISTED) == FAILED
-                    assert await asks.answer() == b""
+            with monkeypatch.context() as patch:
+                patch.setattr("omnyshell.services.client.agent_forwarding.SIGN_TIMEOUT", 0.05)
+                for says in (lambda _body: b"", lambda _body: b"\xff\xff\xff\xff"):
+                    agent.says = says
+                    async with program(env[SOCKET_VARIABLE]) as asks:
+                        assert await asks.ask(LISTED) == FAILED
+                        assert await asks.answer() == b""
             place.unlink()
             async with program(env[SOCKET_VARIABLE]) as asks:
                 assert await asks.ask(LISTED) == FAILED

@@ -12,8 +12,8 @@ from pathlib import Path
 import h11
 import pytest
 from support.deadline import DEADLINE
+from support.ports import free_port, free_range
 from support.stack import Certificates, connected_client, hub_config, running_node, until, within
-from support.tunnels import free_range
 from websockets.asyncio.client import connect as connect_websocket
 from websockets.asyncio.server import ServerConnection, serve as serve_websocket
 
@@ -24,7 +24,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 @asynccontextmanager
 async def serving(handler: Handler) -> AsyncIterator[int]:
-    async with await asyncio.start_server(handler, "127.0.0.1", 0, backlog=1000) as server:
+    async with await asyncio.start_server(handler, "127.0.0.1", free_port(), backlog=1000) as server:
         yield server.sockets[0].getsockname()[1]
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from support.pki import issue, root
+from support.ports import free_range
 from support.stack import Certificates, access, connected_client, hub_config, until, within
-from support.tunnels import free_range
 
 from omnyshell import (
     CertGenerator,

@@ -12,14 +12,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from support.deadline import DEADLINE
 from support.people import Machine
 
 from omnyshell.keeper import wire
 from omnyshell.keeper.hierarchy import group_of
 from omnyshell.services.node.keeper.place import PROGRAM, SOCKET, keeper_command
 
-PATIENCE = 20.0
-"""Seconds for what takes milliseconds."""
+LEFT_FOR = 20.0
+"""Seconds after which what is empty is nobody's any more."""
 
 SHELL = b"/bin/sh"
 NAMES = (b"stdin", b"stdout", b"stderr", b"terminal", b"record")
@@ -98,7 +99,7 @@ class KeeperProcess:
     def end(self) -> None:
         with suppress(ProcessLookupError):
             self.process.terminate()
-        self.process.wait(PATIENCE)
+        self.process.wait(DEADLINE)
         self._log.close()
         _remove_groups(self.directory / "lock")
 
@@ -115,7 +116,7 @@ def remove_left_groups() -> None:
     with suppress(OSError):
         for found in Path(group_of("self")).glob("omnyshell-*-*/"):
             is_empty = "populated 0" in (found / "cgroup.events").read_text()
-            if is_empty and time.time() - found.stat().st_mtime > PATIENCE:
+            if is_empty and time.time() - found.stat().st_mtime > LEFT_FOR:
                 _remove(found)
 
 
@@ -133,7 +134,7 @@ def connected(directory: Path) -> socket.socket:
     except OSError:
         channel.close()
         raise
-    channel.settimeout(PATIENCE)
+    channel.settimeout(DEADLINE)
     return channel
 
 
@@ -230,7 +231,7 @@ def read_until(fd: int, wanted: bytes) -> bytes:
     """Read a descriptor until what came contains something, or it ends."""
     came = b""
     while wanted not in came:
-        assert select.select([fd], [], [], PATIENCE)[0], came
+        assert select.select([fd], [], [], DEADLINE)[0], came
         try:
             data = os.read(fd, 65536)
         except OSError:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.deadline import DEADLINE
 from support.declarations import every_message
 from support.file_tree import FileTree
 from support.hostile import UUID, unprintable
@@ -26,7 +27,7 @@ from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.live import feed
 from omnyshell.services.dial import HubAccess
 
-PATIENCE = 3.0
+PATIENCE = DEADLINE
 SHORTLY = 0.1
 """Seconds to wait for an answer: one that comes, and one that does not or that counts as if it had not."""
 

@@ -38,6 +38,7 @@ from omnyshell.services.hub.cluster.members.invitation import NotInvitedExceptio
 from omnyshell.services.hub.cluster.members.signing import sign
 from omnyshell.services.hub.cluster.nats.connection import Credential, close
 from omnyshell.services.hub.cluster.places.records import Entry, encode
+from omnyshell.services.hub.cluster.shared import log as shared_log
 from omnyshell.services.hub.cluster.shared.clocks import boot_clock
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
@@ -385,6 +386,8 @@ async def test_a_hub_that_is_too_old_for_a_change_goes_by_what_it_knew_and_says_
     certificates: Certificates, hubs: Hubs, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some seconds: a hub is started anew."""
+    # A hub says again what it knows whenever the engine is back.
+    monkeypatch.setattr(shared_log, "LEVEL", 2)
     a, standing = hubs.running["a"], ClusterFiles(hubs.state("b")).read()
     assert a._cluster is not None
     log, own = a._cluster._begun(), standing.identity

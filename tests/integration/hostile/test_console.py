@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.deadline import DEADLINE
 from support.file_tree import FileTree
 from support.hostile import HOSTILE_NUMBERS, HOSTILE_TEXTS, HOSTILE_TIMES, INVISIBLE, saturated, unprintable
 from support.hostile_hub import ANSWERS, HostileHub
@@ -104,7 +105,7 @@ class Tour:
     async def _arrive(self, name: str) -> None:
         """Be where the keys lead; a hub that refuses everything leads elsewhere."""
         with suppress(*() if self._must_arrive else (TimeoutError,)):
-            await until(lambda: type(self._app.screen).__name__ == name, 10.0 if self._must_arrive else SHORTLY)
+            await until(lambda: type(self._app.screen).__name__ == name, DEADLINE if self._must_arrive else SHORTLY)
 
     def _look(self, step: str) -> None:
         for strip in self._app.screen._compositor.render_strips():

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.keepers import PATIENCE, KeeperProcess, asked
+from support.deadline import DEADLINE
+from support.keepers import KeeperProcess, asked
 from support.people import EXTRA_GROUP, HOMES, NODE_USER, PEOPLE, SYSTEM, Machine
 
 from omnyshell.keeper import wire
@@ -158,7 +159,7 @@ def test_a_child_that_waits_becomes_the_next_program_and_what_it_cannot_another_
 def ends(pidfd: int) -> bool:
     """Wait for the end of a process, and close its pidfd."""
     try:
-        return bool(select.select([pidfd], [], [], PATIENCE)[0])
+        return bool(select.select([pidfd], [], [], DEADLINE)[0])
     finally:
         os.close(pidfd)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from support.commands import OMNYSHELL, run_text, start_command
-from support.keepers import PATIENCE, KeeperProcess, RawNode, read_until
+from support.deadline import DEADLINE
+from support.keepers import KeeperProcess, RawNode, read_until
 
 from omnyshell.keeper import wire
 from omnyshell.services.local.setup import LocalSetup, machine_node_id
@@ -28,7 +29,7 @@ def started(state: Path):
         os.sched_yield()
     yield process
     process.terminate()
-    process.wait(PATIENCE)
+    process.wait(DEADLINE)
     process.stderr.close()
 
 
@@ -52,7 +53,7 @@ def test_a_keeper_is_started_asked_and_stopped(started: "subprocess.Popen[bytes]
     assert (second.returncode, second.stderr) == (3, "keeper: another keeper serves this directory\n")
     stopped = run_text("keeper", "stop", "--config", str(config))
     assert (stopped.returncode, stopped.stdout) == (0, "the keeper has ended, and 1 session with it\n")
-    assert started.wait(PATIENCE) == 0
+    assert started.wait(DEADLINE) == 0
     assert run_text("keeper", "status", "--state-dir", str(state)).returncode == 1
     again = run_text("keeper", "stop", "--state-dir", str(state))
     assert (again.returncode, again.stderr) == (255, f"omnyshell: no keeper serves {state}\n")
@@ -63,7 +64,7 @@ def test_a_keeper_is_started_asked_and_stopped(started: "subprocess.Popen[bytes]
 
 def test_a_signal_ends_it(started: "subprocess.Popen[bytes]") -> None:
     started.send_signal(signal.SIGTERM)
-    assert started.wait(PATIENCE) == 0
+    assert started.wait(DEADLINE) == 0
 
 
 def test_the_directory_of_a_keeper_may_have_a_long_name(tmp_path) -> None:
@@ -73,7 +74,7 @@ def test_the_directory_of_a_keeper_may_have_a_long_name(tmp_path) -> None:
         assert process.poll() is None
         os.sched_yield()
     assert run_text("keeper", "stop", "--state-dir", str(state)).returncode == 0
-    assert process.wait(PATIENCE) == 0
+    assert process.wait(DEADLINE) == 0
 
 
 def test_a_user_that_is_not_there_is_named(state: Path) -> None:
@@ -104,7 +105,7 @@ def test_down_ends_the_keeper_too_and_says_how_many_sessions_that_costs() -> Non
     assert lasting.stdout.readline() == b"ready\n"
     down = run_text("down", "--yes")
     assert (down.returncode, down.stdout) == (0, "down, and 1 session with it\n")
-    assert lasting.wait(PATIENCE) != 0
+    assert lasting.wait(DEADLINE) != 0
     lasting.stdout.close()
     assert run_text("keeper", "status").returncode == 1
     assert run_text("down").stdout == "nothing is up\n"
@@ -120,5 +121,5 @@ def test_down_ends_what_a_node_that_was_killed_has_left() -> None:
     node.close()
     down = run_text("down")
     assert (down.returncode, down.stdout) == (0, "down, and 1 session with it\n")
-    assert keeper.process.wait(PATIENCE) == 0
+    assert keeper.process.wait(DEADLINE) == 0
     keeper.end()

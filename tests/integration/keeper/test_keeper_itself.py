@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 import pytest
-from support.keepers import PATIENCE, KeeperProcess, RawNode, connected, read_all, read_until
+from support.deadline import DEADLINE
+from support.keepers import KeeperProcess, RawNode, connected, read_all, read_until
 
 from omnyshell.keeper import wire
 from omnyshell.services.node.keeper.place import PROGRAM, REFUSED, RUNS_ALREADY, SOCKET, keeper_command
@@ -172,7 +173,7 @@ def test_a_stop_ends_all_sessions_and_says_how_many(own_keeper: KeeperProcess) -
     leaders = node.ask(wire.LIST)[2::4]
     line.channel.sendall(wire.pack(wire.STOP, b"7"))
     assert line.answer(b"7") == [wire.OK, b"3"]
-    assert own_keeper.process.wait(PATIENCE) == 0
+    assert own_keeper.process.wait(DEADLINE) == 0
     assert all(map(has_ended, leaders[:3]))
     assert not (own_keeper.directory / SOCKET).exists()
     for each in (node, line):
@@ -188,7 +189,7 @@ def test_a_stop_kills_who_does_not_hang_up(own_keeper: KeeperProcess) -> None:
     assert node.answer(b"7") == [wire.OK, b"1"]
     assert node.exit_of(b"s") == b"-9"
     assert read_all(found["stdout"]) == b""
-    assert own_keeper.process.wait(PATIENCE) == 0
+    assert own_keeper.process.wait(DEADLINE) == 0
     close(found)
     node.close()
 
@@ -206,7 +207,7 @@ def test_signals_stop_it(own_keeper: KeeperProcess, number: signal.Signals) -> N
     node = own_keeper.node()
     close(node.script(b"s", b"exec sleep 100"))
     os.kill(own_keeper.pid, number)
-    assert own_keeper.process.wait(PATIENCE) == 0
+    assert own_keeper.process.wait(DEADLINE) == 0
     assert "1 sessions" in own_keeper.log()
     node.close()
 
@@ -220,7 +221,7 @@ def test_one_keeper_serves_a_directory(own_keeper: KeeperProcess) -> None:
 
 def test_a_killed_one_leaves_its_place(own_keeper: KeeperProcess) -> None:
     own_keeper.process.kill()
-    own_keeper.process.wait(PATIENCE)
+    own_keeper.process.wait(DEADLINE)
     assert (own_keeper.directory / SOCKET).exists()
     next_one = KeeperProcess(own_keeper.directory)
     next_one.node().close()
@@ -243,7 +244,7 @@ def test_a_detached_one_serves_when_its_command_ends_and_ends_when_of_no_use(
     node.ask(wire.FORGET, b"s")
     pidfd = os.pidfd_open(pid)
     node.close()
-    assert select.select([pidfd], [], [], PATIENCE)[0]
+    assert select.select([pidfd], [], [], DEADLINE)[0]
     os.close(pidfd)
     assert not (directory / SOCKET).exists()
 
@@ -311,7 +312,7 @@ def test_a_keeper_of_roots_serves_the_nodes_user_alone_and_starts_nothing_as_roo
         asked = {user: in_child(user, lambda: asks_for_a_program(place)) for user in (nobody, somebody)}
         assert asked == {nobody: b"refused", somebody: b"Permission denied"}
         process.terminate()
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(DEADLINE) == 0
 
 
 def asks_for_a_program(place: Path) -> bytes:
@@ -351,7 +352,7 @@ def test_it_does_not_run_what_others_can_write(tmp_path, installed: Path) -> Non
     command[3] = str(installed)
 
     def run() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE)
 
     for place in (installed / "wire.py", installed, installed.parent):
         place.chmod(place.stat().st_mode | 0o002)

@@ -11,7 +11,8 @@ from random import Random
 from typing import BinaryIO
 
 import pytest
-from support.keepers import PATIENCE, SHELL, KeeperProcess, RawNode, connected, read_until
+from support.deadline import DEADLINE
+from support.keepers import SHELL, KeeperProcess, RawNode, connected, read_until
 from unit.keeper.test_wire import GOOD, body, malformed
 
 from omnyshell.keeper import wire
@@ -245,7 +246,7 @@ def test_descriptors_go_to_the_next_process_when_the_one_before_is_dead(keeper: 
     assert why[:2] == [wire.NO, wire.HELD]
     assert why[3] == b"%d" % holder.pid
     holder.kill()
-    holder.wait(PATIENCE)
+    holder.wait(DEADLINE)
     assert node.ask(wire.HELLO, b"1", b"held")[0] == wire.OK
     assert node.ask(wire.LIST)[1::2] == [b"s", b"running"]
     found = node.named(node.ask(wire.TAKE, b"s"))
@@ -279,7 +280,7 @@ def ask_until_it_is_not_read(node: RawNode, frame: bytes) -> int:
     with suppress(TimeoutError):
         while sent < MOST_SENT:
             sent += node.channel.send(stream[sent % len(frame) :])
-    node.channel.settimeout(PATIENCE)
+    node.channel.settimeout(DEADLINE)
     return sent
 
 
@@ -311,7 +312,7 @@ def test_a_node_that_does_not_read_does_not_keep_a_keeper_from_its_end(own_keepe
     deaf, other = own_keeper.node(b"deaf"), own_keeper.node(b"other")
     ask_until_it_is_not_read(deaf, wire.pack(wire.WHERE, b"7", b"x"))
     assert other.ask(wire.STOP) == [wire.OK, b"0"]
-    assert own_keeper.process.wait(PATIENCE) == 0
+    assert own_keeper.process.wait(DEADLINE) == 0
     for node in (deaf, other):
         node.close()
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.deadline import DEADLINE
-from support.ports import free_range
+from support.ports import free_port, free_range
 from support.raw_admin import ADMIN, ask, b64, log_in, try_join
 from support.raw_peer import RawPeer, logged_in, stranger
 from support.stack import GRANTS, OPEN_TUNNELS, Certificates, hub_config, running_node, until
@@ -286,7 +286,7 @@ async def test_what_was_left_in_a_node_that_was_away_all_the_time_ends_too(
         await hub.stop()
         # At another port the node does not find it.
         async with (
-            OmnyShellHub(config) as elsewhere,
+            OmnyShellHub(replace(config, port=free_port())) as elsewhere,
             logged_in(certificates, elsewhere.port, "client", "admin", ADMIN) as admin,
         ):
             assert (await lock(admin, kind))["ok"]

@@ -1,6 +1,7 @@
 """What a consumer delivers, taken a few at a time: thousands of records may come at once, and each has consequences."""
 
 import asyncio
+from contextlib import suppress
 from typing import Self
 
 from omnyshell.extras import needs
@@ -52,14 +53,20 @@ class Delivery:
             await self._subscription.unsubscribe()
 
     async def next(self, within: float) -> Msg:
-        """Return the next message; others have their turn after a few. Raises `TimeoutError` after so many seconds."""
+        """Return the next message; others have their turn after a few. Raises `TimeoutError` after so many seconds.
+
+        It is waited for twice, half of the time each: what came while this process was stopped is read the second time.
+        """
         if not self._left or self._messages.empty():
             self._left = AT_A_TIME
             await asyncio.sleep(0)
         self._left -= 1
         if not self._messages.empty():
             return self._messages.get_nowait()
-        async with asyncio.timeout(within):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within / 2):
+                return await self._messages.get()
+        async with asyncio.timeout(within / 2):
             return await self._messages.get()
 
     async def _put(self, message: Msg) -> None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 from support.deadline import DEADLINE
+from support.passing import passes
 
 from omnyshell.services.hub.cluster.nats.delivery import AT_A_TIME, Delivery
 
@@ -50,6 +51,16 @@ async def test_thousands_at_once_are_taken_in_order_a_few_in_each_turn() -> None
     assert list(taken) == list(range(1000))
     turns = list(taken.values())
     assert max(turns.count(each) for each in set(turns)) <= AT_A_TIME
+
+
+async def test_what_comes_while_the_process_is_stopped_is_waited_for() -> None:
+    delivery = await Delivery.begin(cast("Any", Library(0)))
+    waiting = asyncio.create_task(delivery.next(DEADLINE))
+    await passes(DEADLINE)
+    # It is read a turn later than the clock.
+    await asyncio.sleep(0)
+    await delivery._put(cast("Any", 1))
+    assert await waiting == 1
 
 
 async def test_it_waits_for_one_no_longer_than_that_and_what_is_not_taken_stays_with_the_library() -> None:

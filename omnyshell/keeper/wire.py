@@ -168,6 +168,9 @@ def parse_request(frame: bytes) -> Request:
     number, *fields = found.groups()
     if verb != START:
         return Request(verb, number, tuple(fields))
+    if fields[-1].count(b"\0") >= MOST_WORDS:
+        # Words that were split take a hundred times their bytes.
+        raise MalformedError
     rest, count = fields.pop().split(b"\0"), int(fields[-1])
     try:
         variables = dict([variable.split(b"=", 1) for variable in rest[count:]])

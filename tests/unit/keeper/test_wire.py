@@ -1,5 +1,6 @@
 """What a node may say to its keeper, generated from the declaration of it."""
 
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -106,6 +107,21 @@ def test_a_start_says_what_the_program_has_or_what_was_opened_for_it(kind: bytes
 def test_programs_are_whole(rest: tuple[bytes, ...]) -> None:
     with pytest.raises(MalformedError):
         parse_request(body(wire.START, b"1", *GOOD[wire.START][:6], *rest))
+
+
+@in_one_test("word", (b"a=", b""))
+def test_more_words_than_a_program_can_have_are_refused_before_they_take_memory(word: bytes) -> None:
+    start = body(wire.START, b"1", *GOOD[wire.START])
+    frame = start + (b"\0" + word) * ((wire.MOST_BYTES - len(start)) // (len(word) + 1))
+    tracemalloc.start()
+    try:
+        with pytest.raises(MalformedError):
+            parse_request(frame)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # The pattern's fields are copies of what is in the frame.
+    assert most < 3 * wire.MOST_BYTES
 
 
 def test_an_unknown_verb_is_for_the_keeper_to_answer() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from omnyshell.cli.ground.output import complain, fail, say
 from omnyshell.cli.ground.prompts import ask_line, is_asked
 from omnyshell.cli.ground.strict_files import strict_modes
+from omnyshell.cli.service.plan import nodes_of_machine
 from omnyshell.errors import ConfigException
 from omnyshell.options.toml_file import read_options
 from omnyshell.paths import state_dir, user_path
@@ -16,6 +17,7 @@ from omnyshell.services.local.setup import LocalSetup
 from omnyshell.services.node.keeper.asking import KeptNode, keeper_facts, stop_keeper
 from omnyshell.services.node.keeper.place import (
     NoKeeperException,
+    connect,
     keeper_command,
     own_directory,
     shared_directory,
@@ -39,7 +41,7 @@ def start(options: argparse.Namespace) -> int:
 
 def stop(options: argparse.Namespace) -> int:
     """End a keeper and its sessions, after asking on a terminal."""
-    place = _state_dir(options)
+    place = _kept(options)
     try:
         running = keeper_facts(place).running
     except NoKeeperException as exc:
@@ -55,7 +57,7 @@ def stop(options: argparse.Namespace) -> int:
 
 def status(options: argparse.Namespace) -> int:
     """Print what a keeper holds; exit code 1 where there is none."""
-    place = _state_dir(options)
+    place = _kept(options)
     try:
         facts = keeper_facts(place)
     except NoKeeperException as exc:
@@ -72,12 +74,40 @@ def status(options: argparse.Namespace) -> int:
     return 0
 
 
+def _kept(options: argparse.Namespace) -> Path:
+    """The state directory of the keeper that is meant: of a node by hand, or of one that is a service of the machine.
+
+    The service's file need not say where that is, so it is looked for there where nothing is kept by hand.
+    """
+    given = _given(options)
+    by_hand = _state_dir(options)
+    if given.get("state_dir"):
+        return by_hand
+    services = [nodes_of_machine() / str(given["id"])] if given.get("id") else [*nodes_of_machine().glob("*")]
+    places = [by_hand, *(services if len(services) == 1 else [])]
+    return next((place for place in places if _is_served(place)), by_hand)
+
+
+def _is_served(place: Path) -> bool:
+    try:
+        connect(place).close()
+    except NoKeeperException:
+        return False
+    return True
+
+
+def _given(options: argparse.Namespace) -> dict[str, object]:
+    """What the options, and behind them the node's file, say of which node is meant."""
+    given = {"id": options.id, "state_dir": options.state_dir}
+    if not options.config:
+        return given
+    strict_modes(options).check(user_path(options.config))
+    return dict(read_options(options.config, OPTIONS).values) | {key: said for key, said in given.items() if said}
+
+
 def _state_dir(options: argparse.Namespace) -> Path:
     """The state directory that the options or the node's file name; without any of them that of this machine's node."""
-    given = {"id": options.id, "state_dir": options.state_dir}
-    if options.config:
-        strict_modes(options).check(user_path(options.config))
-        given = dict(read_options(options.config, OPTIONS).values) | {key: said for key, said in given.items() if said}
+    given = _given(options)
     if given.get("state_dir"):
         return user_path(str(given["state_dir"]))
     if given.get("id"):

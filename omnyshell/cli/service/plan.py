@@ -14,6 +14,9 @@ from omnyshell.options.toml_file import read_options
 from omnyshell.paths import config_dir, user_path
 from omnyshell.services.join_files import SETTINGS
 
+_STATE = Path("/var/lib")
+_NODES_USER = "omnyshell"
+
 
 class Kind(Enum):
     """What runs as a service."""
@@ -47,13 +50,12 @@ class Plan(NamedTuple):
         said = self.path_of("state_dir")
         if said is not None or self.is_users:
             return said
-        place = Path("/var/lib") / self.user
-        return place / "nodes" / str(self.given["id"]) if self.kind is Kind.NODE else place / "hub"
+        return nodes_of_machine() / str(self.given["id"]) if self.kind is Kind.NODE else _STATE / self.user / "hub"
 
     @property
     def user(self) -> str:
         """The user of a service of the machine."""
-        return "omnyshell" if self.kind is Kind.NODE else "omnyshell-hub"
+        return _NODES_USER if self.kind is Kind.NODE else "omnyshell-hub"
 
     @property
     def belongs_to_nobody(self) -> bool:
@@ -92,6 +94,11 @@ class Manager(Protocol):
 
     def logs(self, kind: Kind, *, is_users: bool, follow: bool, count: int) -> int:
         """Print the last `count` lines that it logged, and with `follow` those to come; returns an exit code."""
+
+
+def nodes_of_machine() -> Path:
+    """Return the directory with the state of each node that is a service of the machine, unless its file says where."""
+    return _STATE / _NODES_USER / "nodes"
 
 
 def plan_from(options: argparse.Namespace) -> Plan:

@@ -73,7 +73,7 @@ def install(plan: Plan) -> None:
 def uninstall(kind: Kind, *, is_users: bool) -> int:
     """Stop and remove the units; sessions that a keeper holds are left to it, and to `omnyshell keeper stop`."""
     place = directory(is_users=is_users)
-    names = [f"omnyshell-{kind.value}.service", *([f"{KEEPER}.service"] if kind is Kind.NODE else [])]
+    names = _units_of(kind)
     written = [name for name in names if (place / name).exists()]
     packaged = [name for name in names if not is_users and (PACKAGES / name).exists()]
     if not (written or packaged):
@@ -93,15 +93,20 @@ def uninstall(kind: Kind, *, is_users: bool) -> int:
 
 def status(kind: Kind, *, is_users: bool) -> int:
     """Print what systemd knows; returns its exit code: 0 runs, 3 does not, 4 is not installed."""
-    names = [f"omnyshell-{kind.value}.service", *([f"{KEEPER}.service"] if kind is Kind.NODE else [])]
-    return _run(["systemctl", *_scope(is_users=is_users), "status", "--no-pager", "--lines=5", *names])
+    return _run(["systemctl", *_scope(is_users=is_users), "status", "--no-pager", "--lines=5", *_units_of(kind)])
 
 
 def logs(kind: Kind, *, is_users: bool, follow: bool, count: int) -> int:
-    """Print what the service logged."""
-    unit = "--user-unit" if is_users else "--unit"
-    words = ["journalctl", f"{unit}=omnyshell-{kind.value}.service", f"--lines={count}", "--output=cat", "--no-pager"]
+    """Print what the service logged, and for a node also its keeper: why that does not start is said nowhere else."""
+    option = "--user-unit" if is_users else "--unit"
+    units = [f"{option}={name}" for name in _units_of(kind)]
+    words = ["journalctl", *units, f"--lines={count}", "--output=cat", "--no-pager"]
     return _run([*words, *(["--follow"] if follow else [])])
+
+
+def _units_of(kind: Kind) -> list[str]:
+    """Return the names of the units that a service has."""
+    return [f"omnyshell-{kind.value}.service", *([f"{KEEPER}.service"] if kind is Kind.NODE else [])]
 
 
 def _check_rights(*, is_users: bool) -> None:

@@ -89,7 +89,8 @@ _ENDS = "\n\r\0"
 """What ends a line of a unit."""
 
 _FREE_THE_GROUP = (
-    '-/bin/sh -c \'cd /sys/fs/cgroup$$(sed -n "s,/[.]control$$,,;s,^0::,,p" /proc/self/cgroup)/omnyshell-*/ && '
+    '-/bin/sh -c \'cd /sys/fs/cgroup$$(sed -n "s,/[.]control$$,,;s,^0::,,p" /proc/self/cgroup)/omnyshell-*/ '
+    "2>/dev/null && "
     'for d in . ..; do sed "s/[a-z_]*[a-z]/-&/g" $$d/cgroup.subtree_control >$$d/cgroup.subtree_control; done\''
 )
 """Takes controllers back from the groups of sessions that go on, as systemd can start no process where they are given.

@@ -10,6 +10,8 @@ from support.commands import OMNYSHELL, run_text, start_command
 from support.deadline import DEADLINE
 from support.keepers import KeeperProcess, RawNode, read_until
 
+from omnyshell.cli import keeper
+from omnyshell.cli.main import run
 from omnyshell.keeper import wire
 from omnyshell.services.local.setup import LocalSetup, machine_node_id
 from omnyshell.services.node.keeper.place import connect, own_directory
@@ -60,6 +62,29 @@ def test_a_keeper_is_started_asked_and_stopped(started: "subprocess.Popen[bytes]
     for fd in found.values():
         os.close(fd)
     node.close()
+
+
+def test_that_of_a_service_of_the_machine_is_found_by_its_nodes_file(
+    started: "subprocess.Popen[bytes]", state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    """The file that `node join` writes does not say where the service has its state."""
+    monkeypatch.setenv("OMNYSHELL_HOME", str(tmp_path / "home"))
+    services = tmp_path / "services"
+    services.mkdir()
+    (services / "web").symlink_to(state)
+    monkeypatch.setattr(keeper, "nodes_of_machine", lambda: services)
+    config = tmp_path / "node.toml"
+    config.write_text('hub = "wss://hub.example:1"\nid = "web"\n')
+    config.chmod(0o600)
+    for words in (["--config", str(config)], ["--id", "web"], []):
+        assert run(["keeper", "status", *words]) == 0, words
+        assert capsys.readouterr().out == f"process {started.pid} keeps 0 sessions for {services}/web\n"
+    (services / "db").mkdir()
+    # Which of two is not guessed, and a place that is named is the one that is meant.
+    for words in ([], ["--id", "db"], ["--id", "web", "--state-dir", str(tmp_path / "elsewhere")]):
+        assert run(["keeper", "status", *words]) == 1, words
+    assert run(["keeper", "stop", "--config", str(config), "--yes"]) == 0
+    assert started.wait(DEADLINE) == 0
 
 
 def test_a_signal_ends_it(started: "subprocess.Popen[bytes]") -> None:

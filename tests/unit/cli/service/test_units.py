@@ -119,7 +119,7 @@ def fake_system(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Programs of the system that only write down how they were called; returns the file where."""
     log, programs = place / "called", place / "programs"
     programs.mkdir()
-    for name in ("systemctl", "useradd"):
+    for name in ("systemctl", "useradd", "journalctl"):
         (programs / name).write_text(f'#!/bin/sh\necho {name} "$*" >>{log}\n')
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
@@ -127,6 +127,15 @@ def fake_system(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(systemd, "MACHINES", place / "machines")
     monkeypatch.setattr(systemd, "PACKAGES", place / "packages")
     return log
+
+
+def test_the_log_of_a_node_is_its_keepers_too(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = fake_system(place, monkeypatch)
+    for kind in Kind:
+        assert systemd.logs(kind, is_users=kind is Kind.NODE, follow=False, count=9) == 0
+    of_node, of_hub = log.read_text().splitlines()
+    assert of_node.startswith("journalctl --user-unit=omnyshell-node.service --user-unit=omnyshell-keeper.service -")
+    assert of_hub.startswith("journalctl --unit=omnyshell-hub.service -")
 
 
 def test_units_that_the_systems_package_has_are_used_and_not_written_again(

@@ -55,7 +55,9 @@ def _contents(path: str) -> str:
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError("it is no regular file")
-        return file.read(MOST_BYTES).decode()
+        if len(said := file.read(MOST_BYTES + 1)) > MOST_BYTES:
+            raise OSError(f"it is longer than {MOST_BYTES} bytes")
+        return said.decode()
 
 
 def _mark_of(path: str) -> tuple[int, ...]:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from omnyshell.keeper.files import Known
+from omnyshell.keeper.files import Known, said_in
+from omnyshell.keeper.users import RefusedError
+from omnyshell.keeper.wire import MOST_BYTES
 
 LONG_AGO = 1_000_000_000
 
@@ -73,3 +75,14 @@ def test_what_cannot_be_read_is_tried_again(counted: Counted) -> None:
         with pytest.raises(UnicodeDecodeError):
             counted.known.now()
     assert counted.times == 2
+
+def test_a_file_of_which_only_the_beginning_would_be_read_says_nothing(tmp_path: Path) -> None:
+    """What limits sessions may stand at its end."""
+    file, limit = tmp_path / "node.toml", "session-processes = 9\n"
+    for size in (MOST_BYTES, MOST_BYTES + 1):
+        file.write_text("#" * (size - len(limit) - 1) + "\n" + limit)
+        if size == MOST_BYTES:
+            assert said_in(str(file), (), dict, "It") == {"session-processes": 9}
+        else:
+            with pytest.raises(RefusedError, match="It cannot be read from .*: it is longer than"):
+                said_in(str(file), (), dict, "It")

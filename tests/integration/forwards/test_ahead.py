@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
+from support.raw_hub import hear_past_heartbeats, node_at_raw_hub
 from support.raw_peer import STDIN, RawPeer, logged_in, registered
 from support.stack import GRANTS, Certificates, hub_config, running_node, stack, until, within
 
@@ -364,3 +366,14 @@ async def test_a_node_judges_and_counts_again_what_is_used(certificates: Certifi
         # Their channels are free again.
         await ask(client, 2, **under)
         assert (await answer(client, "session.opened"))["c"] == 2
+
+
+async def test_a_node_takes_nothing_but_connections_to_be_used_later_whatever_its_hub_says(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async with node_at_raw_hub(certificates, tmp_path, AHEAD) as hub:
+        for channel, mode in enumerate(("shell", "exec", "agent", "sftp"), start=1):
+            asked = {"sessionId": str(uuid4()), "principal": "p", "mode": mode, "target": "localhost:80", "ahead": True}
+            await hub.say("node.session.open", asked, channel)
+            refused: Any = await hear_past_heartbeats(hub, "node.session.rejected")
+            assert (refused["c"], refused["d"]["reason"]) == (channel, "bad_request"), mode

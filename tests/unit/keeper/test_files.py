@@ -76,6 +76,7 @@ def test_what_cannot_be_read_is_tried_again(counted: Counted) -> None:
             counted.known.now()
     assert counted.times == 2
 
+
 def test_a_file_of_which_only_the_beginning_would_be_read_says_nothing(tmp_path: Path) -> None:
     """What limits sessions may stand at its end."""
     file, limit = tmp_path / "node.toml", "session-processes = 9\n"
@@ -84,5 +85,5 @@ def test_a_file_of_which_only_the_beginning_would_be_read_says_nothing(tmp_path:
         if size == MOST_BYTES:
             assert said_in(str(file), (), dict, "It") == {"session-processes": 9}
         else:
-            with pytest.raises(RefusedError, match="It cannot be read from .*: it is longer than"):
+            with pytest.raises(RefusedError, match=r"It cannot be read from .*: it is longer than"):
                 said_in(str(file), (), dict, "It")

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from omnyshell.errors import ConfigException, ErrorCodes, SessionRejectedException
+from omnyshell.model.sessions import SessionMode
 from omnyshell.model.targets import Target
 from omnyshell.protocol.messages import NodeSessionOpen
 from omnyshell.services.exposer.dialing import DialException, dial
@@ -44,8 +45,10 @@ class Forwards:
         return Permission(sink)
 
     def check(self, request: NodeSessionOpen) -> None:
-        """Raise `SessionRejectedException` where a connection that is asked for ahead would be refused now."""
-        self._allowed(request, request.target or "")
+        """Raise `SessionRejectedException` where what is asked for ahead is no connection, or would be refused now."""
+        if request.mode is not SessionMode.FORWARD or request.target is None:
+            raise SessionRejectedException("Connections alone are asked for ahead", code=ErrorCodes.BAD_REQUEST)
+        self._allowed(request, request.target)
 
     def _allowed(self, request: NodeSessionOpen, text: str) -> Target:
         try:

@@ -41,6 +41,12 @@ class AuditRecord(msgspec.Struct, frozen=True):
         return cls(at=read_timestamp(at), **{name: str(value) for name, value in texts.items()})
 
 
+class RecordOfHub(AuditRecord, frozen=True):
+    """A record, and which of several hubs has it."""
+
+    hub: str = ""
+
+
 class _Line(msgspec.Struct, rename="camel", omit_defaults=True):
     """A record with its number; empty fields are left out."""
 

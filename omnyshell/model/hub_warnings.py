@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from omnyshell.durations import format_duration
 from omnyshell.printable import printable
 
 MOST_NAMED = 5
@@ -21,6 +22,18 @@ def unproven(hub: str, nodes: Sequence[str]) -> str:
 def unreached(hubs: Iterable[str]) -> str:
     """Say that hubs have told nobody where they are."""
     return f"no node or client of another hub can go to {', '.join(map(printable, hubs))}: set public-url there"
+
+
+def unlinked(hubs: Iterable[str]) -> str:
+    """Say that there is no link with hubs that serve."""
+    why = "one of the two needs `links`, and no firewall between"
+    return f"no link with {', '.join(map(printable, hubs))}, so nodes there are not reached from this hub: {why}"
+
+
+def silent(hub: str, seconds: float) -> str:
+    """Say that a hub was last heard of so long ago that its nodes are free."""
+    lost = f"`omnyshell cluster remove {printable(hub)}` if it is lost for good"
+    return f"hub {printable(hub)} was last heard of {format_duration(seconds)} ago: start it again, or {lost}"
 
 
 def _some(names: Sequence[str]) -> str:

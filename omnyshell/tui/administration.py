@@ -102,6 +102,19 @@ class AdministeringApp(OwnApp):
         title, consequence = "Acknowledge what is wrong with the audit trail?", administration.ACKNOWLEDGING
         self.push_screen(Question(title, "Acknowledge", administration.gaps(self.hub), consequence), acknowledge)
 
+    def on_ask_trails(self, message: messages.AskTrails) -> None:
+        """Ask other hubs what they recorded."""
+        # Imported late: most hubs are alone.
+        from omnyshell.tui.actions.trails import read_trails
+
+        async def read() -> None:
+            records, missing = await read_trails(self.hub, message.hubs, message.since)
+            for problem in missing.values():
+                self.notify(printable(problem), title="Not all was read", severity="warning", markup=False)
+            message.told(records, tuple(missing))
+
+        start_task(self, read(), "Asking the other hubs", group="trails")
+
     def on_set_labels(self, message: messages.SetLabels) -> None:
         """Ask for the hub's labels of a node, and set them."""
 

@@ -250,6 +250,13 @@ KEYS: tuple[Key, ...] = (
     Key(Context.TUNNELS, "x", "close_tunnels", "Close", "Close the selected tunnels and forwards, after asking"),
     Key(Context.AUDIT, "enter,g", "open", "Go to", "Go to the session, node or principal it names"),
     Key(Context.AUDIT, "R", "revoke", "Revoke", "Revoke the principal that it names, after asking", footer=False),
+    Key(
+        Context.AUDIT,
+        "h",
+        "all_hubs",
+        "All hubs",
+        "Show what the other hubs recorded too, as it is now; or this hub's records alone",
+    ),
     Key(Context.AUDIT, "p", "pause", "Pause", "Stop following new records, or follow again"),
     Key(
         Context.AUDIT,

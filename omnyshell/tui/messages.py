@@ -1,12 +1,13 @@
 """Requests of widgets to the app. They bubble up to `ConsoleApp`, which turns them into calls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from textual.message import Message
 
 from omnyshell.model.admin import LockKind
-from omnyshell.model.audit import AuditRecord
+from omnyshell.model.audit import AuditRecord, RecordOfHub
 from omnyshell.model.live import LiveHub
 
 
@@ -139,6 +140,19 @@ class Lock(Message):
 
 class AcknowledgeAudit(Message):
     """Acknowledge what is missing or changed in the audit trail, after asking."""
+
+
+class AskTrails(Message):
+    """Ask other hubs what they recorded since a time; `told` gets that, or is not called where nobody can be asked."""
+
+    def __init__(
+        self, hubs: Sequence[str], since: datetime, told: Callable[[Sequence[RecordOfHub], Sequence[str]], object]
+    ) -> None:
+        """`told` gets the records of all, and the hubs that were not read to the end."""
+        super().__init__()
+        self.hubs = hubs
+        self.since = since
+        self.told = told
 
 
 class ShowAccess(Message):

@@ -84,7 +84,7 @@ NEEDS: Mapping[Context, Mapping[str, Need | None]] = {
     Context.VIEWER: _none("close"),
     Context.SESSIONS: {"open": Need.SHELL, "watch": Need.WATCH, "detach": Need.WATCH, "kill": Need.KILL},
     Context.TUNNELS: {**_none("open"), "open_tunnel": Need.EXPOSE_ANYWHERE, "close_tunnels": Need.OWNER},
-    Context.AUDIT: {**_none("open", "pause"), "revoke": Need.ADMIN, "acknowledge": Need.ADMIN},
+    Context.AUDIT: {**_none("open", "pause"), "all_hubs": Need.ADMIN, "revoke": Need.ADMIN, "acknowledge": Need.ADMIN},
     Context.TERMINAL: {
         **_none(
             "detach",
@@ -151,7 +151,7 @@ WITHOUT_ROW: Mapping[Context, frozenset[str]] = {
     Context.NODES: frozenset(("invite",)),
     Context.SESSIONS: frozenset(),
     Context.TUNNELS: frozenset(("open_tunnel",)),
-    Context.AUDIT: frozenset(("pause", "acknowledge")),
+    Context.AUDIT: frozenset(("pause", "all_hubs", "acknowledge")),
     Context.PROCESSES: frozenset(),
     Context.FILES: frozenset(
         ("above", "other_pane", "make_folder", "go_to", "hidden", "reload", "stop", "close"),

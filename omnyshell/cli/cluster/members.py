@@ -9,8 +9,8 @@ from pathlib import Path
 from omnyshell.cli.ground.output import complain, say, say_json, say_table
 from omnyshell.cli.hub.state import hub_options
 from omnyshell.clock import SystemClock
-from omnyshell.errors import ConfigException
-from omnyshell.model.hub_warnings import too_old, unproven, unreached
+from omnyshell.errors import ConfigException, Remedy
+from omnyshell.model.hub_warnings import silent, too_old, unlinked, unproven, unreached
 from omnyshell.paths import user_path
 from omnyshell.services.hub.audit.heads import SignedHead
 from omnyshell.services.hub.cluster.inviting import change_members
@@ -29,6 +29,7 @@ from omnyshell.services.hub.truth.log import become_alone
 from omnyshell.services.hub.truth.member_changes import RemoveMember
 
 START = "start it as before: omnyshell hub start"
+START_IT = "start it: omnyshell hub start"
 
 
 def init(options: argparse.Namespace) -> int:
@@ -41,8 +42,8 @@ def init(options: argparse.Namespace) -> int:
         files = ClusterFiles(directory)
         found(files, options.hub, servers, SystemClock().now())
     complain(f"this hub is '{options.hub}', the first of several. Now:")
-    complain(f"1. each server of the engine includes {files.directory / ENGINE_CONFIG} in its configuration; see")
-    complain("   docs/cluster.md for the rest of it, and start the servers")
+    complain(f"1. give each server of the engine a copy of {files.directory / ENGINE_CONFIG}, which its")
+    complain("   configuration includes; see docs/cluster.md for the rest of it, and start the servers")
     complain(f"2. {START}; it writes what it holds into the hubs' log")
     complain("3. omnyshell cluster invite HUB prints the line by which the next hub joins")
     return 0
@@ -75,7 +76,7 @@ def remove(options: argparse.Namespace) -> int:
         asyncio.run(change_members(directory, _settings(options), RemoveMember(options.hub)))
     is_barred = files.has_founded and bar(files, options.hub, SystemClock().now())
     if not is_member and not is_barred:
-        raise ConfigException(f"'{options.hub}' is no member: {', '.join(members)} are")
+        raise ConfigException(f"'{options.hub}' is no member; members are {', '.join(members)}")
     complain(f"hub '{options.hub}' is no member any more: what it says changes nothing, and its nodes are free")
     if is_barred:
         complain(f"{files.directory / ENGINE_CONFIG} bars it from the engine. Give it to each server, and have")
@@ -93,7 +94,9 @@ def join(options: argparse.Namespace) -> int:
             text = f"the hub in {directory} has principals of its own, which nobody else would know"
             raise ConfigException(f"{text}: give the hub that joins a state directory of its own")
         identity = asyncio.run(join_by(ClusterFiles(directory), options.line, _settings(options), SystemClock()))
-    complain(f"this hub is '{identity.hub}' of the cluster that '{identity.founder}' founded; {START}")
+    complain(
+        f"this hub is '{identity.hub}' of the cluster that '{identity.founder}' founded; {START_IT}{_config(options)}"
+    )
     return 0
 
 
@@ -158,6 +161,7 @@ def _plain(told: Status) -> dict[str, object]:
         "applied": told.applied,
         "engine": engine._asdict() if engine is not None else None,
         "has_lost": told.has_lost,
+        "engine_problems": dict(told.problems),
         "unknown": told.unknown,
         "hubs": [hub._asdict() for hub in told.hubs],
         "servers": [server._asdict() for server in told.servers],
@@ -178,6 +182,8 @@ def _show(told: Status) -> None:
         say("engine     HAS LOST THE LOG that this hub has applied: see `omnyshell cluster restore`")
     elif engine is None:
         say("engine     does not answer: changes are refused, all else goes on")
+        for server, why in sorted(told.problems.items()):
+            say(f"           {server}: {why}")
     else:
         say(f"engine     leader {engine.leader or 'none'}, {engine.copies} copies, {engine.current} of them current")
     for warning in _warnings(told):
@@ -193,20 +199,28 @@ def _warnings(told: Status) -> Iterator[str]:
     """Yield what is to be seen to."""
     if told.unknown is not None:
         yield f"WARNING    {too_old('', told.unknown)}"
-    for hub in told.hubs:
-        if hub.unknown and hub.hub != told.identity.hub:
-            yield f"WARNING    {too_old(hub.hub, hub.unknown)}"
+    yield from _warnings_of_hubs(told)
     for server in told.servers:
         if not server.is_synced:
             yield f"warning    server {server.name} acknowledges what is not on its disk yet: set sync_interval: always"
     for name, groups in told.unlike().items():
         yield f"warning    {name} differ: {' / '.join(', '.join(hubs) for hubs in groups.values())}"
-    if unreachable := [hub.hub for hub in told.hubs if hub.is_unreached]:
-        yield f"warning    {unreached(unreachable)}"
     for name, nodes in told.doubted_by_hub().items():
         yield f"WARNING    {unproven(name, nodes)}"
     for fault in told.faults:
         yield f"WARNING    {fault}: `omnyshell audit acknowledge` if you know why"
+
+
+def _warnings_of_hubs(told: Status) -> Iterator[str]:
+    for hub in told.hubs:
+        if hub.unknown and hub.hub != told.identity.hub:
+            yield f"WARNING    {too_old(hub.hub, hub.unknown)}"
+        if hub.is_silent:
+            yield f"WARNING    {silent(hub.hub, hub.age or 0.0)}"
+    if told.apart:
+        yield f"warning    {unlinked(told.apart)}"
+    if unreachable := [hub.hub for hub in told.hubs if hub.is_unreached]:
+        yield f"warning    {unreached(unreachable)}"
 
 
 def _row(hub: HubSays) -> tuple[str, ...]:
@@ -227,6 +241,10 @@ def _linked(told: Status, hub: str) -> tuple[str, str]:
 def _head(head: SignedHead) -> dict[str, object]:
     mark = head.seal
     return {"seq": mark.seq, "hash": mark.hash.hex(), "at": mark.at, "publicKey": head.key.to_base64()}
+
+
+def _config(options: argparse.Namespace) -> str:
+    return f" --config {options.hub_config}" if options.hub_config else ""
 
 
 def _settings(options: argparse.Namespace) -> ClusterSettings:
@@ -250,7 +268,13 @@ class _Held:
     """Keeps a hub from starting with a state directory meanwhile. Raises `ConfigException` where one runs."""
 
     def __init__(self, directory: Path) -> None:
-        self._lock = StateLock(directory)
+        try:
+            self._lock = StateLock(directory)
+        except ConfigException as exc:
+            if exc.remedy is not Remedy.OTHER_STATE_DIR:
+                raise
+            # Not another state directory, as it would be advised elsewhere: this one is meant.
+            raise ConfigException(f"the hub of {directory} runs: stop it, and start it again afterwards") from None
 
     def close(self) -> None:
         self._lock.release()

@@ -24,6 +24,7 @@ from omnyshell.protocol.messages.admin import (
 from omnyshell.security.authorized_keys import split_roles
 from omnyshell.security.authorizer import ALLOW_ROLES_LABEL
 from omnyshell.services.client.admin import AdminClient, AdminRequestException
+from omnyshell.services.client.draining import WHY_LEFT, drain as drain_by
 from omnyshell.services.client.invites import join_line
 from omnyshell.services.local.listen import for_others, listen_from_now_on
 from omnyshell.services.local.reach import Reach
@@ -40,6 +41,9 @@ DRAINING = (
 )
 DRAIN_WITHIN = 30
 """Seconds over which a hub hands its peers over."""
+
+DRAIN_WAIT = 15.0
+"""Seconds after which those that are still there are told of."""
 
 NODES_NAMED = 12
 NOT_FOUND = "not_found"
@@ -126,11 +130,17 @@ async def revoke(app: App[int], hub: HubLink, principal: str, node_id: str = "")
 
 
 async def drain(app: App[int], hub: HubLink, at: LiveHub) -> None:
-    """Have one of the hubs hand its peers over. Raises as `AdminClient.ask` and `HubLink.admin_at` do."""
-    async with hub.admin_at(at.url) as admin:
-        await admin.do(HubDrain(request_id="", within=DRAIN_WITHIN))
-    text = f"Hub {printable(at.hub)} hands its nodes and clients over. d has it take some again."
+    """Have one of the hubs hand its peers over, and say who is left. Raises as `draining.drain` and `admin_at` do."""
+    name = printable(at.hub)
+    text = f"Hub {name} hands its nodes and clients over. d has it take some again."
     app.notify(text, title="Draining", markup=False)
+    async with hub.admin_at(at.url) as admin:
+        left = await drain_by(admin, DRAIN_WITHIN, DRAIN_WAIT)
+    if left:
+        text = f"{left} are still at hub {name}: {WHY_LEFT}"
+        app.notify(text, title="Not drained", severity="warning", markup=False)
+    else:
+        app.notify(f"Nobody is at hub {name} any more: it can be stopped.", title="Drained", markup=False)
 
 
 async def fill(app: App[int], hub: HubLink, at: LiveHub) -> None:

@@ -1,23 +1,30 @@
 """The tail of the audit trail."""
 
-from collections.abc import Iterable, Iterator
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from textual.binding import BindingType
 
 from omnyshell.ids import short_id
-from omnyshell.model.audit import AuditRecord
+from omnyshell.model.audit import TEXT_FIELDS, AuditRecord, RecordOfHub
 from omnyshell.model.live import Part
 from omnyshell.tui import messages
 from omnyshell.tui.formats import Cell, Tone, elapsed, exposer_name
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.panels import details
-from omnyshell.tui.panels.columns import Column
+from omnyshell.tui.panels.columns import Column, hub_column
 from omnyshell.tui.panels.fields import Number, Quantity, Text
 from omnyshell.tui.panels.panel import Panel
 from omnyshell.tui.rights import is_admin
+from omnyshell.tui.tasks import refuse
+
+LOOKED_BACK = timedelta(days=1)
+"""How far back other hubs are asked at most."""
+
+ALONE = "There is no other hub that could be asked: this one is alone, or does not tell of others."
 
 _OUTCOMES = {
     "ok": Cell("✓ ok", Tone.GOOD),
@@ -32,6 +39,10 @@ def _outcome(record: AuditRecord, _now: datetime) -> Cell:
 
 def _why(record: AuditRecord) -> str:
     return " ".join(filter(None, (record.reason, record.detail, record.command)))
+
+
+def _hub(record: AuditRecord) -> str:
+    return record.hub if isinstance(record, RecordOfHub) else ""
 
 
 def _named(record: AuditRecord) -> Iterable[tuple[str, str]]:
@@ -61,6 +72,7 @@ class AuditPanel(Panel[AuditRecord]):
             keep=80,
             sort=lambda record: record.at,
         ),
+        hub_column(_hub, keep=85),
         Column(
             "OUTCOME",
             8,
@@ -120,13 +132,24 @@ class AuditPanel(Panel[AuditRecord]):
 
     is_paused = False
 
+    _of_others: Sequence[RecordOfHub] = ()
+    _missing: Sequence[str] = ()
+    _asked_at: datetime | None = None
+    """When the other hubs were asked for what is shown of theirs; None while this hub's records are shown alone."""
+
     def key_of(self, item: AuditRecord) -> str:
         """What identifies an item."""
-        return f"{item.at.timestamp()} {item.action} {item.principal} {item.session_id} {item.node_id}"
+        return f"{item.at.timestamp()} {item.action} {item.principal} {item.session_id} {item.node_id} {_hub(item)}"
 
     def items(self) -> Iterable[AuditRecord]:
-        """What there is now."""
-        return self.state.audit
+        """What there is now, with what other hubs had when they were asked."""
+        if self._asked_at is None:
+            return self.state.audit
+        own = next((hub.hub for hub in self.state.hubs.values() if hub.own), "")
+        here = (_at_hub(record, own) for record in self.state.audit)
+        # What was asked of a hub that this console has come to since is among its own records.
+        there = (record for record in self._of_others if record.hub != own)
+        return heapq.merge(here, there, key=lambda record: record.at)
 
     def empty_text(self) -> str:
         """What there would be."""
@@ -164,10 +187,16 @@ class AuditPanel(Panel[AuditRecord]):
             self.table.move("last")
 
     def extra(self) -> list[str]:
-        """Whether it follows or is paused."""
+        """Whose records are shown, and whether it follows or is paused."""
         waiting = self.state.version(self.PART) - self._version
-        whose = ["yours alone"] if self._is_own else []
+        whose = ["yours alone"] if self._is_own else self._which_hubs()
         return [*whose, f"‖ paused, {waiting} new"] if self.is_paused else whose
+
+    def _which_hubs(self) -> list[str]:
+        if self._asked_at is None:
+            return []
+        less = f", not all of {', '.join(self._missing)}" if self._missing else ""
+        return [f"all hubs{less}, others as of {self._asked_at.astimezone():%H:%M:%S}"]
 
     @property
     def _is_own(self) -> bool:
@@ -191,9 +220,36 @@ class AuditPanel(Panel[AuditRecord]):
         """Acknowledge the gaps in the trail."""
         self.post_message(messages.AcknowledgeAudit())
 
+    def action_all_hubs(self) -> None:
+        """Show what the other hubs recorded too; or this hub's records alone."""
+        if self._asked_at is not None:
+            self._show_with((), (), None)
+            return
+        others = sorted(hub.hub for hub in self.state.hubs.values() if not hub.own)
+        if not others:
+            refuse(self, ALONE)
+            return
+        now = self._clock.now()
+        self.post_message(
+            messages.AskTrails(
+                others, now - LOOKED_BACK, lambda records, missing: self._show_with(records, missing, now)
+            )
+        )
+
+    def _show_with(self, of_others: Sequence[RecordOfHub], missing: Sequence[str], asked_at: datetime | None) -> None:
+        self._of_others, self._missing, self._asked_at = of_others, missing, asked_at
+        with self._following():
+            # Also while it is paused, as it was asked for.
+            self._version = -1
+            super().take()
+
     def action_pause(self) -> None:
         """Pause; or resume, and go to the newest record."""
         self.is_paused = not self.is_paused
         self.take()
         if not self.is_paused:
             self.table.move("last")
+
+
+def _at_hub(record: AuditRecord, hub: str) -> RecordOfHub:
+    return RecordOfHub(at=record.at, **{name: getattr(record, name) for name in TEXT_FIELDS}, hub=hub)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from omnyshell.durations import format_duration
 from omnyshell.hosts import host_and_port
-from omnyshell.model.audit import AuditRecord
+from omnyshell.model.audit import AuditRecord, RecordOfHub
 from omnyshell.model.live import LiveNode, LiveSession, LiveTunnel
 from omnyshell.model.vitals import MachineVitals, SessionProcess
 from omnyshell.security.authorizer import ALLOW_ROLES_LABEL
@@ -145,6 +145,7 @@ def of_record(record: AuditRecord) -> Details:
         record.action,
         ("outcome", record.outcome),
         ("at", stamp(record.at)),
+        ("hub", record.hub if isinstance(record, RecordOfHub) else ""),
         ("who", record.principal),
         ("from", record.address),
         ("node", record.node_id),

@@ -12,7 +12,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from omnyshell.clock import Clock
-from omnyshell.model.hub_warnings import too_old, unproven, unreached
+from omnyshell.model.hub_warnings import silent, too_old, unlinked, unproven, unreached
 from omnyshell.model.live import HubLease, LiveHub, Part
 from omnyshell.services.client.live.state import HubState, Source
 from omnyshell.tui import messages
@@ -128,6 +128,7 @@ class HubsScreen(Judged, ModalScreen[None]):
     def __init__(self, state: HubState, clock: Clock) -> None:
         super().__init__()
         self._state = state
+        self._clock = clock
         self.rows: Rows[HubRow] = Rows(COLUMNS, lambda row: row.hub.hub, clock)
         self.rows.sort(0)
         self.table: LiveTable[HubRow] = LiveTable(COLUMNS, self.rows, clock)
@@ -148,7 +149,7 @@ class HubsScreen(Judged, ModalScreen[None]):
         """Show what is known, and follow it; rights too may change."""
         self.table.focus()
         self._unsubscribe = self._state.subscribe(self._changed)
-        self._ticker = self.set_interval(TICK, self.table.redraw)
+        self._ticker = self.set_interval(TICK, self._tick)
         self._show()
 
     def on_unmount(self) -> None:
@@ -170,12 +171,19 @@ class HubsScreen(Judged, ModalScreen[None]):
     def _show(self) -> None:
         self.rows.put(rows_of(self._state.hubs.values()))
         self.table.redraw()
-        found = list(warnings_of(self._state.hubs.values()))
+        self._warn()
+        self.query_one("#note", Static).update(self._note())
+        self.judge()
+
+    def _tick(self) -> None:
+        self.table.redraw()
+        self._warn()
+
+    def _warn(self) -> None:
+        found = list(warnings_of(self._state.hubs.values(), self._clock.now()))
         shown = self.query_one("#warnings", Static)
         shown.display = bool(found)
         shown.update("\n".join(found))
-        self.query_one("#note", Static).update(self._note())
-        self.judge()
 
     def _note(self) -> str:
         if self._state.source(Part.HUBS) is not Source.LIVE:
@@ -221,7 +229,7 @@ def rows_of(hubs: Iterable[LiveHub]) -> list[HubRow]:
     return [HubRow(hub, newest) for hub in known]
 
 
-def warnings_of(hubs: Iterable[LiveHub]) -> Iterator[str]:
+def warnings_of(hubs: Iterable[LiveHub], now: datetime) -> Iterator[str]:
     """Yield what is to be seen to, in the words of `cluster status`."""
     known = list(hubs)
     for hub in known:
@@ -229,5 +237,9 @@ def warnings_of(hubs: Iterable[LiveHub]) -> Iterator[str]:
             yield too_old("" if hub.own else hub.hub, hub.unknown_change)
         if hub.doubted:
             yield unproven(hub.hub, hub.doubted)
+        if hub.lease is HubLease.LAPSED and not hub.own and hub.heard_at is not None:
+            yield silent(hub.hub, (now - hub.heard_at).total_seconds())
+    if apart := [hub.hub for hub in known if hub.lease in _SERVES and not hub.own and hub.link_since is None]:
+        yield unlinked(apart)
     if unreachable := [hub.hub for hub in known if not hub.url and hub.lease in _SERVES]:
         yield unreached(unreachable)

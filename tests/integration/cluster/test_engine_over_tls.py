@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from support.deadline import DEADLINE
@@ -10,7 +12,7 @@ from support.engine import Engine, running_engine
 from support.stack import Certificates
 
 from omnyshell.errors import ConfigException
-from omnyshell.services.hub.cluster.nats.connection import EngineConnection
+from omnyshell.services.hub.cluster.nats.connection import Credential, EngineConnection
 
 
 @pytest.fixture
@@ -36,6 +38,44 @@ async def test_a_server_is_trusted_by_the_authority_that_is_named(
     finally:
         await trusting.aclose()
         await wary.aclose()
+
+
+async def test_nothing_is_signed_for_who_does_not_ask_for_tls_where_the_url_says_so(
+    tmp_path: Path,
+) -> None:
+    signed: list[str] = []
+    with running_engine(tmp_path / "engine") as bare:
+        asks = bare.urls[0].replace("nats://", "tls://")
+        credential: Any = SimpleNamespace(jwt=bare.credential("a").jwt, signature=signed.append)
+        wary = EngineConnection((asks,), credential, "a")
+        wary.start()
+        try:
+            async with asyncio.timeout(DEADLINE):
+                while "does not ask for TLS" not in wary.problems.get(asks, ""):
+                    await asyncio.sleep(0.02)
+            assert not wary.is_connected
+            assert not signed
+        finally:
+            await wary.aclose()
+
+
+async def test_each_server_that_cannot_be_reached_is_told_of_once_with_the_reason(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running_engine(tmp_path / "engine") as bare:
+        credential = bare.credential("a")
+        nobody, stranger = "nats://127.0.0.1:1", Credential(f"{credential.jwt[:-4]}AAAA", credential.key)
+        connection = EngineConnection((nobody, *bare.urls), stranger, "a")
+        connection.start()
+        try:
+            async with asyncio.timeout(DEADLINE):
+                while "does not know this hub" not in connection.problems.get(bare.urls[0], ""):
+                    await asyncio.sleep(0.02)
+        finally:
+            await connection.aclose()
+        assert "Connect call failed" in connection.problems[nobody]
+        told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert len(told) == len(set(told))
 
 
 def test_an_authority_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ async def test_the_status_tells_what_hubs_have_applied_where_their_files_differ_
 async def test_who_is_no_member_or_has_principals_already_does_not_join(hubs: Hubs, tmp_path: Path) -> None:
     line = hubs.invite("d")
     ran = run_text("hub", "join", line, "--state-dir", str(hubs.state("a")))
-    assert "another hub uses the state directory" in ran.stderr
+    assert "runs: stop it, and start it again" in ran.stderr
     await hubs.running["a"].stop()
     ran = run_text("hub", "join", line, "--state-dir", str(hubs.state("a")))
     assert "has principals of its own" in ran.stderr
@@ -204,6 +204,8 @@ async def test_who_is_no_member_or_has_principals_already_does_not_join(hubs: Hu
     assert "no whole invitation" in ran.stderr
     ran = run_text("cluster", "invite", "c", "--state-dir", str(hubs.state("b")))
     assert "the hub that founded the cluster does" in ran.stderr
+    ran = run_text("cluster", "status", "--state-dir", str(tmp_path / "new"))
+    assert "is alone: `omnyshell cluster init` makes it the first of several" in ran.stderr
 
 
 async def test_an_invitation_is_good_once_for_a_while_and_for_keys_that_nobody_else_has_seen(
@@ -214,9 +216,11 @@ async def test_an_invitation_is_good_once_for_a_while_and_for_keys_that_nobody_e
         await join(new, older, ClusterSettings(), CLOCK)
     assert not new.exist()
     assert (await join(new, line, ClusterSettings(), CLOCK)).hub == "c"
-    with pytest.raises(NotInvitedException, match="was used: if that was somebody else, remove 'c' now"):
+    with pytest.raises(
+        NotInvitedException, match="was used: if that was somebody else, `omnyshell cluster remove c` now"
+    ):
         await join(ClusterFiles(tmp_path / "thief"), line, ClusterSettings(), CLOCK)
-    with pytest.raises(ConfigException, match="is a hub already: remove it first"):
+    with pytest.raises(ConfigException, match="is a hub already: `omnyshell cluster remove c` first"):
         hubs.invite("c")
     ran = await asyncio.to_thread(run_text, "cluster", "remove", "c", "--state-dir", str(hubs.state("a")))
     assert ran.returncode == 0, ran.stderr
@@ -334,7 +338,7 @@ async def test_a_hub_that_was_removed_changes_nothing_opens_nothing_and_is_barre
     certificates: Certificates, hubs: Hubs, engine: Engine
 ) -> None:
     b, a_s_files = hubs.running["b"], ClusterFiles(hubs.state("a"))
-    assert "no member: a, b are" in run_text("cluster", "remove", "x", "--state-dir", str(hubs.state("a"))).stderr
+    assert "no member; members are" in run_text("cluster", "remove", "x", "--state-dir", str(hubs.state("a"))).stderr
     assert "itself" in run_text("cluster", "remove", "a", "--state-dir", str(hubs.state("a"))).stderr
     ran = run_text("cluster", "remove", "b", "--state-dir", str(hubs.state("a")))
     assert (ran.returncode, "nats-server --signal reload" in ran.stderr) == (0, True)

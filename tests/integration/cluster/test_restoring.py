@@ -51,7 +51,7 @@ async def test_a_log_that_the_engine_lost_begins_anew_with_the_newest_copy_and_a
     """Seconds: hubs and their engine are started anew, in the order in which an operator does it."""
     await hubs.join("c")
     await hubs.running["c"].stop()
-    assert "another hub uses the state directory" in (await _run(hubs, "a", "cluster", "restore"))[2]
+    assert "runs: stop it, and start it again" in (await _run(hubs, "a", "cluster", "restore"))[2]
     await hubs.running["a"].stop()
     back_up(certificates, hubs.state("a"), tmp_path / "a.backup")
     assert "nothing is to be restored" in (await _run(hubs, "a", "cluster", "restore"))[2]

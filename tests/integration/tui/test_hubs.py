@@ -9,19 +9,28 @@ from typing import Any
 
 import pytest
 from support.arriving import arrive
-from support.console import NOW, console, delta, node, session, snapshot, tunnel
+from support.console import NOW, console, delta, node, record, session, snapshot, tunnel
 from support.looks import check_palettes
+from support.overview import toasts
 from support.pictures import check_picture
 from support.stack import until
 
 from omnyshell import HubAccess, HubAddress, PrincipalId, TokenCredentialProvider
-from omnyshell.errors import ConfigException
+from omnyshell.errors import ConfigException, OmnyShellException
+from omnyshell.model.admin import AuditEntry
 from omnyshell.model.live import HubLease, LiveHub, OwnRights
-from omnyshell.protocol.messages.admin import HubDrain
+from omnyshell.protocol.messages.admin import (
+    AuditPageRequest,
+    AuditPageResponse,
+    HubDrain,
+    HubDrainingRequest,
+    HubDrainingResponse,
+)
 from omnyshell.services.hub.live.seen import seen_hub
 from omnyshell.tui.actions.administration import DRAIN_WITHIN
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.hub_link import HubLink
+from omnyshell.tui.panels.audit import ALONE as NO_OTHERS, LOOKED_BACK
 from omnyshell.tui.screens.hubs import ALONE, HubsScreen
 
 
@@ -97,12 +106,59 @@ async def test_each_row_says_its_hub_and_filters_know_it_and_what_comes_is_shown
         await until(lambda: not isinstance(app.screen, HubsScreen))
 
 
+class Trails:
+    """Stands for a connection with a hub that is asked for trails, of which `c` cannot be reached."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+
+    @asynccontextmanager
+    async def admin(self) -> AsyncIterator[Any]:
+        yield self
+
+    async def ask(self, question: AuditPageRequest, _answer: type[AuditPageResponse]) -> AuditPageResponse:
+        self.asked.append((question.hub, question.after))
+        assert question.since == NOW - LOOKED_BACK
+        if question.hub == "c":
+            raise OmnyShellException("hub 'c' cannot be reached from the one that was asked")
+        minute = 3 - question.after
+        happened = AuditEntry(
+            at=NOW - timedelta(minutes=minute), action="session.open", principal="eve", node_id="db-1"
+        )
+        return AuditPageResponse(
+            request_id="", records=(happened,), after=question.after + 1, is_last=question.after > 0
+        )
+
+
+async def test_the_audit_shows_who_did_what_at_all_hubs(monkeypatch: pytest.MonkeyPatch) -> None:
+    trails, told = Trails(), at_hubs(*SEVERAL[:3])
+    told.records = tuple(record(seconds, "auth.ok", principal="ann") for seconds in (300, 150, 30))
+    async with console(told, width=120, height=30) as (app, pilot):
+        monkeypatch.setattr(app.hub, "admin", trails.admin)
+        audit = app.overview.audit
+        await pilot.press("4", "z", "h")
+        await until(lambda: len(audit.rows.shown) == 5)
+        assert trails.asked == [("b", 0), ("b", 1), ("c", 0)]
+        assert [one.principal for one in audit.rows.shown] == ["ann", "eve", "ann", "eve", "ann"]
+        assert "Hub c was not read: hub 'c' cannot be reached" in toasts(app)
+        await check_picture(app, "audit-of-hubs-120x30")
+        app.hub.state.apply(delta(records=(record(0, "node.lost"),)))
+        await until(lambda: audit.rows.current is not None and audit.rows.current.action == "node.lost")
+        await pilot.press("slash", *"hub:b", "enter")
+        assert [one.hub for one in audit.rows.shown] == ["b", "b"]
+        await pilot.press("escape", "h")
+        await until(lambda: len(audit.rows.shown) == 4)
+        assert "all hubs" not in str(audit.border_title)
+
+
 async def test_a_hub_that_is_alone_says_so() -> None:
     async with console(at_hubs(), width=100, height=24) as (app, pilot):
         await pilot.press("colon", *"hubs", "enter")
         screen = await arrive(app, HubsScreen)
         assert screen.refusal("copy") == ALONE
         assert not screen.refusal("close")
+        await pilot.press("escape", "4", "h")
+        assert NO_OTHERS in toasts(app)
 
 
 class Asked:
@@ -116,7 +172,10 @@ class Asked:
         async def do(request: HubDrain) -> None:
             self.said.append((url, request.within, request.ends))
 
-        yield SimpleNamespace(do=do)
+        async def ask(_request: HubDrainingRequest, _answer: type[HubDrainingResponse]) -> HubDrainingResponse:
+            return HubDrainingResponse(request_id="", nodes=0, clients=1)
+
+        yield SimpleNamespace(do=do, ask=ask)
 
 
 async def test_a_hub_is_drained_once_that_is_meant_and_takes_peers_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,6 +193,7 @@ async def test_a_hub_is_drained_once_that_is_meant_and_takes_peers_again(monkeyp
         await arrive(app, Question)
         await pilot.press("tab", "enter")
         await until(lambda: asked.said == [("wss://hub-b.example:8443", DRAIN_WITHIN, False)])
+        await until(lambda: "Nobody is at hub b any more: it can be stopped" in toasts(app))
         await arrive(app, HubsScreen)
         # One that hands over takes peers again, which ends nothing and is not asked.
         await pilot.press("down", "down", "d")

@@ -229,8 +229,9 @@ class HubInCluster:
                 )
                 raise ConfigException(text) from exc
             if self._records or not log.applied_seq:
-                servers = ", ".join(self._standing.identity.engine)
-                text = f"the engine does not answer, and this hub has read nothing of what is true yet: {servers}"
+                text = "the engine does not answer, and this hub has read nothing of what is true yet"
+                if problems := self._connection.problems:
+                    text = f"{text}: {'; '.join(f'{server}: {why}' for server, why in sorted(problems.items()))}"
                 raise ConfigException(text) from exc
             logger.warning("the engine does not answer: this hub goes on with what it knew, and changes are refused")
         else:

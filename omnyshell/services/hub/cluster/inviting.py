@@ -20,9 +20,14 @@ TIMEOUT = 15.0
 
 
 @asynccontextmanager
-async def connected(standing: Standing, settings: ClusterSettings) -> AsyncIterator[tuple[EngineConnection, Client]]:
-    """Yield a connection with the engine, as this hub, and the library's client below it."""
-    async with _connection(standing, settings) as both:
+async def connected(
+    standing: Standing, settings: ClusterSettings, problems: dict[str, str] | None = None
+) -> AsyncIterator[tuple[EngineConnection, Client]]:
+    """Yield a connection with the engine, as this hub, and the library's client below it.
+
+    Why servers could not be reached is entered in `problems`.
+    """
+    async with _connection(standing, settings, problems=problems) as both:
         yield both
 
 
@@ -53,11 +58,13 @@ async def change_members(state_dir: Path, settings: ClusterSettings, change: Rem
 
 @asynccontextmanager
 async def _connection(
-    standing: Standing, settings: ClusterSettings, token: str = ""
+    standing: Standing, settings: ClusterSettings, token: str = "", problems: dict[str, str] | None = None
 ) -> AsyncIterator[tuple[EngineConnection, Client]]:
     credential = Credential(token or standing.engine_token, standing.engine_key)
     own = standing.identity
     connection = EngineConnection(settings.engine or own.engine, credential, own.hub, settings.engine_ca)
+    if problems is not None:
+        connection.problems = problems
     got: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
 
     async def use(client: Client) -> None:

@@ -16,6 +16,7 @@ from omnyshell.services.hub.cluster.nats.connection import EngineConnection
 from omnyshell.services.hub.cluster.nats.servers import ServerSays, servers_of
 from omnyshell.services.hub.cluster.nats.streams import Copies, copies_of, places_stream, truth_stream
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, NotPermittedException
+from omnyshell.services.hub.cluster.places.leases import LEASE
 from omnyshell.services.hub.cluster.places.records import Beat, decode
 from omnyshell.services.hub.cluster.restoring import is_lost
 from omnyshell.services.hub.cluster.shared.end_of_log import unknown_change
@@ -56,6 +57,16 @@ class HubSays(NamedTuple):
         """Whether it serves, and the nodes and clients of other hubs are not told where it is."""
         return self.age is not None and not self.has_stopped and not self.url
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether its lease has ended without a word."""
+        return self.age is not None and not self.has_stopped and self.age > LEASE
+
+    @property
+    def serves(self) -> bool:
+        """Whether it may have a lease."""
+        return self.age is not None and not self.has_stopped and not self.is_silent
+
 
 class Status(NamedTuple):
     """What was found."""
@@ -89,8 +100,18 @@ class Status(NamedTuple):
     faults: tuple[str, ...] = ()
     """What is wrong with those trails, and no admin has acknowledged."""
 
+    problems: Mapping[str, str] = {}  # a mapping, which nobody changes
+    """Why servers of the engine could not be reached, where none could."""
+
     doubted: tuple[DoubtedPlace, ...] = ()
     """Nodes that hubs say they have without the proof that is to be had, as the hub that runs has written."""
+
+    @property
+    def apart(self) -> list[str]:
+        """The hubs that serve as this one does, and have no link with it."""
+        serving = [hub.hub for hub in self.hubs if hub.serves]
+        own = self.identity.hub
+        return [hub for hub in serving if hub not in self.links and hub != own] if own in serving else []
 
     def doubted_by_hub(self) -> dict[str, list[str]]:
         """Return the nodes that each hub says it has without proof."""
@@ -120,14 +141,15 @@ async def status(state_dir: Path, file: StateFile, settings: ClusterSettings, no
     heads = {kept.hub: kept.head for kept in audits.all() if not kept.is_outdated}
     found = found._replace(heads=heads, faults=tuple(fault for _, fault in audits.faults()))
     found = found._replace(doubted=tuple(doubted_places(file)))
+    problems: dict[str, str] = {}
     try:
-        async with asyncio.timeout(TIMEOUT), connected(standing, settings) as (connection, client):
+        async with asyncio.timeout(TIMEOUT), connected(standing, settings, problems) as (connection, client):
             found = found._replace(has_lost=await is_lost(client, own.generation, file))
             engine = await copies_of(client, truth_stream(own.generation))
             hubs = [await _of_hub(connection, own.generation, hub, now) for hub in found.members]
             servers = await _servers(standing, settings)
     except (TimeoutError, EngineAwayException, NotPermittedException):
-        return found
+        return found._replace(problems=problems)
     return found._replace(engine=engine, hubs=tuple(hubs), servers=servers)
 
 

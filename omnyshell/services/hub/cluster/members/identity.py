@@ -78,6 +78,9 @@ class ClusterFiles:
     def read(self) -> Standing:
         """Return who the hub is."""
         path = self.directory / CLUSTER_FILE
+        if not self.directory.exists():
+            text = "`omnyshell cluster init` makes it the first of several, `omnyshell hub join` a further one"
+            raise ConfigException(f"the hub in {self.directory.parent} is alone: {text}")
         try:
             identity = msgspec.json.decode(read_file(path), type=Identity)
             tokens = [read_file(self.directory / name).decode().strip() for name in (ENGINE_TOKEN, WATCH_TOKEN)]

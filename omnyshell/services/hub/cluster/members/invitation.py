@@ -36,7 +36,7 @@ _TAG_ASKED, _TAG_ADMITTED = b"omnyshell-cluster-join-1", b"omnyshell-cluster-adm
 class NotInvitedException(OmnyShellException):
     """Whoever asks to be let in is not; the text says why."""
 
-    default_code = ErrorCodes.NOT_AUTHORIZED
+    default_code = ErrorCodes.BAD_REQUEST
 
 
 class Invitation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,7 +100,9 @@ def invite(files: ClusterFiles, hub: str, now: datetime) -> str:
     check_hub_id(hub)
     own, keys, users = files.read().identity, files.read_engine_keys(), files.read_engine_users()
     if hub == own.hub or hub in users.of_hubs:
-        raise ConfigException(f"'{hub}' is a hub already: remove it first, if it is to come anew")
+        raise ConfigException(
+            f"'{hub}' is a hub already: `omnyshell cluster remove {hub}` first, if it is to come anew"
+        )
     ticket, until = Ed25519PrivateKey.generate(), now + VALID
     invitation = Invitation(
         identity=msgspec.structs.replace(own, hub=hub, is_founding=False),
@@ -123,7 +125,8 @@ def check_invited(files: ClusterFiles, hub: str, asked: Asked, now: datetime) ->
     if invited is None:
         raise NotInvitedException(f"there is no invitation for '{hub}'")
     if invited.used_by not in (b"", asked.keys):
-        raise NotInvitedException(f"the invitation for '{hub}' was used: if that was somebody else, remove '{hub}' now")
+        text = f"if that was somebody else, `omnyshell cluster remove {hub}` now, at another hub"
+        raise NotInvitedException(f"the invitation for '{hub}' was used: {text}")
     if now >= invited.until:
         raise NotInvitedException(f"the invitation for '{hub}' was good until {invited.until:%Y-%m-%d %H:%M} UTC")
     if not Ed25519PublicKey(invited.ticket).verify(asked.signature, as_asked(files.read().identity, hub, asked)):

@@ -56,6 +56,8 @@ WRONG_LAST = (10071, 10164)
 
 _VIOLATION = re.compile(r'permissions violation for publish to "([^"]+)"', re.IGNORECASE)
 
+_UNKNOWN_HERE = "Authorization Violation"
+
 logger = logging.getLogger("omnyshell.cluster")
 
 
@@ -94,6 +96,10 @@ class EngineConnection:
         self._tls = _context(authorities) if any(map(_is_secure, servers)) else None
         self._client: Client | None = None
         self._answered_at = float("-inf")
+        self.problems: dict[str, str] = {}
+        """Why servers could not be reached at the last attempt."""
+
+        self._failure: Exception | None = None
         self._is_lost = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._refusals: dict[str, list[asyncio.Future[OmnyShellException]]] = {}
@@ -189,14 +195,28 @@ class EngineConnection:
                 await self._connect(server)
                 pause = LEAST_PAUSE
             except (nats.errors.Error, OSError, TimeoutError, OmnyShellException) as exc:
-                logger.debug("the engine's server %s cannot be reached: %s", server, exc or type(exc).__name__)
+                self._tell(server, _why(exc, self._failure))
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  # spreads attempts, decides nothing
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _tell(self, server: str, problem: str) -> None:
+        """Log why a server cannot be reached, aloud when that is new."""
+        level = logging.DEBUG if self.problems.get(server) == problem else logging.WARNING
+        self.problems[server] = problem
+        logger.log(level, "the engine's server %s cannot be reached: %s", server, problem)
 
     async def _connect(self, server: str) -> None:
         """Connect to a server, and return when that is lost."""
         self._is_lost.clear()
+        self._failure = None
         client = Client()
+
+        def signature(nonce: str) -> bytes:
+            # The library speaks TLS where the server asks for it, whatever the URL says; and who signs what comes in
+            # the clear may sign for somebody in between.
+            _check_secrecy(server, client)
+            return self._credential.signature(nonce)
+
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await client.connect(
@@ -205,14 +225,19 @@ class EngineConnection:
                     error_cb=self._failed,
                     closed_cb=self._closed,
                     allow_reconnect=False,
+                    # Else it would go on with a server that refuses it until the time is over.
+                    max_reconnect_attempts=1,
+                    reconnect_time_wait=0,
                     connect_timeout=int(CONNECT_TIMEOUT),
                     ping_interval=PING_INTERVAL,
                     user_jwt_cb=lambda: bytearray(self._credential.jwt.encode()),
-                    signature_cb=self._credential.signature,
+                    signature_cb=signature,
                     inbox_prefix=f"_INBOX_{self.name}",
                     tls=self._tls if _is_secure(server) else None,
                 )
+            _check_secrecy(server, client)
             self._client = client
+            self.problems.pop(server, None)
             self.answered()
             logger.info("connected with the engine's server %s", server)
             await self._serve(client)
@@ -252,6 +277,7 @@ class EngineConnection:
             said = f"the engine does not let hub '{self.name}' publish to {found[1]}"
             self._refuse(found[1], NotPermittedException(said))
         else:
+            self._failure = problem
             logger.debug("the engine: %s", problem or type(problem).__name__)
 
 
@@ -269,6 +295,22 @@ async def close(client: Client) -> None:
     finally:
         if client._transport is not None:
             client._transport.close()  # type: ignore[no-untyped-call]
+
+
+def _check_secrecy(server: str, client: Client) -> None:
+    """Raise `EngineAwayException` where a server is spoken to in the clear, and its URL says otherwise."""
+    writer = getattr(client._transport, "_io_writer", None)
+    if _is_secure(server) and (writer is None or writer.get_extra_info("ssl_object") is None):
+        raise EngineAwayException("it does not ask for TLS: give it `tls` in its configuration, or ask who answers")
+
+
+def _why(problem: Exception, cause: Exception | None) -> str:
+    """Return why an attempt to connect failed; `cause` is what the library has met last on the way."""
+    if isinstance(problem, nats.errors.NoServersError | TimeoutError) and cause is not None:
+        problem = cause
+    if _UNKNOWN_HERE in str(problem):
+        return "it does not know this hub: its engine.conf is another cluster's, or older, or bars this hub"
+    return str(problem) or ("it says nothing" if isinstance(problem, TimeoutError) else type(problem).__name__)
 
 
 def _is_secure(server: str) -> bool:

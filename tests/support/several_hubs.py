@@ -156,15 +156,16 @@ async def two_hubs(
     *,
     linked: bool = False,
     reached: bool = False,
+    of_a: dict[str, Any] | None = None,
     of_b: dict[str, Any] | None = None,
 ) -> AsyncIterator[Hubs]:
-    """Hubs `a` and `b`, with a link between them if they are `linked`; `of_b` are settings of the latter.
+    """Hubs `a` and `b`, with a link between them if they are `linked`; `of_a` and `of_b` are their settings.
 
     With `reached` they say where peers reach them, so that these go from one to the other.
     """
     hubs = Hubs(certificates, directory, engine)
     try:
-        hubs.changed["b"] = of_b or {}
+        hubs.changed["a"], hubs.changed["b"] = of_a or {}, of_b or {}
         if reached:
             hubs.are_reached("a", "b")
         if linked:

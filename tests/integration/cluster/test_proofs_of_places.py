@@ -22,7 +22,8 @@ from omnyshell.services.hub.cluster.members.identity import ClusterFiles, Standi
 from omnyshell.services.hub.cluster.nats.connection import Credential, close
 from omnyshell.services.hub.cluster.places.records import Entry, encode
 from omnyshell.services.hub.cluster.shared.subjects import name_of_node, of_places
-from omnyshell.services.hub.nodes.places import UNPROVEN
+from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
+from omnyshell.services.hub.nodes.places import NEEDS_PROOF, UNPROVEN
 from omnyshell.transport.connection import HubAddress
 
 PLATFORM = {"os": "linux", "arch": "x64"}
@@ -148,3 +149,36 @@ async def _what_has_to_be_proved_is_remembered_until_the_key_is_revoked(cell: Ce
     answer = await cell.comes_by_token(cell.a.port, "by-token")
     assert isinstance(answer, dict), answer
     assert answer["t"] == "node.registered", answer
+
+
+async def test_hubs_that_require_proofs_keep_who_proves_when_one_ends_and_tell_all_others_why(
+    certificates: Certificates, tmp_path: Path, engine: Engine
+) -> None:
+    """A second and more: two hubs are started."""
+    strict = {"cluster": ClusterSettings(require_place_proofs=True)}
+    async with two_hubs(certificates, tmp_path, engine, reached=True, of_a=strict, of_b=strict) as hubs:
+        cell = Cell(hubs, certificates, engine, tmp_path)
+        await cell.enrol()
+        async with (
+            cell.node(cell.a.port),
+            connected_client(certificates, cell.a.port) as client,
+            await client.open_session("n1", command="read line; echo $line") as session,
+        ):
+            await until(lambda: cell.b._cluster.places.where("n1") == "a")
+            for port in (cell.a.port, cell.b.port):
+                assert await cell.comes_by_token(port, "by-token") == (1013, NEEDS_PROOF)
+                async with logged_in(certificates, port, "node", "box") as older:
+                    await older.say("node.register", {"nodeId": "n2", "platform": PLATFORM})
+                    assert await older.hear_close() == (1013, NEEDS_PROOF)
+            await until(cell.a._services.hand_over.is_any_there)
+            # It ends as a hub that is killed: nobody is handed over.
+            cell.a._services.hand_over.is_any_there = lambda: False
+            await cell.a.stop()
+            await until(lambda: list(cell.b.nodes.online()) == ["n1"])
+            await session.write(b"proved\n")
+            assert b"".join([chunk.data async for chunk in session]) == b"proved\n"
+        rejected = {
+            (each.node_id, each.reason) for each in cell.b.audit.newest_first() if each.action == "node.rejected"
+        }
+        assert rejected == {("n1", NEEDS_PROOF), ("n2", NEEDS_PROOF)}
+        assert not json.loads(_status(hubs.state("b"), "--json"))["doubted"]

@@ -166,6 +166,19 @@ async def test_a_hub_counts_and_records_a_connection_once_it_is_used(certificate
         assert made() == 1
 
 
+async def test_a_hub_looks_for_no_session_of_what_is_not_used(certificates: Certificates) -> None:
+    """Its node has started nothing, and each would be looked for a day."""
+    async with permitted(certificates) as (hub, node, client, under):
+        kept = hub._services.broker._kept
+        before = len(kept.at("n1"))
+        await ask(client, 2, ahead=True, offsets=True, **under)
+        await within(node.hear("node.session.open"))
+        assert len(kept.at("n1")) == before
+        await client.say("forward.dial", {}, 2)
+        await within(node.hear("forward.dial"))
+        assert len(kept.at("n1")) == before + 1
+
+
 async def test_it_is_for_those_who_know_of_it(certificates: Certificates) -> None:
     for of_client, of_node in ((FORWARD, AHEAD), (AHEAD, FORWARD)):
         async with permitted(certificates, of_client, of_node) as (_, node, client, under):

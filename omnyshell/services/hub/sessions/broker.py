@@ -37,12 +37,7 @@ from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.nodes.directory import NodeDirectory
 from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.sessions.admission import (
-    Admitted,
-    NotAllowedException,
-    SessionAdmission,
-    has_offsets,
-)
+from omnyshell.services.hub.sessions.admission import Admitted, NotAllowedException, SessionAdmission, has_offsets
 from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
 from omnyshell.services.hub.sessions.kept import KeptSessions
 from omnyshell.services.hub.sessions.relay import ClientEnd, NodeEnd, Relay
@@ -155,8 +150,8 @@ class HubBroker:
         if permission is not None:
             permission.connect(route)
         self._router.add(ClientEnd(route, self._relay, self), NodeEnd(route, self._relay, self))
-        if not route.node.hub:
-            self._kept.asked(route)
+        if not route.is_ahead:
+            self._node_may_start(route)
         self._tell(route)
         route.step("resume asked of the node" if route.is_resume else "session asked of the node")
         node.open(client, request, node_request(request, route), route.node_channel)
@@ -164,6 +159,11 @@ class HubBroker:
     def used(self, route: SessionRoute) -> None:
         """A connection that was asked for ahead is used, so that its node makes it now."""
         self._router.used(route, self._open_deadline())
+        self._node_may_start(route)
+
+    def _node_may_start(self, route: SessionRoute) -> None:
+        if not route.node.hub:
+            self._kept.asked(route)
 
     def close_from_client(self, route: SessionRoute, message: ChannelClose) -> None:
         """The client closes: tell the node, ahead of data that still waits."""

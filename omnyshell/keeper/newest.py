@@ -22,7 +22,7 @@ _Names = tuple[bytes, ...]
 
 
 class Newest:
-    """Sessions in the order in which they came; one that has changed may wait twice, and the last time counts."""
+    """Sessions in the order in which they came; one that has changed waits twice for a moment, at last as it is now."""
 
     def __init__(self) -> None:
         """Raises `OSError`."""

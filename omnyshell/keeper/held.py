@@ -9,13 +9,12 @@ from contextlib import suppress
 from .group import Group
 from .processes import (
     directory_of,
+    end_of,
     hang_up,
     has_ended,
     is_member,
-    is_there,
     members,
     name_of,
-    return_code_of,
     signal_sessions,
 )
 from .streams import RECORD, STDERR, STDOUT, TERMINAL
@@ -108,10 +107,8 @@ class Held:
         if not has_ended(self.pidfd):
             return False
         self._looks -= 1
-        # What was waited for between two questions has its code by the second.
-        has_gone = not is_there(self.pidfd)
-        self.status = return_code_of(self.pidfd)
-        if self.status is None and not has_gone and self._looks:
+        self.status, is_all = end_of(self.pidfd)
+        if not is_all and self._looks:
             return False
         self.note_end()
         return True

@@ -118,6 +118,14 @@ def return_code_of(pidfd: int) -> int | None:
     return None
 
 
+def end_of(pidfd: int) -> tuple[int | None, bool]:
+    """Return how another's child that has ended did, as `return_code_of`, and whether the system will say no more."""
+    # What was waited for between two questions has its code by the second.
+    has_gone = not is_there(pidfd)
+    code = return_code_of(pidfd)
+    return code, has_gone or code is not None
+
+
 def is_member(pid: int, sessions: Collection[int], group: int = 0) -> bool:
     """Tell whether a process lives, and is one of these sessions; and of this group, if it is given."""
     with suppress(OSError, ValueError, IndexError):

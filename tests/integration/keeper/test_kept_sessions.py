@@ -24,7 +24,7 @@ from omnyshell import (
     SessionMode,
     SessionRejectedException,
 )
-from omnyshell.services.node.keeper import kept_leader
+from omnyshell.keeper import processes
 from omnyshell.services.node.keeper.asking import keeper_facts
 from omnyshell.services.node.keeper.place import PROGRAM, NoKeeperException, own_directory
 
@@ -178,7 +178,7 @@ async def test_when_the_keeper_is_killed_the_end_of_its_sessions_is_seen_and_how
     """Linux says it since 6.15, once the process was waited for."""
     state = tmp_path / "state"
     codes = dict.fromkeys(range(1024), 7) if is_known else {}
-    monkeypatch.setattr(kept_leader, "return_code_of", codes.get)
+    monkeypatch.setattr(processes, "return_code_of", codes.get)
     async with kept(certificates, state) as (keeper, _, client):
         session = await within(client.open_session("n1", command="read line; echo $line; exit 7"))
         os.kill(keeper.pid, signal.SIGKILL)

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from omnyshell.errors import SessionRejectedException
 from omnyshell.keeper import wire
-from omnyshell.keeper.processes import is_there, return_code_of
+from omnyshell.keeper.processes import end_of
 from omnyshell.keeper.users import IMPOSSIBLE_NAME
 from omnyshell.services.node.backend import Asker, Foreground
 from omnyshell.services.node.environment import own_user, why_not_own
@@ -208,10 +208,8 @@ class KeptLeader:
 
     def _look_how(self, pidfd: int, looks: int) -> None:
         """Learn how it ended, once it was waited for by whoever is its parent now."""
-        # What was waited for between two questions has its code by the second.
-        has_gone = not is_there(pidfd)
-        code = return_code_of(pidfd)
-        if code is None and looks and not has_gone:
+        code, is_all = end_of(pidfd)
+        if not is_all and looks:
             asyncio.get_running_loop().call_later(BETWEEN_LOOKS, self._look_how, pidfd, looks - 1)
             return
         os.close(pidfd)

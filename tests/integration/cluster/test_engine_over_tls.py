@@ -12,6 +12,8 @@ from support.engine import Engine, running_engine
 from support.stack import Certificates
 
 from omnyshell.errors import ConfigException
+from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.services.hub.cluster.nats import connection
 from omnyshell.services.hub.cluster.nats.connection import Credential, EngineConnection
 
 
@@ -76,6 +78,29 @@ async def test_each_server_that_cannot_be_reached_is_told_of_once_with_the_reaso
         assert "Connect call failed" in connection.problems[nobody]
         told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
         assert len(told) == len(set(told))
+
+
+async def test_whatever_listens_in_a_servers_place_is_tried_again_and_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "LEAST_PAUSE", 0.01)
+    for said in (b"x" * 200_000, b"INFO []\r\n", b"INFO \xff\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"):
+        came = asyncio.Semaphore(0)
+
+        async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            came.release()  # noqa: B023 - it is called before the next one
+            writer.write(said)  # noqa: B023
+            writer.close()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
+            url = f"nats://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+            patient = EngineConnection((url,), Credential("jwt", Ed25519PrivateKey.generate()), "a")
+            patient.start()
+            try:
+                async with asyncio.timeout(DEADLINE):
+                    for _ in range(3):
+                        await came.acquire()
+                assert patient.problems[url], said[:20]
+            finally:
+                await patient.aclose()
 
 
 def test_an_authority_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -196,6 +196,9 @@ class EngineConnection:
                 pause = LEAST_PAUSE
             except (nats.errors.Error, OSError, TimeoutError, OmnyShellException) as exc:
                 self._tell(server, _why(exc, self._failure))
+            except Exception as exc:
+                # The library trusts what a server says, and anything may listen in the place of one.
+                self._tell(server, f"it says what is not understood: {exc or type(exc).__name__}")
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  # spreads attempts, decides nothing
             pause = min(2 * pause, LONGEST_PAUSE)
 

@@ -46,5 +46,5 @@ def parse_port(text: str, *, least: int = 1) -> int:
 
 def _path(text: str) -> str:
     if "\0" in text or len(text.encode(errors="surrogateescape")) > LONGEST_PATH:
-        raise ConfigException(f"A UNIX socket's path has {LONGEST_PATH} bytes at most")
+        raise ConfigException(f"A UNIX socket's path has {LONGEST_PATH} bytes at most, and no NUL")
     return text

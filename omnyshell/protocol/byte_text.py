@@ -43,7 +43,7 @@ def is_text(text: str) -> bool:
 
 
 def carry_bytes(request: SessionRequest) -> bool:
-    """Have a request's words, directory and variables stand as they do on the wire; tell whether bytes are in them.
+    """Have a request's words, paths and variables stand as they do on the wire; tell whether bytes are in them.
 
     Raises `SessionRejectedException` where one of them is nothing that a program can be given.
     """
@@ -51,6 +51,7 @@ def carry_bytes(request: SessionRequest) -> bool:
         request.command = request.command and to_wire(request.command)
         request.args = tuple(map(to_wire, request.args))
         request.cwd = request.cwd and to_wire(request.cwd)
+        request.target = request.target and to_wire(request.target)
         request.env = {to_wire(name): to_wire(value) for name, value in request.env.items()}
     except ValueError as exc:
         raise SessionRejectedException(str(exc), code=ErrorCodes.BAD_REQUEST) from exc
@@ -59,8 +60,8 @@ def carry_bytes(request: SessionRequest) -> bool:
 
 def has_bytes(request: SessionRequest) -> bool:
     """Tell whether a request, as it is on the wire, holds bytes that are no UTF-8."""
-    texts = (request.command or "", request.cwd or "", *request.args, *request.env, *request.env.values())
-    return any("\0" in text for text in texts)
+    ones = (request.command, request.cwd, request.target)
+    return any("\0" in text for text in (*ones, *request.args, *request.env, *request.env.values()) if text)
 
 
 _LONGEST_SPELLING = 12

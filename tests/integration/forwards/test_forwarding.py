@@ -19,6 +19,7 @@ from omnyshell import AuthorizationException, ClientConfig, OmnyShellClient, Omn
 from omnyshell.errors import ConfigException
 from omnyshell.model.admin import SessionInfo
 from omnyshell.model.targets import Target
+from omnyshell.protocol.byte_text import is_text, shown
 from omnyshell.protocol.messages.admin import LiveSessionsRequest, LiveSessionsResponse, SessionEnd
 from omnyshell.services.client.admin import AdminClient
 from omnyshell.services.client.forwarding import connection as local
@@ -267,6 +268,24 @@ async def test_unix_sockets_on_either_side(certificates: Certificates, tmp_path:
         left.close()
         async with Forwarder(client, "n1", [forward]):
             pass
+
+
+async def test_paths_are_bytes(certificates: Certificates, tmp_path: Path) -> None:
+    names = ["with space", "a:80", "n\udcffo text", "\udcc3", "ü", "new\nline", "\x1b[31m", "'\"$(id)%s"]
+    async with stack(certificates, tmp_path / "node", targets=TargetPatterns([f"{tmp_path}/*"])) as (hub, _, client):
+        for name in names:
+            there, here = str(tmp_path / name), str(tmp_path / f"{name}.here")
+            async with (
+                await asyncio.start_unix_server(shout, there),
+                Forwarder(client, "n1", [Forward.parse(f"{here}:{there}")]),
+            ):
+                reader, writer = await asyncio.open_unix_connection(here)
+                writer.write(b"hello")
+                writer.write_eof()
+                assert await within(reader.read()) == b"HELLO", name
+                writer.close()
+                audited = [record.detail for record in hub.audit if record.action == "forward.connect"]
+                assert is_text(name) or audited[-1] == shown(there)
 
 
 async def test_a_path_is_what_its_links_lead_to_and_never_a_keeper(certificates: Certificates, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def _place(text: str, whole: str) -> Place:
             raise ConfigException(f"'{whole}' is no forward; write it as {FORM}")
         return Place(*_address(parts))
     if "\0" in text or len(text.encode(errors="surrogateescape")) > LONGEST_PATH:
-        raise ConfigException(f"a UNIX socket's path has {LONGEST_PATH} bytes at most")
+        raise ConfigException(f"a UNIX socket's path has {LONGEST_PATH} bytes at most, and no NUL")
     return Place(text, None)
 
 

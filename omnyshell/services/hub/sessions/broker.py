@@ -50,6 +50,7 @@ from omnyshell.services.hub.sessions.translation import (
     client_answer,
     node_request,
     shown_command,
+    shown_target,
 )
 from omnyshell.steps import step
 
@@ -117,7 +118,7 @@ class HubBroker:
             asked = request.node_id[:SHOWN_NAME_LENGTH]
             step(logger, "session refused", peer=client.id, node_id=asked, channel=channel, reason=exc.code)
             whose = whose_for_audit(request, client.principal)
-            command = self._command_of(request) or (request.target or "")[:SHOWN_NAME_LENGTH]
+            command = self._command_of(request) or shown_target(request)
             self._reject(client, channel, request.node_id, exc, command, whose)
             return
         route = SessionRoute(
@@ -142,8 +143,8 @@ class HubBroker:
             instead_of=instead_of,
             with_agent=with_agent,
             has_offsets=has_offsets(client, node, request),
-            audited_command=self._command_of(request) or (request.target or "")[:SHOWN_NAME_LENGTH],
-            target=request.target or "",
+            audited_command=self._command_of(request) or shown_target(request),
+            target=shown_target(request),
             is_ahead=request.ahead,
         )
         permission = self._router.forward_of(client, request)
@@ -473,7 +474,7 @@ class HubBroker:
             principal=route.client.principal.id,
             address=route.client.address,
             node_id=route.session.node_id,
-            detail=route.target[:SHOWN_NAME_LENGTH] or "taken up again",
+            detail=route.target or "taken up again",
         )
 
     def _audit_session(self, action: str, route: SessionRoute, reason: str = "", more: str = "") -> None:

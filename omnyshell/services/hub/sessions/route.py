@@ -101,7 +101,7 @@ class SessionRoute:
     """Whether the node has said that the program ended."""
 
     target: str = ""
-    """What a connection leads to, as its client wrote it; empty for one that is resumed."""
+    """What a connection leads to, as it is audited; empty for one that is resumed."""
 
     is_ahead: bool = False
     """Whether it is a connection that was asked for ahead, and is not used yet."""

@@ -38,6 +38,11 @@ def shown_command(request: SessionOpen) -> str:
     return words[:SHOWN_NAME_LENGTH]
 
 
+def shown_target(request: SessionOpen) -> str:
+    """Return what a connection of a forward leads to, for display; "" for all else."""
+    return shown_start(request.target or "", SHOWN_NAME_LENGTH)[:SHOWN_NAME_LENGTH]
+
+
 def carried_by(route: SessionRoute) -> str:
     """Return what a session that is a forward, or of a mode in `AUDITED_AS`, has carried, for the audit; else ""."""
     is_of_mode = route.session.mode in AUDITED_AS

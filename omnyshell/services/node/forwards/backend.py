@@ -10,6 +10,7 @@ from pathlib import Path
 from omnyshell.errors import ConfigException, ErrorCodes, SessionRejectedException
 from omnyshell.model.sessions import SessionMode
 from omnyshell.model.targets import Target
+from omnyshell.protocol.byte_text import from_wire
 from omnyshell.protocol.messages import NodeSessionOpen
 from omnyshell.services.exposer.dialing import DialException, dial
 from omnyshell.services.exposer.exposer import DIAL_FAILED, FORBIDDEN
@@ -52,7 +53,7 @@ class Forwards:
 
     def _allowed(self, request: NodeSessionOpen, text: str) -> Target:
         try:
-            target = _parsed(text)
+            target = _parsed(from_wire(text))
         except ConfigException as exc:
             raise SessionRejectedException(str(exc), code=ErrorCodes.BAD_REQUEST) from exc
         if not self._policy.allows(request.session_id, target.host, target.port):

@@ -99,7 +99,8 @@ def _is_served(place: Path) -> bool:
 def _given(options: argparse.Namespace) -> dict[str, object]:
     """What the options, and behind them the node's file, say of which node is meant."""
     given = {"id": options.id, "state_dir": options.state_dir}
-    if not options.config:
+    if not options.config or options.state_dir:
+        # A file that is broken keeps no keeper from the sessions that it takes over.
         return given
     strict_modes(options).check(user_path(options.config))
     return dict(read_options(options.config, OPTIONS).values) | {key: said for key, said in given.items() if said}

@@ -73,8 +73,8 @@ def _serve(how: str, directory: str, user: int, idle: float, config: str, state:
         os.close(int(*state))
         boot, lock = records[0][1], inherited(records[0][3])
     else:
-        users.check_file()
         kept = received(os.environ)
+        _check_file(users, goes_on=bool(kept))
         _leave_starter({fd for _, fd in kept})
         records, boot = [], os.urandom(8).hex().encode()
         lock = _lock(directory)
@@ -99,6 +99,16 @@ def _serve(how: str, directory: str, user: int, idle: float, config: str, state:
     keeper.ready.drop()
     groups.close()
     os.unlink(f"{directory}/{SOCKET}")
+
+
+def _check_file(users: Users, *, goes_on: bool) -> None:
+    """Raise `RefusedError` where the file says nothing to go by; where sessions go on, nothing is started then."""
+    try:
+        users.check_file()
+    except RefusedError as exc:
+        if not goes_on:
+            raise
+        say(str(exc))
 
 
 def _groups(poller: Poller, config: str, lock: int, *, goes_on: bool) -> Groups:

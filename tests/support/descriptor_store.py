@@ -41,9 +41,9 @@ class Manager:
         self._channel.settimeout(DEADLINE)
         _adopt_orphans(yes=True)
 
-    def start(self, directory: Path, program: Path | None = None) -> KeeperProcess:
+    def start(self, directory: Path, program: Path | None = None, users_file: Path | None = None) -> KeeperProcess:
         """Start a keeper as the service, and hand over what is kept."""
-        return KeeperProcess(directory, program, started_by=self)
+        return KeeperProcess(directory, program, users_file=users_file, started_by=self)
 
     def popen(self, command: Sequence[str], log: BinaryIO) -> "subprocess.Popen[bytes]":
         """Start the service; what is kept has the numbers from 3 on in it, and what is handed over stays kept."""

@@ -131,6 +131,8 @@ def _sections(plan: Plan, description: str, order: Iterable[str], service: Itera
     return [
         "[Unit]",
         f"Description={_specifiers(description)}",
+        # One that is given up after some starts that failed loses what systemd keeps for it: a keeper's sessions.
+        "StartLimitIntervalSec=0",
         *order,
         "",
         "[Service]",

@@ -190,6 +190,8 @@ class OmnyShellNode:
                 await self._serve_once()
         except asyncio.CancelledError:
             logger.info("node %s stops", self._config.node_id)
+            # What the end waits for has limits, which Python before 3.11.3 takes for this cancellation where it goes on.
+            _end_cancellation()
         finally:
             await self._close()
 
@@ -454,3 +456,10 @@ def _is_displacement(error: OmnyShellException) -> bool:
     code, reason = error.close_code, error.close_reason
     taken = code == CLOSE_REPLACED and reason.startswith(REPLACED)
     return taken or (code == CLOSE_TRY_AGAIN_LATER and reason == HELD_OFF)
+
+
+def _end_cancellation() -> None:
+    """This task goes on as one that nobody has cancelled."""
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()

@@ -212,6 +212,21 @@ async def test_who_waits_for_a_node_that_stops_is_told(
             await within(running)
 
 
+async def test_a_node_that_stops_ends_as_one_that_nobody_cancels(certificates: Certificates, tmp_path: Path) -> None:
+    """Python before 3.11.3, as Debian 12 has it, makes no `TimeoutError` of a limit's end in a task that is cancelled."""
+    cancelled: list[int] = []
+
+    class Ending(WatchedBackend):
+        async def aclose(self) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            cancelled.append(task.cancelling())
+
+    async with kettle(certificates, tmp_path, Ending()):
+        pass
+    assert cancelled == [0]
+
+
 async def test_a_node_that_stops_waits_for_no_backend_for_ever(
     certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

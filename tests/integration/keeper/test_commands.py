@@ -83,6 +83,10 @@ def test_that_of_a_service_of_the_machine_is_found_by_its_nodes_file(
     # Which of two is not guessed, and a place that is named is the one that is meant.
     for words in ([], ["--id", "db"], ["--id", "web", "--state-dir", str(tmp_path / "elsewhere")]):
         assert run(["keeper", "status", *words]) == 1, words
+    # One that takes over sessions is told where, and has no need of the file for that.
+    broken = tmp_path / "broken.toml"
+    broken.write_text("id = [")
+    assert run(["keeper", "status", "--config", str(broken), "--state-dir", str(state)]) == 0
     assert run(["keeper", "stop", "--config", str(config), "--yes"]) == 0
     assert started.wait(DEADLINE) == 0
 

@@ -26,10 +26,12 @@ HOLDER = 1 + 2
 class Crashing:
     """A keeper that is started again whenever a test wants it to have crashed."""
 
-    def __init__(self, manager: Manager, directory: Path, program: Path | None = None) -> None:
+    def __init__(
+        self, manager: Manager, directory: Path, program: Path | None = None, file: Path | None = None
+    ) -> None:
         self.manager = manager
-        self._directory, self._program = directory, program
-        self.keeper = manager.start(directory, program)
+        self._directory, self._program, self._file = directory, program, file
+        self.keeper = manager.start(directory, program, file)
 
     def crash(self, *, by: signal.Signals = signal.SIGKILL) -> None:
         self.keeper.process.send_signal(by)
@@ -39,7 +41,7 @@ class Crashing:
     def restart(self) -> RawNode:
         """Start it again, and return a node that speaks with it."""
         self.keeper.end()
-        self.keeper = self.manager.start(self._directory, self._program)
+        self.keeper = self.manager.start(self._directory, self._program, self._file)
         return self.keeper.node()
 
 
@@ -93,6 +95,30 @@ def test_sessions_go_on_with_the_next_keeper(crashing: Crashing) -> None:
     crashing.manager.wait_until_kept(HOLDER)
     close(pipes | terminal)
     node.close()
+
+
+def test_sessions_go_on_where_the_nodes_file_is_broken_by_then_and_nothing_else_is_started(tmp_path: Path) -> None:
+    """A keeper that did not start would leave them to a manager that gives up after some attempts."""
+    file = tmp_path / "node.toml"
+    file.write_text("id = 'n1'\n")
+    with managed(tmp_path) as manager:
+        crashing = Crashing(manager, tmp_path / "keeper", file=file)
+        node = crashing.keeper.node()
+        found = node.script(b"here", b"read line; echo $line")
+        close(found)
+        node.close()
+        file.write_text("id = [")
+        crashing.crash()
+        node = crashing.restart()
+        refused = node.ask(wire.START, b"other", wire.PIPES, b"1", b"1", b"/", b"", b"1", b"/bin/true")
+        assert refused[:2] == [wire.NO, wire.REFUSED]
+        found = node.named(node.ask(wire.TAKE, b"here"))
+        os.write(found["stdin"], b"still\n")
+        assert read_all(found["stdout"]) == b"still\n"
+        close(found)
+        node.close()
+        crashing.keeper.process.kill()
+        crashing.keeper.end()
 
 
 def test_sessions_go_on_that_have_only_just_begun(crashing: Crashing) -> None:

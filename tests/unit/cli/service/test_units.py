@@ -129,6 +129,14 @@ def fake_system(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return log
 
 
+def test_no_service_is_given_up_after_starts_that_failed_with_what_systemd_keeps_for_it(place: Path) -> None:
+    for kind, text in (("node", NODE), ("hub", HUB)):
+        for unit in units_of(plan(place, kind, text)):
+            head, _, service = unit.text.partition("[Service]")
+            assert "\nStartLimitIntervalSec=0\n" in head, unit.name
+            assert "Restart=always" in service
+
+
 def test_the_log_of_a_node_is_its_keepers_too(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = fake_system(place, monkeypatch)
     for kind in Kind:

@@ -190,7 +190,7 @@ class OmnyShellNode:
                 await self._serve_once()
         except asyncio.CancelledError:
             logger.info("node %s stops", self._config.node_id)
-            # What the end waits for has limits, which Python before 3.11.3 takes for this cancellation where it goes on.
+            # The end has limits of its own. Python before 3.11.3 keeps to none in a task that is cancelled.
             _end_cancellation()
         finally:
             await self._close()
@@ -459,7 +459,7 @@ def _is_displacement(error: OmnyShellException) -> bool:
 
 
 def _end_cancellation() -> None:
-    """This task goes on as one that nobody has cancelled."""
+    """Go on as a task that nobody has cancelled."""
     task = asyncio.current_task()
     while task is not None and task.cancelling():
         task.uncancel()

@@ -213,7 +213,7 @@ async def test_who_waits_for_a_node_that_stops_is_told(
 
 
 async def test_a_node_that_stops_ends_as_one_that_nobody_cancels(certificates: Certificates, tmp_path: Path) -> None:
-    """Python before 3.11.3, as Debian 12 has it, makes no `TimeoutError` of a limit's end in a task that is cancelled."""
+    """Python before 3.11.3, which Debian 12 has, keeps to no limit of time in a task that is cancelled."""
     cancelled: list[int] = []
 
     class Ending(WatchedBackend):

@@ -18,6 +18,7 @@ from omnyshell.protocol.extensions import LOGINS, OF_NODE
 from omnyshell.security.grant_tables import read_grant
 from omnyshell.security.grants import Grant
 from omnyshell.services.node import node as node_module
+from omnyshell.services.node.keeper.asking import stop_keeper
 from omnyshell.services.node.keeper.place import own_directory
 from omnyshell.services.node.restriction.policy import CommandPolicy
 
@@ -147,6 +148,20 @@ async def test_without_a_keeper_that_goes_by_the_file_nothing_is_started(
             assert refused.value.code == "not_authorized"
     finally:
         keeper.end()
+
+
+async def test_a_node_that_found_no_keeper_has_one_as_soon_as_what_was_wrong_is_mended(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    file, state = tmp_path / "node.toml", tmp_path / "state"
+    file.write_text("[users")
+    own = pwd.getpwuid(os.geteuid()).pw_name
+    async with stack(certificates, state, users_file=file) as (_, _, client):
+        with pytest.raises(SessionRejectedException, match=r"has none: keeper: .* cannot be read from .*node\.toml"):
+            await within(client.execute("n1", "id -un"))
+        file.write_text(f"[users]\nadmin = '{own}'\n")
+        assert (await within(client.execute("n1", "id -un"))).stdout == f"{own}\n".encode()
+    stop_keeper(state)
 
 
 GRANT = {"roles": ["developer"], "nodes": ["*"], "rights": ["exec"]}

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from omnyshell.keeper import wire
 from omnyshell.services.node.keeper.ahead import PipesAhead
 from omnyshell.services.node.keeper.line import KeeperLine, close_all
+from omnyshell.services.node.keeper.other_process import end_of
 from omnyshell.services.node.keeper.place import (
     NoKeeperException,
     NoneServesHereException,
@@ -171,6 +172,21 @@ class KeeperClient:
                 logger.warning("the keeper goes on as it is: %s", exc)
             return _listed(await self.request(wire.LIST))
 
+    @property
+    def was_reached(self) -> bool:
+        """Whether a keeper has ever answered."""
+        return self._was_connected
+
+    async def reach(self) -> None:
+        """Look for a keeper where there was none so far; who asks meanwhile waits for the same attempt.
+
+        Raises `NoKeeperException`.
+        """
+        if self._connecting is None and self._line is None and not self._is_closed:
+            self._reconnect()
+        if self._connecting is not None:
+            await asyncio.shield(self._connecting)
+
     def ask(self, verb: bytes, *fields: bytes, answered: Answered) -> None:
         """Ask; `answered` gets what the keeper said, or why not: a `Refusal`, or `NoKeeperException`.
 
@@ -322,7 +338,7 @@ class KeeperClient:
                 if exc.code != wire.HELD:
                     raise
                 logger.warning("%s; waiting for its end", exc)
-                await _end_of(int(exc.facts[0]))
+                await end_of(int(exc.facts[0]))
             else:
                 break
         self._needs_roots = self._file is not None and is_roots(channel)
@@ -477,18 +493,3 @@ def _facts(pid: bytes, state: bytes, kind: bytes) -> KeptFacts:
 
 def _code(state: bytes) -> int | None:
     return None if state in (wire.RUNNING, wire.UNKNOWN) else int(state)
-
-
-async def _end_of(pid: int) -> None:
-    """Wait for the end of a process."""
-    try:
-        pidfd = os.pidfd_open(pid)
-    except OSError:
-        return
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(pidfd, ended.set)
-    try:
-        await ended.wait()
-    finally:
-        loop.remove_reader(pidfd)
-        os.close(pidfd)

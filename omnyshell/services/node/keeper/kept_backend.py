@@ -96,11 +96,19 @@ class KeptBackend:
         try:
             found = await self._client.begin() if self._client is not None else {}
         except (NoKeeperException, TimeoutError) as exc:
-            logger.warning("sessions end with this process, as there is no keeper: %s", exc)
-            await self._drop_client()
+            if self._needs_keeper:
+                logger.error("SESSIONS ARE REFUSED UNTIL THERE IS A KEEPER: %s", exc)
+            else:
+                logger.warning("sessions end with this process, as there is no keeper: %s", exc)
+                await self._drop_client()
             return {}
         self._say_what_is_limited()
         return found
+
+    @property
+    def _needs_keeper(self) -> bool:
+        """Whether nothing is started without one, as the node's file says what only a keeper can do."""
+        return self._users_file is not None or self._limits_file is not None
 
     def _say_what_is_limited(self) -> None:
         client = self._client
@@ -164,6 +172,23 @@ class KeptBackend:
 
     def start(self, request: ShellRequest, sink: OutputSink) -> ShellSession | Awaitable[ShellSession]:
         """Have the keeper start a process. Raises `SessionRejectedException` as `ShellBackend.start` says."""
+        client = self._client
+        if client is not None and self._needs_keeper and not client.was_reached:
+            return self._start_late(client, request, sink)
+        return self._start(request, sink)
+
+    async def _start_late(self, client: KeeperClient, request: ShellRequest, sink: OutputSink) -> ShellSession:
+        """Start a process where there was no keeper when this node began: somebody may have mended why."""
+        try:
+            await client.reach()
+        except NoKeeperException as exc:
+            text = f"This node starts nothing without a keeper, and has none: {exc}"
+            raise SessionRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED) from exc
+        self._say_what_is_limited()
+        started = self._start(request, sink)
+        return await started if isinstance(started, Awaitable) else started
+
+    def _start(self, request: ShellRequest, sink: OutputSink) -> ShellSession | Awaitable[ShellSession]:
         if self._client is not None and not self._leaders:
             self._client.seek_roots()
         self._check_keeper()

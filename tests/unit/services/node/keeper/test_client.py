@@ -164,3 +164,17 @@ async def test_what_our_keeper_is_starting_is_not_asked_of_roots_as_it_would_run
     assert isinstance(await answer_of(client), Descriptors)
     assert keepers.found == "root's"
     await client.aclose()
+
+
+async def test_where_there_was_none_one_attempt_looks_for_all_who_ask(keepers: Keepers) -> None:
+    keepers.none_starts = NoneServesHereException("it is broken")
+    client = client_of(Path("node.toml"), lambda: None)
+    with pytest.raises(NoKeeperException):
+        await client.begin()
+    told = await asyncio.gather(client.reach(), client.reach(), return_exceptions=True)
+    assert (list(map(str, told)), keepers.starts, client.was_reached) == (["it is broken"] * 2, 2, False)
+    keepers.is_roots_there = True
+    await client.reach()
+    assert client.was_reached
+    assert isinstance(await answer_of(client), Descriptors)
+    await client.aclose()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from .files import Known, said_in
 from .pam import SERVICE_FILE
-from .users import IMPOSSIBLE_NAME, NOT_SHELLS, Account, Asker, RefusedError, Table, choose, shown, table_of
+from .users import IMPOSSIBLE_NAME, Account, Asker, RefusedError, Table, choose, is_shell, shown, table_of
 from .wire import USER_PARTS
 
 USERS, AS_NODE, PAM = "users", "run-as-node-user", "pam"
@@ -204,8 +204,7 @@ def _account(entry: pwd.struct_passwd) -> Account:
 
 def login_shell(account: Account) -> str:
     """Return the user's shell; one that lets nobody in is for logins, and whoever comes here was let in."""
-    is_shell = os.path.basename(account.shell) not in NOT_SHELLS and os.access(account.shell, os.X_OK)
-    return account.shell if is_shell else POSIX_SHELL
+    return account.shell if is_shell(account.shell) else POSIX_SHELL
 
 
 def login_environment(account: Account) -> dict[bytes, bytes]:

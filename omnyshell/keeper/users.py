@@ -5,6 +5,7 @@ to names of users. `{principal}` is the user of the principal's own name. That a
 people's accounts alone: not to root, a system account, the node's user, or one without a shell.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -70,7 +71,16 @@ def is_user_name(text: str) -> bool:
 def is_person(account: Account, node_user: int) -> bool:
     """Tell whether an account can be had without being named for a principal or a role."""
     is_free = FIRST_PERSON <= account.uid < NO_USER and account.uid not in (NOBODY, node_user)
-    return is_free and account.shell.rpartition("/")[2] not in NOT_SHELLS
+    # Where none is said, a login takes the system's own.
+    return is_free and (not account.shell or is_shell(account.shell))
+
+
+def is_shell(path: str) -> bool:
+    """Tell whether one can log in with this: a program that is there, and not one that turns people away.
+
+    To name a device, or what is nowhere, as an account's shell is a way to shut it.
+    """
+    return path.rpartition("/")[2] not in NOT_SHELLS and os.path.isfile(path) and os.access(path, os.X_OK)
 
 
 def candidates(table: Table, asker: Asker) -> Iterator[tuple[str, bool]]:

@@ -17,8 +17,12 @@ ACCOUNTS = {
         ("omnyshell", NODE_USER, "/usr/sbin/nologin"),
         ("nobody", 65534, "/bin/sh"),
         ("ann", 1000, "/bin/bash"),
-        ("bea", 1001, "/usr/bin/zsh"),
+        ("bea", 1001, ""),
         ("gone", 1002, "/usr/sbin/nologin"),
+        ("shut", 1004, "/dev/null"),
+        ("closed", 1005, "/nowhere/sh"),
+        ("barred", 1006, "/etc/passwd"),
+        ("misled", 1007, "/"),
         ("1000", 1003, "/bin/sh"),
         ("none", 0xFFFFFFFF, "/bin/sh"),
     )

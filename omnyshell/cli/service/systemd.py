@@ -52,6 +52,7 @@ def install(plan: Plan) -> None:
     _check_free(plan, place)
     if not plan.is_users:
         _make_user(plan.user)
+        _check_runnable(plan)
         _check_readable(plan)
     _install_pam(plan)
     changed = [unit for unit in units if not _is_packaged(unit, plan) and _write(place / unit.name, unit.text)]
@@ -153,6 +154,15 @@ def _make_user(name: str) -> None:
         say(f"made the system user {name}")
 
 
+def _check_runnable(plan: Plan) -> None:
+    """Check that the service's user can run the program. Raises `ConfigException` that says where it has to be."""
+    if not _may_run(plan.user, [*plan.program, "--version"]):
+        raise ConfigException(
+            f"the service runs as {plan.user}, who cannot run {plan.program[0]}: install it where everybody may read "
+            "it, as `pipx install --global` does, or into a virtual environment below /opt"
+        )
+
+
 def _check_readable(plan: Plan) -> None:
     """Check that the service's user can read what it has to. Raises `ConfigException` that says how to let it."""
     hidden = [str(path) for path in plan.read_by_its_user if not _may_read(plan.user, path)]
@@ -162,8 +172,19 @@ def _check_readable(plan: Plan) -> None:
 
 
 def _may_read(user: str, path: Path) -> bool:
-    words = ["/usr/bin/test", "-r", str(path)]
-    return subprocess.run(words, user=user, group=user, extra_groups=(), check=False).returncode == 0  # noqa: S603
+    return _may_run(user, ["/usr/bin/test", "-r", str(path)])
+
+
+def _may_run(user: str, words: Sequence[str]) -> bool:
+    """Tell whether a program succeeds that a user of the system's runs."""
+    who = pwd.getpwnam(user)
+    try:
+        done = subprocess.run(  # noqa: S603
+            words, user=who.pw_uid, group=who.pw_gid, extra_groups=(), cwd="/", capture_output=True, check=False
+        )
+    except OSError:
+        return False
+    return done.returncode == 0
 
 
 def _is_packaged(unit: Unit, plan: Plan) -> bool:

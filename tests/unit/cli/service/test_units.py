@@ -126,6 +126,7 @@ def fake_system(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(systemd, "MACHINES", place / "machines")
     monkeypatch.setattr(systemd, "PACKAGES", place / "packages")
+    monkeypatch.setattr(systemd, "_may_run", lambda _user, _words: True)
     return log
 
 
@@ -135,6 +136,30 @@ def test_no_service_is_given_up_after_starts_that_failed_with_what_systemd_keeps
             head, _, service = unit.text.partition("[Service]")
             assert "\nStartLimitIntervalSec=0\n" in head, unit.name
             assert "Restart=always" in service
+
+
+def test_a_program_that_the_services_user_cannot_run_is_told_before_anything_is_written(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root's own installations lie in root's home, which nobody else enters."""
+    fake_system(place, monkeypatch)
+    asked = []
+    monkeypatch.setattr(systemd, "_may_run", lambda user, words: asked.append((user, *words)))
+    with pytest.raises(ConfigException, match=r"runs as omnyshell, who cannot run .*: install it where everybody may"):
+        systemd.install(plan(place, "node", NODE))
+    assert asked == [("omnyshell", *plan(place, "node", NODE).program, "--version")]
+    assert not (place / "machines").exists()
+
+
+def test_who_may_not_enter_a_directory_runs_nothing_there(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can be others")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "true").symlink_to("/bin/true")
+    assert systemd._may_run("daemon", ["/bin/true"])
+    assert not systemd._may_run("daemon", ["/bin/false"])
+    assert not systemd._may_run("daemon", [str(closed / "true")])
 
 
 def test_the_log_of_a_node_is_its_keepers_too(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,7 +331,7 @@ def test_a_file_of_pams_that_is_there_stays_as_it_is(
     place: Path, services: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those who would start and make something, which takes root and systemd, do nothing here."""
-    for name in ("_systemctl", "_make_user", "_check_rights", "_check_readable"):
+    for name in ("_systemctl", "_make_user", "_check_rights", "_check_runnable", "_check_readable"):
         monkeypatch.setattr(systemd, name, lambda *_args, **_more: None)
     monkeypatch.setattr(systemd, "MACHINES", place / "units")
     (place / "units").mkdir()

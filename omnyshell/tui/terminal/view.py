@@ -28,6 +28,9 @@ _REST: Final = 4
 """The pause after a repaint, in multiples of its duration, so that under a flood most time is left for the
 emulation."""
 
+_LONGEST_REST: Final = 0.5
+"""Seconds. What took longer waited for its machine, and not for the repaint."""
+
 _FIXED: Final = -1
 _MOST_STRIPS: Final = 2048
 _SHAPES: Final = {3: Mark.UNDERLINE, 4: Mark.UNDERLINE, 5: Mark.BAR, 6: Mark.BAR}
@@ -186,7 +189,7 @@ class TerminalView(Widget):
             # Textual would delay this to limit repaints, which `touch` does already.
             show_now(self)
             took = asyncio.get_running_loop().time() - now
-            self._next_frame = now + max(FRAME, _REST * took)
+            self._next_frame = now + min(max(FRAME, _REST * took), _LONGEST_REST)
 
     def _is_held(self, now: float) -> bool:
         """Whether the program is in the middle of a frame."""

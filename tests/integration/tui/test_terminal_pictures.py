@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from support.console import StillClock, console
 from support.looks import PALETTES, SIZES, in_sizes
+from support.passing import leap
 from support.pictures import check_picture
 from support.scripted import ScriptedClient, ScriptedSession, recording
-from support.stack import until
+from support.stack import until, within
 from support.terminals import LEADER, bottom
 from textual.pilot import Pilot
+from textual.widget import Widget
 from textual.widgets import OptionList
 from textual.widgets._toast import Toast
 
@@ -29,6 +31,7 @@ from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.colours.depth import Depth
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.previews.snapshots import Snapshot
+from omnyshell.tui.terminal import view
 from omnyshell.tui.terminal.attachment import Phase
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.terminal.pane import TerminalPane
@@ -86,6 +89,7 @@ async def settled(pilot: Pilot[int], check: Callable[[], bool] = lambda: True) -
     await until(lambda: all(map(_fits, panes)))
     for _ in range(3):
         await pilot.pause(1 / 60)
+    await until(lambda: not any(pane.terminal._frame for pane in panes))
     for pane in panes:
         # Whole, so that no paced repaint is still to come.
         pane.terminal.refresh()
@@ -183,9 +187,9 @@ async def test_copy_mode_and_search(opened: Opened):
         await check_picture(app, "terminal-copy-mode")
 
 
-async def test_a_flood_leaves_room_for_keys(opened: Opened):
+async def test_a_flood_leaves_room_for_keys(opened: Opened, monkeypatch: pytest.MonkeyPatch):
     async with terminals(80, 24) as (app, pilot):
-        await live(app, opened, "web-1", LOG)
+        pane = await live(app, opened, "web-1", LOG)
         session, enough = opened["web-1"], asyncio.Event()
 
         async def flood() -> None:
@@ -204,6 +208,18 @@ async def test_a_flood_leaves_room_for_keys(opened: Opened):
         await flooding
         await settled(pilot, session.output.empty)
         await check_picture(app, "terminal-flood")
+        # Where the machine was stopped in the middle of a repaint the next one does not come later for that.
+        show_now, is_stopped = view.show_now, asyncio.Event()
+
+        def stopped(widget: Widget) -> None:
+            show_now(widget)
+            leap(60.0)
+            is_stopped.set()
+
+        monkeypatch.setattr(view, "show_now", stopped)
+        session.output.put_nowait(b"after a while")
+        await within(is_stopped.wait())
+        assert pane.terminal._next_frame <= asyncio.get_running_loop().time()
 
 
 async def test_scrolled_back(opened: Opened):

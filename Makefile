@@ -79,7 +79,7 @@ SOAKS := interleavings strangers guessing hostile_input stalled floods busy_sess
 	transfers service hub_cycles many_nodes many_idle far_away long_run fuzz attacks.restricted_node attacks.proofs \
 	attacks.tunnel_certificates attacks.ends attacks.one_id attacks.rights attacks.addresses \
 	attacks.starving attacks.locks attacks.audit_trail attacks.backup one_change places many_places \
-	cluster_faults cluster_partitions hub_of_several_killed many_nodes_of_hubs
+	cluster_faults elections cluster_partitions peers_cut_off hub_of_several_killed many_nodes_of_hubs
 
 soak: $(STAMP)
 	@failed=; for name in $(SOAKS); do \

@@ -188,7 +188,9 @@ def _show(told: Status) -> None:
         say(f"engine     leader {engine.leader or 'none'}, {engine.copies} copies, {engine.current} of them current")
     for warning in _warnings(told):
         say(warning)
-    if engine is None:
+    if engine is not None and not told.hubs:
+        say("beats      nobody says now how the hubs are, as while the engine elects a leader: ask again")
+    if not told.hubs:
         say_table(("MEMBER", "LINK", "AUDIT"), [(hub, *_linked(told, hub)) for hub in told.members])
     else:
         titles = ("MEMBER", "LAST BEAT", "APPLIED", "LINK", "AUDIT")

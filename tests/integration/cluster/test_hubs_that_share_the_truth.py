@@ -1,12 +1,13 @@
 """Whole hubs, founded and invited as the command line does it, over one server of the engine."""
 
+import argparse
 import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import nats.errors
 import pytest
@@ -23,6 +24,7 @@ from support.stack import Certificates
 from websockets.exceptions import ConnectionClosed
 
 from omnyshell import OmnyShellHub
+from omnyshell.cli.cluster.members import show_status
 from omnyshell.clock import SystemClock
 from omnyshell.errors import ConfigException
 from omnyshell.model.targets import Target
@@ -37,6 +39,7 @@ from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, Clust
 from omnyshell.services.hub.cluster.members.invitation import NotInvitedException
 from omnyshell.services.hub.cluster.members.signing import sign
 from omnyshell.services.hub.cluster.nats.connection import Credential, close
+from omnyshell.services.hub.cluster.order.order import EngineAwayException
 from omnyshell.services.hub.cluster.places.records import Entry, encode
 from omnyshell.services.hub.cluster.shared import log as shared_log
 from omnyshell.services.hub.cluster.shared.clocks import boot_clock
@@ -191,6 +194,22 @@ async def test_the_status_tells_what_hubs_have_applied_where_their_files_differ_
         return "s0 acknowledges what is not on its disk" in caplog.text
 
     await _until(is_warned)
+
+
+async def test_the_status_says_what_the_engine_answers_where_nobody_says_how_hubs_are_or_servers_store(
+    hubs: Hubs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def nobody(*_asked: object) -> NoReturn:
+        raise EngineAwayException("there is no leader")
+
+    for name in ("_of_hub", "servers_of"):
+        monkeypatch.setattr(f"omnyshell.services.hub.cluster.status.{name}", nobody)
+    options = argparse.Namespace(state_dir=str(hubs.state("a")), hub_config=None, json=False)
+    assert await asyncio.to_thread(show_status, options) == 0
+    shown = capsys.readouterr().out
+    assert "1 copies, 1 of them current" in shown
+    assert "nobody says now how the hubs are" in shown
+    assert [line.split()[0] for line in shown.splitlines()[-2:]] == ["a", "b"]
 
 
 async def test_who_is_no_member_or_has_principals_already_does_not_join(hubs: Hubs, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.hub.cluster.members.signing import sign
 from omnyshell.services.hub.cluster.nats import stream as nats_stream
 from omnyshell.services.hub.cluster.nats.connection import EngineConnection
+from omnyshell.services.hub.cluster.nats.delivery import Delivery
 from omnyshell.services.hub.cluster.nats.stream import NatsOrder
 from omnyshell.services.hub.cluster.nats.streams import (
     LAST_OF_EACH,
@@ -168,6 +169,45 @@ async def test_without_the_engine_changes_are_refused_and_go_on_with_it(
                 await asyncio.sleep(0.05)
     await hubs[2].reaches(hubs[1].log.applied_seq)
     assert ("n2", "bob") in hubs[2].owners()
+
+
+async def test_changes_are_done_though_nothing_is_delivered_any_more_as_after_a_server_s_death(
+    hubs: list[OneHub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A consumer lives at one server: what is in the stream is asked for meanwhile, by who wrote it and others."""
+
+    async def lose(_delivery: Delivery, _message: object) -> None:
+        """Nothing comes."""
+
+    monkeypatch.setattr(nats_stream, "SILENCE", 10 * DEADLINE)
+    monkeypatch.setattr(Delivery, "_put", lose)
+    async with asyncio.timeout(DEADLINE):
+        await hubs[0].log.append(together(ClaimNode("n1", "ann")))
+        # This one has read nothing of that, and learns it as its own record is not at its place.
+        await hubs[1].log.append(together(ClaimNode("n2", "bob")))
+    assert hubs[1].owners() == [("n1", "ann"), ("n2", "bob")]
+
+
+async def test_a_hub_reads_on_that_gets_no_consumer(
+    engine: Engine, hubs: list[OneHub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the servers have no leader, or consumers of all names are left from before."""
+
+    async def taken(_order: NatsOrder, *_asked: object) -> bool:
+        return False
+
+    monkeypatch.setattr(NatsOrder, "_is_made", taken)
+    await hubs[1].log.aclose()
+    await hubs[1].connection.aclose()
+    again = OneHub("b", engine)
+    try:
+        await again.start()
+        async with asyncio.timeout(DEADLINE):
+            await again.log.append(together(ClaimNode("n1", "ann")))
+            await hubs[0].log.append(together(ClaimNode("n2", "bob")))
+            await again.reaches(hubs[0].log.applied_seq)
+    finally:
+        await again.aclose()
 
 
 class Noting:

@@ -12,6 +12,7 @@ from omnyshell.services.hub.cluster.inviting import connected, watching
 from omnyshell.services.hub.cluster.links.written import read_links
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles, Identity, Standing
 from omnyshell.services.hub.cluster.members.members import Members
+from omnyshell.services.hub.cluster.nats.attempts import ended
 from omnyshell.services.hub.cluster.nats.connection import EngineConnection
 from omnyshell.services.hub.cluster.nats.servers import ServerSays, servers_of
 from omnyshell.services.hub.cluster.nats.streams import Copies, copies_of, places_stream, truth_stream
@@ -83,7 +84,7 @@ class Status(NamedTuple):
     """Whether the engine is there and lacks what this hub has applied of the log."""
 
     hubs: tuple[HubSays, ...] = ()
-    """The members, as the engine has heard of them."""
+    """The members, as the engine has heard of them; none where nobody says, as while it elects who leads that."""
 
     servers: tuple[ServerSays, ...] = ()
     """The engine's servers; none where they do not say."""
@@ -142,15 +143,18 @@ async def status(state_dir: Path, file: StateFile, settings: ClusterSettings, no
     found = found._replace(heads=heads, faults=tuple(fault for _, fault in audits.faults()))
     found = found._replace(doubted=tuple(doubted_places(file)))
     problems: dict[str, str] = {}
+    asking = asyncio.create_task(_servers(standing, settings))
     try:
         async with asyncio.timeout(TIMEOUT), connected(standing, settings, problems) as (connection, client):
             found = found._replace(has_lost=await is_lost(client, own.generation, file))
-            engine = await copies_of(client, truth_stream(own.generation))
-            hubs = [await _of_hub(connection, own.generation, hub, now) for hub in found.members]
-            servers = await _servers(standing, settings)
+            found = found._replace(engine=await copies_of(client, truth_stream(own.generation)))
+            beats = (_of_hub(connection, own.generation, hub, now) for hub in found.members)
+            found = found._replace(hubs=tuple(await asyncio.gather(*beats)))
     except (TimeoutError, EngineAwayException, NotPermittedException):
-        return found._replace(problems=problems)
-    return found._replace(engine=engine, hubs=tuple(hubs), servers=servers)
+        if found.engine is None:
+            await ended(asking)
+            return found._replace(problems=problems)
+    return found._replace(servers=await asking)
 
 
 async def _of_hub(connection: EngineConnection, generation: str, hub: str, now: datetime) -> HubSays:
@@ -170,7 +174,7 @@ async def _of_hub(connection: EngineConnection, generation: str, hub: str, now: 
 
 async def _servers(standing: Standing, settings: ClusterSettings) -> tuple[ServerSays, ...]:
     try:
-        async with watching(standing, settings) as client:
+        async with asyncio.timeout(TIMEOUT), watching(standing, settings) as client:
             return await servers_of(client, len(settings.engine or standing.identity.engine))
-    except EngineAwayException:
+    except (TimeoutError, EngineAwayException):
         return ()

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from omnyshell.extras import needs
-from omnyshell.services.hub.cluster.nats.connection import ended
+from omnyshell.services.hub.cluster.nats.attempts import ended
 
 with needs("cluster"):
     import nats.errors

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ import msgspec
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.extras import needs
 from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.services.hub.cluster.nats.attempts import ended, first_of
 from omnyshell.services.hub.cluster.order.order import (
     EngineAwayException,
     MisplacedException,
     NotPermittedException,
     Place,
+    Stored,
 )
 
 with needs("cluster"):
@@ -34,6 +37,9 @@ with needs("cluster"):
     from nats.js.manager import JetStreamManager
 
 CONNECT_TIMEOUT = 3.0
+SILENT = 0.7
+"""Seconds after which the next server is tried beside one that has said nothing, as one that is stopped."""
+
 CLOSE_TIMEOUT = 1.0
 """Seconds for which a server is waited for that is left: the next one is only gone to after that."""
 
@@ -49,7 +55,6 @@ UNANSWERED = 10.0
 election, in which no server does better."""
 
 PING_INTERVAL = 5
-_CANCEL_AGAIN = 0.2
 _NOT_FOUND = 404
 WRONG_LAST = (10071, 10164)
 """JetStream's codes for a record that is not at its place."""
@@ -75,6 +80,8 @@ class Credential:
 
 class _Found(msgspec.Struct):
     time: datetime
+    subject: str
+    seq: int
     data: bytes = b""
 
 
@@ -99,7 +106,6 @@ class EngineConnection:
         self.problems: dict[str, str] = {}
         """Why servers could not be reached at the last attempt."""
 
-        self._failure: Exception | None = None
         self._is_lost = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._refusals: dict[str, list[asyncio.Future[OmnyShellException]]] = {}
@@ -147,17 +153,27 @@ class EngineConnection:
 
         Raises `EngineAwayException` and `NotPermittedException`.
         """
-        asked = msgspec.json.encode({"last_by_subj": subject})
-        answer = await self.ask(f"$JS.API.STREAM.MSG.GET.{stream}", asked)
+        found = await self._found(stream, last_by_subj=subject)
+        return None if found is None else (found.data, found.time)
+
+    async def next_of(self, stream: str, seq: int) -> Stored | None:
+        """Return the first record from a number on; None if there is none yet.
+
+        Raises `EngineAwayException` and `NotPermittedException`.
+        """
+        found = await self._found(stream, seq=seq, next_by_subj=">")
+        return None if found is None else Stored(found.seq, found.subject, found.data)
+
+    async def _found(self, stream: str, **which: str | int) -> _Found | None:
+        answer = await self.ask(f"$JS.API.STREAM.MSG.GET.{stream}", msgspec.json.encode(which))
         if (problem := answer.get("error")) is not None:
             if problem.get("code") == _NOT_FOUND:
                 return None
             raise EngineAwayException(f"the engine does not say what it has: {problem.get('description')}")
         try:
-            found = msgspec.convert(answer.get("message"), _Found)
+            return msgspec.convert(answer.get("message"), _Found)
         except msgspec.ValidationError as exc:
             raise EngineAwayException(f"the engine answered what cannot be read: {exc}") from exc
-        return found.data, found.time
 
     async def ask(self, subject: str, data: bytes = b"", headers: dict[str, str] | None = None) -> dict[str, Any]:
         """Send a request, and return its answer. Raises `EngineAwayException` and `NotPermittedException`."""
@@ -189,30 +205,22 @@ class EngineConnection:
     async def _stay_connected(self) -> None:
         pause = LEAST_PAUSE
         while True:
-            server = self._servers.pop(0)
-            self._servers.append(server)
             try:
-                await self._connect(server)
+                server, client = await first_of(self._servers, self._connect, close, SILENT)
+                await self._use(server, client)
                 pause = LEAST_PAUSE
-            except (nats.errors.Error, OSError, TimeoutError, OmnyShellException) as exc:
-                self._tell(server, _why(exc, self._failure))
             except Exception as exc:
-                # The library trusts what a server says, and anything may listen in the place of one.
-                self._tell(server, f"it says what is not understood: {exc or type(exc).__name__}")
+                logger.debug("the engine is not reached: %s", exc or type(exc).__name__)
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  # spreads attempts, decides nothing
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _tell(self, server: str, problem: str) -> None:
-        """Log why a server cannot be reached, aloud when that is new."""
-        level = logging.DEBUG if self.problems.get(server) == problem else logging.WARNING
-        self.problems[server] = problem
-        logger.log(level, "the engine's server %s cannot be reached: %s", server, problem)
-
-    async def _connect(self, server: str) -> None:
-        """Connect to a server, and return when that is lost."""
-        self._is_lost.clear()
-        self._failure = None
+    async def _connect(self, server: str) -> Client:
         client = Client()
+        failures: list[Exception] = []
+
+        async def failed(problem: Exception) -> None:
+            failures.append(problem)
+            await self._failed(problem)
 
         def signature(nonce: str) -> bytes:
             # The library speaks TLS where the server asks for it, whatever the URL says; and who signs what comes in
@@ -225,8 +233,8 @@ class EngineConnection:
                 await client.connect(
                     server,
                     name=f"omnyshell hub {self.name}",
-                    error_cb=self._failed,
-                    closed_cb=self._closed,
+                    error_cb=failed,
+                    closed_cb=partial(self._closed, client),
                     allow_reconnect=False,
                     # Else it would go on with a server that refuses it until the time is over.
                     max_reconnect_attempts=1,
@@ -239,8 +247,30 @@ class EngineConnection:
                     tls=self._tls if _is_secure(server) else None,
                 )
             _check_secrecy(server, client)
-            self._client = client
-            self.problems.pop(server, None)
+        except BaseException as exc:
+            if isinstance(exc, nats.errors.Error | OSError | TimeoutError | OmnyShellException):
+                self._tell(server, _why(exc, failures[-1] if failures else None))
+            elif isinstance(exc, Exception):
+                # The library trusts what a server says, and anything may listen in the place of one.
+                self._tell(server, f"it says what is not understood: {exc or type(exc).__name__}")
+            await close(client)
+            raise
+        self.problems.pop(server, None)
+        return client
+
+    def _tell(self, server: str, problem: str) -> None:
+        """Log why a server cannot be reached, aloud when that is new."""
+        level = logging.DEBUG if self.problems.get(server) == problem else logging.WARNING
+        self.problems[server] = problem
+        logger.log(level, "the engine's server %s cannot be reached: %s", server, problem)
+
+    async def _use(self, server: str, client: Client) -> None:
+        """Have a connection be the one that is used, until it is lost."""
+        # The next time it is the last one that is tried.
+        self._servers.sort(key=lambda each: each == server)
+        self._is_lost.clear()
+        self._client = client
+        try:
             self.answered()
             logger.info("connected with the engine's server %s", server)
             await self._serve(client)
@@ -261,8 +291,9 @@ class EngineConnection:
                 if not task.cancelled() and (problem := task.exception()) is not None:
                     logger.error("the engine's stream is not read", exc_info=problem)
 
-    async def _closed(self) -> None:
-        self._is_lost.set()
+    async def _closed(self, client: Client) -> None:
+        if client is self._client:
+            self._is_lost.set()
 
     def _give_up_what_is_asked(self) -> None:
         """What was not answered over a connection that is lost is not answered later: it may be asked anew at once."""
@@ -280,7 +311,6 @@ class EngineConnection:
             said = f"the engine does not let hub '{self.name}' publish to {found[1]}"
             self._refuse(found[1], NotPermittedException(said))
         else:
-            self._failure = problem
             logger.debug("the engine: %s", problem or type(problem).__name__)
 
 
@@ -335,18 +365,6 @@ def manager(client: Client, timeout: float = REQUEST_TIMEOUT) -> JetStreamManage
 def why(problem: APIError) -> str:
     """Return what the engine says of a request that it refused."""
     return f"{problem.description} ({problem.err_code})"
-
-
-async def ended(*tasks: "asyncio.Future[Any]") -> None:
-    """Cancel tasks until they have ended: the library waits by what swallows a cancellation now and then."""
-    left = {task for task in tasks if not task.done()}
-    while left:
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN)
-    for task in tasks:
-        # What became of it is nobody's to know, and asyncio tells of errors that nobody has looked at.
-        _ = task.cancelled() or task.exception()
 
 
 def _headers(place: Place) -> dict[str, str] | None:

@@ -13,17 +13,26 @@ from omnyshell.errors import OmnyShellException
 from omnyshell.extras import needs
 from omnyshell.services.hub.cluster.members.engine_access import consumers_of
 from omnyshell.services.hub.cluster.nats.asking import first_answer
+from omnyshell.services.hub.cluster.nats.attempts import ended
 from omnyshell.services.hub.cluster.nats.connection import EngineConnection, manager, why
 from omnyshell.services.hub.cluster.nats.delivery import Delivery
-from omnyshell.services.hub.cluster.nats.streams import as_origin
-from omnyshell.services.hub.cluster.order.order import Place, Reader, Stored
+from omnyshell.services.hub.cluster.nats.streams import as_origin, origin_of
+from omnyshell.services.hub.cluster.nats.taking import Taking
+from omnyshell.services.hub.cluster.order.order import (
+    EngineAwayException,
+    MisplacedException,
+    NotPermittedException,
+    Place,
+    Reader,
+    Stored,
+)
 
 with needs("cluster"):
     import nats.errors
     from nats.aio.client import Client
     from nats.aio.msg import Msg
     from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-    from nats.js.errors import APIError, NotFoundError
+    from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
     from nats.js.manager import JetStreamManager
 
 HEARTBEAT = 1.0
@@ -45,11 +54,20 @@ PATIENCE = 5.0
 """Seconds without any answer after which another server is tried: an election takes as long, and a server that is cut
 off from the others would never answer."""
 
+CONSUME_AGAIN = 1.0
+"""Seconds after which another consumer is asked for, while none is made: until then records are asked for."""
+
+LATE = 0.25
+"""Seconds after which a record is asked for that is in the stream, and was not delivered; nor was anything else."""
+
+SHORTLY = 1.0
+"""Seconds: who was away for no longer has missed no hub that joined, and says already who is where."""
+
 MOST_MISSED = 5
 """How often the engine says that it has no such stream before its reader is told: while hubs found, it has none yet."""
 
 LEFT_BEHIND = 10.0
-"""Seconds after which the engine removes the consumer of a hub that is gone."""
+"""Seconds after which the engine removes a consumer whose hub is gone, or has gone on to another one."""
 
 _HEARTBEAT, _LAST_DELIVERED, _STALLED = "100", "Nats-Last-Consumer", "Nats-Consumer-Stalled"
 _IS_THERE = (10012, 10013)
@@ -59,11 +77,7 @@ logger = logging.getLogger("omnyshell.cluster")
 
 
 class _ReadAgainException(Exception):
-    """Something is missing in what came: the consumer has to be made anew, after `pause` seconds."""
-
-    def __init__(self, why: str, pause: float = 0.0) -> None:
-        super().__init__(why)
-        self.pause = pause
+    """Something is missing in what came: the consumer has to be made anew."""
 
 
 class NatsOrder:
@@ -80,6 +94,7 @@ class NatsOrder:
         self._connection = connection
         self._stream = stream
         self._reader = reader
+        self._taking = Taking(connection, stream, reader)
         self._reads = asyncio.Event()
         """Set while the stream is read as it comes."""
 
@@ -87,6 +102,7 @@ class NatsOrder:
         self._names = cycle(consumers_of(connection.name))
         self._consumer = ""
         connection.on_connected.append(self._read_on)
+        connection.on_connected.append(self._ask_for_what_is_late)
 
     @property
     def is_there(self) -> bool:
@@ -100,21 +116,24 @@ class NatsOrder:
 
     async def publish(self, subject: str, data: bytes, place: Place) -> int:
         """Write a record. See `Order.publish`."""
-        return await self._connection.publish(subject, data, place)
+        try:
+            seq = await self._connection.publish(subject, data, place)
+        except MisplacedException:
+            self._taking.want(self._taking.seq + 1, LATE)
+            raise
+        self._taking.want(seq, LATE)
+        return seq
 
     async def _read_on(self, client: Client) -> None:
         """Read, over consumers that are made anew where one falls silent. Returns where the connection does not do."""
         if self._behind is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PATIENCE):
-                    await self._behind._reads.wait()
+            await self._behind._is_read_by(PATIENCE)
         missed, pause = 0, LEAST_PAUSE
         while client.is_connected:
             try:
                 await self._read(client)
             except _ReadAgainException as exc:
                 logger.info("%s is read anew: %s", self._stream, exc)
-                await asyncio.sleep(exc.pause)
                 continue
             except OmnyShellException as exc:
                 logger.error("%s: %s", self._stream, exc)
@@ -137,6 +156,24 @@ class NatsOrder:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
+    async def _is_read_by(self, seconds: float) -> None:
+        """Wait until the stream is read, no longer than it has been away for so many seconds, or if it was shortly."""
+        away = self.away_for
+        if away < SHORTLY:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds - away) if away != float("inf") else seconds):
+                await self._reads.wait()
+
+    async def _ask_for_what_is_late(self, client: Client) -> None:
+        """Ask for records that are in the stream and are not delivered, while nobody has noticed that none are."""
+        while True:
+            await self._taking.late()
+            with suppress(OmnyShellException):
+                origin = await origin_of(client, self._stream)
+                if origin is not None and origin.created == self._taking.created:
+                    await self._taking.catch_up()
+
     def _is_read_no_more(self) -> None:
         if self._reads.is_set():
             self._reads.clear()
@@ -152,15 +189,34 @@ class NatsOrder:
                 raise
             raise nats.errors.Error(f"it has said nothing for {PATIENCE:.0f} s") from exc
         self._connection.answered()
-        origin = as_origin(info)
-        begin = self._reader.begin_reading(origin)
-        delivery = await self._consume(client, streams, begin)
+        self._taking.begin(as_origin(info))
+        consuming = asyncio.ensure_future(self._consume(client, streams))
         try:
-            await self._take_all(client, delivery, origin.last, begin)
+            await self._ask_until(consuming)
+            await self._take_all(client, consuming.result())
         finally:
-            await delivery.end()
+            await ended(consuming)
+            if not consuming.cancelled() and consuming.exception() is None:
+                await consuming.result().end()
 
-    async def _consume(self, client: Client, streams: JetStreamManager, begin: int) -> Delivery:
+    async def _ask_until(self, consuming: "asyncio.Future[Delivery]") -> None:
+        """Ask for one record after another until they are delivered, where that is not at once."""
+        while not (await asyncio.wait({consuming}, timeout=ASK_AGAIN))[0]:
+            try:
+                await self._taking.ask_on(consuming.done)
+            except (EngineAwayException, NotPermittedException) as exc:
+                logger.debug("%s: the next record is asked for again: %s", self._stream, exc)
+                self._is_read_no_more()
+            else:
+                self._is_read()
+
+    def _is_read(self) -> None:
+        """Tell the reader, once, when all was taken that there was."""
+        if self._taking.is_at_end and not self._reads.is_set():
+            self._reads.set()
+            self._reader.at_end()
+
+    async def _consume(self, client: Client, streams: JetStreamManager) -> Delivery:
         """Make a consumer; return what it delivers to.
 
         The one before is not deleted, as its server may be dead, which takes the engine a while: it goes by itself.
@@ -171,7 +227,7 @@ class NatsOrder:
         used = None
         try:
             used, self._consumer = await first_answer(
-                lambda: self._tried(client, streams, begin, tried), ASK_AGAIN, PATIENCE
+                lambda: self._tried(client, streams, tried), CONSUME_AGAIN, PATIENCE
             )
         finally:
             for delivery in tried:
@@ -179,18 +235,24 @@ class NatsOrder:
                     await delivery.end()
         return used
 
-    async def _tried(
-        self, client: Client, streams: JetStreamManager, begin: int, tried: list[Delivery]
-    ) -> tuple[Delivery, str]:
-        """Make a consumer by the next name that is free; return what it delivers to, and its name."""
-        for _ in consumers_of(self._connection.name):
-            name = next(self._names)
-            # One of its own, as an old consumer goes on there.
-            delivery = await Delivery.begin(client)
-            tried.append(delivery)
-            if await self._is_made(streams, _consumer(name, delivery.subject, begin)):
-                return delivery, name
-        raise _ReadAgainException("consumers of all its names are left from before, and have yet to go", LEFT_BEHIND)
+    async def _tried(self, client: Client, streams: JetStreamManager, tried: list[Delivery]) -> tuple[Delivery, str]:
+        """Make a consumer by the next name that is free; return what it delivers to, and its name.
+
+        Raises `nats.errors.TimeoutError` where none is free, or the servers have no leader, after a moment.
+        """
+        try:
+            for _ in consumers_of(self._connection.name):
+                name = next(self._names)
+                # One of its own, as an old consumer goes on there.
+                delivery = await Delivery.begin(client)
+                tried.append(delivery)
+                if await self._is_made(streams, _consumer(name, delivery.subject, self._taking.seq + 1)):
+                    return delivery, name
+            logger.info("consumers of all names for %s are left from before, and have yet to go", self._stream)
+        except ServiceUnavailableError as exc:
+            logger.debug("nobody makes a consumer of %s: %s", self._stream, why(exc))
+        await asyncio.sleep(CONSUME_AGAIN)
+        raise nats.errors.TimeoutError
 
     async def _is_made(self, streams: JetStreamManager, wanted: ConsumerConfig) -> bool:
         """Make a consumer; return False for an old one, which reads from elsewhere, or goes on where it was."""
@@ -202,17 +264,15 @@ class NatsOrder:
             raise
         return not (made.delivered and made.delivered.consumer_seq)
 
-    async def _take_all(self, client: Client, delivery: Delivery, last: int, begin: int) -> None:
-        delivered, seq, is_behind = 0, begin - 1, True
+    async def _take_all(self, client: Client, delivery: Delivery) -> None:
+        delivered = 0
         while True:
-            if is_behind and seq >= last:
-                is_behind = False
-                self._reads.set()
-                self._reader.at_end()
+            self._is_read()
             try:
                 message = await delivery.next(SILENCE)
             except TimeoutError as exc:
                 raise _ReadAgainException("its heartbeats have ended") from exc
+            self._taking.heard()
             headers = message.header or {}
             if headers.get("Status") == _HEARTBEAT:
                 if int(headers.get(_LAST_DELIVERED, delivered)) != delivered:
@@ -226,7 +286,7 @@ class NatsOrder:
             delivered += 1
             if number != delivered:
                 raise _ReadAgainException("records are missing")
-            self._reader.take(Stored(seq, message.subject, message.data))
+            self._taking.take(Stored(seq, message.subject, message.data))
 
     async def _let_it_go_on(self, client: Client, subject: str) -> None:
         """Tell the engine that all before this was taken, where it asks; anybody else may ask for another subject."""

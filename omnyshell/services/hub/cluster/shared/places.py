@@ -26,6 +26,7 @@ from omnyshell.services.hub.cluster.places.leases import BEAT_PERIOD, Standing
 from omnyshell.services.hub.cluster.places.proofs import KeysOf
 from omnyshell.services.hub.cluster.places.records import encode
 from omnyshell.services.hub.cluster.places.table import Place as NodePlace
+from omnyshell.services.hub.cluster.shared.beat_times import TICK, BeatTimes
 from omnyshell.services.hub.cluster.shared.clocks import boot_clock, set_within
 from omnyshell.services.hub.cluster.shared.descriptions import Descriptions
 from omnyshell.services.hub.cluster.shared.hearing import Hearing
@@ -40,13 +41,12 @@ from omnyshell.services.hub.truth.answer import Answer
 CLAIM_TIMEOUT = 11.5
 """Seconds within which a claim is answered: less than a node waits, and more than the engine needs for a new leader."""
 
-TICK = 1.0
 AGAIN = 0.5
-"""Seconds before a claim is looked at again, unless this hub learns before that the engine is back."""
+"""Seconds before a claim is looked at again, unless this hub reads before what it waits for."""
 
 BEAT_AGAIN = 0.2
-"""Seconds after which a beat is sent again that was not taken. While the engine has no leader, this alone asks for one:
-claims wait for it, however many there are."""
+"""Seconds after a beat before which none is sent. While the engine has no leader, this alone asks for one: claims wait
+for it, however many there are."""
 
 FILES_PERIOD = 60.0
 """Seconds after which a beat has the digests of the hub's files anew."""
@@ -98,7 +98,7 @@ class SharedPlaces:
         self._places = self._fresh()
         self._created = ""
         self._is_read = False
-        self._next_beat = 0.0
+        self._beat_times = BeatTimes()
         self._applied: Callable[[], int] = lambda: 0
         self._own_files: Callable[[], dict[str, str]] = dict
         self._unknown: Count = lambda: 0
@@ -110,8 +110,6 @@ class SharedPlaces:
         self._in_touch_at = boot_clock()
         self._standing = Standing.LAPSED
         self._records = ReadRecords()
-        self._is_due = asyncio.Event()
-        self._is_beating = False
         self._is_back = asyncio.Event()
         """Set where claims may be taken that could not be before."""
 
@@ -148,7 +146,7 @@ class SharedPlaces:
         """Say, from the next beat on, where peers reach this hub, "" for unknown, and its weight; that is due now."""
         if (url, weight) != self._reached:
             self._reached = url, weight
-            self._next_beat = 0.0
+            self._beat_times.soon(BEAT_AGAIN)
 
     def tell(self, applied: Callable[[], int], own_files: Callable[[], dict[str, str]], unknown: Count) -> None:
         """Say in each beat how many changes are `applied`, which one is `unknown`, and digests of `own_files`."""
@@ -301,6 +299,7 @@ class SharedPlaces:
         self._is_read = True
         if not self._places.run:
             self._places.begin(self._run_before)
+            self._beat_times.soon(BEAT_AGAIN)
 
     # The rest
 
@@ -347,28 +346,21 @@ class SharedPlaces:
                 self._notice(boot)
             elif self._places.is_displaced:
                 logger.error("another process is hub '%s' now: this one opens nothing any more", self._hub)
-            elif self._places.run and boot >= self._next_beat and not self._is_beating:
-                self._is_beating, self._next_beat = True, boot + BEAT_PERIOD
+            elif self._places.run and self._beat_times.is_due(boot):
+                self._beat_times.sent(boot)
                 self._spawn(self._beat())
-            self._is_due.clear()
-            await set_within(self._is_due, TICK)
-
-    def _beat_now(self, pause: float = 0.0) -> None:
-        self._next_beat = 0.0
-        asyncio.get_running_loop().call_later(pause, self._is_due.set)
+            await self._beat_times.wait(boot)
 
     def _beat_again(self) -> None:
         """Send one soon, while the engine may only be choosing another leader."""
-        if self._order is not None and self._order.away_for < CLAIM_TIMEOUT:
-            self._beat_now(BEAT_AGAIN)
-        else:
-            self._next_beat = 0.0
+        is_lately = self._order is not None and self._order.away_for < CLAIM_TIMEOUT
+        self._beat_times.soon(BEAT_AGAIN if is_lately else TICK)
 
     async def _beat(self) -> None:
         try:
             await self._try_to_beat()
         finally:
-            self._is_beating = False
+            self._beat_times.ended()
 
     async def _try_to_beat(self) -> None:
         order, places = self._order, self._places
@@ -474,7 +466,7 @@ class SharedPlaces:
         except MisplacedException:
             seq = self._places.read_up_to + 1
         except OmnyShellException as exc:
-            self._beat_now()
+            self._beat_times.soon(BEAT_AGAIN)
             await self._until_back()
             return exc
         if seq > self._places.read_up_to:
@@ -482,9 +474,9 @@ class SharedPlaces:
         return EngineAwayException(NO_LEASE)
 
     async def _until_back(self) -> None:
-        """Wait until the engine takes a beat, or for a while."""
+        """Wait until the engine takes a beat, of which another one is due soon, or for a while."""
         self._is_back.clear()
-        await set_within(self._is_back, AGAIN)
+        await set_within(self._is_back, BEAT_PERIOD)
 
     async def _publish(self, plan: Claim) -> int:
         order = self._order

@@ -84,6 +84,26 @@ async def test_claims_wait_for_one_beat_that_finds_the_new_leader(monkeypatch: p
             assert await claim == 1
 
 
+async def test_beats_are_no_closer_than_that_however_many_claims_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_places, "BEAT_AGAIN", 0.05)
+    async with hub() as (places, engine):
+        engine.has_leader = False
+        began = asyncio.get_running_loop().time()
+        claims = [places.claim(f"n{number}", "process", 0) for number in range(20)]
+        for number in range(100):
+            places._beat_times.soon(shared_places.BEAT_AGAIN)
+            await asyncio.sleep(0.002)
+            if number % 10 == 0:
+                claims.append(places.claim(f"m{number}", "process", 0))
+        beats = sum(subject.endswith("beat") for subject in engine.refused)
+        assert 1 <= beats <= 2 + (asyncio.get_running_loop().time() - began) / 0.05
+        # None of the claims asks by itself meanwhile.
+        assert len(engine.refused) - beats == len(claims)
+        engine.has_leader = True
+        for claim in claims:
+            assert await claim == 1
+
+
 def test_of_beats_that_are_never_answered_few_are_kept_and_the_oldest_counts() -> None:
     lease = OwnLease(300.0)
     lease.sent(0, 0.0)

@@ -1,0 +1,101 @@
+"""Records are taken in order, each once, whether they are delivered or asked for."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from support.deadline import DEADLINE
+
+from omnyshell.services.hub.cluster.nats.taking import Taking
+from omnyshell.services.hub.cluster.order.order import EngineAwayException, Origin, Stored
+
+
+class World:
+    """A stream of which some numbers are superseded, and its reader."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.stored = [Stored(number, "subject", b"%d" % number) for number in numbers]
+        self.asked: list[int] = []
+        self.taken: list[int] = []
+        self.is_silent = False
+        self.taking = Taking(cast("Any", self), "stream", cast("Any", self))
+        self.during = lambda: None
+
+    # The connection
+
+    async def next_of(self, _stream: str, seq: int) -> Stored | None:
+        self.asked.append(seq)
+        await asyncio.sleep(0)
+        if self.is_silent:
+            raise EngineAwayException("nobody answers")
+        self.during()
+        return next((each for each in self.stored if each.seq >= seq), None)
+
+    # The reader
+
+    def begin_reading(self, _origin: Origin) -> int:
+        return 3
+
+    def take(self, stored: Stored) -> None:
+        self.taken.append(stored.seq)
+
+
+async def test_what_is_asked_for_and_what_is_delivered_is_taken_once_and_in_order() -> None:
+    world = World(1, 3, 4, 7, 9)
+    assert world.taking.begin(Origin("now", 7)) == 3
+    assert not world.taking.is_at_end
+    world.taking.take(world.stored[1])
+    await world.taking.ask_on(lambda: world.taking.seq >= 7)
+    assert (world.taken, world.taking.is_at_end) == ([3, 4, 7], True)
+    # The consumer delivers all of it behind that.
+    for each in world.stored:
+        world.taking.take(each)
+    assert world.taken == [3, 4, 7, 9]
+    await world.taking.ask_on(lambda: False)
+    assert world.asked == [4, 5, 10]
+
+
+async def test_of_a_stream_that_was_made_anew_meanwhile_nothing_is_taken() -> None:
+    world = World(3, 4)
+    world.taking.begin(Origin("now", 4))
+    world.during = lambda: cast("None", world.taking.begin(Origin("later", 0)))
+    await world.taking.ask_on(lambda: False)
+    assert world.taken == []
+
+
+async def test_nobody_is_asked_on_who_does_not_answer() -> None:
+    world = World(3)
+    world.taking.begin(Origin("now", 3))
+    world.is_silent = True
+    with pytest.raises(EngineAwayException):
+        await world.taking.ask_on(lambda: False)
+    assert world.taken == []
+
+
+async def test_a_record_is_late_that_is_known_and_not_delivered_nor_is_anything_else() -> None:
+    world = World(3, 4)
+    world.taking.begin(Origin("now", 4))
+    world.taking.want(3, 0.001)
+    async with asyncio.timeout(DEADLINE):
+        await world.taking.late()
+    await world.taking.catch_up()
+    assert (world.taken, world.asked) == ([3, 4], [3, 4, 5])
+
+
+async def test_a_record_is_not_late_that_was_taken_or_while_others_are_delivered() -> None:
+    world = World(3, 4)
+    world.taking.begin(Origin("now", 4))
+    late = asyncio.create_task(world.taking.late())
+    world.taking.take(world.stored[0])
+    world.taking._look(3, 0.0)
+    world.taking.heard()
+    world.taking._look(4, DEADLINE)
+    await asyncio.sleep(0)
+    assert not late.done()
+    world.taking._look(4, 0.0)
+    async with asyncio.timeout(DEADLINE):
+        await late
+    # It is delivered after all, and what is behind that as well.
+    world.during = world.taking.heard
+    await world.taking.catch_up()
+    assert world.asked == [4]

@@ -124,9 +124,9 @@ class HubServices:
 
     def _make_hand_over(self) -> None:
         places = self._places
-        self._others: Callable[[], tuple[OtherHub, ...]] = places.others if places is not None else tuple
+        others: Callable[[], tuple[OtherHub, ...]] = places.others if places is not None else tuple
         is_any_there = places.is_any_there if places is not None else lambda: False
-        self.hand_over = HandOver(self._peers, self._others, is_any_there, self._announce)
+        self.hand_over = HandOver(self._peers, others, is_any_there, self._announce)
         self._announce(False)
 
     def _announce(self, is_going: bool) -> None:  # a listener
@@ -252,7 +252,7 @@ class HubServices:
             kept_judge=self.kept_judge,
             lock_keeper=self.lock_keeper,
             places=self._places,
-            others=self._others,
+            others=self.hand_over.welcome,
             hands_over=lambda: self.hand_over.is_under_way,
             departed=self._departed,
             takeovers=self._takeovers,
@@ -398,7 +398,7 @@ class HubServices:
             certificate=self._certificate,
             features=OF_HUB,
             join=self.admin.join,
-            others=self._others,
+            others=self.hand_over.welcome,
             metrics=self._metrics,
             clock=self._clock,
         )

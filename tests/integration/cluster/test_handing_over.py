@@ -63,15 +63,16 @@ async def _each_change_is_told(two: Two) -> None:
             pass
     async with logged_in(two.certificates, two.b.port, "node", "box", ("hubs",)) as node:
         await node.say("node.register", {"nodeId": "n1", "platform": PLATFORM})
-        others = (await node.hear("node.registered"))["d"]["hubs"]
-        assert others == [{"url": f"wss://127.0.0.1:{two.a.port}", "weight": 100}]
+        while (said := await node.hear())["t"] == "hubs.changed":
+            pass
+        assert said["d"]["hubs"] == [{"url": f"wss://127.0.0.1:{two.a.port}", "weight": 100}]
 
 
 async def _a_hub_is_drained_and_what_runs_goes_on(two: Two, state: Path) -> None:
     """Node and client came while the hub had none to tell of, as before a second one joins."""
     reached = two.b.config
     two.b.reload(replace(reached, public_urls=()))
-    await until(lambda: not two.a._services._others())
+    await until(lambda: not two.a._services.hand_over.welcome())
     async with (
         running_node(two.certificates, two.a.port, state),
         connected_client(two.certificates, two.a.port) as client,
@@ -87,7 +88,9 @@ async def _a_hub_is_drained_and_what_runs_goes_on(two: Two, state: Path) -> None
         assert b"over there" in b"".join([chunk.data async for chunk in shell])
         assert (await shell.wait()).code == 3
         assert set(states) == {LinkState.RECONNECTING, LinkState.RESUMED}
-        await until(lambda: two.b._services._others() == (OtherHub(url=f"wss://127.0.0.1:{two.a.port}", weight=0),))
+        await until(
+            lambda: two.b._services.hand_over.welcome() == (OtherHub(url=f"wss://127.0.0.1:{two.a.port}", weight=0),)
+        )
 
 
 async def _a_drained_hub_takes_no_new_nodes_until_it_is_taken_back(two: Two) -> None:

@@ -106,10 +106,15 @@ class HandOver:
             if self.is_over():
                 self._over.set()
 
-    def _tell_changes(self) -> None:
+    def welcome(self) -> tuple[OtherHub, ...]:
+        """Return the other hubs, for a peer that comes; where they have changed, all others are told soon."""
         if (others := self._others()) != self._told:
             self._told = others
             self._to_tell = deque(peer for peer in self._peers.authenticated() if HUBS in peer.features)
+        return self._told
+
+    def _tell_changes(self) -> None:
+        self.welcome()
         for _ in range(min(MOST_TOLD, len(self._to_tell))):
             peer = self._to_tell.popleft()
             if peer.is_open:

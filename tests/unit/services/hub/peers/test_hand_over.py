@@ -56,6 +56,21 @@ def test_peers_are_told_once_of_each_change_a_part_of_them_at_a_time() -> None:
     assert world.peers[-1].inbox == []
 
 
+def test_who_came_while_others_were_away_shortly_is_told_of_them_though_no_tick_has_seen_that() -> None:
+    before, late = Knowing("before", "node"), Knowing("late", "node")
+    world = World(before)
+    world.hand_over.tick(0)
+    world.others = ()
+    assert world.hand_over.welcome() == ()
+    world.peers.append(late)
+    world.others = (B,)
+    world.hand_over.tick(1)
+    assert [[cast("HubsChanged", said).hubs for _, said in peer.inbox] for peer in (before, late)] == [
+        [(B,)] * 2,
+        [(B,)],
+    ]
+
+
 def test_nodes_go_first_over_the_time_that_was_said_and_old_peers_stay() -> None:
     clients = [Knowing(f"c{number}", "client") for number in range(20)]
     world = World(FakePeer("old", "client"), *clients, *(Knowing(f"n{number}", "node") for number in range(20)))

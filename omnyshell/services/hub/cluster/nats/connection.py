@@ -216,10 +216,11 @@ class EngineConnection:
 
     async def _connect(self, server: str) -> Client:
         client = Client()
-        failures: list[Exception] = []
+        failure: Exception | None = None
 
         async def failed(problem: Exception) -> None:
-            failures.append(problem)
+            nonlocal failure
+            failure = problem
             await self._failed(problem)
 
         def signature(nonce: str) -> bytes:
@@ -249,7 +250,7 @@ class EngineConnection:
             _check_secrecy(server, client)
         except BaseException as exc:
             if isinstance(exc, nats.errors.Error | OSError | TimeoutError | OmnyShellException):
-                self._tell(server, _why(exc, failures[-1] if failures else None))
+                self._tell(server, _why(exc, failure))
             elif isinstance(exc, Exception):
                 # The library trusts what a server says, and anything may listen in the place of one.
                 self._tell(server, f"it says what is not understood: {exc or type(exc).__name__}")

@@ -19,6 +19,8 @@ class TakenBack:
 
     def asked(self, client: FakePeer, channel: int, ask: Callable[[], None], *, ahead: bool) -> None:
         """Have a client ask for a connection, and hold what it hears at once against that."""
+        # What it has heard before is about what had this channel then.
+        self.check((client,))
         was_free = channel not in client.channels
         ask()
         refused, client.refused = client.refused, []

@@ -2,7 +2,8 @@
 
 The nodes are real ones, with their backoff, in three processes. How late the event loops of the two hubs are
 `soak.watched_loop` says, by a timer of 2 ms: p99 is how long who asks at any moment waits, from the kill on until all
-are back. By their metrics, which have a look each half a second, hubs say so too.
+are back. By their metrics, which have a look each half a second, hubs say so too. Beside them, with the same priority,
+run a timer alone and a process that does nothing but short steps (`soak.yardstick`): what these wait is the machine's.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
@@ -31,11 +33,15 @@ from soak.fleet import quieten, tell_of_nodes
 from soak.machines import memory_of, workplace
 from soak.report import Figure, report
 from soak.watched_loop import TIMES_ONLY, told
+from soak.yardstick import yardsticks
 
 PRINCIPAL = "n1"
 """A node of the demo, whose token all of them have."""
 
 BACK_WITHIN, LATE = 35.0, 0.1
+SHARE = 0.3
+"""Of a core, that a hub takes while nodes come back, and so does what it is held against."""
+
 GRACE = 180.0
 AFTERWARDS = 8.0
 """Seconds for which hubs are watched once all are back."""
@@ -178,6 +184,7 @@ async def soak(hubs: DemoHubs, count: int, *, plain: bool, watched: bool, priori
     await hubs.restart(*options, through=watched_hub)
     others = list(hubs.pids)[1:]
     fleets: list[Fleet] = []
+    stack = ExitStack()
     began, at_first = time.monotonic(), [processor_seconds(pid) for pid in hubs.pids.values()]
     try:
         fleets.extend(fleets_of(hubs, count, plain=plain))
@@ -189,12 +196,15 @@ async def soak(hubs: DemoHubs, count: int, *, plain: bool, watched: bool, priori
         first = time.monotonic() - began
         cost = sum(processor_seconds(pid) - before for pid, before in zip(hubs.pids.values(), at_first, strict=True))
         print(f"registered after {first:.1f} s: {[each.registered for each in fleets]}", flush=True)
+        beside = stack.enter_context(yardsticks(hubs.directory, [0.0, SHARE], ahead))
         # For the backoff to begin anew.
         await asyncio.sleep(STABLE_AFTER + 1)
         before = {hub: lags(hubs, hub) for hub in others}
         worked = {hub: processor_seconds(hubs.pids[hub]) for hub in others}
         for hub in others:
             os.kill(hubs.pids[hub], signal.SIGUSR1)
+        for yardstick in beside:
+            yardstick.begin_anew()
         began = time.monotonic()
         hubs.kill_hub("a")
         await some_are_missed(fleets)
@@ -204,6 +214,7 @@ async def soak(hubs: DemoHubs, count: int, *, plain: bool, watched: bool, priori
         seen = [json.loads(files[hub].read_text()) for hub in others]
         late, step = (max(each[what]["p99"] for each in seen) for what in ("lags", "steps"))
         latest = max(each["lags"]["max"] for each in seen)
+        alone, short = (yardstick.late() for yardstick in beside)
         work = sum(processor_seconds(hubs.pids[hub]) - worked[hub] for hub in others)
         memory = max(memory_of(hubs.pids[hub]) for hub in others)
         print([each.registered for each in fleets], flush=True)
@@ -212,6 +223,7 @@ async def soak(hubs: DemoHubs, count: int, *, plain: bool, watched: bool, priori
             for hub in others:
                 print(hub, told(files[hub]), flush=True)
     finally:
+        stack.close()
         for each in fleets:
             each.begin_to_stop()
         for each in fleets:
@@ -223,7 +235,8 @@ async def soak(hubs: DemoHubs, count: int, *, plain: bool, watched: bool, priori
             f"registered at first after {first:.0f} s, {1000 * cost / count:.1f} ms of the hubs' processor time each; "
             f"back after {took:.1f} s, {work:.1f} s of others' work; late by {1000 * late:.0f} ms at p99, "
             f"steps of {1000 * step:.0f} ms of processor time at p99, {1000 * latest:.0f} ms late at most, "
-            f"{1000 * own:.0f} ms by their own looks; "
+            f"{1000 * own:.0f} ms by their own looks; beside them a timer alone {1000 * alone:.0f} ms at p99, "
+            f"short steps {1000 * short:.0f} ms; "
             f"{memory / 2**20:.0f} MiB at most; load {os.getloadavg()[0]:.0f}",
             took <= BACK_WITHIN and late <= LATE,
         )

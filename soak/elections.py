@@ -127,7 +127,7 @@ async def _timed(ask: Callable[[str], Awaitable[None]], hub: str) -> float:
                 await ask(hub)
                 break
         except (OmnyShellException, TimeoutError) as exc:
-            print(f"hub {hub} after {time.monotonic() - began:.1f} s: {exc or type(exc).__name__}", flush=True)
+            print(f"hub {hub} after {time.monotonic() - began:.1f} s: {str(exc) or type(exc).__name__}", flush=True)
             await asyncio.sleep(PAUSE)
     return time.monotonic() - began
 

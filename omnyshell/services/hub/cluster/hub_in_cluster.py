@@ -262,7 +262,7 @@ class HubInCluster:
             async with asyncio.timeout(START_TIMEOUT), watching(self._standing, self._settings) as client:
                 servers = await servers_of(client)
         except (TimeoutError, OmnyShellException) as exc:
-            logger.info("the engine's servers do not say how they store: %s", exc or type(exc).__name__)
+            logger.info("the engine's servers do not say how they store: %s", str(exc) or type(exc).__name__)
             return
         for server in servers:
             if not server.is_synced:

@@ -191,7 +191,7 @@ class EngineConnection:
         except (nats.errors.Error, TimeoutError, OSError) as exc:
             if client is self._client and not self.has_answered_within(UNANSWERED):
                 self.drop()
-            raise EngineAwayException(f"the engine did not answer: {exc or type(exc).__name__}") from exc
+            raise EngineAwayException(f"the engine did not answer: {str(exc) or type(exc).__name__}") from exc
         finally:
             self._refusals[subject].remove(refusal)
             if not self._refusals[subject]:
@@ -210,7 +210,7 @@ class EngineConnection:
                 await self._use(server, client)
                 pause = LEAST_PAUSE
             except Exception as exc:
-                logger.debug("the engine is not reached: %s", exc or type(exc).__name__)
+                logger.debug("the engine is not reached: %s", str(exc) or type(exc).__name__)
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  # spreads attempts, decides nothing
             pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -253,7 +253,7 @@ class EngineConnection:
                 self._tell(server, _why(exc, failure))
             elif isinstance(exc, Exception):
                 # The library trusts what a server says, and anything may listen in the place of one.
-                self._tell(server, f"it says what is not understood: {exc or type(exc).__name__}")
+                self._tell(server, f"it says what is not understood: {str(exc) or type(exc).__name__}")
             await close(client)
             raise
         self.problems.pop(server, None)
@@ -312,7 +312,7 @@ class EngineConnection:
             said = f"the engine does not let hub '{self.name}' publish to {found[1]}"
             self._refuse(found[1], NotPermittedException(said))
         else:
-            logger.debug("the engine: %s", problem or type(problem).__name__)
+            logger.debug("the engine: %s", str(problem) or type(problem).__name__)
 
 
 async def close(client: Client) -> None:

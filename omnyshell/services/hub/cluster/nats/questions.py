@@ -24,4 +24,4 @@ async def answer_all(client: Client, subjects: str, answer: Callable[[str, bytes
             if said is not None:
                 await question.respond(said)
     except (nats.errors.Error, OSError) as exc:
-        logger.info("nobody is answered on %s any more: %s", subjects, exc or type(exc).__name__)
+        logger.info("nobody is answered on %s any more: %s", subjects, str(exc) or type(exc).__name__)

@@ -148,7 +148,7 @@ class NatsOrder:
                 # This stream has no leader yet, or nobody has made a consumer: no reason to leave its server.
                 continue
             except (nats.errors.Error, OSError) as exc:
-                logger.warning("the engine's server does not answer: %s", exc or type(exc).__name__)
+                logger.warning("the engine's server does not answer: %s", str(exc) or type(exc).__name__)
                 return
             finally:
                 pause = LEAST_PAUSE if self._reads.is_set() else pause

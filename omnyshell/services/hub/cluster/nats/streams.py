@@ -52,7 +52,7 @@ async def copies_of(client: Client, stream: str) -> Copies:
     except APIError as exc:
         raise EngineAwayException(f"the engine does not know {stream}: {why(exc)}") from exc
     except nats.errors.Error as exc:
-        raise EngineAwayException(f"the engine does not answer: {exc or type(exc).__name__}") from exc
+        raise EngineAwayException(f"the engine does not answer: {str(exc) or type(exc).__name__}") from exc
     others = (info.cluster.replicas or []) if info.cluster is not None else []
     leader = (info.cluster.leader or "") if info.cluster is not None else ""
     current = sum(bool(each.current) for each in others)
@@ -66,7 +66,7 @@ async def origin_of(client: Client, stream: str) -> Origin | None:
     except NotFoundError:
         return None
     except (APIError, nats.errors.Error) as exc:
-        raise EngineAwayException(f"the engine does not answer: {exc or type(exc).__name__}") from exc
+        raise EngineAwayException(f"the engine does not answer: {str(exc) or type(exc).__name__}") from exc
 
 
 def as_origin(info: StreamInfo) -> Origin:

@@ -61,5 +61,5 @@ class Proving:
         except TransportException:
             raise
         except (TimeoutError, OmnyShellException) as exc:
-            logger.warning("node %s does not prove where it is: %s", entry.node_id, exc or type(exc).__name__)
+            logger.warning("node %s does not prove where it is: %s", entry.node_id, str(exc) or type(exc).__name__)
             return None

@@ -14,6 +14,7 @@ from omnyshell.services.hub.cluster.order.order import Stored
 from omnyshell.services.hub.cluster.places.hub_places import Claim
 from omnyshell.services.hub.cluster.places.proofs import PlaceProofs, ProofMemory
 from omnyshell.services.hub.cluster.places.records import Beat, Entry, Record, encode
+from omnyshell.services.hub.cluster.shared import proving as proving_module
 from omnyshell.services.hub.cluster.shared.doubts import MOST_DOUBTED, MOST_TOLD, Doubts
 from omnyshell.services.hub.cluster.shared.places import SharedPlaces
 from omnyshell.services.hub.cluster.shared.proving import Proving
@@ -174,6 +175,14 @@ async def test_a_claim_goes_on_without_a_proof_where_there_was_none_and_is_refus
     with pytest.raises(UnprovenException, match="have to prove"):
         await claimed(None)
     assert max(len(text.encode()) for text in (UNPROVEN, NEEDS_PROOF)) <= 123  # what a close frame carries
+
+
+async def test_why_a_node_proves_nothing_is_said_also_of_what_has_no_words(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(proving_module, "PROOF_TIMEOUT", 0.0)
+    await Proving("a", "g", Judge(), lambda _asked: Answer[PlaceProof]()).ask(Entry("n", 1, 4, "i"))
+    assert "node n does not prove where it is: TimeoutError" in caplog.text
 
 
 def _answering(answer: PlaceProof | OmnyShellException) -> Answer[PlaceProof]:

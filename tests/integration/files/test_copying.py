@@ -1,6 +1,7 @@
 """Copies between this machine and a node: what arrives, what is left, and how a copy that was cut goes on."""
 
 import asyncio
+import hashlib
 import os
 from pathlib import Path
 
@@ -9,12 +10,13 @@ from support.copies import HERE, PRESERVING, End, copied, node_files
 from support.small_disks import fill, small_disk
 
 from omnyshell.errors import ConfigException
-from omnyshell.services.client.files import remote as remote_files
+from omnyshell.services.client.files import local, remote as remote_files
 from omnyshell.services.client.files.chosen import Choice
 from omnyshell.services.client.files.copying import SUFFIX, FileCopy, Manner, Update
 from omnyshell.services.client.files.flow import Flow
-from omnyshell.services.client.files.ports import BLOCK, MOST_IN_FLIGHT, Files
+from omnyshell.services.client.files.ports import BLOCK, MOST_IN_FLIGHT, Entry, Files, Kind
 from omnyshell.services.client.files.problems import FileException, LinkLostException, Trouble
+from omnyshell.services.client.files.sftp import Sftp
 from omnyshell.services.client.files.spots import landing, wanted
 from omnyshell.services.client.files.transfer import Became, Transfer
 from omnyshell.transport.backoff import BackoffTimes
@@ -87,6 +89,51 @@ async def test_a_directory_arrives_as_it_is(tmp_path: Path, way: str) -> None:
         await copied(first, [os.fsencode(source) + b"/."], second, tmp_path / "third")
         assert seen(tmp_path / "third") == seen(source)
     assert not leftovers(tmp_path)
+
+
+async def test_holes_of_a_nodes_file_are_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    into, size = tmp_path / "into", 200 * BLOCK + 17
+    into.mkdir()
+    with (tmp_path / "holes").open("wb") as file:
+        file.truncate(size)
+        for place in (*range(0, 8 * BLOCK, 8 * 8192), 100 * BLOCK - 1, 100 * BLOCK, size - 1):
+            file.seek(place)
+            file.write(b"!")
+    asked: list[int] = []
+    begin = Sftp.begin_read
+    monkeypatch.setattr(Sftp, "begin_read", lambda *what: (asked.append(what[2] // BLOCK), begin(*what))[1])
+    async with node_files(tmp_path) as (remote, _):
+        await copied(remote, tmp_path / "holes", HERE, into)
+    assert (into / "holes").read_bytes() == (tmp_path / "holes").read_bytes()
+    if (tmp_path / "holes").stat().st_blocks * 512 < size // 2:
+        assert {0, 99, 100, 200} <= set(asked) <= {*range(8), 99, 100, 200}
+        assert (into / "holes").stat().st_blocks * 512 < size // 2
+
+
+async def test_who_hashes_a_large_file_lets_others_have_their_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hub would give up a client that says nothing while it reads what an earlier copy has left."""
+    monkeypatch.setattr(local, "A_TURN", BLOCK)
+    content = os.urandom(8 * BLOCK)
+    (tmp_path / "file").write_bytes(content)
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counting = asyncio.create_task(count())
+    folder = await local.LocalFiles(in_threads=False).open(os.fsencode(tmp_path))
+    source = await folder.source(Entry(b"file", Kind.FILE))
+    before = turns
+    assert await source.digest(len(content)) == hashlib.sha256(content).digest()
+    assert turns - before >= 7
+    counting.cancel()
+    await source.close()
+    folder.close()
 
 
 @pytest.mark.parametrize("way", ["up", "down"])

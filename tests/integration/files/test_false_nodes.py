@@ -46,6 +46,7 @@ from omnyshell.services.client.files.sftp import MOST_BYTES
 from omnyshell.services.client.files.transfer import MOST_DEPTH, Became
 
 FEW = 100
+EXTENDED, REPLY = 200, 201
 CONTENT = DATA, text(b"evil")
 
 
@@ -135,6 +136,25 @@ async def test_names_without_end_are_read_by_nobody(monkeypatch: pytest.MonkeyPa
         with pytest.raises(FileException) as refused:
             await remove_all(liar, b"/there", [Entry(b"wide", Kind.FOLDER)])
     assert refused.value.code == Trouble.REFUSED
+
+
+async def test_ranges_of_data_lie_in_the_file_and_follow_one_another() -> None:
+    def said(*places: int, at_end: bool = True) -> tuple[int, bytes]:
+        return REPLY, u32(len(places) // 2) + struct.pack(f">{len(places)}Q", *places) + bytes([at_end])
+
+    for right in (said(10, 5), said(10, 5, 15, 85), said(10, 5, at_end=False)):
+        async with false_files({EXTENDED: lambda _, right=right: right}) as liar:
+            assert (await liar.sftp.ranges(b"f", 10, 90))[0][0] == (10, 15)
+    wrong = [
+        said(at_end=False),
+        *(said(10, 0), said(9, 5), said(10, 91), said(20, 5, 10, 5), said(10, 5, 14, 5), said(10, 2**64 - 1)),
+        *((REPLY, u32(2**31)), (REPLY, said(10, 5)[1] + b"more"), (REPLY, b""), status(0), CONTENT),
+    ]
+    for each in wrong:
+        async with false_files({EXTENDED: lambda _, each=each: each}) as liar:
+            with pytest.raises(FileException) as refused:
+                await liar.sftp.ranges(b"f", 10, 90)
+            assert refused.value.code == Trouble.BROKEN, each
 
 
 async def test_a_path_that_it_says_is_one() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from omnyshell.services.client.files.ports import (
+    A_TURN,
     BLOCK,
     LONGEST_NAME,
     MOST_IN_FLIGHT,
@@ -203,6 +204,8 @@ class FileCopy:
             async for offset, data in self._source.blocks(start):
                 await partial.write(offset, data)
                 self._tell(offset + len(data), is_moved=True)
+                if not (offset - start) % A_TURN:
+                    await asyncio.sleep(0)
             await partial.finish(entry, keep_times=self._manner.preserve, sync=is_precious)
             # What is one block is not put together of anything: the answer to its only request says that it is there.
             is_right = (start == 0 and entry.size <= BLOCK) or await _is_equal(self._source, partial, entry.size)

@@ -37,11 +37,12 @@ def _load() -> ModuleType:
 if TYPE_CHECKING:
     from asyncssh import constants
     from asyncssh.packet import PacketDecodeError, SSHPacket, String, UInt32, UInt64
-    from asyncssh.sftp import SFTPAttrs, SFTPClientHandler, SFTPError
+    from asyncssh.sftp import SFTPAttrs, SFTPClientHandler, SFTPError, SFTPRanges
 else:
     _sftp = _load()
     constants = _sftp.constants
-    SFTPAttrs, SFTPClientHandler, SFTPError = _sftp.SFTPAttrs, _sftp.SFTPClientHandler, _sftp.SFTPError
+    SFTPAttrs, SFTPRanges = _sftp.SFTPAttrs, _sftp.SFTPRanges
+    SFTPClientHandler, SFTPError = _sftp.SFTPClientHandler, _sftp.SFTPError
     PacketDecodeError, SSHPacket = _sftp.PacketDecodeError, _sftp.SSHPacket
     String, UInt32, UInt64 = _sftp.String, _sftp.UInt32, _sftp.UInt64
 
@@ -50,6 +51,7 @@ __all__ = [
     "SFTPAttrs",
     "SFTPClientHandler",
     "SFTPError",
+    "SFTPRanges",
     "SSHPacket",
     "String",
     "UInt32",

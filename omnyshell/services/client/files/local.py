@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from omnyshell.services.client.files.ports import (
+    A_TURN,
     BLOCK,
     PERMISSIONS,
     USABLE,
@@ -202,8 +203,15 @@ class _Hashed:
         self._version = (0, 0, 0)
 
     async def digest(self, length: int) -> bytes:
-        """Return the SHA-256 of its first bytes: of what went through here, and of the rest as it is read."""
-        return await self._run(lambda: self._digest(length))
+        """Return the SHA-256 of its first bytes: of what went through here, and of the rest as it is read.
+
+        Others have their turn meanwhile: of a large file it takes minutes, and a hub gives up who says nothing.
+        """
+        await self._run(lambda: self._begin_digest(length))
+        while self._summed < length:
+            await self._run(lambda: self._sum_up_to(min(length, self._summed + A_TURN)))
+            await asyncio.sleep(0)
+        return self._sum.digest()
 
     async def close(self) -> None:
         """Close it. Idempotent."""
@@ -214,18 +222,19 @@ class _Hashed:
     async def _run(self, work: Callable[[], T]) -> T:
         return await self._folder.run(self._name, work)
 
-    def _digest(self, length: int) -> bytes:
+    def _begin_digest(self, length: int) -> None:
         if self._version != self._present():
             self._forget_behind(0)
         self._forget_behind(length)
         self._begin()
+
+    def _sum_up_to(self, length: int) -> None:
         while self._summed < length:
             data = os.pread(self._fd, min(BLOCK, length - self._summed), self._summed)
             if not data:
                 raise ends_early(length, os.fstat(self._fd).st_size)
             self._sum.update(data)
             self._summed += len(data)
-        return self._sum.digest()
 
     def _forget_behind(self, offset: int) -> None:
         """What is behind an offset is read or written anew."""

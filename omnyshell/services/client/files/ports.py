@@ -7,6 +7,9 @@ from typing import NamedTuple, Protocol
 BLOCK = 255 * 1024
 """Bytes that are read or written at once: a write of 256 KiB is too long for OpenSSH's server."""
 
+A_TURN = 128 * BLOCK
+"""Bytes of a file after which what else there is to do in a loop has its turn, also where nothing is waited for."""
+
 ZEROS = bytes(BLOCK)
 """A block of nothing, which is not sent: it is a hole at the target."""
 

@@ -1,7 +1,6 @@
 """A node's files."""
 
 import asyncio
-import hashlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -13,7 +12,6 @@ from omnyshell.services.client.files.flow import Flow
 from omnyshell.services.client.files.library import SFTPAttrs
 from omnyshell.services.client.files.link import Opener, SftpLink
 from omnyshell.services.client.files.ports import (
-    BLOCK,
     LONGEST_PATH,
     MOST_IN_FLIGHT,
     MOST_NAMES,
@@ -34,16 +32,12 @@ from omnyshell.services.client.files.problems import (
     FileException,
     LinkLostException,
     Trouble,
-    ends_early,
     in_its_place,
     without_size,
 )
+from omnyshell.services.client.files.remote_source import EMPTY, RemoteSource
 from omnyshell.services.client.files.sftp import NEW, READ, WRITE, Answer, Sftp, attributes_of
 from omnyshell.transport.backoff import Backoff, BackoffTimes
-
-ASKED_AT_ONCE = 8 * BLOCK
-"""Bytes for which there has to be room before more blocks are asked for: requests that go together are one message on
-each hop, and wake each process once."""
 
 PATIENCE = 60.0
 """Seconds for which a lost session is opened anew, as after a node's restart."""
@@ -55,8 +49,6 @@ TIMES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=4.0)
 _MAY_COME_BACK = frozenset(
     (ErrorCodes.UNKNOWN_NODE, ErrorCodes.NODE_OFFLINE, ErrorCodes.TIMEOUT, ErrorCodes.CAPACITY_EXCEEDED, Trouble.LOST)
 )
-
-EMPTY = hashlib.sha256(b"").digest()
 
 
 class RemoteFiles:
@@ -146,7 +138,7 @@ class RemoteFiles:
                     if found := [each for each in names if is_name(each.name)]:
                         yield found
             finally:
-                _close_handle(sftp, handle)
+                sftp.let_go(handle)
 
     async def open(self, path: bytes) -> Folder:
         """See `Files.open`."""
@@ -261,7 +253,7 @@ class RemoteFolder:
                     if not entry.size:
                         raise without_size()
             except BaseException:
-                _close_handle(sftp, handle)
+                sftp.let_go(handle)
                 raise
         return RemoteSource(self._files, sftp, path, handle, entry)
 
@@ -277,7 +269,7 @@ class RemoteFolder:
                 left = await _usable(sftp, handle, name, mode | USABLE)
             except BaseException:
                 # While it is open there it is in use.
-                _close_handle(sftp, handle)
+                sftp.let_go(handle)
                 raise
         mode = mode if is_exact else mode & left.mode
         return RemotePartial(self._files, sftp, path, handle, mode if mode != left.mode else None, left.size)
@@ -322,62 +314,6 @@ class RemoteFolder:
         if len(path) > LONGEST_PATH:
             raise FileException("its path is too long", code=Trouble.REFUSED).located(self.title, path)
         return path
-
-
-class RemoteSource:
-    """A node's file that is being read."""
-
-    def __init__(self, files: RemoteFiles, sftp: Sftp, path: bytes, handle: bytes, entry: Entry) -> None:
-        self._files, self._sftp, self._path, self._handle = files, sftp, path, handle
-        self.entry = entry
-
-    async def blocks(self, start: int) -> AsyncIterator[tuple[int, Bytes]]:
-        """See `Source.blocks`. So many are asked for at once that none waits for the one before."""
-        size, flow = self.entry.size, self._files.reads
-        asked: deque[tuple[int, int, Answer]] = deque()
-        offset = start
-        try:
-            while offset < size or asked:
-                is_time = not asked or flow.has_room(ASKED_AT_ONCE)
-                while offset < size and is_time and (not asked or flow.has_room(BLOCK)):
-                    wanted = min(BLOCK, size - offset)
-                    await flow.take(wanted)
-                    asked.append((offset, wanted, self._sftp.begin_read(self._handle, offset, wanted)))
-                    offset += wanted
-                at, wanted, answer = asked[0]
-                with self._files.at(self._path):
-                    data = await self._whole(at, wanted, answer)
-                asked.popleft()
-                flow.give_back(wanted)
-                self._files.has_worked()
-                yield at, data
-        finally:
-            for _, wanted, _ in asked:
-                flow.give_back(wanted)
-
-    async def digest(self, length: int) -> bytes:
-        """See `Source.digest`."""
-        with self._files.at(self._path):
-            return await self._sftp.digest(self._path, self._handle, length) if length else EMPTY
-
-    async def close(self) -> None:
-        """See `Source.close`."""
-        handle, self._handle = self._handle, b""
-        _close_handle(self._sftp, handle)
-
-    async def _whole(self, at: int, wanted: int, answer: Answer) -> memoryview:
-        """Return a block, also where the server answers in parts."""
-        data = await self._sftp.data(answer, wanted)
-        while 0 < len(data) < wanted:
-            missing = wanted - len(data)
-            more = await self._sftp.data(self._sftp.begin_read(self._handle, at + len(data), missing), missing)
-            if not more:
-                break
-            data = memoryview(b"".join((data, more)))
-        if len(data) < wanted:
-            found = await self._sftp.look_at_handle(self._handle, self.entry.name)
-            raise ends_early(at + wanted, found.size)
-        return data
 
 
 class RemotePartial:
@@ -456,7 +392,7 @@ class RemotePartial:
     async def close(self) -> None:
         """See `Partial.close`."""
         handle, self._handle = self._handle, b""
-        _close_handle(self._sftp, handle)
+        self._sftp.let_go(handle)
         for answer in self._sent:
             answer.add_done_callback(lambda done: done.cancelled() or done.exception())
 
@@ -480,10 +416,3 @@ async def _usable(sftp: Sftp, handle: bytes, name: bytes, mode: int) -> Entry:
             # Some file systems keep no permissions.
             await sftp.done(sftp.begin_attributes(handle, SFTPAttrs(permissions=left.mode)))
     return left
-
-
-def _close_handle(sftp: Sftp, handle: bytes) -> None:
-    """Have a handle closed, without waiting for it: the session may be lost."""
-    if handle:
-        with suppress(FileException):
-            sftp.begin_close(handle)

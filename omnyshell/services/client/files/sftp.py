@@ -3,6 +3,7 @@
 import asyncio
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
 from omnyshell.printable import printable
@@ -12,6 +13,7 @@ from omnyshell.services.client.files.library import (
     SFTPAttrs,
     SFTPClientHandler,
     SFTPError,
+    SFTPRanges,
     SSHPacket,
     String,
     UInt32,
@@ -38,7 +40,7 @@ LARGEST = 2**62
 _HEAD = 4
 _ANSWER_HEAD = 5
 PREFIX_HASH = b"prefix-hash@omnyshell"
-_FSYNC, _POSIX_RENAME = b"fsync@openssh.com", b"posix-rename@openssh.com"
+_FSYNC, _POSIX_RENAME, _RANGES = b"fsync@openssh.com", b"posix-rename@openssh.com", b"ranges@asyncssh.com"
 _DIGEST_SIZE = 32
 _YEAR_2106 = 2**32 - 1
 
@@ -100,6 +102,11 @@ class Sftp(SFTPClientHandler):
         self._packets = PacketReader(MOST_BYTES)
         self._greeting: asyncio.Future[SSHPacket] = self._loop.create_future()
         self._over: FileException | None = None
+
+    @property
+    def tells_ranges(self) -> bool:
+        """Whether the server says where a file has something."""
+        return self._supports_ranges
 
     @property
     def has_ended(self) -> bool:
@@ -199,6 +206,12 @@ class Sftp(SFTPClientHandler):
         """Close a file or directory."""
         return self.begin(wire.FXP_CLOSE, String(handle))
 
+    def let_go(self, handle: bytes) -> None:
+        """Have a handle closed, unless it is empty, without waiting for it: the stream may have ended."""
+        if handle:
+            with suppress(FileException):
+                self.begin_close(handle)
+
     def begin_attributes(self, handle: bytes, attributes: SFTPAttrs) -> Answer:
         """Change what is known of an open file."""
         return self.begin(wire.FXP_FSETSTAT, String(handle), attributes.encode(VERSION))
@@ -246,6 +259,25 @@ class Sftp(SFTPClientHandler):
         if len(digest) != _DIGEST_SIZE or packet:
             self._unexpected()
         return digest
+
+    async def ranges(self, handle: bytes, offset: int, size: int) -> tuple[list[tuple[int, int]], bool]:
+        """Return beginnings and ends of what is no hole, in order, and whether that is all; at least one where not."""
+        kind, packet = await self.begin(_RANGES, String(handle), UInt64(offset), UInt64(size))
+        if kind == wire.FXP_STATUS:
+            try:
+                self._expect(kind, packet, wire.FXP_EXTENDED_REPLY)
+            except _EndException:
+                return [], True
+        if kind != wire.FXP_EXTENDED_REPLY:
+            self._unexpected()
+        said = self._parsed(SFTPRanges.decode, packet)
+        found = [(begin, begin + length) for begin, length in said.ranges]
+        places = [offset, *(place for each in found for place in each), offset + size]
+        if packet or places != sorted(places) or not all(begin < end for begin, end in found):
+            self._unexpected()
+        if not found and not said.at_end:
+            self._unexpected()
+        return found, said.at_end
 
     # Requests
 

@@ -1,10 +1,18 @@
 """What is taken from asyncssh: a new release is looked at here."""
 
+import inspect
 import subprocess
 import sys
 from importlib.metadata import version
 
-from omnyshell.services.client.files.library import SFTPAttrs, SFTPClientHandler, SFTPError, SSHPacket, constants
+from omnyshell.services.client.files.library import (
+    SFTPAttrs,
+    SFTPClientHandler,
+    SFTPError,
+    SFTPRanges,
+    SSHPacket,
+    constants,
+)
 
 
 def test_the_release_is_the_one_that_was_tried() -> None:
@@ -19,6 +27,9 @@ def test_what_is_used_beyond_its_documents_is_there() -> None:
     assert SFTPError.construct(SSHPacket(bytes(4)), "replace") is None
     assert SFTPAttrs(size=1).encode(3) == bytes([0, 0, 0, 1]) + bytes([0] * 7 + [1])
     assert constants.FXP_EXTENDED_REPLY == 201
+    assert "_supports_ranges" in inspect.getsource(SFTPClientHandler.start)
+    said = SFTPRanges.decode(SSHPacket(bytes([0, 0, 0, 1]) + bytes(7) + b"\x05" + bytes(7) + b"\x09" + b"\x01"))
+    assert (said.ranges, said.at_end) == ([(5, 9)], True)
 
 
 PROGRAM = """

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.copies import HERE, PRESERVING, End, copied, node_files
@@ -16,7 +17,7 @@ from omnyshell.services.client.files.copying import SUFFIX, FileCopy, Manner, Up
 from omnyshell.services.client.files.flow import Flow
 from omnyshell.services.client.files.ports import BLOCK, MOST_IN_FLIGHT, Entry, Files, Kind
 from omnyshell.services.client.files.problems import FileException, LinkLostException, Trouble
-from omnyshell.services.client.files.sftp import Sftp
+from omnyshell.services.client.files.sftp import Answer, Sftp
 from omnyshell.services.client.files.spots import landing, wanted
 from omnyshell.services.client.files.transfer import Became, Transfer
 from omnyshell.transport.backoff import BackoffTimes
@@ -108,6 +109,34 @@ async def test_holes_of_a_nodes_file_are_not_sent(tmp_path: Path, monkeypatch: p
     if (tmp_path / "holes").stat().st_blocks * 512 < size // 2:
         assert {0, 99, 100, 200} <= set(asked) <= {*range(8), 99, 100, 200}
         assert (into / "holes").stat().st_blocks * 512 < size // 2
+
+
+@pytest.mark.parametrize("what", ["removed", "renamed", "another"])
+async def test_a_nodes_file_whose_name_goes_meanwhile_is_copied_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """As a log is that grows too large."""
+    source, content = tmp_path / "log", os.urandom(LARGE)
+    source.write_bytes(content)
+    begin, asked = Sftp.begin_read, 0
+
+    def and_then(*args: Any) -> Answer:
+        nonlocal asked
+        asked += 1
+        if asked == 5 and what == "removed":
+            source.unlink()
+        elif asked == 5:
+            source.rename(tmp_path / "log.1")
+            if what == "another":
+                source.write_bytes(b"begun anew")
+        return begin(*args)
+
+    monkeypatch.setattr(Sftp, "begin_read", and_then)
+    async with node_files(tmp_path) as (remote, _):
+        _, reports = await copied(remote, source, HERE, tmp_path / "copy")
+    assert [report.error for report in reports] == [None]
+    assert (tmp_path / "copy").read_bytes() == content
+    assert not leftovers(tmp_path)
 
 
 async def test_who_hashes_a_large_file_lets_others_have_their_turn(

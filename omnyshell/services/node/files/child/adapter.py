@@ -182,6 +182,10 @@ class _Handler(SFTPServerHandler):
     async def _process_prefix_hash(self, packet: Any) -> _PrefixHash:
         path, length = packet.get_string(), packet.get_uint64()
         packet.check_end()
+        # Who reads a file means that one, also where its name is another's meanwhile, or nobody's, as a log's.
+        read = next((each for each in self._file_handles.values() if each.read_as == path), None)
+        if read is not None:
+            return _PrefixHash(*read.prefix_hash(length, read))
         file = self._tree.open(path, os.O_RDONLY, None)
         try:
             # Whoever has it open may have read or written all of it already.

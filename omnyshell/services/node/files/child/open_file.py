@@ -17,12 +17,16 @@ MOST_READ = 255 * 1024
 class OpenFile:
     """Reads and writes at places. Each method raises `OSError`."""
 
-    def __init__(self, fd: int, *, is_hashed: bool = False, claim: Claim | None = None) -> None:
+    def __init__(
+        self, fd: int, *, is_hashed: bool = False, claim: Claim | None = None, read_as: bytes | None = None
+    ) -> None:
         """The descriptor is owned from now on; `is_hashed` where it is read or written in order.
 
-        What has a `claim` is written to while that is held.
+        What has a `claim` is written to while that is held. What is only read has in `read_as` the path by which it
+        was opened.
         """
         self._fd = fd
+        self.read_as = read_as
         self._claim = claim
         self._is_hashed = is_hashed
         self._hash: PrefixHash | None = None

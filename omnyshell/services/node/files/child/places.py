@@ -34,10 +34,13 @@ class Place(NamedTuple):
 class Places(Protocol):
     """Says where paths lead. Each method raises `OSError`."""
 
-    def at(self, path: bytes, *, follow: bool = False, changed: bool = False) -> AbstractContextManager[Place]:
+    def at(
+        self, path: bytes, *, follow: bool = False, changed: bool = False, straight: bool = False
+    ) -> AbstractContextManager[Place]:
         """Yield the place of a path.
 
-        `follow` leads to what a link at the end says; `changed` is for a name that is made, renamed or removed.
+        `follow` leads to what a link at the end says; `changed` is for a name that is made, renamed or removed;
+        `straight` is for a way on which there is no link.
         """
 
     def real(self, path: bytes) -> bytes:
@@ -48,11 +51,21 @@ class Anywhere:
     """The whole machine, as far as its user may go: the kernel leads the way."""
 
     @contextmanager
-    def at(self, path: bytes, *, follow: bool = False, changed: bool = False) -> Iterator[Place]:
+    def at(
+        self, path: bytes, *, follow: bool = False, changed: bool = False, straight: bool = False
+    ) -> Iterator[Place]:
         """See `Places`."""
         del changed
         _check(path)
-        yield Place(None, path or b".", follow)
+        if not straight:
+            yield Place(None, path or b".", follow)
+            return
+        walk = _Walk(() if path.startswith(b"/") else _names(os.getcwdb()), most_links=0)
+        try:
+            walk.go(path, follow=False)
+            yield Place(walk.directory, walk.name, follows=False)
+        finally:
+            walk.close()
 
     def real(self, path: bytes) -> bytes:
         """See `Places`."""
@@ -70,9 +83,11 @@ class Beneath:
         self._start = here if self._has(here) else self._roots[0]
 
     @contextmanager
-    def at(self, path: bytes, *, follow: bool = False, changed: bool = False) -> Iterator[Place]:
+    def at(
+        self, path: bytes, *, follow: bool = False, changed: bool = False, straight: bool = False
+    ) -> Iterator[Place]:
         """See `Places`. Raises `PermissionError` for what is outside."""
-        walk = self._walk(path, follow=follow)
+        walk = self._walk(path, follow=follow and not straight, most_links=0 if straight else MOST_LINKS)
         try:
             # What is changed is the directory, so that a root itself stays.
             self._check_inside(walk.at if changed else walk.way)
@@ -87,9 +102,9 @@ class Beneath:
         self._check_inside(walk.way)
         return b"/" + b"/".join(walk.way)
 
-    def _walk(self, path: bytes, *, follow: bool) -> "_Walk":
+    def _walk(self, path: bytes, *, follow: bool, most_links: int = MOST_LINKS) -> "_Walk":
         _check(path)
-        walk = _Walk(self._start)
+        walk = _Walk(self._start, most_links)
         try:
             walk.go(path, follow=follow)
         except OSError as exc:
@@ -110,9 +125,9 @@ class Beneath:
 class _Walk:
     """A way from the machine's root, through directories alone."""
 
-    def __init__(self, start: Sequence[bytes]) -> None:
+    def __init__(self, start: Sequence[bytes], most_links: int) -> None:
         self._start = start
-        self._links = 0
+        self._left_links = most_links
         self.at: list[bytes] = []
         """The names of the directories that were entered."""
 
@@ -167,8 +182,8 @@ class _Walk:
 
     def _turn(self, said: bytes, left: deque[bytes]) -> None:
         """Go on as a link says."""
-        self._links += 1
-        if self._links > MOST_LINKS:
+        self._left_links -= 1
+        if self._left_links < 0:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         if said.startswith(b"/"):
             self._begin_anew()

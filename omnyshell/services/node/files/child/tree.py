@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from .claims import Claim
@@ -18,7 +19,8 @@ _PERMISSIONS = 0o777
 
 PARTIAL = b".omny-part"
 """How names of files end that clients have not copied as a whole yet. Anybody can guess such a name in a directory that
-many may write: so what is there is written on by its owner alone, and through no link."""
+many may write: so what is there is written on by its owner alone, and through no link. Nor does one stand in the way
+to it: clients say it without, so that whoever puts one in a directory's place meanwhile leads no copy elsewhere."""
 
 _NO_LINKS_HERE = (errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS)
 """With these a file system says that it has no hard links, or none for such a file."""
@@ -57,7 +59,8 @@ class Tree:
         is_partial = writes and path.endswith(PARTIAL)
         is_left = is_partial and not is_new
         follow = follow and not is_new and not is_left
-        with self._places.at(path, follow=follow, changed=bool(flags & os.O_CREAT)) as place:
+        changed = bool(flags & os.O_CREAT)
+        with self._places.at(path, follow=follow, changed=changed, straight=is_partial) as place:
             if not is_new:
                 _check_file(place)
             permissions = (_NEW_FILE if mode is None else mode) & _PERMISSIONS
@@ -67,7 +70,7 @@ class Tree:
         except BaseException:
             os.close(fd)
             raise
-        return OpenFile(fd, is_hashed=is_partial or not writes, claim=claim)
+        return OpenFile(fd, is_hashed=is_partial or not writes, claim=claim, read_as=None if writes else path)
 
     def stat(self, path: bytes, *, follow: bool) -> os.stat_result:
         """Return the facts of what is there."""
@@ -126,7 +129,7 @@ class Tree:
         self._check_writable()
         if old.endswith(PARTIAL):
             self._hold(old)
-        with self._places.at(old, changed=True) as here, self._places.at(new, changed=True) as there:
+        with self._both(old, new, straight=old.endswith(PARTIAL)) as (here, there):
             if over:
                 _rename(here, there)
             else:
@@ -186,6 +189,17 @@ class Tree:
             self._claim(path, fd).ended()
         finally:
             os.close(fd)
+
+    @contextmanager
+    def _both(self, old: bytes, new: bytes, *, straight: bool) -> Iterator[tuple[Place, Place]]:
+        """Yield the places of a file and of its new name; where both lie in one directory, there is one way to it."""
+        above, _, name = new.rpartition(b"/")
+        with self._places.at(old, changed=True, straight=straight) as here:
+            if straight and above == old.rpartition(b"/")[0] and name not in (b"", b".", b".."):
+                yield here, here._replace(name=name)
+                return
+            with self._places.at(new, changed=True, straight=straight) as there:
+                yield here, there
 
     def _check_writable(self) -> None:
         if self._read_only:

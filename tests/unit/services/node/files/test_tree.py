@@ -424,3 +424,23 @@ def test_nothing_stays_open(root: Path) -> None:
             if hasattr(found, "close"):
                 found.close()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_what_is_not_copied_as_a_whole_is_reached_through_no_link(both: Tree, root: Path) -> None:
+    (root / "other").symlink_to("inside")
+    partial, elsewhere = b"inside/.new.1.omny-part", b"other/.new.1.omny-part"
+    both.open(partial, NEW, 0o600).close()
+    refused: dict[str, Callable[[], Any]] = {
+        "made": lambda: both.open(b"other/.more.1.omny-part", NEW, 0o600),
+        "gone on with": lambda: both.open(elsewhere, os.O_WRONLY, None),
+        "put in place there": lambda: both.rename(elsewhere, b"other/new", over=True),
+        "put in place elsewhere": lambda: both.rename(partial, b"other/new", over=True),
+    }
+    for what, do in refused.items():
+        assert refusal(do) == errno.ELOOP, what
+    both.rename(partial, b"inside/new", over=True)
+    assert {path.name for path in (root / "inside").iterdir()} == {"file", "new"}
+    # Other names lead where they always do.
+    both.open(b"other/more", NEW, 0o600).close()
+    both.rename(b"other/more", b"other/another", over=True)
+    assert (root / "inside/another").exists()

@@ -60,6 +60,9 @@ PLACE_PROOFS = "place-proofs"
 HUBS = "hubs"
 """Peers learn which other hubs there are, and go to one of them when theirs ends, or has them go."""
 
+HUB_MEMBERS = "hub-members"
+"""An admin lets another hub in among several, or has one be no member any more."""
+
 RIGHTS = "rights"
 """Why something is refused, which rights there are, and listings of bounded length."""
 
@@ -128,6 +131,7 @@ OF_HUB = frozenset(
         BYTE_TEXT,
         HISTORY,
         HUBS,
+        HUB_MEMBERS,
         LEADER_ONLY,
         LOGINS,
         INTERACTIVE,

@@ -150,6 +150,34 @@ class AdministeringApp(OwnApp):
 
         self.push_screen(Question("Drain this hub?", "Drain", [hub.hub], administration.DRAINING), drain)
 
+    def on_invite_hub(self, _message: messages.InviteHub) -> None:
+        """Ask what the hub is called, and show the line by which it joins."""
+        from omnyshell.tui.actions import hubs
+        from omnyshell.tui.dialogs.hub import HubDialog
+
+        lines: list[LineDialog] = []
+
+        async def invite(name: str) -> None:
+            lines.append(await hubs.invite(self.hub, name))
+
+        def show(_name: str | None) -> None:
+            for line in lines:
+                self.push_screen(line)
+
+        self.push_screen(HubDialog(invite), show)
+
+    def on_remove_hub(self, message: messages.RemoveHub) -> None:
+        """Have a hub be no member any more, after asking."""
+        from omnyshell.tui.actions import hubs
+
+        name = message.hub
+
+        def remove(is_meant: bool | None) -> None:
+            if is_meant:
+                start_task(self, hubs.remove(self, self.hub, name), "Removing a hub")
+
+        self.push_screen(Question("Remove this hub for good?", "Remove", [name], hubs.REMOVING), remove)
+
     def on_ask_for_tunnel(self, message: messages.AskForTunnel) -> None:
         """Ask where to, and open a tunnel."""
         self.push_screen(TunnelDialog(message.node_id, self.open_tunnel))

@@ -389,6 +389,8 @@ KEYS: tuple[Key, ...] = (
         "Drain",
         "Have a hub hand its nodes and clients over, or take some again",
     ),
+    Key(Context.HUBS, "i", "invite", "Invite", "Invite another hub: shows the line by which it joins"),
+    Key(Context.HUBS, "x", "remove", "Remove", "Have a hub be no member any more, after asking"),
     Key(Context.HUBS, "y", "copy", "Copy", "Copy a field of the row"),
     Key(Context.HUBS, "colon", "command_line", "Prompt", "A line for commands, as everywhere"),
     Key(Context.HUBS, "up,k", "cursor('up')", "Up", footer=False),

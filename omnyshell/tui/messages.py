@@ -171,6 +171,18 @@ class DrainHub(Message):
         self.hub = hub
 
 
+class InviteHub(Message):
+    """Ask what another hub is to be called, and show the line by which it joins."""
+
+
+class RemoveHub(Message):
+    """Have a hub be no member any more, after asking."""
+
+    def __init__(self, hub: str) -> None:
+        super().__init__()
+        self.hub = hub
+
+
 class SetLabels(Message):
     """Ask for the hub's labels of a node, and set them."""
 

@@ -142,7 +142,12 @@ NEEDS: Mapping[Context, Mapping[str, Need | None]] = {
         "invite": Need.ADMIN,
         "lock": Need.ADMIN,
     },
-    Context.HUBS: {**_none("close", "copy", "command_line", "cursor"), "drain": Need.ADMIN},
+    Context.HUBS: {
+        **_none("close", "copy", "command_line", "cursor"),
+        "drain": Need.ADMIN,
+        "invite": Need.ADMIN,
+        "remove": Need.ADMIN,
+    },
 }
 
 
@@ -158,7 +163,7 @@ WITHOUT_ROW: Mapping[Context, frozenset[str]] = {
     ),
     Context.WALL: frozenset(("go", "turn", "back")),
     Context.ACCESS: frozenset(("close", "command_line", "invite", "lock", "cursor")),
-    Context.HUBS: frozenset(("close", "command_line", "cursor")),
+    Context.HUBS: frozenset(("close", "command_line", "cursor", "invite")),
 }
 """Where there are rows, the actions that do something without one. All others there are about rows."""
 

@@ -8,6 +8,7 @@ from omnyshell.services.hub.admin.audit import AuditAdmin
 from omnyshell.services.hub.admin.credentials import CredentialAdmin
 from omnyshell.services.hub.admin.draining import Draining
 from omnyshell.services.hub.admin.endings import Endings
+from omnyshell.services.hub.admin.hub_members import HubMembers
 from omnyshell.services.hub.admin.invites import Invites
 from omnyshell.services.hub.admin.locks import LockAdmin
 from omnyshell.services.hub.admin.node_ids import NodeIdAdmin
@@ -15,7 +16,7 @@ from omnyshell.services.hub.admin.plans import AdminMember
 from omnyshell.services.hub.admin.reads import LiveReads
 from omnyshell.services.hub.admin.service import AdminService
 
-MEMBERS = (LiveReads, AuditAdmin, CredentialAdmin, NodeIdAdmin, Endings, LockAdmin, Invites, Draining)
+MEMBERS = (LiveReads, AuditAdmin, CredentialAdmin, NodeIdAdmin, Endings, LockAdmin, Invites, Draining, HubMembers)
 
 
 def alone(made: Any, **neighbours: Any) -> Any:

@@ -55,6 +55,7 @@ _SAMPLES: dict[int, Any] = {
         (grammars.NODE_ID_OR_NONE, "n1"),
         (grammars.EXPOSER_ID, "n1"),
         (grammars.HUB_ID, "b"),
+        (grammars.HUB_INVITATION_OR_NONE, "omnyhub-x"),
         (grammars.HUB_ID_OR_NONE, "b"),
         (grammars.UID, "nod_a"),
         (grammars.UID_OR_NONE, "hub_a"),

@@ -61,6 +61,7 @@ ANSWERS: dict[str, type[ControlMessage]] = {
     "forwards.list.request": ForwardsResponse,
     "forwards.close.request": ForwardCloseResponse,
     "admin.hub.draining.request": admin.HubDrainingResponse,
+    "admin.hub.invite": admin.HubInvited,
     "admin.hub.request": admin.HubInfoResponse,
     "admin.principals.request": admin.PrincipalsResponse,
     "admin.token.add": admin.TokenAdded,

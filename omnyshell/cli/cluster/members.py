@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -140,6 +141,8 @@ def leave(options: argparse.Namespace) -> int:
 def show_status(options: argparse.Namespace) -> int:
     """Print how a hub stands among others."""
     directory = _state_dir(options)
+    # Why the engine is not reached is among what is shown, and not told beside it.
+    logging.getLogger("omnyshell.cluster").addHandler(logging.NullHandler())
     with closing(StateFile(directory / STATE_FILE)) as file:
         found_status = asyncio.run(status(directory, file, _settings(options), SystemClock().now()))
     if options.json:

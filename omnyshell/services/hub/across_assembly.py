@@ -94,6 +94,7 @@ def assemble_across(
     others.reach(across, here, away)
     pages = services.admin.pages
     pages.hub, pages.hubs = others.hub, others.hubs
+    services.admin.hub_members.membership = others.membership()
     # With the answers too, which a hub hears from no peer.
     codec = register(hub_codec())
     pages.elsewhere = AuditsAsked(others.links, pages.own, services.gate.standing, audit, codec).ask

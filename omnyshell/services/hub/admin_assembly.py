@@ -9,6 +9,7 @@ from omnyshell.services.hub.admin.audit import AuditAdmin
 from omnyshell.services.hub.admin.credentials import CredentialAdmin
 from omnyshell.services.hub.admin.draining import Draining
 from omnyshell.services.hub.admin.endings import Endings
+from omnyshell.services.hub.admin.hub_members import HubMembers
 from omnyshell.services.hub.admin.invites import Invites
 from omnyshell.services.hub.admin.known import KnownPrincipals
 from omnyshell.services.hub.admin.locks import LockAdmin
@@ -75,6 +76,7 @@ def assemble_admin(
         clock=clock,
         new_id=new_id,
     )
+    hub_members = HubMembers()
     members: list[AdminMember] = [
         LiveReads(inventory, everywhere),
         AuditAdmin(audit),
@@ -102,11 +104,13 @@ def assemble_admin(
             new_id=new_id,
         ),
         invites,
+        hub_members,
     ]
     return AdminService(
         members,
         invites=invites,
         pages=TrailPages(audit),
+        hub_members=hub_members,
         gate=gate,
         proofs=proofs,
         eviction=eviction,

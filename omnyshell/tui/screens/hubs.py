@@ -23,14 +23,21 @@ from omnyshell.tui.needs import need_of, takes_row
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.rows import Rows
 from omnyshell.tui.panels.table import LiveTable
-from omnyshell.tui.rights import why_not
+from omnyshell.tui.rights import is_admin, why_not
+from omnyshell.tui.tasks import refuse
 from omnyshell.tui.widgets.footer import KeyFooter
 
 TICK = 1.0
 """Seconds between redraws of what changes with time alone."""
 
 ALONE = "This hub is alone: docs/cluster.md says how several act as one."
+OWN = "This console is connected with that hub: go to another one first (f10), which goes on."
 OLDER = "This hub does not tell of others: it is older, or is not reached."
+
+FOR_ADMINS = "SHOWN: how old what the console shows of a hub is. How the hubs stand is told to admins alone."
+
+FILES = "files"
+"""The column that has room where files differ."""
 
 _LEASES = {
     HubLease.HELD: Cell("● serves", Tone.GOOD),
@@ -88,15 +95,23 @@ def _text(text: str, tone: Tone = Tone.PLAIN) -> Cell:
 
 COLUMNS: Sequence[Column[HubRow]] = (
     Column("HUB", 5, lambda row, _: Cell(row.hub.hub, Tone.STRONG), most=20, keep=100),
-    Column("STATE", 13, _state, keep=95),
+    Column("STATE", 13, _state, keep=95, for_admins=True),
     Column("SHOWN", 9, _view, keep=90),
     Column("LINK", 8, _link, keep=85),
-    Column("HEARD", 5, lambda row, now: age(row.hub.heard_at, now), keep=70, right=True),
-    Column("LAG", 4, _lag_cell, keep=80, right=True),
-    Column("NODES", 5, lambda row, _: _text(str(row.hub.nodes or "")), keep=60, right=True),
-    Column("FILES", 10, lambda row, _: _text(", ".join(row.hub.unlike), Tone.WARN), most=36, keep=75),
-    Column("VERSION", 7, lambda row, _: _text(row.hub.version), most=12, keep=40),
-    Column("WHERE", 12, lambda row, _: _text(row.hub.url or row.hub.place), most=32, keep=50, keep_end=True),
+    Column("HEARD", 5, lambda row, now: age(row.hub.heard_at, now), keep=70, right=True, for_admins=True),
+    Column("LAG", 4, _lag_cell, keep=80, right=True, for_admins=True),
+    Column("NODES", 5, lambda row, _: _text(str(row.hub.nodes or "")), keep=60, right=True, for_admins=True),
+    Column("FILES", 10, lambda row, _: _text(", ".join(row.hub.unlike), Tone.WARN), most=36, keep=75, for_admins=True),
+    Column("VERSION", 7, lambda row, _: _text(row.hub.version), most=12, keep=40, for_admins=True),
+    Column(
+        "WHERE",
+        12,
+        lambda row, _: _text(row.hub.url or row.hub.place),
+        most=32,
+        keep=50,
+        keep_end=True,
+        for_admins=True,
+    ),
 )
 
 
@@ -170,10 +185,18 @@ class HubsScreen(Judged, ModalScreen[None]):
 
     def _show(self) -> None:
         self.rows.put(rows_of(self._state.hubs.values()))
+        hidden = {column.name for column in COLUMNS if column.for_admins and self._has_few_rights}
+        if not any(hub.unlike for hub in self._state.hubs.values()):
+            hidden.add(FILES)
+        self.table.withhold(frozenset(hidden))
         self.table.redraw()
         self._warn()
         self.query_one("#note", Static).update(self._note())
         self.judge()
+
+    @property
+    def _has_few_rights(self) -> bool:
+        return self._state.own is not None and not is_admin(self._state)
 
     def _tick(self) -> None:
         self.table.redraw()
@@ -190,6 +213,8 @@ class HubsScreen(Judged, ModalScreen[None]):
             return OLDER
         if not self._state.hubs:
             return ALONE
+        if self._has_few_rights:
+            return FOR_ADMINS
         return "SHOWN: how old what the console shows of a hub is. LAG: changes that it has not applied yet."
 
     def action_cursor(self, where: str) -> None:
@@ -212,6 +237,18 @@ class HubsScreen(Judged, ModalScreen[None]):
         """Have a hub hand its peers over, or take some again."""
         if self.rows.current is not None:
             self.app.post_message(messages.DrainHub(self.rows.current.hub))
+
+    def action_invite(self) -> None:
+        """Invite another hub."""
+        self.app.post_message(messages.InviteHub())
+
+    def action_remove(self) -> None:
+        """Have a hub be no member any more; another one is asked for it than that itself."""
+        row = self.rows.current
+        if row is not None and row.hub.own:
+            refuse(self, OWN)
+        elif row is not None:
+            self.app.post_message(messages.RemoveHub(row.hub.hub))
 
     async def action_command_line(self) -> None:
         """Open the `:` line."""

@@ -20,7 +20,7 @@ from support.ports import free_port
 from support.raw_admin import ADMIN, ask
 from support.raw_peer import RawPeer, logged_in, stranger
 from support.several_hubs import Hubs, two_hubs
-from support.stack import Certificates
+from support.stack import Certificates, until
 from websockets.exceptions import ConnectionClosed
 
 from omnyshell import OmnyShellHub
@@ -518,3 +518,35 @@ async def test_hubs_that_are_told_where_to_listen_have_a_link_and_status_shows_i
         return not read_links(files["a"]) and not read_links(files["b"])
 
     await _until(is_down)
+
+
+async def test_an_admin_of_any_hub_removes_one_and_the_one_that_founded_invites(
+    certificates: Certificates, hubs: Hubs, tmp_path: Path
+) -> None:
+    a, b = hubs.running["a"], hubs.running["b"]
+    async with logged_in(certificates, b.port, "client", "admin", ADMIN) as admin:
+        told = await ask(admin, "admin.hub.invite", "admin.hub.invite.created", hub="c")
+        assert (told["founder"], "invitation" in told) == ("a", False)
+        for hub, why in (("b", "itself: ask another"), ("c", "no member; members are a, b"), ("C!", "no hub's id")):
+            refused = await ask(admin, "admin.hub.remove", hub=hub)
+            assert (refused["ok"], refused["code"], why in refused["message"]) == (False, "bad_request", True), hub
+        refused = await ask(admin, "admin.hub.invite", hub="a")
+        assert "is a hub already" in refused["message"]
+    async with logged_in(certificates, a.port, "client", "admin", ADMIN) as admin:
+        told = await ask(admin, "admin.hub.invite", "admin.hub.invite.created", hub="c")
+        joined = await join(ClusterFiles(tmp_path / "new"), told["invitation"], ClusterSettings(), CLOCK)
+        assert joined.hub == "c"
+        await until(lambda: "c" in b._cluster.hubs())
+    async with logged_in(certificates, b.port, "client", "admin", ADMIN) as admin:
+        done = await ask(admin, "admin.hub.remove", hub="c")
+        assert (done["ok"], "`omnyshell cluster remove c` at hub 'a'" in done["message"]) == (True, True)
+        await until(lambda: "c" not in a._cluster.hubs())
+    async with logged_in(certificates, a.port, "client", "admin", ADMIN) as admin:
+        done = await ask(admin, "admin.hub.remove", hub="b")
+        assert (done["ok"], "until its servers have read" in done["message"]) == (True, True)
+        assert a._cluster.hubs() == ("a",)
+    noted = [(record.action, record.detail) for record in a.audit.newest_first() if record.action.startswith("hub.")]
+    assert ("hub.invite", "c") in noted
+    told = [record.detail for record in b.audit.newest_first() if record.action == "hub.invite"]
+    assert "c, for which hub 'a' is to be asked" in told
+    assert ("hub.remove", "b") in noted

@@ -11,7 +11,7 @@ import pytest
 from support.arriving import arrive
 from support.console import NOW, console, delta, node, record, session, snapshot, tunnel
 from support.looks import check_palettes
-from support.overview import toasts
+from support.overview import text_of, toasts
 from support.pictures import check_picture
 from support.stack import until
 
@@ -20,18 +20,24 @@ from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.model.admin import AuditEntry
 from omnyshell.model.live import HubLease, LiveHub, OwnRights
 from omnyshell.protocol.messages.admin import (
+    AdminResult,
     AuditPageRequest,
     AuditPageResponse,
     HubDrain,
     HubDrainingRequest,
     HubDrainingResponse,
+    HubInvite,
+    HubInvited,
+    HubRemove,
 )
 from omnyshell.services.hub.live.seen import seen_hub
 from omnyshell.tui.actions.administration import DRAIN_WITHIN
+from omnyshell.tui.dialogs.hub import HubDialog
+from omnyshell.tui.dialogs.line import LineDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.panels.audit import ALONE as NO_OTHERS, LOOKED_BACK
-from omnyshell.tui.screens.hubs import ALONE, HubsScreen
+from omnyshell.tui.screens.hubs import ALONE, OWN, HubsScreen
 
 
 def hub(name: str, **changes: Any) -> LiveHub:
@@ -198,6 +204,58 @@ async def test_a_hub_is_drained_once_that_is_meant_and_takes_peers_again(monkeyp
         # One that hands over takes peers again, which ends nothing and is not asked.
         await pilot.press("down", "down", "d")
         await until(lambda: asked.said[1:] == [("wss://hub-d.example:8443", 30, True)])
+
+
+class Founder:
+    """Stands for connections with hubs, of which `b` has founded; notes what is asked at each."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str, str]] = []
+
+    @asynccontextmanager
+    async def admin_at(self, url: str = "a") -> AsyncIterator[Any]:
+        async def ask(request: HubInvite, _answer: type[HubInvited]) -> HubInvited:
+            self.said.append((url, request.TYPE, request.hub))
+            if url == "a":
+                return HubInvited(request_id="", founder="b")
+            until = NOW + timedelta(days=1)
+            return HubInvited(request_id="", founder="b", invitation=f"omnyhub-{'x' * 1_000}", expires_at=until)
+
+        async def do(request: HubRemove) -> AdminResult:
+            self.said.append((url, request.TYPE, request.hub))
+            return AdminResult(request_id="", ok=True, message="give engine.conf to each server")
+
+        yield SimpleNamespace(ask=ask, do=do)
+
+
+async def test_a_hub_is_invited_by_the_one_that_founded_and_removed_by_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    founder = Founder()
+    async with console(at_hubs(*SEVERAL), width=120, height=30) as (app, pilot):
+        monkeypatch.setattr(app.hub, "admin", founder.admin_at)
+        monkeypatch.setattr(app.hub, "admin_at", founder.admin_at)
+        await pilot.press("H")
+        await arrive(app, HubsScreen)
+        await pilot.press("i")
+        await arrive(app, HubDialog)
+        await pilot.press(*"E!")
+        await until(lambda: "No hub's id" in text_of(app))
+        await check_picture(app, "dialog-invite-hub")
+        await pilot.press("backspace", "backspace", *"e", "enter")
+        line = await arrive(app, LineDialog)
+        assert line._line == f"omnyshell hub join omnyhub-{'x' * 1_000} --hub-config hub.toml"
+        at_b = "wss://hub-b.example:8443"
+        assert founder.said == [("a", "admin.hub.invite", "e"), (at_b, "admin.hub.invite", "e")]
+        await pilot.press("escape")
+        await arrive(app, HubsScreen)
+        await pilot.press("x")
+        assert OWN in toasts(app)
+        await pilot.press("down", "down", "x")
+        await arrive(app, Question)
+        await pilot.press("tab", "enter")
+        await until(lambda: founder.said[2:] == [("a", "admin.hub.remove", "c")])
+        await until(lambda: "give engine.conf to each server" in toasts(app))
 
 
 def test_another_hub_is_dialled_only_under_the_authority_that_is_named(tmp_path: Path) -> None:

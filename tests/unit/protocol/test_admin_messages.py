@@ -36,6 +36,14 @@ MINIMAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("admin.hub.drain", R, R),
     ("admin.hub.draining.request", R, R),
     ("admin.hub.draining.response", R, R | {"drains": False, "nodes": 0, "clients": 0}),
+    ("admin.hub.invite", R | {"hub": "b"}, R | {"hub": "b"}),
+    ("admin.hub.invite.created", R, R | {"founder": ""}),
+    (
+        "admin.hub.invite.created",
+        R | {"founder": "a", "invitation": "omnyhub-x", "expiresAt": TS},
+        R | {"founder": "a", "invitation": "omnyhub-x", "expiresAt": TS},
+    ),
+    ("admin.hub.remove", R | {"hub": "b"}, R | {"hub": "b"}),
     ("admin.hub.request", R, R),
     (
         "admin.hub.response",

@@ -40,6 +40,8 @@ def test_what_a_hub_of_0_1_0_does_not_answer_names_the_extension_that_it_is_of()
         "admin.audit.page.request": "audit-of-hubs",
         "admin.hub.drain": "hubs",
         "admin.hub.draining.request": "hubs",
+        "admin.hub.invite": "hub-members",
+        "admin.hub.remove": "hub-members",
         "admin.locks.request": "locks",
         "admin.lock.add": "locks",
         "admin.lock.remove": "locks",

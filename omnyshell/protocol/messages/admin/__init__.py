@@ -13,6 +13,7 @@ from omnyshell.protocol.messages.admin.audit import (
 )
 from omnyshell.protocol.messages.admin.base import AdminRequest, AdminResult
 from omnyshell.protocol.messages.admin.draining import HubDrain, HubDrainingRequest, HubDrainingResponse
+from omnyshell.protocol.messages.admin.hub_members import HubInvite, HubInvited, HubRemove
 from omnyshell.protocol.messages.admin.invites import (
     InviteCreate,
     InviteCreated,
@@ -75,6 +76,9 @@ __all__ = [
     "HubDrainingResponse",
     "HubInfoRequest",
     "HubInfoResponse",
+    "HubInvite",
+    "HubInvited",
+    "HubRemove",
     "InviteCreate",
     "InviteCreated",
     "InviteRevoke",

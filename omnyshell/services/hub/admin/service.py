@@ -21,6 +21,7 @@ from omnyshell.protocol.messages.admin import (
 )
 from omnyshell.security.credentials import LoginContext, dialled_in
 from omnyshell.security.keys import Ed25519PublicKey
+from omnyshell.services.hub.admin.hub_members import HubMembers
 from omnyshell.services.hub.admin.invites import Invites, JoinRefusedException
 from omnyshell.services.hub.admin.plans import AdminMember, AdminRefusedException, Plan
 from omnyshell.services.hub.admin.trail_pages import TrailPages
@@ -42,7 +43,7 @@ TOGETHER = 0.1
 QUEUE_LIMIT = 256
 """Actions that may wait for their turn."""
 
-TARGETS = ("kind", "name", "principal", "roles", "credentialId", "peerId", "sessionRef", "tunnelRef", "inviteId")
+TARGETS = ("hub", "kind", "name", "principal", "roles", "credentialId", "peerId", "sessionRef", "tunnelRef", "inviteId")
 """Fields that name the target of a request, for the audit record of its refusal."""
 
 UNWRITTEN = "The hub cannot keep its records"
@@ -59,16 +60,22 @@ class AdminService:
         *,
         invites: Invites,
         pages: TrailPages,
+        hub_members: HubMembers,
         gate: LoginGate,
         proofs: ProofRules,
         eviction: Eviction,
         log: TruthLog,
         audit: AuditLog,
     ) -> None:
-        """`members`, with `invites` among them, handle the requests. Raises `ValueError` if two handle the same one."""
+        """`members`, with `invites` and `hub_members` among them, handle the requests.
+
+        Raises `ValueError` if two handle the same one.
+        """
         self._invites = invites
         self.pages = pages
         """Reads the audit trail."""
+
+        self.hub_members = hub_members
 
         self._gate = gate
         self._proofs = proofs

@@ -21,6 +21,7 @@ from omnyshell.services.hub.cluster.joining import Admitting
 from omnyshell.services.hub.cluster.links.hello import Hello
 from omnyshell.services.hub.cluster.links.links import HubLinks
 from omnyshell.services.hub.cluster.links.written import read_places, write_links
+from omnyshell.services.hub.cluster.members.administering import FiledMembership
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles
 from omnyshell.services.hub.cluster.nats.connection import Credential, EngineConnection
 from omnyshell.services.hub.cluster.nats.servers import servers_of
@@ -175,6 +176,10 @@ class HubInCluster:
     def hubs(self) -> tuple[str, ...]:
         """Return the members."""
         return self._begun().members.hubs()
+
+    def membership(self) -> FiledMembership:
+        """Return what an admin may do about members."""
+        return FiledMembership(self._files, self.hub, self._standing.founder[0], self.hubs, SystemClock())
 
     async def knows(self, seq: int) -> None:
         """Wait until so many changes of what is true are applied here."""

@@ -240,6 +240,14 @@ class LeavingBackend(Protocol):
 
 
 @runtime_checkable
+class LateBackend(Protocol):
+    """What a `LeavingBackend` can do besides that may reach only later what an earlier process has left."""
+
+    def when_late(self, adopt: Callable[[], Awaitable[None]]) -> None:
+        """Have `adopt` called when `take_left` has something that was not to be had when the node began."""
+
+
+@runtime_checkable
 class ExpectingBackend(Protocol):
     """What a `ShellBackend` can do besides that starts sooner what it was told to expect."""
 

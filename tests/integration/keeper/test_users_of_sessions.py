@@ -1,5 +1,6 @@
 """Sessions of users, through a real hub and a node whose keeper is root's."""
 
+import asyncio
 import os
 import pwd
 from collections.abc import AsyncIterator
@@ -18,8 +19,9 @@ from omnyshell.protocol.extensions import LOGINS, OF_NODE
 from omnyshell.security.grant_tables import read_grant
 from omnyshell.security.grants import Grant
 from omnyshell.services.node import node as node_module
+from omnyshell.services.node.keeper import client as client_module
 from omnyshell.services.node.keeper.asking import stop_keeper
-from omnyshell.services.node.keeper.place import own_directory
+from omnyshell.services.node.keeper.place import NoKeeperException, NoneServesHereException, own_directory
 from omnyshell.services.node.restriction.policy import CommandPolicy
 
 
@@ -161,6 +163,37 @@ async def test_a_node_that_found_no_keeper_has_one_as_soon_as_what_was_wrong_is_
             await within(client.execute("n1", "id -un"))
         file.write_text(f"[users]\nadmin = '{own}'\n")
         assert (await within(client.execute("n1", "id -un"))).stdout == f"{own}\n".encode()
+    stop_keeper(state)
+
+
+async def test_what_an_earlier_run_left_is_taken_up_by_a_node_to_which_its_keeper_comes_late(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    """As where root's keeper has to be mended, and systemd has kept its sessions meanwhile."""
+    file, state = tmp_path / "node.toml", tmp_path / "state"
+    file.write_text(f"[users]\nadmin = '{pwd.getpwuid(os.geteuid()).pw_name}'\n")
+    async with stack(certificates, state, users_file=file) as (_, _, client):
+        shell = await within(client.open_session("n1", mode=SessionMode.SHELL, pty=PtySpec()))
+        await within(shell.detach())
+
+    async def none_starts(*_: object) -> None:
+        raise NoneServesHereException("it is broken")
+
+    def none_is_there(*_: object) -> None:
+        raise NoKeeperException("there is none")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client_module, "connect", none_is_there)
+        patch.setattr(client_module, "start_own", none_starts)
+        async with stack(certificates, state, users_file=file) as (_, _, client):
+            assert await within(client.list_sessions("n1")) == ()
+            patch.undo()
+            done = await asyncio.gather(*(within(client.execute("n1", "echo here")) for _ in range(2)))
+            assert [each.stdout for each in done] == [b"here\n"] * 2
+            assert [each.session_id for each in await within(client.list_sessions("n1"))] == [shell.id]
+            shell = await within(client.resume("n1", shell.id, pty=PtySpec()))
+            await shell.write(b"exit 7\n")
+            assert (await within(shell.wait())).code == 7
     stop_keeper(state)
 
 

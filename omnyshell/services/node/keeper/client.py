@@ -177,6 +177,11 @@ class KeeperClient:
         """Whether a keeper has ever answered."""
         return self._was_connected
 
+    @property
+    def known(self) -> dict[str, KeptFacts]:
+        """The sessions that the keeper had when it was connected."""
+        return dict(self._known)
+
     async def reach(self) -> None:
         """Look for a keeper where there was none so far; who asks meanwhile waits for the same attempt.
 

@@ -84,6 +84,9 @@ class KeptBackend:
         """Sessions that end because nobody has their descriptors."""
 
         self._left_ended = asyncio.Event()
+        self._adopt: Callable[[], Awaitable[None]] = _nobody_adopts
+        self._reaching: asyncio.Task[None] | None = None
+        """The attempt to reach a keeper where there was none when this node began."""
 
     async def begin(self) -> Sequence[str]:
         """Connect to the keeper; see `ShellBackend`."""
@@ -133,6 +136,10 @@ class KeptBackend:
         await self._end_left({name: left[name] for name, each in zip(left, found, strict=True) if each is None})
         return [each for each in found if each is not None]
 
+    def when_late(self, adopt: Callable[[], Awaitable[None]]) -> None:
+        """See `LateBackend`."""
+        self._adopt = adopt
+
     async def _taken(self, name: str) -> LeftSession | None:
         client = self._client
         if client is None:
@@ -179,14 +186,24 @@ class KeptBackend:
 
     async def _start_late(self, client: KeeperClient, request: ShellRequest, sink: OutputSink) -> ShellSession:
         """Start a process where there was no keeper when this node began: somebody may have mended why."""
+        if self._reaching is None or self._reaching.done():
+            self._reaching = asyncio.create_task(self._reach_late(client))
+            # Where everybody has given up, why there is none is nobody's to hear.
+            self._reaching.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            await client.reach()
+            # Whoever gives up waits for it no longer, and others do.
+            await asyncio.shield(self._reaching)
         except NoKeeperException as exc:
             text = f"This node starts nothing without a keeper, and has none: {exc}"
             raise SessionRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED) from exc
-        self._say_what_is_limited()
         started = self._start(request, sink)
         return await started if isinstance(started, Awaitable) else started
+
+    async def _reach_late(self, client: KeeperClient) -> None:
+        await client.reach()
+        self._say_what_is_limited()
+        self._left = client.known
+        await self._adopt()
 
     def _start(self, request: ShellRequest, sink: OutputSink) -> ShellSession | Awaitable[ShellSession]:
         if self._client is not None and not self._leaders:
@@ -399,12 +416,19 @@ class KeptBackend:
         client = self._client
         if client is None:
             return
+        if self._reaching is not None:
+            self._reaching.cancel()
+            await asyncio.wait({self._reaching})
         # What was asked last is done when this is answered.
         with suppress(NoKeeperException, Refusal, TimeoutError):
             async with asyncio.timeout(KILL_TIME):
                 await client.request(wire.LIST)
         self._client = None
         await client.aclose()
+
+
+async def _nobody_adopts() -> None:
+    """Do nothing, as for who has no use for what an earlier process has left."""
 
 
 def _start_fields(request: ShellRequest, launch: Launch, whose: bytes) -> tuple[bytes, ...]:

@@ -16,6 +16,7 @@ from omnyshell.services.node.agents.service import AgentService
 from omnyshell.services.node.backend import (
     Asker,
     ExpectingBackend,
+    LateBackend,
     LeavingBackend,
     PromptStart,
     ShellBackend,
@@ -99,6 +100,9 @@ class NodeSessions:
         self._all_ended = asyncio.Event()
         self.tells_users = False
         """Whether the present hub is told as whom sessions run."""
+
+        if isinstance(backend, LateBackend):
+            backend.when_late(self.adopt)
 
     def __len__(self) -> int:
         return len(self._sessions)

@@ -12,6 +12,7 @@ from omnyshell.model.sessions import Widths
 from omnyshell.terminal.screen.sgr import DIRECT, direct_colour, effect_of
 from omnyshell.terminal.screen.style import Style
 from omnyshell.terminal.text.layout import LAYOUTS, Layout
+from omnyshell.terminal.text.possessive import ANY, MAYBE, SOME
 
 SGR: Final = r"\x1b\[[0-9;:]*+m"
 
@@ -30,8 +31,8 @@ _RESETS: Final = ("\x1b[m", "\x1b[0m")
 
 _NUMBER: Final = "[0-9]{1,3}+"
 _COLOUR: Final = rf"[34]8;(?:2;{_NUMBER};{_NUMBER};{_NUMBER}|5;{_NUMBER})"
-_choose_colours: Final = re.compile(rf"(?:\x1b\[{_COLOUR}(?:;{_COLOUR})?+m)++").fullmatch
-_choose_and_add: Final = re.compile(rf"(?:\x1b\[(?:{_COLOUR}|[1-9])(?:;(?:{_COLOUR}|[1-9]))*+m)++").fullmatch
+_choose_colours: Final = re.compile(rf"(?:\x1b\[{_COLOUR}(?:;{_COLOUR}){MAYBE}m){SOME}").fullmatch
+_choose_and_add: Final = re.compile(rf"(?:\x1b\[(?:{_COLOUR}|[1-9])(?:;(?:{_COLOUR}|[1-9])){ANY}m){SOME}").fullmatch
 _without_colours: Final = re.compile(_COLOUR).sub
 
 

@@ -11,13 +11,14 @@ from functools import lru_cache
 from typing import Final
 
 from omnyshell.terminal.screen.stretches import SGR
+from omnyshell.terminal.text.possessive import ANY
 
 LONGEST_SEQUENCE: Final = 4096
 """Characters of an unfinished control sequence that are kept; a longer one is swallowed."""
 
 _C0 = r"\x00-\x17\x19\x1c-\x1f\x7f"
 _PRINTABLE = r"[^\x00-\x1f\x7f]*+"
-_TEXT = rf"({_PRINTABLE}(?:{SGR}{_PRINTABLE})*+)"
+_TEXT = rf"({_PRINTABLE}(?:{SGR}{_PRINTABLE}){ANY})"
 _SEQUENCE = r"\x1b\[[0-?]*[ -/]*[@-~]"
 _NEWLINE = r"\r?\n"
 _MALFORMED = r"\x1b\[[ -?]*[@-~]"

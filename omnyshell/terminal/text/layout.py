@@ -20,6 +20,7 @@ from omnyshell.terminal.text.cluster_table import (
     SPACING_MARK,
     WIDENED,
 )
+from omnyshell.terminal.text.possessive import SOME
 from omnyshell.terminal.text.remembering import Remembering
 from omnyshell.terminal.text.width_table import ZERO_WIDTH
 from omnyshell.terminal.text.widths import has_other_width, width_of
@@ -38,7 +39,7 @@ _MOST_IN_A_FAMILY: Final = 5
 _MOST_REMEMBERED: Final = 4096
 _LONGEST_REMEMBERED: Final = 16
 
-_split_at_marked: Final = re.compile(f"(.(?:[{_EMOJI_STYLE}\u20e3]|{ZERO_WIDTH_JOINER}.)++)").split
+_split_at_marked: Final = re.compile(f"(.(?:[{_EMOJI_STYLE}\u20e3]|{ZERO_WIDTH_JOINER}.){SOME})").split
 """Cuts a text into what has none of the marks that emoji have, what has such marks, and so on."""
 
 # The widest ranges come first, since `re` tries those beyond the BMP in their order.

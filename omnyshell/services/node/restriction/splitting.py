@@ -8,7 +8,7 @@ import re
 
 _PIECE = re.compile(
     r"""(?P<blank>[ \t\r\n]+)|(?P<plain>[^ \t\r\n'"\\]+)|'(?P<single>[^']*)'"""
-    r"""|"(?P<double>(?:[^"\\]++|\\.)*+)"|\\(?P<one>.)""",
+    r"""|"(?P<double>(?:[^"\\]++|\\.)*)"|\\(?P<one>.)""",
     re.DOTALL,
 )
 _ESCAPED_IN_QUOTES = re.compile(r'\\(["\\])')

@@ -362,9 +362,11 @@ async def test_a_hub_says_what_its_version_knows_and_makes_no_change_that_others
         await again.aclose()
 
 
-async def test_a_stream_that_was_made_anew_is_noticed_and_nothing_of_it_is_read(
-    engine: Engine, hubs: list[OneHub]
+async def test_a_stream_that_was_made_anew_is_noticed_once_and_nothing_of_it_is_read(
+    engine: Engine, hubs: list[OneHub], caplog: pytest.LogCaptureFixture
 ) -> None:
+    """A second and more: a hub looks again after one."""
+    caplog.set_level("DEBUG", "omnyshell.cluster")
     before = hubs[1].log.applied_seq
     engine.kill(0)
     engine.forget(0)
@@ -376,6 +378,12 @@ async def test_a_stream_that_was_made_anew_is_noticed_and_nothing_of_it_is_read(
         await hubs[1].log.append(together(ClaimNode("n1", "ann")))
     assert refused.value.code == "engine_away"
     assert hubs[1].log.applied_seq == before
+
+    def said() -> list[str]:
+        return [record.levelname for record in caplog.records if "made anew" in record.getMessage()]
+
+    await until(lambda: "DEBUG" in said())
+    assert said().count("ERROR") <= len(hubs)
 
 
 async def test_a_hub_that_is_started_again_at_once_reads_by_no_consumer_that_it_had_before(

@@ -98,6 +98,7 @@ class NatsOrder:
         self._reads = asyncio.Event()
         """Set while the stream is read as it comes."""
 
+        self._told = ""
         self._read_until = float("-inf")
         self._names = cycle(consumers_of(connection.name))
         self._consumer = ""
@@ -136,14 +137,14 @@ class NatsOrder:
                 logger.info("%s is read anew: %s", self._stream, exc)
                 continue
             except OmnyShellException as exc:
-                logger.error("%s: %s", self._stream, exc)
+                self._tell(logging.ERROR, f"{self._stream}: {exc}")
             except NotFoundError as exc:
-                logger.warning("the engine has no stream %s: %s", self._stream, why(exc))
+                self._tell(logging.WARNING, f"the engine has no stream {self._stream}: {why(exc)}")
                 missed += 1
                 if missed == MOST_MISSED:
                     self._reader.gone()
             except APIError as exc:
-                logger.warning("%s cannot be read: %s", self._stream, why(exc))
+                self._tell(logging.WARNING, f"{self._stream} cannot be read: {why(exc)}")
             except nats.errors.TimeoutError:
                 # This stream has no leader yet, or nobody has made a consumer: no reason to leave its server.
                 continue
@@ -155,6 +156,11 @@ class NatsOrder:
                 self._is_read_no_more()
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _tell(self, level: int, problem: str) -> None:
+        """Log why the stream is not read, aloud when that is new since it was read last: it is tried each second."""
+        logger.log(logging.DEBUG if problem == self._told else level, "%s", problem)
+        self._told = problem
 
     async def _is_read_by(self, seconds: float) -> None:
         """Wait until the stream is read, no longer than it has been away for so many seconds, or if it was shortly."""
@@ -177,6 +183,7 @@ class NatsOrder:
     def _is_read_no_more(self) -> None:
         if self._reads.is_set():
             self._reads.clear()
+            self._told = ""
             self._read_until = asyncio.get_running_loop().time()
 
     async def _read(self, client: Client) -> None:

@@ -30,6 +30,11 @@ def unlinked(hubs: Iterable[str]) -> str:
     return f"no link with {', '.join(map(printable, hubs))}, so nodes there are not reached from this hub: {why}"
 
 
+def unheard(hub: str) -> str:
+    """Say that a hub is a member and has said nothing yet."""
+    return f"hub {printable(hub)} has joined, and was not heard of yet: start it there"
+
+
 def silent(hub: str, seconds: float) -> str:
     """Say that a hub was last heard of so long ago that its nodes are free."""
     lost = f"`omnyshell cluster remove {printable(hub)}` if it is lost for good"

@@ -11,7 +11,7 @@ from omnyshell.cli.ground.output import complain, say, say_json, say_table
 from omnyshell.cli.hub.state import hub_options
 from omnyshell.clock import SystemClock
 from omnyshell.errors import ConfigException, Remedy
-from omnyshell.model.hub_warnings import silent, too_old, unlinked, unproven, unreached
+from omnyshell.model.hub_warnings import silent, too_old, unheard, unlinked, unproven, unreached
 from omnyshell.paths import user_path
 from omnyshell.services.hub.audit.heads import SignedHead
 from omnyshell.services.hub.cluster.inviting import change_members
@@ -220,6 +220,8 @@ def _warnings_of_hubs(told: Status) -> Iterator[str]:
     for hub in told.hubs:
         if hub.unknown and hub.hub != told.identity.hub:
             yield f"WARNING    {too_old(hub.hub, hub.unknown)}"
+        if hub.age is None:
+            yield f"warning    {unheard(hub.hub)}"
         if hub.is_silent:
             yield f"WARNING    {silent(hub.hub, hub.age or 0.0)}"
     if told.apart:

@@ -12,7 +12,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from omnyshell.clock import Clock
-from omnyshell.model.hub_warnings import silent, too_old, unlinked, unproven, unreached
+from omnyshell.model.hub_warnings import silent, too_old, unheard, unlinked, unproven, unreached
 from omnyshell.model.live import HubLease, LiveHub, Part
 from omnyshell.services.client.live.state import HubState, Source
 from omnyshell.tui import messages
@@ -269,7 +269,10 @@ def rows_of(hubs: Iterable[LiveHub]) -> list[HubRow]:
 def warnings_of(hubs: Iterable[LiveHub], now: datetime) -> Iterator[str]:
     """Yield what is to be seen to, in the words of `cluster status`."""
     known = list(hubs)
+    is_told = any(hub.lease is not HubLease.UNKNOWN for hub in known)
     for hub in known:
+        if is_told and hub.lease is HubLease.UNKNOWN and hub.heard_at is None:
+            yield unheard(hub.hub)
         if hub.unknown_change:
             yield too_old("" if hub.own else hub.hub, hub.unknown_change)
         if hub.doubted:

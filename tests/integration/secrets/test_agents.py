@@ -15,9 +15,10 @@ import pytest
 from support.agents import SK, HeldKey, fake_agent, needs_ssh_agent, ssh_add, ssh_agent, ssh_key
 from support.commands import run_text, start_command
 from support.deadline import DEADLINE
+from support.passing import passes
 from support.raw_admin import b64, dialled, fields, proof_request, spki_hash
 from support.raw_peer import stranger
-from support.stack import GRANTS, Certificates, hub_config, until
+from support.stack import GRANTS, Certificates, hub_config, until, within
 
 from omnyshell import (
     AuthException,
@@ -309,10 +310,13 @@ async def test_the_time_for_a_touch_is_not_the_hubs_and_has_an_end(certificates:
     async with fake_agent(place, held) as agent:
         agent.touched.clear()
         # Less time to answer than the touch takes; and a hub that does not wait for it.
-        async with hub_with(certificates, f"ann {held.line()}", login_timeout=0.3) as hub:
+        async with hub_with(certificates, f"ann {held.line()}", login_timeout=5.0) as hub:
             config = ClientConfig(access=access(certificates, hub.port, provider([])), reconnect_timeout=0)
+            connecting = asyncio.create_task(OmnyShellClient(config).connect())
+            await within(agent.asked_for_touch.wait())
+            await passes(5.0)
             with pytest.raises(TransportException, match="the hub waited no longer for the signature"):
-                await OmnyShellClient(config).connect()
+                await within(connecting)
 
 
 async def test_who_waits_for_a_touch_can_leave_by_ctrl_c(certificates: Certificates, place: Path) -> None:

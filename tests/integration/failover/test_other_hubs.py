@@ -33,7 +33,7 @@ class Two:
         for hub, other in ((first, second), (second, first)):
             told = (OtherHub(url=f"wss://127.0.0.1:{other.port}"),)
             # As a hub says them that is one of several.
-            hub._services._others = lambda told=told: told
+            hub._services.hand_over._others = lambda told=told: told
 
     async def kill_first(self) -> None:
         endpoint = self.first._endpoint
@@ -128,8 +128,8 @@ async def test_who_starts_anew_knows_the_others_still(certificates: Certificates
 
 
 async def test_what_is_told_no_more_is_forgotten(certificates: Certificates, two: Two, tmp_path: Path) -> None:
-    for told in (two.first._services._others, tuple):
-        two.first._services._others = told
+    for told in (two.first._services.hand_over._others, tuple):
+        two.first._services.hand_over._others = told
         given = remembering(access(certificates, two.at_first, "admin"), tmp_path / "known")
         async with OmnyShellClient(ClientConfig(access=given)):
             assert len(KnownHubs(tmp_path / "known").beside(str(given.address))) == len(told())

@@ -71,11 +71,13 @@ def _offered(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     forward = system.start("forward", "n1", "0:localhost:1")
     until(lambda: b'"user"' in system.run("sessions", "list", "--json").stdout)
     until(lambda: b"n1" in system.run("forwards", "list").stdout)
+    typed = (*COMPLETIONS, CLOSING)
+    # Each starts the program once, as no other test does so often.
     done = subprocess.run(
-        ["bash", "-c", SCRIPT, "bash", script, *(f"omnyshell {typed}" for typed in (*COMPLETIONS, CLOSING))],
-        capture_output=True, text=True, timeout=DEADLINE, check=True, cwd=place, env=env,
+        ["bash", "-c", SCRIPT, "bash", script, *(f"omnyshell {words}" for words in typed)],
+        capture_output=True, text=True, timeout=len(typed) * DEADLINE, check=True, cwd=place, env=env,
     )  # fmt: skip
-    yield dict(zip((*COMPLETIONS, CLOSING), (set(line.split()) for line in done.stdout.splitlines()), strict=True))
+    yield dict(zip(typed, (set(line.split()) for line in done.stdout.splitlines()), strict=True))
     forward.terminate()
     forward.communicate(timeout=DEADLINE)
     shell.communicate(b"exit\n", DEADLINE)

@@ -15,6 +15,7 @@ from support.ports import free_port
 from omnyshell import (
     CertGenerator,
     ClientConfig,
+    EndpointLimits,
     HubAccess,
     HubAddress,
     HubConfig,
@@ -57,7 +58,7 @@ class Certificates:
 
 
 def hub_config(certificates: Certificates, **changes: Any) -> HubConfig:
-    """A hub's settings for tests: a port of its own on loopback, three principals."""
+    """A hub's settings for tests: a port of its own on loopback, three principals, and patience with slow machines."""
     settings: dict[str, Any] = {
         "cert": certificates.cert,
         "key": certificates.key,
@@ -65,6 +66,8 @@ def hub_config(certificates: Certificates, **changes: Any) -> HubConfig:
         "tunnel_key": certificates.tunnel_key,
         "port": free_port(),
         "heartbeat_timeout": 10 * DEADLINE,
+        "login_timeout": DEADLINE,
+        "endpoint": EndpointLimits(tls_timeout=DEADLINE, upgrade_timeout=DEADLINE),
         "authenticator": TokenAuthenticator([TokenGrant.parse(grant) for grant in GRANTS]),
     }
     return HubConfig(**settings | changes)
@@ -76,6 +79,7 @@ def access(certificates: Certificates, port: int, principal: str) -> HubAccess:
         address=HubAddress("127.0.0.1", port),
         credentials=TokenCredentialProvider(PrincipalId(principal), f"{principal}-token"),
         ca=certificates.ca,
+        connect_timeout=DEADLINE,
     )
 
 
@@ -100,7 +104,7 @@ async def connected_client(
     certificates: Certificates, port: int, principal: str = "admin", **changes: Any
 ) -> AsyncIterator[OmnyShellClient]:
     """A client that is logged in, and waits for a node that is started anew as long as a test does."""
-    settings = {"node_timeout": DEADLINE, **changes}
+    settings = {"node_timeout": DEADLINE, "request_timeout": DEADLINE, "open_timeout": DEADLINE, **changes}
     async with OmnyShellClient(ClientConfig(access=access(certificates, port, principal), **settings)) as client:
         yield client
 

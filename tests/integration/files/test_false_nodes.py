@@ -37,6 +37,7 @@ from support.copies import (
     text,
     u32,
 )  # fmt: skip
+from support.deadline import DEADLINE
 
 from omnyshell.services.client.files import pairs, remote
 from omnyshell.services.client.files.ports import Entry, Kind
@@ -196,7 +197,7 @@ async def test_what_it_says_falsely_fails_that_file(tmp_path: Path, lie: str) ->
     entry = (b"file", u32(5) + struct.pack(">QI", size, FILE))
     usual: dict[int, Said] = {READDIR: once(names(entry))}
     try:
-        async with asyncio.timeout(20), false_files(usual | says) as liar:
+        async with asyncio.timeout(DEADLINE), false_files(usual | says) as liar:
             transfer, reports = await copied(liar, [b"/there/folder"], HERE, tmp_path)
             assert (transfer.progress.copied, len(reports)) == (0, 1)
     except FileException:

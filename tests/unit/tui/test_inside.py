@@ -33,7 +33,7 @@ from omnyshell.tui.web.server import serve
 
 KNOWN = {
     # What is used of asyncssh, and why, `test_library.py` and `test_adapter.py` say.
-    "services/client/files/sftp.py": {"_process_attrs", "_process_name", "_send_request"},
+    "services/client/files/sftp.py": {"_process_attrs", "_process_name", "_send_request", "_supports_ranges"},
     "services/node/files/child/adapter.py": {"_process_open", "_process_opendir"},
     # Where they cannot be imported, Textual's own drivers serve.
     "tui/driver.py": {"textual._parser", "textual._xterm_parser"},

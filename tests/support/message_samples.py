@@ -19,6 +19,7 @@ _CANDIDATES: tuple[Any, ...] = (
     "node",
     "0a1b2c3d-0000-4000-8000-000000000000",
     "hub_u",
+    "omnyhub-x",
     "sha256:" + "0" * 64,
     {"startedAt": "2026-01-02T03:04:05.678Z"},
     {"principal": "ann"},

@@ -113,8 +113,10 @@ HUB_ID = Grammar("a hub's id: 1 to 32 lower-case letters, digits and '-'", is_hu
 """1 to 32 of `a-z 0-9 -`, no `-` at either end."""
 
 HUB_ID_OR_NONE = _optional(HUB_ID)
-HUB_INVITATION_OR_NONE = _optional(Grammar("omnyhub- and URL-safe base64", _text("omnyhub-[A-Za-z0-9_-]{1,65536}")))
-"""`omnyhub-`, then up to 65,536 of the URL-safe base64 alphabet, as it stands in a line for a shell."""
+HUB_INVITATION = Grammar("omnyhub- and URL-safe base64", _text("omnyhub-[A-Za-z0-9_-]{1,65536}"))
+"""`omnyhub-`, then 1 to 65,536 of the URL-safe base64 alphabet: it stands in a line for a shell."""
+
+HUB_INVITATION_OR_NONE = _optional(HUB_INVITATION)
 
 UID = Grammar("nod_ or hub_ and URL-safe base64", is_uid)
 """`nod_` or `hub_`, then 1 to 251 of the URL-safe base64 alphabet."""

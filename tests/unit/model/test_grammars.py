@@ -27,6 +27,7 @@ TABLE: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "EXPOSER_ID": (("@local", "n"), ("", "@other", "@")),
     "HUB_ID": (("a", "hub-1", "x" * 32), ("", "A", "a b", "-a", "a-", "a.b", "x" * 33)),
     "HUB_ID_OR_NONE": (("", "a"), ("-",)),
+    "HUB_INVITATION": (("omnyhub-a_-Z9",), ("", "omnyhub-", "omnyhub-a b", "omnyhub-a;b", "omnyhub-a\n", "x")),
     "HUB_INVITATION_OR_NONE": (("", "omnyhub-aZ09_-"), ("omnyhub-", "x", "omnyhub-a=", "omnyhub-" + "x" * 65537)),
     "EPOCH": ((0, 2**53 - 1), (-1, 2**53)),
     "UID": (("nod_a", "hub_A-z_0"), ("", "nod_", "x_a", "nod_a=", "nod_a/b", "nod_" + "a" * 252)),

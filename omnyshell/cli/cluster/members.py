@@ -19,6 +19,7 @@ from omnyshell.services.hub.cluster.joining import join as join_by
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import VALID, bar, found, invite
 from omnyshell.services.hub.cluster.members.members import Members
+from omnyshell.services.hub.cluster.nats.servers import OFF
 from omnyshell.services.hub.cluster.restoring import follow as follow_by, restore as begin_again
 from omnyshell.services.hub.cluster.shared.denials import apply_held
 from omnyshell.services.hub.cluster.shared.end_of_log import forget_ends
@@ -206,7 +207,9 @@ def _warnings(told: Status) -> Iterator[str]:
         yield f"WARNING    {too_old('', told.unknown)}"
     yield from _warnings_of_hubs(told)
     for server in told.servers:
-        if not server.is_synced:
+        if server.is_off:
+            yield f"WARNING    server {server.name} stores nothing: {OFF}"
+        elif not server.is_synced:
             yield f"warning    server {server.name} acknowledges what is not on its disk yet: set sync_interval: always"
     for name, groups in told.unlike().items():
         yield f"warning    {name} differ: {' / '.join(', '.join(hubs) for hubs in groups.values())}"

@@ -39,6 +39,7 @@ from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, Clust
 from omnyshell.services.hub.cluster.members.invitation import NotInvitedException
 from omnyshell.services.hub.cluster.members.signing import sign
 from omnyshell.services.hub.cluster.nats.connection import Credential, close
+from omnyshell.services.hub.cluster.nats.servers import ServerSays
 from omnyshell.services.hub.cluster.order.order import EngineAwayException
 from omnyshell.services.hub.cluster.places.records import Entry, encode
 from omnyshell.services.hub.cluster.shared import log as shared_log
@@ -210,6 +211,20 @@ async def test_the_status_says_what_the_engine_answers_where_nobody_says_how_hub
     assert "1 copies, 1 of them current" in shown
     assert "nobody says now how the hubs are" in shown
     assert [line.split()[0] for line in shown.splitlines()[-2:]] == ["a", "b"]
+
+
+async def test_the_status_names_a_server_that_stores_nothing_any_more(
+    hubs: Hubs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def off(*_asked: object) -> tuple[ServerSays, ...]:
+        return (ServerSays("s0", "2.15.1", is_synced=False, is_off=True),)
+
+    monkeypatch.setattr("omnyshell.services.hub.cluster.status.servers_of", off)
+    options = argparse.Namespace(state_dir=str(hubs.state("a")), hub_config=None, json=False)
+    assert await asyncio.to_thread(show_status, options) == 0
+    shown = capsys.readouterr().out
+    assert "server s0 stores nothing: its JetStream is off" in shown
+    assert "sync_interval" not in shown
 
 
 async def test_who_is_no_member_or_has_principals_already_does_not_join(hubs: Hubs, tmp_path: Path) -> None:

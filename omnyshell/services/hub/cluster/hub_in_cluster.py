@@ -24,7 +24,7 @@ from omnyshell.services.hub.cluster.links.written import read_places, write_link
 from omnyshell.services.hub.cluster.members.administering import FiledMembership
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles
 from omnyshell.services.hub.cluster.nats.connection import Credential, EngineConnection
-from omnyshell.services.hub.cluster.nats.servers import servers_of
+from omnyshell.services.hub.cluster.nats.servers import OFF, servers_of
 from omnyshell.services.hub.cluster.nats.stream import NatsOrder
 from omnyshell.services.hub.cluster.nats.streams import Client, make_streams, places_stream, truth_stream
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, MisplacedException, Place
@@ -270,7 +270,9 @@ class HubInCluster:
             logger.info("the engine's servers do not say how they store: %s", str(exc) or type(exc).__name__)
             return
         for server in servers:
-            if not server.is_synced:
+            if server.is_off:
+                logger.warning("the engine's server %s stores nothing: %s", server.name, OFF)
+            elif not server.is_synced:
                 logger.warning(UNSYNCED, server.name)
 
     def _make_links(self, log: SharedLog, places: SharedPlaces) -> HubLinks:

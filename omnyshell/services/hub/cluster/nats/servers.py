@@ -18,6 +18,8 @@ ANSWER_TIMEOUT = 1.0
 
 MOST_SERVERS = 100
 
+OFF = "its JetStream is off, as after its disk was full. Make room there, and start it again"
+
 
 class ServerSays(NamedTuple):
     """What a server says of itself."""
@@ -26,6 +28,9 @@ class ServerSays(NamedTuple):
     version: str
     is_synced: bool
     """Whether what it acknowledges is on its disk: `sync_interval: always`."""
+
+    is_off: bool = False
+    """Whether it stores nothing, as after its disk was full: it goes on once it is started again."""
 
 
 class _Server(msgspec.Struct):
@@ -38,6 +43,7 @@ class _Storage(msgspec.Struct):
 
 
 class _Data(msgspec.Struct):
+    disabled: bool = False
     config: _Storage = msgspec.field(default_factory=_Storage)
 
 
@@ -61,7 +67,8 @@ async def servers_of(client: Client, most: int = MOST_SERVERS) -> tuple[ServerSa
                 message = await answers.next_msg(timeout=None)
                 answer = msgspec.json.decode(message.data, type=_Answer)
                 name = answer.server.name
-                found[name] = ServerSays(name, answer.server.ver, answer.data.config.sync_always)
+                told = answer.data
+                found[name] = ServerSays(name, answer.server.ver, told.config.sync_always, told.disabled)
     except TimeoutError:
         pass
     except (nats.errors.Error, msgspec.MsgspecError, OSError) as exc:

@@ -56,7 +56,9 @@ async def copies_of(client: Client, stream: str) -> Copies:
     others = (info.cluster.replicas or []) if info.cluster is not None else []
     leader = (info.cluster.leader or "") if info.cluster is not None else ""
     current = sum(bool(each.current) for each in others)
-    return Copies(info.state.last_seq, leader, 1 + len(others), 1 + current)
+    # Who leads is not among the others; where nobody does, all are.
+    leading = 0 if info.cluster is not None and not leader else 1
+    return Copies(info.state.last_seq, leader, leading + len(others), leading + current)
 
 
 async def origin_of(client: Client, stream: str) -> Origin | None:

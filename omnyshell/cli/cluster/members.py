@@ -145,7 +145,7 @@ def show_status(options: argparse.Namespace) -> int:
     # Why the engine is not reached is among what is shown, and not told beside it.
     logging.getLogger("omnyshell.cluster").addHandler(logging.NullHandler())
     with closing(StateFile(directory / STATE_FILE)) as file:
-        found_status = asyncio.run(status(directory, file, _settings(options), SystemClock().now()))
+        found_status = asyncio.run(status(directory, file, _settings(options)))
     if options.json:
         say_json(_plain(found_status))
     else:

@@ -130,7 +130,7 @@ class Status(NamedTuple):
         return {name: groups for name, groups in sorted(found.items()) if len(groups) > 1}
 
 
-async def status(state_dir: Path, file: StateFile, settings: ClusterSettings, now: datetime) -> Status:
+async def status(state_dir: Path, file: StateFile, settings: ClusterSettings) -> Status:
     """Ask the engine, and look into the state file of a hub, which may run. Raises `ConfigException`."""
     standing = ClusterFiles(state_dir).read()
     own = standing.identity
@@ -148,6 +148,8 @@ async def status(state_dir: Path, file: StateFile, settings: ClusterSettings, no
         async with asyncio.timeout(TIMEOUT), connected(standing, settings, problems) as (connection, client):
             found = found._replace(has_lost=await is_lost(client, own.generation, file))
             found = found._replace(engine=await copies_of(client, truth_stream(own.generation)))
+            # The engine's clock says when it took each beat; the one of this machine may be wrong.
+            now = await connection.now(places_stream(own.generation))
             beats = (_of_hub(connection, own.generation, hub, now) for hub in found.members)
             found = found._replace(hubs=tuple(await asyncio.gather(*beats)))
     except (TimeoutError, EngineAwayException, NotPermittedException):

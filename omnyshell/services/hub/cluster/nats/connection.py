@@ -156,6 +156,17 @@ class EngineConnection:
         found = await self._found(stream, last_by_subj=subject)
         return None if found is None else (found.data, found.time)
 
+    async def now(self, stream: str) -> datetime:
+        """Return the time of the engine's clock, which says when records were taken, as who leads a stream has it.
+
+        Raises `EngineAwayException` and `NotPermittedException`.
+        """
+        answer = await self.ask(f"$JS.API.STREAM.INFO.{stream}")
+        try:
+            return msgspec.convert(answer.get("ts"), datetime)
+        except msgspec.ValidationError as exc:
+            raise EngineAwayException(f"the engine does not say what time it is: {exc}") from exc
+
     async def next_of(self, stream: str, seq: int) -> Stored | None:
         """Return the first record from a number on; None if there is none yet.
 

@@ -119,7 +119,6 @@ class Hub:
 
     def _beaten(self, number: int, seq: int | None) -> None:
         if seq is None:
-            self.places.own.refused(number)
             self._next_beat = self.boot + 1
         else:
             self.places.own.acknowledged(number, seq, self.places.read_up_to, self.boot)

@@ -111,10 +111,6 @@ class OwnLease:
             _oldest, second, *_ = self._sent
             del self._sent[second]
 
-    def refused(self, number: int) -> None:
-        """The engine answered a beat, and did not take it."""
-        self._forget(number)
-
     def acknowledged(self, number: int, seq: int, read: int, boot: float) -> None:
         """The engine has a beat under `seq`; the hub has read the stream up to `read`.
 

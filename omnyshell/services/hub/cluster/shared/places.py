@@ -374,8 +374,8 @@ class SharedPlaces:
         try:
             seq = await order.publish(self._beats, encode(beat), place)
         except MisplacedException:
-            # An earlier beat of this hub is there, and its answer was lost; or another process beats.
-            places.own.refused(number)
+            # An earlier beat of this hub is there, and its answer was lost; or another process beats. Or who leads has
+            # nobody to agree with, as where the others' disks are full: so what was not acknowledged stays unanswered.
             self._beat_again()
         except OmnyShellException as exc:
             logger.debug("a beat was not acknowledged: %s", exc)

@@ -287,15 +287,6 @@ def test_a_hub_that_was_stopped_does_not_take_that_for_an_engine_that_is_away() 
     assert stream.a.own.standing(stream.time) is Standing.LAPSED
 
 
-def test_a_beat_that_the_engine_refused_is_answered() -> None:
-    stream = Stream()
-    number, _ = stream.a.beat(stream.time)
-    stream.a.own.refused(number)
-    for second in range(8):
-        stream.a.own.tick(stream.time + second)
-    assert stream.a.own.standing(stream.time + 8) is Standing.HELD
-
-
 def test_a_hub_that_stops_has_no_lease_for_anybody() -> None:
     stream = Stream()
     stream.take(stream.a, "p")

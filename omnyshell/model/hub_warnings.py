@@ -26,7 +26,7 @@ def unreached(hubs: Iterable[str]) -> str:
 
 def unlinked(hubs: Iterable[str]) -> str:
     """Say that there is no link with hubs that serve."""
-    why = "one of the two needs `links`, and no firewall between"
+    why = "unless one has just ended, one of the two needs `links`, and no firewall between"
     return f"no link with {', '.join(map(printable, hubs))}, so nodes there are not reached from this hub: {why}"
 
 

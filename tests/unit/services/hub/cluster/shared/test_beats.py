@@ -10,8 +10,20 @@ import pytest
 from support.deadline import DEADLINE
 from support.stack import until
 
-from omnyshell.services.hub.cluster.order.order import EngineAwayException, Origin, Place, Stored
-from omnyshell.services.hub.cluster.places.leases import MOST_UNANSWERED, UNANSWERED, OwnLease, Standing
+from omnyshell.services.hub.cluster.order.order import (
+    EngineAwayException,
+    MisplacedException,
+    Origin,
+    Place,
+    Stored,
+)
+from omnyshell.services.hub.cluster.places.leases import (
+    MOST_UNANSWERED,
+    OWN_LEASE,
+    UNANSWERED,
+    OwnLease,
+    Standing,
+)
 from omnyshell.services.hub.cluster.shared import places as shared_places
 from omnyshell.services.hub.cluster.shared.places import SharedPlaces
 
@@ -23,6 +35,9 @@ class Engine:
 
     def __init__(self, places: SharedPlaces) -> None:
         self.places, self.has_leader = places, True
+        self.is_agreed_with = True
+        """Whether who leads has others that write what it does; else it answers as if each record had been written."""
+
         self.written: list[str] = []
         self.refused: list[str] = []
         self.said: list[bytes] = []
@@ -36,6 +51,9 @@ class Engine:
         if not self.has_leader:
             self.refused.append(subject)
             raise EngineAwayException("no responders")
+        if not self.is_agreed_with:
+            self.refused.append(subject)
+            raise MisplacedException("wrong last sequence")
         self.written.append(subject)
         self.said.append(data)
         self.places.take(Stored(len(self.written), subject, data))
@@ -67,6 +85,23 @@ async def test_a_server_that_is_behind_makes_no_hub_take_itself_for_another_proc
         places.take(beat)
         await until(places.is_serving)
         assert not places._places.is_displaced
+
+
+async def test_a_hub_whose_beats_are_all_misplaced_serves_on_who_is_connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = [shared_places.boot_clock()]
+    monkeypatch.setattr(shared_places, "boot_clock", lambda: times[-1])
+    monkeypatch.setattr(shared_places, "BEAT_AGAIN", 0.0)
+    async with hub() as (places, engine):
+        own = places._places.own
+        engine.is_agreed_with = False
+        while times[-1] < times[0] + 2 * OWN_LEASE:
+            times.append(times[-1] + 0.5)
+            refused = len(engine.refused)
+            places._beat_times.soon(0.0)
+            await until(lambda refused=refused: len(engine.refused) > refused)
+        assert own.standing(times[-1]) is Standing.ENGINE_AWAY
+        engine.is_agreed_with = True
+        await until(lambda: own.standing(times[-1]) is Standing.HELD)
 
 
 async def test_claims_wait_for_one_beat_that_finds_the_new_leader(monkeypatch: pytest.MonkeyPatch) -> None:

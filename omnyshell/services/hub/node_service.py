@@ -191,14 +191,19 @@ class NodeService:
         if self._places is None:
             self._enter(peer, message, is_alive=is_alive)
             return
-        process = process_of(peer, message)
-        if holder is not None and process_of(holder.peer, holder.registration) != process:
-            # From the claim on it may be served no more, whatever the answer is.
+        process, prover = process_of(peer, message), self._prover(peer, message)
+        taken, refused = partial(self._placed, peer, message), partial(self._unplaced, peer, message)
+        leaves = partial(self._let_holder_go, peer, message)
+        claim = self._places.claim(message.node_id, process, message.epoch or 0, prover, leaves)
+        self._pending.ask(peer, claim, taken, refused)
+
+    def _let_holder_go(self, peer: Peer, message: NodeRegister) -> None:
+        """End the connection of another process that has a node id, as it may be served no more from its claim on."""
+        holder = self._other_holder(peer, message)
+        if holder is not None and process_of(holder.peer, holder.registration) != process_of(peer, message):
+            is_alive = self._is_alive(holder.peer)
             self._registry.remove(holder.peer)
             self._replace(holder.peer, holder, RegisteredNode(peer, message), is_alive=is_alive)
-        taken, refused = partial(self._placed, peer, message), partial(self._unplaced, peer, message)
-        claim = self._places.claim(message.node_id, process, message.epoch or 0, self._prover(peer, message))
-        self._pending.ask(peer, claim, taken, refused)
 
     def _placed(self, peer: Peer, message: NodeRegister, epoch: int) -> None:
         """Register a node that has its place among the hubs by an epoch; the answer may have taken a while."""

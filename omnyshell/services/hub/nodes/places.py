@@ -50,14 +50,22 @@ class Served(NamedTuple):
 class Places(Protocol):
     """Who is where among hubs."""
 
-    def claim(self, node_id: str, process: str, reported: int, prover: Prover | None = None) -> Answer[int]:
+    def claim(
+        self,
+        node_id: str,
+        process: str,
+        reported: int,
+        prover: Prover | None = None,
+        asks: Callable[[], None] = lambda: None,
+    ) -> Answer[int]:
         """Take a node id for a process that is connected here; the answer is the epoch by which this hub has it.
 
-        `prover` asks that process to prove it; None for one that cannot.
+        That is no older than `reported`, the newest one that the process has had, up to `MOST_JUMP` ahead.
 
-        That is no older than `reported`, the newest one that the process has had, up to `MOST_JUMP` ahead. Another
-        process that had the id here has it no more, whatever the answer is. Fails with `ElsewhereException`, with
-        `UnprovenException`, or with `EngineAwayException`, within seconds.
+        `prover` asks that process to prove it; None for one that cannot. `asks` is called, once that is done, right
+        before the engine is asked: another process that had the id here has it no more from then on, whatever the
+        answer is. Fails with `ElsewhereException`, with `UnprovenException`, or with `EngineAwayException`, within
+        seconds.
         """
 
     def left(self, node_id: str, process: str) -> None:

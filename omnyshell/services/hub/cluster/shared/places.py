@@ -189,7 +189,14 @@ class SharedPlaces:
         passed = max(boot_clock() - self._in_touch_at, self.too_old_for())
         return STALE.format(seconds=passed) if passed > self._stale_after else ""
 
-    def claim(self, node_id: str, process: str, reported: int, prover: Prover | None = None) -> Answer[int]:
+    def claim(
+        self,
+        node_id: str,
+        process: str,
+        reported: int,
+        prover: Prover | None = None,
+        asks: Callable[[], None] = lambda: None,
+    ) -> Answer[int]:
         """See `Places`."""
         wanted = Served(node_id, process, self._places.counted(node_id, reported))
         epoch = self._places.epoch_of(*wanted)
@@ -197,7 +204,8 @@ class SharedPlaces:
             return Answer.of(epoch)
         answer = Answer[int]()
         self._reconciling.is_claimed(node_id)
-        self._spawn(self._claim(wanted, Proving(self._hub, self._generation, self._hearing.proofs, prover), answer))
+        proving = Proving(self._hub, self._generation, self._hearing.proofs, prover)
+        self._spawn(self._claim(wanted, proving, asks, answer))
         return answer
 
     def left(self, node_id: str, process: str) -> None:
@@ -430,12 +438,12 @@ class SharedPlaces:
         about = self._described(node_id)
         return self._places.describe(node_id, about) if about else None
 
-    async def _claim(self, wanted: Served, proving: Proving, answer: Answer[int]) -> None:
+    async def _claim(self, wanted: Served, proving: Proving, asks: Callable[[], None], answer: Answer[int]) -> None:
         problem: OmnyShellException = EngineAwayException(NO_LEASE)
         try:
             async with asyncio.timeout(CLAIM_TIMEOUT):
                 while (epoch := self._places.epoch_of(*wanted)) is None:
-                    problem = await self._try_to_claim(wanted, proving)
+                    problem = await self._try_to_claim(wanted, proving, asks)
         except TimeoutError:
             answer.fail(problem)
         except OmnyShellException as exc:
@@ -445,7 +453,7 @@ class SharedPlaces:
         finally:
             self._reconciling.is_answered(wanted.node_id)
 
-    async def _try_to_claim(self, wanted: Served, proving: Proving) -> OmnyShellException:
+    async def _try_to_claim(self, wanted: Served, proving: Proving, asks: Callable[[], None]) -> OmnyShellException:
         """Take a node id, or do a step toward that; return why it is not taken, if it is not.
 
         Raises as `Proving.ask`.
@@ -461,6 +469,7 @@ class SharedPlaces:
             # Planned anew then, as other records may have come meanwhile.
             await proving.ask(plan.entry)
             return EngineAwayException(NO_LEASE)
+        asks()
         try:
             seq = await self._publish(proving.proven(plan))
         except MisplacedException:

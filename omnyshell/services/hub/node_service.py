@@ -191,10 +191,10 @@ class NodeService:
         if self._places is None:
             self._enter(peer, message, is_alive=is_alive)
             return
-        process, prover = process_of(peer, message), self._prover(peer, message)
+        wanted = Served(message.node_id, process_of(peer, message), message.epoch or 0)
         taken, refused = partial(self._placed, peer, message), partial(self._unplaced, peer, message)
         leaves = partial(self._let_holder_go, peer, message)
-        claim = self._places.claim(message.node_id, process, message.epoch or 0, prover, leaves)
+        claim = self._places.claim(wanted, self._prover(peer, message), leaves)
         self._pending.ask(peer, claim, taken, refused)
 
     def _let_holder_go(self, peer: Peer, message: NodeRegister) -> None:

@@ -44,23 +44,18 @@ class Served(NamedTuple):
     node_id: str
     process: str
     epoch: int
-    """By which this hub took it."""
+    """By which this hub took it; before that, the newest one that the process has had."""
 
 
 class Places(Protocol):
     """Who is where among hubs."""
 
     def claim(
-        self,
-        node_id: str,
-        process: str,
-        reported: int,
-        prover: Prover | None = None,
-        asks: Callable[[], None] = lambda: None,
+        self, wanted: Served, prover: Prover | None = None, asks: Callable[[], None] = lambda: None
     ) -> Answer[int]:
         """Take a node id for a process that is connected here; the answer is the epoch by which this hub has it.
 
-        That is no older than `reported`, the newest one that the process has had, up to `MOST_JUMP` ahead.
+        That is no older than the one that is `wanted`, up to `MOST_JUMP` ahead.
 
         `prover` asks that process to prove it; None for one that cannot. `asks` is called, once that is done, right
         before the engine is asked: another process that had the id here has it no more from then on, whatever the

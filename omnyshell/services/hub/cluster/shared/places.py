@@ -190,20 +190,15 @@ class SharedPlaces:
         return STALE.format(seconds=passed) if passed > self._stale_after else ""
 
     def claim(
-        self,
-        node_id: str,
-        process: str,
-        reported: int,
-        prover: Prover | None = None,
-        asks: Callable[[], None] = lambda: None,
+        self, wanted: Served, prover: Prover | None = None, asks: Callable[[], None] = lambda: None
     ) -> Answer[int]:
         """See `Places`."""
-        wanted = Served(node_id, process, self._places.counted(node_id, reported))
+        wanted = wanted._replace(epoch=self._places.counted(wanted.node_id, wanted.epoch))
         epoch = self._places.epoch_of(*wanted)
         if epoch is not None and self.is_serving():
             return Answer.of(epoch)
         answer = Answer[int]()
-        self._reconciling.is_claimed(node_id)
+        self._reconciling.is_claimed(wanted.node_id)
         proving = Proving(self._hub, self._generation, self._hearing.proofs, prover)
         self._spawn(self._claim(wanted, proving, asks, answer))
         return answer
@@ -409,10 +404,8 @@ class SharedPlaces:
         )
 
     def _claim_again(self, served: Served) -> None:
-        node_id, process, epoch = served
-        taken = partial(self._taken_again, node_id)
-        claim = self.claim(node_id, process, epoch, self._prover_of(node_id))
-        claim.then(taken, partial(self._lost, node_id, process))
+        claim = self.claim(served, self._prover_of(served.node_id))
+        claim.then(partial(self._taken_again, served.node_id), partial(self._lost, served.node_id, served.process))
 
     def _taken_again(self, node_id: str, _epoch: int) -> None:
         self.changed(node_id)

@@ -26,6 +26,7 @@ from omnyshell.services.hub.cluster.places.leases import (
 )
 from omnyshell.services.hub.cluster.shared import places as shared_places
 from omnyshell.services.hub.cluster.shared.places import SharedPlaces
+from omnyshell.services.hub.nodes.places import Served
 
 
 class Engine:
@@ -111,7 +112,7 @@ async def test_claims_wait_for_one_beat_that_finds_the_new_leader(monkeypatch: p
     monkeypatch.setattr(shared_places, "BEAT_AGAIN", 0.01)
     async with hub() as (places, engine):
         engine.has_leader = False
-        claims = [places.claim(f"n{number}", "process", 0) for number in range(20)]
+        claims = [places.claim(Served(f"n{number}", "process", 0)) for number in range(20)]
         await until(lambda: sum(subject.endswith("beat") for subject in engine.refused) >= 5)
         assert len(engine.refused) - sum(subject.endswith("beat") for subject in engine.refused) == len(claims)
         engine.has_leader = True
@@ -124,12 +125,12 @@ async def test_beats_are_no_closer_than_that_however_many_claims_fail(monkeypatc
     async with hub() as (places, engine):
         engine.has_leader = False
         began = asyncio.get_running_loop().time()
-        claims = [places.claim(f"n{number}", "process", 0) for number in range(20)]
+        claims = [places.claim(Served(f"n{number}", "process", 0)) for number in range(20)]
         for number in range(100):
             places._beat_times.soon(shared_places.BEAT_AGAIN)
             await asyncio.sleep(0.002)
             if number % 10 == 0:
-                claims.append(places.claim(f"m{number}", "process", 0))
+                claims.append(places.claim(Served(f"m{number}", "process", 0)))
         beats = sum(subject.endswith("beat") for subject in engine.refused)
         assert 1 <= beats <= 2 + (asyncio.get_running_loop().time() - began) / 0.05
         # None of the claims asks by itself meanwhile.

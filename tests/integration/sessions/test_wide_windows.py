@@ -1,6 +1,8 @@
 """The extension `wide-window` spoken with peers that know docs/extensions.md alone."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,17 @@ async def test_our_node_allows_nothing_of_a_shell(certificates: Certificates, tm
         assert "maxWindow" not in (await client.hear("session.opened"))["d"]
 
 
+@asynccontextmanager
+async def wide_node(certificates: Certificates) -> AsyncIterator[tuple[RawPeer, OmnyShellClient]]:
+    """A node with wide windows, and our client at its hub."""
+    async with (
+        OmnyShellHub(hub_config(certificates)) as hub,
+        registered(certificates, hub.port, features=WIDE) as node,
+        connected_client(certificates, hub.port) as client,
+    ):
+        yield node, client
+
+
 async def wide_session(client: OmnyShellClient, node: RawPeer, **said: Any) -> tuple[RemoteSession, int]:
     """A session whose output is taken at once, with the widest window that it may have, and the node's channel."""
     opening = asyncio.create_task(client.open_session("n1", command="x"))
@@ -101,11 +114,7 @@ async def wide_session(client: OmnyShellClient, node: RawPeer, **said: Any) -> t
 async def test_our_client_opens_the_window_as_far_as_it_may(
     certificates: Certificates, allowed: int | None, extra: int
 ) -> None:
-    async with (
-        OmnyShellHub(hub_config(certificates)) as hub,
-        registered(certificates, hub.port, features=WIDE) as node,
-        connected_client(certificates, hub.port) as client,
-    ):
+    async with wide_node(certificates) as (node, client):
         said = {} if allowed is None else {"maxWindow": allowed}
         await wide_session(client, node, **said)
         assert await within(node.granted()) == extra + FLOWS
@@ -114,11 +123,7 @@ async def test_our_client_opens_the_window_as_far_as_it_may(
 async def test_our_client_opens_it_as_far_where_it_wished_for_it_before_the_node_said_how_far(
     certificates: Certificates,
 ) -> None:
-    async with (
-        OmnyShellHub(hub_config(certificates)) as hub,
-        registered(certificates, hub.port, features=WIDE) as node,
-        connected_client(certificates, hub.port) as client,
-    ):
+    async with wide_node(certificates) as (node, client):
         session = client.ask_to_open(SessionOpen(node_id="n1", command="x"))
         session.take_at_once = lambda _, data: len(data)
         session.widen()
@@ -131,11 +136,7 @@ async def test_our_client_opens_it_as_far_where_it_wished_for_it_before_the_node
 async def test_our_client_returns_a_quarter_of_a_wide_window_or_what_came_before_a_pause(
     certificates: Certificates,
 ) -> None:
-    async with (
-        OmnyShellHub(hub_config(certificates)) as hub,
-        registered(certificates, hub.port, features=WIDE) as node,
-        connected_client(certificates, hub.port) as client,
-    ):
+    async with wide_node(certificates) as (node, client):
         session, channel = await wide_session(client, node, maxWindow=4 * MIB)
         assert await within(node.granted()) == 4 * MIB - 256 * KIB + FLOWS
         # What a sender that gives way to somebody who types may have under way.

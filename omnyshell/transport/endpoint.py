@@ -18,6 +18,7 @@ from omnyshell.transport.listening import why_not
 from omnyshell.transport.plain_http import HttpResponder
 from omnyshell.transport.serve_tls import serve_tls
 from omnyshell.transport.server_link import ServerLink
+from omnyshell.transport.short_turns import ShortTurns
 from omnyshell.transport.strangers import Stranger, StrangerLimit, Strangers
 from omnyshell.transport.turnstile import Turnstile
 
@@ -94,6 +95,7 @@ class WsServerEndpoint:
         self._bound = BoundSockets(port, BACKLOG)
         self._listener: Listener | None = None
         self._handshakes: Turnstile | None = None
+        self._turns: ShortTurns | None = None
         self._admitting: set[asyncio.Task[None]] = set()
         self._links: dict[ServerLink, Stranger] = {}
         """The links that have not logged in."""
@@ -121,7 +123,7 @@ class WsServerEndpoint:
 
     async def start(self) -> None:
         """Bind and begin to accept. Raises `TransportException` if the address is not available."""
-        self._handshakes = Turnstile()
+        self._handshakes, self._turns = Turnstile(), ShortTurns()
         await self._listen((self._host, *self._also_on), self._port)
 
     async def listen_also(self, hosts: Sequence[str]) -> None:
@@ -148,7 +150,7 @@ class WsServerEndpoint:
     def logged_in(self, link: ServerLink) -> None:
         """Count a connection among those that have logged in."""
         self._members.add(link)
-        link.may_receive = None
+        link.doorkeeper = None
         self._no_stranger(link)
 
     def closed(self, link: ServerLink) -> None:
@@ -216,13 +218,20 @@ class WsServerEndpoint:
             stranger.cut = link.abort
             self._links[link] = stranger
 
+    def _arrived(self, stranger: Stranger, link: ServerLink, view: memoryview) -> None:
+        """Pass on what a stranger has sent, in turns with all others."""
+        if not self.strangers.may_receive(stranger, len(view)):
+            link.abort()
+        elif self._turns is not None:
+            self._turns.take(link, view)
+
     async def _handshake(self, sock: socket.socket, address: str, stranger: Stranger) -> ServerLink:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         owner = self._on_connection()
         link = owner.link = ServerLink(
             owner, MAX_DATA_FRAME, self.limits.upgrade_timeout, self._responder, peer_address=address
         )
-        link.may_receive = partial(self.strangers.may_receive, stranger)
+        link.doorkeeper = partial(self._arrived, stranger, link)
         try:
             await serve_tls(
                 lambda: link,

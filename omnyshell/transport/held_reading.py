@@ -2,8 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 _NOTHING = memoryview(b"")
+
+
+class Cancellable(Protocol):
+    """What is going to be called, unless it is cancelled."""
+
+    def cancel(self) -> None:
+        """Do not call it. Idempotent."""
 
 
 class HeldReading:
@@ -19,7 +27,7 @@ class HeldReading:
         self._loop = loop
         self._deal_with = deal_with
         self._rest = _NOTHING
-        self._timer: asyncio.Handle | None = None
+        self._timer: Cancellable | None = None
         self._until = 0.0
 
     @property
@@ -38,6 +46,12 @@ class HeldReading:
             self._timer.cancel()
         self._until = until
         self._timer = self._loop.call_at(until, self._go_on) if seconds else self._loop.call_soon(self._go_on)
+
+    def hold_for(self, turn: Callable[[Callable[[], None]], Cancellable], rest: memoryview) -> None:
+        """Pause until `turn` calls what it is given, and keep `rest` until then. Call it only while nothing is held."""
+        self._transport.pause_reading()
+        self._until, self._rest = self._loop.time(), rest
+        self._timer = turn(self._go_on)
 
     def keep(self, rest: memoryview) -> None:
         """Keep input that arrived already. Call it only while none is kept."""

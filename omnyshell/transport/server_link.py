@@ -71,7 +71,7 @@ class ServerLink(WebSocketLink):
 
     def _let_go(self) -> None:
         super()._let_go()
-        self.may_receive, self.on_slow_read = None, _ignored
+        self.doorkeeper, self.on_slow_read = None, _ignored
 
     def _receive(self, data: bytes | bytearray | memoryview) -> None:
         super()._receive(data)

@@ -6,7 +6,7 @@ from collections import deque
 SHORT = 0.02
 """Seconds that a turn may take before fewer begin in the next one."""
 
-FEWEST, MOST = 2, 64
+FEWEST, MOST = 2, 16
 """How many begin in a turn."""
 
 

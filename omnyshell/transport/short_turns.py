@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from omnyshell.transport.link import WebSocketLink
 
-LONGEST = 0.005
+LONGEST = 0.004
 """Seconds of a turn that they have together, before the rest waits for the next one."""
 
 

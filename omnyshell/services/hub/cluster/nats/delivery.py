@@ -11,7 +11,7 @@ with needs("cluster"):
     from nats.aio.msg import Msg
     from nats.aio.subscription import Subscription
 
-AT_A_TIME = 8
+AT_A_TIME = 4
 """Messages that are taken in one turn of the loop: for a claim's record a registration waits, a ms or two of work."""
 
 MOST_WAITING, MOST_BYTES_WAITING = 1_000_000, 64 * 2**20

@@ -23,8 +23,7 @@ PERIOD = 5.0
 """Seconds between two questions whether a whole look is due."""
 
 FREE_GROWTH = 1_000_000
-"""Pieces of memory that may come to be used in addition to twice as many as the last whole look left; an object is one to
-three."""
+"""Pieces of memory that may be used in addition to twice as many as the last whole look left; an object is three."""
 
 LONGEST = 86_400.0
 """Seconds after which a whole look is due, if anything was set aside."""

@@ -59,7 +59,7 @@ class ShortTurns:
                 self._spent += self._clock() - began
 
     def soon(self, call: Callable[[], None]) -> Waiting:
-        """Call this when its turn has come; it may not raise."""
+        """Call this when its turn has come. What it raises is the loop's to tell; others have their turns."""
         waiting = Waiting(call)
         self._waiting.append(waiting)
         self._watch_turn()
@@ -70,10 +70,11 @@ class ShortTurns:
             self._turn = self._loop.call_soon(self._next)
 
     def _next(self) -> None:
-        self._turn, began = None, self._clock()
-        self._spent = 0.0
-        while self._waiting and self._spent < LONGEST:
-            if self._waiting.popleft().begin():
-                self._spent = self._clock() - began
-        if self._waiting or self._spent:
-            self._watch_turn()
+        self._turn, self._spent, began = None, 0.0, self._clock()
+        try:
+            while self._waiting and self._spent < LONGEST:
+                if self._waiting.popleft().begin():
+                    self._spent = self._clock() - began
+        finally:
+            if self._waiting or self._spent:
+                self._watch_turn()

@@ -1,5 +1,6 @@
 """What arrives on many connections of strangers at once is dealt with in short turns of the loop."""
 
+import asyncio
 from functools import partial
 
 from support.played_links import UPGRADE, Handler, Transport, arrive, made, message, opened, turns
@@ -120,6 +121,21 @@ async def test_an_upgrade_waits_as_well_with_the_frames_behind_it() -> None:
     assert handler.got == [7]
     late.connection_lost(None)
     hall.close()
+
+
+async def test_an_error_in_one_turn_keeps_nobody_else_from_theirs() -> None:
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context["exception"]))
+    in_turns, got, problem = ShortTurns(), list[int](), RuntimeError("of one")
+
+    def fail() -> None:
+        raise problem
+
+    in_turns.soon(fail)
+    in_turns.soon(lambda: got.append(1))
+    while not got:
+        await turns()
+    assert told == [problem]
 
 
 async def test_a_hub_that_has_dealt_with_all_is_not_woken_again() -> None:

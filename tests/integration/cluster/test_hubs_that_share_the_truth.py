@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+import msgspec
 import nats.errors
 import pytest
 from nats.aio.client import Client
@@ -35,15 +36,18 @@ from omnyshell.security.grants import Grant
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.hub.cluster.joining import join
 from omnyshell.services.hub.cluster.links.written import FILE as LINKS_FILE, read_links
+from omnyshell.services.hub.cluster.members.engine_access import JOINING
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles, Standing
-from omnyshell.services.hub.cluster.members.invitation import NotInvitedException
+from omnyshell.services.hub.cluster.members.invitation import NotInvitedException, ask as ask_by, read_invitation
 from omnyshell.services.hub.cluster.members.signing import sign
 from omnyshell.services.hub.cluster.nats.connection import Credential, close
 from omnyshell.services.hub.cluster.nats.servers import ServerSays
+from omnyshell.services.hub.cluster.nats.streams import places_stream
 from omnyshell.services.hub.cluster.order.order import EngineAwayException
-from omnyshell.services.hub.cluster.places.records import Entry, encode
+from omnyshell.services.hub.cluster.places.records import Beat, Entry, decode, encode
 from omnyshell.services.hub.cluster.shared import log as shared_log
 from omnyshell.services.hub.cluster.shared.clocks import boot_clock
+from omnyshell.services.hub.cluster.shared.subjects import subject_of_beat
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
 from omnyshell.services.hub.truth.changes import together
@@ -263,6 +267,27 @@ async def test_an_invitation_is_good_once_for_a_while_and_for_keys_that_nobody_e
     assert (await join(ClusterFiles(tmp_path / "again"), hubs.invite("c"), ClusterSettings(), CLOCK)).hub == "c"
 
 
+async def test_who_is_invited_has_the_hub_that_founded_write_nowhere_and_lose_nothing(
+    hubs: Hubs, engine: Engine, tmp_path: Path
+) -> None:
+    """That hub's answers go where it may write and who asks may not: a record there would end its lease for good."""
+    invitation, cluster = read_invitation(hubs.invite("c")), hubs.running["a"]._cluster
+    assert cluster is not None
+    generation, before, client = invitation.identity.generation, cluster.known(), cluster._connection._client
+    question = msgspec.json.encode(msgspec.structs.replace(ask_by(invitation)[2], signature=b"false"))
+    ticket = Credential(invitation.ticket_token, Ed25519PrivateKey.from_seed(invitation.ticket))
+    for reply in ("", subject_of_beat(generation, "a"), f"omnyshell.{generation}.truth.a", "_INBOX_b.x"):
+        await _publish(engine, ticket, f"{JOINING}.c", question, reply)
+    # Who asks is answered one after another.
+    assert (await join(ClusterFiles(tmp_path / "c"), hubs.invite("c"), ClusterSettings(), CLOCK)).hub == "c"
+    assert cluster._connection._client is client
+    await until(lambda: "c" in cluster.hubs())
+    assert cluster.known() == before + 1
+    said = await cluster._connection.last_of(places_stream(generation), subject_of_beat(generation, "a"))
+    assert said is not None
+    assert isinstance(decode(said[0]), Beat)
+
+
 PLATFORM = {"os": "linux", "arch": "x64"}
 
 
@@ -474,12 +499,15 @@ async def _write_place(engine: Engine, standing: Standing, entry: Entry) -> None
 
 
 async def _write(engine: Engine, standing: Standing, subject: str, data: bytes) -> None:
-    client, credential = Client(), Credential(standing.engine_token, standing.engine_key)
-    token = standing.engine_token
+    await _publish(engine, Credential(standing.engine_token, standing.engine_key), subject, data)
+
+
+async def _publish(engine: Engine, credential: Credential, subject: str, data: bytes, reply: str = "") -> None:
+    client = Client()
     await client.connect(
-        engine.urls[0], user_jwt_cb=lambda: bytearray(token.encode()), signature_cb=credential.signature
+        engine.urls[0], user_jwt_cb=lambda: bytearray(credential.jwt.encode()), signature_cb=credential.signature
     )
-    await client.publish(subject, data)
+    await client.publish(subject, data, reply)
     await client.flush()
     await close(client)
 

@@ -9,7 +9,7 @@ import msgspec
 from omnyshell.clock import Clock
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.security.keys import Ed25519PrivateKey
-from omnyshell.services.hub.cluster.members.engine_access import JOINING, joining_name
+from omnyshell.services.hub.cluster.members.engine_access import JOINING, inbox_of, joining_name
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles, Identity, Standing
 from omnyshell.services.hub.cluster.members.invitation import (
     Admitted,
@@ -30,6 +30,7 @@ from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.json_values import decoded
 from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.services.hub.truth.changes import Transaction, together
+from omnyshell.services.hub.truth.member_changes import RemoveMember
 
 TIMEOUT = 20.0
 """Seconds in which the engine and the hub that founded have to answer."""
@@ -55,15 +56,12 @@ class Admitting:
 
     async def serve(self, client: Client) -> None:
         """Answer whoever asks, one after another, until the connection is lost."""
-        await answer_all(client, f"{JOINING}.*", self._answer)
+        await answer_all(client, f"{JOINING}.*", self._answer, lambda subject: inbox_of(joining_name(_hub_of(subject))))
 
     async def _answer(self, subject: str, question: bytes) -> bytes | None:
-        hub = subject.removeprefix(f"{JOINING}.")
+        hub = _hub_of(subject)
         try:
-            asked = decoded(_decoder, question)
-            now = self._clock.now()
-            await self._append(together(check_invited(self._files, hub, asked, now)))
-            answer = _Answer(admitted=admit(self._files, hub, asked, now))
+            answer = _Answer(admitted=await self._admitted(hub, decoded(_decoder, question)))
         except ValueError:
             return None
         except OmnyShellException as exc:
@@ -72,6 +70,21 @@ class Admitting:
         else:
             logger.info("hub '%s' has joined", hub)
         return msgspec.json.encode(answer)
+
+    async def _admitted(self, hub: str, asked: Asked) -> Admitted:
+        """Have a hub be a member. Raises `OmnyShellException`."""
+        now = self._clock.now()
+        await self._append(together(check_invited(self._files, hub, asked, now)))
+        try:
+            return admit(self._files, hub, asked, now)
+        except NotInvitedException:
+            # It was removed, or invited anew, while the hubs' log was written.
+            await self._append(together(RemoveMember(hub)))
+            raise
+
+
+def _hub_of(subject: str) -> str:
+    return subject.removeprefix(f"{JOINING}.")
 
 
 async def join(files: ClusterFiles, line: str, settings: ClusterSettings, clock: Clock) -> Identity:

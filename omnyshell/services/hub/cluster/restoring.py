@@ -64,11 +64,10 @@ def restore(state_dir: Path, settings: ClusterSettings, copy: Path | None, *, is
             if copy is not None:
                 applied = _take_over(file, copy, own, applied, is_forced=is_forced)
     restored = Restored(own.cluster, own.generation, secrets.token_hex(4), applied)
-    users = files.read_engine_users()
-    # Their lines name the log that is lost.
-    users.invited.clear()
     begun = msgspec.structs.replace(own, generation=restored.generation, is_founding=True, restored=own.generation)
-    files.write_engine_users(users)
+    with files.changing_engine_users() as users:
+        # Their lines name the log that is lost.
+        users.invited.clear()
     # Written last: until then the hub goes by the earlier log, and holds what somebody had applied of that.
     files.write_identity(begun)
     return line_of(restored, standing.key), before

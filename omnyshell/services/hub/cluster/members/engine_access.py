@@ -105,6 +105,11 @@ def hub_access(keys: EngineKeys, hub: str, key: Ed25519PublicKey, now: datetime,
     return _user((Kind.ACCOUNT, keys.account), hub, key, permissions, now)
 
 
+def inbox_of(name: str) -> str:
+    """Return what the subjects begin with on which a connection of that name may hear, before a dot."""
+    return f"_INBOX_{name}"
+
+
 def joining_name(hub: str) -> str:
     """Return what a hub's connection is called while it asks to be let in: the id of no hub."""
     return f"{hub}_joins"
@@ -122,7 +127,7 @@ def watch_access(keys: EngineKeys, hub: str, key: Ed25519PublicKey, now: datetim
 
 
 def _permissions(name: str, may_publish: list[str]) -> dict[str, Any]:
-    return {"pub": {"allow": may_publish}, "sub": {"allow": [f"_INBOX_{name}.>"]}}
+    return {"pub": {"allow": may_publish}, "sub": {"allow": [f"{inbox_of(name)}.>"]}}
 
 
 def _user(

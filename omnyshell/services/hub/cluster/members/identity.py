@@ -1,6 +1,8 @@
 """Who a hub is among several, in files of its state directory."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +11,7 @@ import msgspec
 
 from omnyshell.errors import ConfigException
 from omnyshell.paths import read_file
-from omnyshell.security.files import make_private_directory, write_private
+from omnyshell.security.files import changing, make_private_directory, write_private
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 from omnyshell.services.hub.cluster.members.engine_access import EngineKeys
 from omnyshell.services.hub.cluster.members.engine_users import EngineUsers
@@ -124,6 +126,14 @@ class ClusterFiles:
     def write_engine_users(self, users: EngineUsers) -> None:
         """Write whose credentials there are."""
         write_private(self.directory / ENGINE_USERS, msgspec.json.format(msgspec.json.encode(users), indent=2) + b"\n")
+
+    @contextmanager
+    def changing_engine_users(self) -> Iterator[EngineUsers]:
+        """Yield whose credentials there are, and write what they are then; the hub and commands beside it wait here."""
+        with changing(self.directory / ENGINE_USERS):
+            users = self.read_engine_users()
+            yield users
+            self.write_engine_users(users)
 
     @property
     def has_founded(self) -> bool:

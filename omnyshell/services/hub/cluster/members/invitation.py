@@ -98,11 +98,7 @@ def invite(files: ClusterFiles, hub: str, now: datetime) -> str:
     Raises `ConfigException`.
     """
     check_hub_id(hub)
-    own, keys, users = files.read().identity, files.read_engine_keys(), files.read_engine_users()
-    if hub == own.hub or hub in users.of_hubs:
-        raise ConfigException(
-            f"'{hub}' is a hub already: `omnyshell cluster remove {hub}` first, if it is to come anew"
-        )
+    own, keys = files.read().identity, files.read_engine_keys()
     ticket, until = Ed25519PrivateKey.generate(), now + VALID
     invitation = Invitation(
         identity=msgspec.structs.replace(own, hub=hub, is_founding=False),
@@ -110,8 +106,12 @@ def invite(files: ClusterFiles, hub: str, now: datetime) -> str:
         ticket_token=joining_access(keys, hub, ticket.public_key, now, until),
         until=until,
     )
-    users.invited[hub] = Invited(ticket.public_key.raw, until)
-    files.write_engine_users(users)
+    with files.changing_engine_users() as users:
+        if hub == own.hub or hub in users.of_hubs:
+            raise ConfigException(
+                f"'{hub}' is a hub already: `omnyshell cluster remove {hub}` first, if it is to come anew"
+            )
+        users.invited[hub] = Invited(ticket.public_key.raw, until)
     packed = zlib.compress(msgspec.json.encode(invitation), 9)
     return PREFIX + base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
@@ -121,7 +121,12 @@ def check_invited(files: ClusterFiles, hub: str, asked: Asked, now: datetime) ->
 
     Raises `NotInvitedException`, and `ConfigException`.
     """
-    invited = files.read_engine_users().invited.get(hub)
+    _check_invited(files.read_engine_users(), files.read().identity, hub, asked, now)
+    return AddMember(hub, _checked(asked).key, now)
+
+
+def _check_invited(users: EngineUsers, own: Identity, hub: str, asked: Asked, now: datetime) -> None:
+    invited = users.invited.get(hub)
     if invited is None:
         raise NotInvitedException(f"there is no invitation for '{hub}'")
     if invited.used_by not in (b"", asked.keys):
@@ -129,20 +134,20 @@ def check_invited(files: ClusterFiles, hub: str, asked: Asked, now: datetime) ->
         raise NotInvitedException(f"the invitation for '{hub}' was used: {text}")
     if now >= invited.until:
         raise NotInvitedException(f"the invitation for '{hub}' was good until {invited.until:%Y-%m-%d %H:%M} UTC")
-    if not Ed25519PublicKey(invited.ticket).verify(asked.signature, as_asked(files.read().identity, hub, asked)):
+    if not Ed25519PublicKey(invited.ticket).verify(asked.signature, as_asked(own, hub, asked)):
         raise NotInvitedException(f"this is not the newest invitation for '{hub}'")
-    return AddMember(hub, _checked(asked).key, now)
 
 
 def admit(files: ClusterFiles, hub: str, asked: Asked, now: datetime) -> Admitted:
     """Return the credentials of a hub that is a member now, and have its invitation be used up.
 
-    Raises `ConfigException`.
+    Raises `NotInvitedException` where it counts no more since it was checked, and `ConfigException`.
     """
-    standing, keys, users = files.read(), files.read_engine_keys(), files.read_engine_users()
+    standing, keys = files.read(), files.read_engine_keys()
     engine_key = Ed25519PublicKey(asked.engine_key)
-    users.admit(hub, engine_key, asked.keys)
-    files.write_engine_users(users)
+    with files.changing_engine_users() as users:
+        _check_invited(users, standing.identity, hub, asked, now)
+        users.admit(hub, engine_key, asked.keys)
     tokens = hub_access(keys, hub, engine_key, now), watch_access(keys, hub, engine_key, now)
     return Admitted(*tokens, standing.key.sign(_as_admitted(standing.identity, hub, asked, tokens)))
 
@@ -192,14 +197,14 @@ def bar(files: ClusterFiles, hub: str, now: datetime) -> bool:
 
     Return whether there were any. Call it at the founder. Raises `ConfigException`.
     """
-    keys, users = files.read_engine_keys(), files.read_engine_users()
-    if not users.bar(hub, now):
-        return False
-    # Servers take no other operator while they run, so that its text has to be what it was when they were started. The
-    # configuration comes first: what is interrupted is done by the next attempt.
-    files.write_engine_config(server_access(keys, files.read().identity.founded_at, users.barred))
-    files.write_engine_users(users)
-    return True
+    keys = files.read_engine_keys()
+    with files.changing_engine_users() as users:
+        is_barred = users.bar(hub, now)
+        if is_barred:
+            # Servers take no other operator while they run, so that its text has to be what it was when they were
+            # started. The configuration comes first: what is interrupted is done by the next attempt.
+            files.write_engine_config(server_access(keys, files.read().identity.founded_at, users.barred))
+    return is_barred
 
 
 def check_hub_id(hub: str) -> None:

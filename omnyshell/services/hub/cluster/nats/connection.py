@@ -21,6 +21,7 @@ import msgspec
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.extras import needs
 from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.services.hub.cluster.members.engine_access import inbox_of
 from omnyshell.services.hub.cluster.nats.attempts import ended, first_of
 from omnyshell.services.hub.cluster.order.order import (
     EngineAwayException,
@@ -255,7 +256,7 @@ class EngineConnection:
                     ping_interval=PING_INTERVAL,
                     user_jwt_cb=lambda: bytearray(self._credential.jwt.encode()),
                     signature_cb=signature,
-                    inbox_prefix=f"_INBOX_{self.name}",
+                    inbox_prefix=inbox_of(self.name),
                     tls=self._tls if _is_secure(server) else None,
                 )
             _check_secrecy(server, client)

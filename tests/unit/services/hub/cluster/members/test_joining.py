@@ -2,19 +2,23 @@
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec import structs
+from support.clock import FakeClock
 from support.in_one_test import in_one_test
 from support.truth_logs import Made
 
 from omnyshell.errors import ConfigException
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 from omnyshell.services.hub.access.lock_store import LockStore
-from omnyshell.services.hub.cluster.members.engine_access import EngineKeys, Kind, hub_access, key_text
+from omnyshell.services.hub.cluster.joining import Admitting
+from omnyshell.services.hub.cluster.members.engine_access import JOINING, EngineKeys, Kind, hub_access, key_text
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import (
     VALID,
@@ -36,9 +40,10 @@ from omnyshell.services.hub.cluster.shared.genesis import LARGEST, genesis
 from omnyshell.services.hub.enrolment.store import EnrolmentStore
 from omnyshell.services.hub.ground.cluster_settings import flaw_of_engine
 from omnyshell.services.hub.ground.state_file import StateFile
+from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.services.hub.truth.changes import SetLabels, Transaction, together
 from omnyshell.services.hub.truth.log import SqliteLog
-from omnyshell.services.hub.truth.member_changes import AddMember
+from omnyshell.services.hub.truth.member_changes import AddMember, RemoveMember
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 SERVERS = ("tls://nats.example:4222",)
@@ -107,6 +112,36 @@ def test_who_is_not_invited_or_too_late_or_second_or_with_a_false_ticket_is_not_
         check_admitted(invitation, asked, structs.replace(admitted, engine_token="other"))
     with pytest.raises(NotInvitedException, match="is not hub 'a''s"):
         check_admitted(invitation, ask(invitation)[2], admitted)
+
+
+async def test_a_hub_that_is_removed_or_invited_anew_while_it_is_let_in_is_no_member(tmp_path: Path) -> None:
+    joining = Joining(tmp_path)
+    meanwhile = (lambda: bar(joining.founder, "b", NOW), lambda: invite(joining.founder, "b", NOW))
+    clock = FakeClock()
+    for happens in meanwhile:
+        _, asked = joining.asks()
+        written: list[object] = []
+
+        def append(transaction: Transaction, happens=happens, written=written) -> Answer[int]:
+            if not written:
+                happens()
+            written.extend(transaction.changes)
+            return Answer.of(1)
+
+        admitting = Admitting(joining.founder, append, clock)
+        said = await admitting._answer(f"{JOINING}.b", msgspec.json.encode(asked))
+        assert said is not None
+        assert "invitation" in msgspec.json.decode(said)["refused"]
+        assert written == [AddMember("b", asked.key, clock.now()), RemoveMember("b")]
+        assert not joining.founder.read_engine_users().of_hubs
+
+
+def test_invitations_that_are_made_at_once_are_all_good(tmp_path: Path) -> None:
+    """The hub makes some, and commands beside it others."""
+    founder, hubs = Joining(tmp_path).founder, [f"h{number}" for number in range(16)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda hub: invite(founder, hub, NOW), hubs))
+    assert sorted(founder.read_engine_users().invited) == sorted(hubs)
 
 
 def _signed(invitation: Invitation, asked: Asked) -> Asked:

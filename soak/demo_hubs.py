@@ -105,6 +105,10 @@ class DemoHubs:
             self.start_hub(hub, [*command, *options])
             await self.until_whole()
 
+    def server_command(self, number: int) -> list[str]:
+        """Return the command by which a server of the engine was started."""
+        return _command(self.servers[number])
+
     def kill_server(self, number: int) -> list[str]:
         """Kill a server of the engine; return the command that starts it again."""
         return _kill(self.servers[number])
@@ -126,13 +130,17 @@ class DemoHubs:
 
 
 def _kill(pid: int) -> list[str]:
-    command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
+    command = _command(pid)
     os.kill(pid, signal.SIGKILL)
     # It holds its files and its port until it has gone, which takes a busy machine a while.
     end = time.monotonic() + READY
     while _is_running(pid) and time.monotonic() < end:
         time.sleep(0.01)
     return command
+
+
+def _command(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
 
 
 def _is_running(pid: int) -> bool:

@@ -462,7 +462,7 @@ async def test_a_hub_that_is_too_old_for_a_change_goes_by_what_it_knew_and_says_
 
     await _until(is_agreed)
     newer = b'{"changes":[{"type":"NewerChange"}],"level":2}'
-    newer = sign(standing.key, own.generation, log.applied_seq + 1, "b", newer)
+    newer = sign(standing.key, own.generation, log.applied_seq + 1, "b", newer, log._same.digest)
     await _write(engine, standing, f"omnyshell.{own.generation}.truth.b", newer)
 
     async def is_too_old() -> bool:

@@ -15,7 +15,7 @@ from support.truth_logs import BEGIN
 from omnyshell.errors import OmnyShellException
 from omnyshell.model.admin import InviteKind, LockInfo, LockKind
 from omnyshell.security.keys import Ed25519PrivateKey
-from omnyshell.services.hub.cluster.members.signing import sign
+from omnyshell.services.hub.cluster.members.signing import digest, sign
 from omnyshell.services.hub.cluster.nats import stream as nats_stream
 from omnyshell.services.hub.cluster.nats.connection import EngineConnection
 from omnyshell.services.hub.cluster.nats.delivery import Delivery
@@ -35,7 +35,7 @@ from omnyshell.services.hub.cluster.order.order import (
     Place,
     Stored,
 )
-from omnyshell.services.hub.cluster.shared import log as shared_log
+from omnyshell.services.hub.cluster.shared import log as shared_log, same_stream
 from omnyshell.services.hub.cluster.shared.end_of_log import unknown_change
 from omnyshell.services.hub.cluster.shared.log import Author, SharedLog
 from omnyshell.services.hub.ground.state_file import StateFile
@@ -281,7 +281,7 @@ async def test_what_a_hub_may_not_write_is_refused_by_the_engine_and_what_no_mem
     await c.connection.publish(f"omnyshell.{GENERATION}.truth.c", stolen, Place(last=seq))
     again = sign(KEYS["c"], GENERATION, seq + 1, "c", together(ClaimNode("n2", "eve")).encode())
     await c.connection.publish(f"omnyshell.{GENERATION}.truth.c", again, Place(last=seq + 1))
-    no_change = sign(KEYS["b"], GENERATION, seq + 3, "b", b'{"changes":[1]}')
+    no_change = sign(KEYS["b"], GENERATION, seq + 3, "b", b'{"changes":[1]}', digest(again))
     await b.connection.publish(f"omnyshell.{GENERATION}.truth.b", no_change, Place(last=seq + 2))
     await a.reaches(seq + 3)
     assert [hub for hub, _ in a.told] == ["c", "c", "b"]
@@ -297,7 +297,7 @@ async def test_a_hub_that_is_too_old_for_a_change_stops_there_and_goes_on_when_i
     seq = [await hub.log.append(together(MemberKnows(hub.connection.name, 2))) for hub in hubs][-1]
     for hub in (a, b):
         await hub.reaches(seq)
-    newer = sign(KEYS["b"], GENERATION, seq + 1, "b", NEWER)
+    newer = sign(KEYS["b"], GENERATION, seq + 1, "b", NEWER, b.log._same.digest)
     await b.connection.publish(f"omnyshell.{GENERATION}.truth.b", newer, Place(last=seq))
     await until(lambda: a.log.too_old_for > 0)
     with pytest.raises(EngineAwayException, match="upgrade this hub"):
@@ -334,8 +334,10 @@ async def test_a_member_stops_nobody_by_what_not_all_have_said_they_know(hubs: l
         b'{"changes":[],"level":2,"newer":' + 5000 * b"[" + 5000 * b"]" + b"}",
         b'{"changes":[{"type":"ClaimNode","node_id":"n1","principal":"eve"}],"level":2}',
     ]
+    before = b.log._same.digest
     for place, body in enumerate(said, seq):
-        raw = sign(KEYS["b"], GENERATION, place + 1, "b", body)
+        raw = sign(KEYS["b"], GENERATION, place + 1, "b", body, before)
+        before = digest(raw)
         assert await b.connection.publish(subject, raw, Place(last=place)) == place + 1
     for hub in (a, c):
         await hub.reaches(seq + len(said))
@@ -384,6 +386,57 @@ async def test_a_stream_that_was_made_anew_is_noticed_once_and_nothing_of_it_is_
 
     await until(lambda: "DEBUG" in said())
     assert said().count("ERROR") <= len(hubs)
+
+
+async def test_a_change_that_was_written_behind_another_one_than_is_there_counts_for_nobody(hubs: list[OneHub]) -> None:
+    """As by a hub that has applied what the engine has lost; the others compare first what they have applied."""
+    a, b, c = hubs
+    seq = await a.log.append(together(ClaimNode("n1", "ann")))
+    await b.reaches(seq)
+    body = together(ClaimNode("n2", "eve")).encode()
+    behind = sign(KEYS["b"], GENERATION, seq + 1, "b", body, digest(b"what is lost"))
+    await b.connection.publish(f"omnyshell.{GENERATION}.truth.b", behind, Place(last=seq))
+    for hub in hubs:
+        await hub.reaches(seq + 1)
+        assert [maker for maker, _ in hub.told] == ["b"]
+        assert "the engine has lost some" in hub.told[0][1]
+    await c.log.append(together(ClaimNode("n3", "ann")))
+    await a.reaches(seq + 2)
+    assert a.owners() == [("n1", "ann"), ("n3", "ann")]
+
+
+@pytest.fixture
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nats_stream, "LOOK", 0.01)
+    monkeypatch.setattr(same_stream, "CERTAIN", 0.05)
+
+
+@pytest.mark.usefixtures("_looks_often")
+async def test_a_record_that_the_engine_loses_while_a_hub_stays_connected_is_noticed(
+    engine: Engine, hubs: list[OneHub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where of three servers two come back without what they had acknowledged, and this hub is at the third one.
+
+    `soak.lost_records` has servers lose it, as that takes an election of theirs.
+    """
+    seq, (_, b, _) = await hubs[0].log.append(together(ClaimNode("n1", "ann"))), hubs
+    await b.reaches(seq)
+    next_of = b.connection.next_of
+
+    async def other(stream: str, number: int) -> Stored | None:
+        stored = await next_of(stream, number)
+        return stored._replace(data=b"another") if stored is not None and stored.seq == seq else stored
+
+    with monkeypatch.context() as lost:
+        lost.setattr(b.connection, "next_of", other)
+        await until(lambda: b.log.is_other)
+        assert b.told == [("", f"the engine's stream has another record {seq}")]
+        with pytest.raises(EngineAwayException, match="not the one that this hub has read"):
+            await b.log.append(together(ClaimNode("n2", "ann")))
+    # The right one is there again.
+    async with asyncio.timeout(DEADLINE):
+        await until(lambda: not b.log.is_other)
+        await b.log.append(together(ClaimNode("n2", "ann")))
 
 
 async def test_a_hub_that_is_started_again_at_once_reads_by_no_consumer_that_it_had_before(

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles, Standing
-from omnyshell.services.hub.cluster.members.signing import sign
+from omnyshell.services.hub.cluster.members.signing import digest, sign
 from omnyshell.services.hub.cluster.nats.connection import Credential, EngineConnection
 from omnyshell.services.hub.cluster.nats.streams import Client, copies_of, truth_stream
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, MisplacedException, Place
@@ -45,8 +45,11 @@ async def change_members(state_dir: Path, settings: ClusterSettings, change: Rem
     try:
         async with asyncio.timeout(TIMEOUT), _connection(standing, settings) as (connection, client):
             while True:
-                last = (await copies_of(client, truth_stream(author.generation))).last
-                raw = sign(author.key, author.generation, last + 1, author.hub, together(change).encode())
+                stream = truth_stream(author.generation)
+                last = (await copies_of(client, stream)).last
+                before = await connection.next_of(stream, last) if last else None
+                after = digest(before.data) if before is not None else b""
+                raw = sign(author.key, author.generation, last + 1, author.hub, together(change).encode(), after)
                 try:
                     await connection.publish(author.subject, raw, Place(last=last))
                 except MisplacedException:

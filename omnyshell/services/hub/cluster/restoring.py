@@ -15,8 +15,10 @@ from omnyshell.errors import ConfigException, OmnyShellException, Remedy
 from omnyshell.services.hub.cluster.inviting import connected
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles, Identity, Standing
 from omnyshell.services.hub.cluster.members.restored import Restored, line_of, read_restored
+from omnyshell.services.hub.cluster.members.signing import digest
+from omnyshell.services.hub.cluster.nats.connection import EngineConnection
 from omnyshell.services.hub.cluster.nats.streams import Client, origin_of, truth_stream
-from omnyshell.services.hub.cluster.shared.end_of_log import EndsOfLogs
+from omnyshell.services.hub.cluster.shared.end_of_log import EndOfLog, EndsOfLogs
 from omnyshell.services.hub.cluster.shared.genesis import genesis
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
@@ -97,13 +99,31 @@ def follow(state_dir: Path, line: str, *, is_forced: bool) -> Path:
     return before
 
 
-async def is_lost(client: Client, generation: str, file: StateFile) -> bool:
-    """Whether the engine lacks the log, or some of what this hub has applied of it. Raises `EngineAwayException`."""
-    applied, end = SqliteLog(file, generation).applied_seq, EndsOfLogs(file).read(generation)
-    origin = await origin_of(client, truth_stream(generation))
-    if origin is None:
-        return applied > 0
-    return (end is not None and origin.created != end.created) or origin.last < applied
+async def is_lost(connection: EngineConnection, client: Client, generation: str, file: StateFile) -> bool:
+    """Whether the engine lacks the log, or some of what this hub has applied of it.
+
+    Raises `EngineAwayException` and `NotPermittedException`.
+    """
+    applied, end = _end(file, generation)
+    stream = truth_stream(generation)
+    origin = await origin_of(client, stream)
+    if origin is None or end is None:
+        return applied > (origin.last if origin is not None else 0)
+    if origin.created != end.created or origin.last < applied:
+        return True
+    # It may have gone on with other records under the same numbers.
+    last = await connection.next_of(stream, applied)
+    return last is None or last.seq != applied or digest(last.data) != end.digest
+
+
+def _end(file: StateFile, generation: str) -> tuple[int, EndOfLog | None]:
+    """Return the number of the last record that was applied, and what is noted of it, which a hub may go on with."""
+    ends = EndsOfLogs(file)
+    end = ends.read(generation)
+    while True:
+        applied, before, end = SqliteLog(file, generation).applied_seq, end, ends.read(generation)
+        if end == before:
+            return applied, end
 
 
 def _before_restoring(own: Identity) -> Identity:
@@ -113,8 +133,8 @@ def _before_restoring(own: Identity) -> Identity:
 
 async def _check_is_lost(standing: Standing, generation: str, settings: ClusterSettings, file: StateFile) -> None:
     try:
-        async with asyncio.timeout(TIMEOUT), connected(standing, settings) as (_, client):
-            lost = await is_lost(client, generation, file)
+        async with asyncio.timeout(TIMEOUT), connected(standing, settings) as (connection, client):
+            lost = await is_lost(connection, client, generation, file)
     except (TimeoutError, OmnyShellException) as exc:
         raise ConfigException(UNKNOWN).advising(Remedy.BEGIN_ANOTHER_LOG) from exc
     if not lost:

@@ -146,7 +146,7 @@ async def status(state_dir: Path, file: StateFile, settings: ClusterSettings) ->
     asking = asyncio.create_task(_servers(standing, settings))
     try:
         async with asyncio.timeout(TIMEOUT), connected(standing, settings, problems) as (connection, client):
-            found = found._replace(has_lost=await is_lost(client, own.generation, file))
+            found = found._replace(has_lost=await is_lost(connection, client, own.generation, file))
             found = found._replace(engine=await copies_of(client, truth_stream(own.generation)))
             # The engine's clock says when it took each beat; the one of this machine may be wrong.
             now = await connection.now(places_stream(own.generation))

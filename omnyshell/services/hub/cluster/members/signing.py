@@ -1,5 +1,7 @@
 """Signatures of hubs over what they write. Each counts at one place of one stream."""
 
+import hashlib
+
 import msgspec
 
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
@@ -15,30 +17,43 @@ class SignedRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     body: bytes
     signature: bytes
+    after: bytes = b""
+    """The digest of the record before it, as the hub knew it that wrote this; empty for the first one.
+
+    So a record counts for nobody who knows another one before it.
+    """
 
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(SignedRecord)
 
 
-def sign(key: Ed25519PrivateKey, generation: str, seq: int, hub: str, body: bytes) -> bytes:
-    """Return a record with the signature of its hub, for that number of a generation's stream."""
-    return _encoder.encode(SignedRecord(body, key.sign(_signed(generation, seq, hub, body))))
+def digest(raw: bytes) -> bytes:
+    """Return the digest of a record as it is in the stream."""
+    return hashlib.sha256(raw).digest()
 
 
-def opened(raw: bytes, key: Ed25519PublicKey, generation: str, seq: int, hub: str) -> bytes:
-    """Return what a hub's record says. Raises `ValueError` where it is none, or none of that hub at that place."""
+def sign(key: Ed25519PrivateKey, generation: str, seq: int, hub: str, body: bytes, after: bytes = b"") -> bytes:
+    """Return a record with the signature of its hub, for that number of a generation's stream.
+
+    `after` is the digest of the record before it.
+    """
+    return _encoder.encode(SignedRecord(body, key.sign(_signed(generation, seq, hub, body, after)), after))
+
+
+def opened(raw: bytes, key: Ed25519PublicKey, generation: str, seq: int, hub: str) -> SignedRecord:
+    """Return a hub's record. Raises `ValueError` where it is none, or none of that hub at that place."""
     try:
         record = decoded(_decoder, raw)
     except ValueError as exc:
         raise ValueError(f"no record: {exc}") from exc
-    if not key.verify(record.signature, _signed(generation, seq, hub, record.body)):
+    if not key.verify(record.signature, _signed(generation, seq, hub, record.body, record.after)):
         raise ValueError("its signature is not that of the hub, or it is at a place for which it was not made")
-    return record.body
+    return record
 
 
-def _signed(generation: str, seq: int, hub: str, body: bytes) -> bytes:
-    return length_prefixed(_TAG, generation.encode(), str(seq).encode(), hub.encode(), body)
+def _signed(generation: str, seq: int, hub: str, body: bytes, after: bytes) -> bytes:
+    return length_prefixed(_TAG, generation.encode(), str(seq).encode(), hub.encode(), after, body)
 
 
 def denial_message(generation: str, hub: str, body: bytes) -> bytes:

@@ -178,10 +178,12 @@ class EngineConnection:
 
     async def _found(self, stream: str, **which: str | int) -> _Found | None:
         answer = await self.ask(f"$JS.API.STREAM.MSG.GET.{stream}", msgspec.json.encode(which))
-        if (problem := answer.get("error")) is not None:
-            if problem.get("code") == _NOT_FOUND:
-                return None
+        problem = answer.get("error")
+        if problem is not None and problem.get("code") != _NOT_FOUND:
             raise EngineAwayException(f"the engine does not say what it has: {problem.get('description')}")
+        self.answered()
+        if problem is not None:
+            return None
         try:
             return msgspec.convert(answer.get("message"), _Found)
         except msgspec.ValidationError as exc:

@@ -25,6 +25,7 @@ from omnyshell.services.hub.cluster.order.order import (
     Place,
     Reader,
     Stored,
+    UncertainException,
 )
 
 with needs("cluster"):
@@ -60,6 +61,10 @@ CONSUME_AGAIN = 1.0
 LATE = 0.25
 """Seconds after which a record is asked for that is in the stream, and was not delivered; nor was anything else."""
 
+LOOK = 3.0
+"""Seconds between looks whether the engine still has what was read last: servers that lost their power may come back
+without what they had acknowledged, beside one that this hub stays connected with."""
+
 SHORTLY = 1.0
 """Seconds: who was away for no longer has missed no hub that joined, and says already who is where."""
 
@@ -72,6 +77,9 @@ LEFT_BEHIND = 10.0
 _HEARTBEAT, _LAST_DELIVERED, _STALLED = "100", "Nats-Last-Consumer", "Nats-Consumer-Stalled"
 _IS_THERE = (10012, 10013)
 """JetStream's codes for a consumer of that name that reads from elsewhere, as before this hub was started."""
+
+_PASSING = (UncertainException, EngineAwayException, NotPermittedException)
+"""What reading begins anew for, without anything being wrong yet."""
 
 logger = logging.getLogger("omnyshell.cluster")
 
@@ -104,6 +112,7 @@ class NatsOrder:
         self._consumer = ""
         connection.on_connected.append(self._read_on)
         connection.on_connected.append(self._ask_for_what_is_late)
+        connection.on_connected.append(self._look_on)
 
     @property
     def is_there(self) -> bool:
@@ -117,11 +126,14 @@ class NatsOrder:
 
     async def publish(self, subject: str, data: bytes, place: Place) -> int:
         """Write a record. See `Order.publish`."""
+        before = self._taking.seq
         try:
             seq = await self._connection.publish(subject, data, place)
         except MisplacedException:
             self._taking.want(self._taking.seq + 1, LATE)
             raise
+        if seq <= before:
+            self._taking.doubt = f"the engine has given number {seq} once more"
         self._taking.want(seq, LATE)
         return seq
 
@@ -137,7 +149,7 @@ class NatsOrder:
                 logger.info("%s is read anew: %s", self._stream, exc)
                 continue
             except OmnyShellException as exc:
-                self._tell(logging.ERROR, f"{self._stream}: {exc}")
+                self._tell(logging.INFO if isinstance(exc, _PASSING) else logging.ERROR, f"{self._stream}: {exc}")
             except NotFoundError as exc:
                 self._tell(logging.WARNING, f"the engine has no stream {self._stream}: {why(exc)}")
                 missed += 1
@@ -175,10 +187,22 @@ class NatsOrder:
         """Ask for records that are in the stream and are not delivered, while nobody has noticed that none are."""
         while True:
             await self._taking.late()
-            with suppress(OmnyShellException):
+            try:
                 origin = await origin_of(client, self._stream)
                 if origin is not None and origin.created == self._taking.created:
                     await self._taking.catch_up()
+            except (EngineAwayException, NotPermittedException) as exc:
+                logger.debug("%s: what is late is asked for again: %s", self._stream, exc)
+            except OmnyShellException as exc:
+                self._taking.doubt = str(exc)
+
+    async def _look_on(self, _client: Client) -> None:
+        """Look again and again whether the engine still has what was read last, while it is read."""
+        while True:
+            await asyncio.sleep(LOOK)
+            if self._reads.is_set():
+                with suppress(OmnyShellException):
+                    await self._taking.look(LATE)
 
     def _is_read_no_more(self) -> None:
         if self._reads.is_set():
@@ -197,6 +221,8 @@ class NatsOrder:
             raise nats.errors.Error(f"it has said nothing for {PATIENCE:.0f} s") from exc
         self._connection.answered()
         self._taking.begin(as_origin(info))
+        # The last one that was taken before is compared, as who leads the stream has it: other servers may differ.
+        await self._taking.take_next()
         consuming = asyncio.ensure_future(self._consume(client, streams))
         try:
             await self._ask_until(consuming)
@@ -279,6 +305,8 @@ class NatsOrder:
                 message = await delivery.next(SILENCE)
             except TimeoutError as exc:
                 raise _ReadAgainException("its heartbeats have ended") from exc
+            if self._taking.doubt:
+                raise _ReadAgainException(self._taking.doubt)
             self._taking.heard()
             headers = message.header or {}
             if headers.get("Status") == _HEARTBEAT:

@@ -23,6 +23,13 @@ class Taking:
         self.seq = 0
         """The number of the last record that was taken."""
 
+        self._data = b""
+        self.doubt = ""
+        """Why reading has to begin anew, as the engine has lost what was taken last; empty where it has not."""
+
+        self._seems = ""
+        """What the look before has found."""
+
         self._heard_at = float("-inf")
         self._is_late = asyncio.Event()
 
@@ -30,6 +37,7 @@ class Taking:
         """Return the number to read from. Raises `OmnyShellException` as the reader does."""
         begin = self._reader.begin_reading(origin)
         self.created, self._last, self.seq = origin.created, origin.last, begin - 1
+        self._data, self._seems, self.doubt = b"", "", ""
         return begin
 
     @property
@@ -45,7 +53,7 @@ class Taking:
         """Take a record, unless it was taken already. Raises `OmnyShellException` as the reader does."""
         if stored.seq > self.seq:
             self._reader.take(stored)
-            self.seq = stored.seq
+            self.seq, self._data = stored.seq, stored.data
 
     async def ask_on(self, is_enough: Callable[[], bool]) -> None:
         """Ask for the next record and take it, again and again, until that is enough or there is none.
@@ -58,6 +66,42 @@ class Taking:
             if stored is None or self.created != created:
                 return
             self.take(stored)
+
+    async def take_next(self) -> None:
+        """Ask for the next record and take it, if there is one. Raises as `ask_on`."""
+        created = self.created
+        stored = await self._connection.next_of(self._stream, self.seq + 1)
+        if stored is not None and self.created == created:
+            self.take(stored)
+
+    async def look(self, within: float) -> None:
+        """Ask for the record that was taken last; there is a `doubt` where two looks have found the same.
+
+        A server that led before may say for a moment what it knew. A later record is late where it is not taken in so
+        many seconds. Raises as `ask_on` where nobody answers.
+        """
+        created, seq = self.created, self.seq
+        if not self._data:
+            return
+        stored = await self._connection.next_of(self._stream, seq)
+        if (created, seq) != (self.created, self.seq):
+            return
+        seems = self._lost(stored)
+        if seems and seems == self._seems:
+            self.doubt = seems
+        self._seems = seems
+        if not seems and stored is not None and stored.seq == seq:
+            stored = await self._connection.next_of(self._stream, seq + 1)
+        if not seems and stored is not None:
+            self.want(stored.seq, within)
+
+    def _lost(self, stored: Stored | None) -> str:
+        """Return what is wrong where that is the first record from the last one on; empty where nothing is."""
+        if stored is None:
+            return f"the engine has no record {self.seq} any more"
+        # A stream that keeps the last of each subject has a later one instead.
+        is_other = stored.seq == self.seq and stored.data != self._data
+        return f"the engine has another record {self.seq}" if is_other else ""
 
     # Records that are known to be there, and are not delivered
 

@@ -19,6 +19,13 @@ class MisplacedException(OmnyShellException):
     """The stream is further than the record's place: what came before has to be read first. Nothing was written."""
 
 
+class UncertainException(OmnyShellException):
+    """The stream seems to be another one than what was read: it is looked at again before that is believed.
+
+    A server that led it, and has not heard yet that it does no more, says what it knew.
+    """
+
+
 class NotPermittedException(OmnyShellException):
     """The engine does not let this hub do that; its credential says what it may do."""
 
@@ -66,11 +73,12 @@ class Reader(Protocol):
     def begin_reading(self, origin: Origin) -> int:
         """Return the number to read from, each time that reading begins.
 
+        The last one that was taken is among them, so that it can be compared; who leads the stream is asked for it.
         Raises `OmnyShellException` if this is not the stream that was read before; it is told again and again then.
         """
 
     def take(self, stored: Stored) -> None:
-        """Take the next record."""
+        """Take the next record. Raises `OmnyShellException` to have reading begin anew."""
 
     def at_end(self) -> None:
         """All that the stream held when reading began was taken."""

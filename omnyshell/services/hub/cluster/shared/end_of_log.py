@@ -1,6 +1,5 @@
 """The end of the shared log as this hub has applied it: what tells whether a stream is still the same one."""
 
-import hashlib
 from typing import NamedTuple
 
 from omnyshell.services.hub.ground.state_file import StateFile, blob, number, text
@@ -23,11 +22,6 @@ class EndOfLog(NamedTuple):
 
     created: str
     digest: bytes
-
-
-def digest(raw: bytes) -> bytes:
-    """Return the digest of a record as it is in the stream."""
-    return hashlib.sha256(raw).digest()
 
 
 def forget_ends(file: StateFile) -> None:

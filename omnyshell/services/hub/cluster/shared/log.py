@@ -11,7 +11,7 @@ from omnyshell.errors import OmnyShellException
 from omnyshell.protocol.limits import KIB
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 from omnyshell.services.hub.cluster.members.members import Members
-from omnyshell.services.hub.cluster.members.signing import sign
+from omnyshell.services.hub.cluster.members.signing import digest, sign
 from omnyshell.services.hub.cluster.order.order import (
     EngineAwayException,
     MisplacedException,
@@ -22,8 +22,9 @@ from omnyshell.services.hub.cluster.order.order import (
     Stored,
 )
 from omnyshell.services.hub.cluster.shared.denials import Denial, Denials
-from omnyshell.services.hub.cluster.shared.end_of_log import EndOfLog, EndsOfLogs, digest
-from omnyshell.services.hub.cluster.shared.reading import read_change
+from omnyshell.services.hub.cluster.shared.end_of_log import EndsOfLogs
+from omnyshell.services.hub.cluster.shared.reading import AfterAnotherException, read_change
+from omnyshell.services.hub.cluster.shared.same_stream import SameStream
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.services.hub.truth.change import ChangeRefusedException
@@ -65,10 +66,6 @@ logger = logging.getLogger("omnyshell.hub")
 
 class TooOldException(OmnyShellException):
     """A record has changes that this version does not know: nothing from there on is applied before an upgrade."""
-
-
-class OtherStreamException(OmnyShellException):
-    """The stream went back, or was made anew: what it says is not what was acknowledged before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +133,14 @@ class SharedLog:
         """What holds here while the engine is away."""
 
         self._ends = EndsOfLogs(file)
-        self._end = self._ends.read(author.generation)
-        self._created = ""
+        self._same = SameStream(self._ends, author.generation, partial(refused, ""))
         self._mine: tuple[bytes, _Waiting] | None = None
         self._went_on = asyncio.Event()
         self._read_all = asyncio.Event()
         self._held: dict[int, bytes] = {}
-        self._stuck = ""
-        """Why nothing is read on, as it is said to those who would change something; "" while it is."""
+        self._too_old_since: float | None = None
+        """Since when the log has had what this version does not know."""
 
-        self._stuck_since = 0.0
         self._order: Order | None = None
         self._failing_since: float | None = None
         """When the engine first took no change, since it last took one."""
@@ -169,17 +164,17 @@ class SharedLog:
     @property
     def is_other(self) -> bool:
         """Whether the stream is another one than what was read before."""
-        return self._stuck == ANOTHER
+        return self._same.is_other
 
     @property
     def too_old_for(self) -> float:
         """For how many seconds the log has had what this version does not know; 0 while it has not."""
-        return time.monotonic() - self._stuck_since if self._stuck == TOO_OLD else 0.0
+        return time.monotonic() - self._too_old_since if self._too_old_since is not None else 0.0
 
     @property
     def unknown(self) -> int:
         """The number of the record that this version does not know, and at which it has stopped; 0 if there is none."""
-        return self.applied_seq + 1 if self._stuck == TOO_OLD else 0
+        return self.applied_seq + 1 if self._too_old_since is not None else 0
 
     def follow(self, follower: Follower) -> None:
         """Call `follower` for each transaction from the next one on."""
@@ -203,12 +198,12 @@ class SharedLog:
         When they come, they change nothing here.
         """
         author = self._author
-        records = tuple(
-            sign(author.key, author.generation, seq, author.hub, transaction.encode())
-            for seq, transaction in enumerate(transactions, 1)
-        )
+        records: list[bytes] = []
+        for seq, transaction in enumerate(transactions, 1):
+            before = digest(records[-1]) if records else b""
+            records.append(sign(author.key, author.generation, seq, author.hub, transaction.encode(), before))
         self._held = dict(enumerate(records[1:], 2))
-        return records
+        return tuple(records)
 
     async def reaches(self, seq: int) -> None:
         """Wait until the record with that number was applied."""
@@ -240,32 +235,24 @@ class SharedLog:
 
     def begin_reading(self, origin: Origin) -> int:
         """Compare the stream with what was read of it; the last record that was applied is read again."""
-        known = self._end
-        problem = ""
-        if known is not None and origin.created != known.created:
-            problem = "was made anew"
-        elif origin.last < self.applied_seq:
-            problem = f"went back to {origin.last}, and {self.applied_seq} was applied"
-        if problem:
-            raise self._other(problem)
-        self._created = origin.created
+        self._same.begin(origin, self.applied_seq)
         return max(1, self.applied_seq)
 
     def take(self, stored: Stored) -> None:
         """Apply the next record; one that is no member's counts as a number with nothing in it."""
         if stored.seq <= self.applied_seq:
-            if self._end is not None and stored.seq == self.applied_seq and digest(stored.data) != self._end.digest:
-                raise self._other(f"has another record {stored.seq}")
+            if stored.seq == self.applied_seq:
+                self._same.compare(stored)
             return
         if stored.seq != self.applied_seq + 1:
-            raise self._other(f"has no record {self.applied_seq + 1} any more")
-        end = EndOfLog(self._created, digest(stored.data))
+            raise self._same.seems_another(f"has no record {self.applied_seq + 1} any more")
         transaction, problem = self._read(stored)
         try:
-            self._own.apply(stored.seq, transaction, partial(self._ends.note, self._author.generation, end))
+            self._own.apply(stored.seq, transaction, self._same.end_with(stored))
         except ChangeRefusedException as exc:
             problem = exc
-        self._end, self._stuck = end, ""
+        self._same.applied(stored)
+        self._too_old_since = None
         if problem is None:
             self._settle_denials(transaction)
         self._settle(stored, problem)
@@ -273,25 +260,27 @@ class SharedLog:
 
     def at_end(self) -> None:
         """All that the stream held when reading began was applied."""
+        self._same.is_right()
         self._read_all.set()
         self._to_reconcile.set()
 
     def gone(self) -> None:
         """Tell of it, where this hub has read of the stream: the engine has lost it."""
         if self.applied_seq:
-            self._other("is not there any more")
+            self._same.is_another("is not there any more")
 
     # The rest
 
-    def _other(self, problem: str) -> OtherStreamException:
-        if self._stuck != ANOTHER:
-            self._stuck = ANOTHER
-            self._refused("", f"the engine's stream {problem}")
-        return OtherStreamException(f"the stream of generation {self._author.generation} {problem}")
+    @property
+    def _stuck(self) -> str:
+        """Why nothing is read on, as it is said to those who would change something; "" while it is."""
+        if self._same.is_other:
+            return ANOTHER
+        return TOO_OLD if self._too_old_since is not None else ""
 
     def _too_old(self, hub: str, seq: int, problem: ValueError) -> TooOldException:
-        if self._stuck != TOO_OLD:
-            self._stuck, self._stuck_since = TOO_OLD, time.monotonic()
+        if self._too_old_since is None:
+            self._too_old_since = time.monotonic()
             self._ends.note_unknown(self._author.generation, seq)
             self._refused(hub, f"this hub is too old for record {seq}, and goes by what it knew: upgrade it: {problem}")
         return TooOldException(f"{TOO_OLD} (record {seq}, of hub {hub}: {problem})")
@@ -300,16 +289,19 @@ class SharedLog:
         """Return what a record changes, and why that is nothing where it may not change anything.
 
         Raises `TooOldException` for a member's that this version does not know: passed over, it would be missing in
-        the tables for good.
+        the tables for good; and `UncertainException` for one that is behind another record than this hub has applied,
+        before that was compared with the stream's.
         """
         if stored.data == self._held.get(stored.seq):
             return Transaction(()), None
         hub = stored.subject.removeprefix(self._author.of_all)
         try:
-            return read_change(self.members, self._author.generation, stored, hub), None
+            return read_change(self.members, self._author.generation, stored, hub, self._same.digest), None
         except UnknownChangeException as exc:
             raise self._too_old(hub, stored.seq, exc) from exc
         except ValueError as exc:
+            if isinstance(exc, AfterAnotherException):
+                self._same.check_compared()
             self._refused(hub, f"record {stored.seq}: {exc}")
             return Transaction(()), NotPermittedException(f"the hubs refused it: {exc}")
 
@@ -486,7 +478,8 @@ class SharedLog:
             raise ChangeRefusedException(UPGRADE_FIRST)
         self._own.check(waiting.transaction)
         before = self.applied_seq
-        raw = sign(author.key, author.generation, before + 1, author.hub, waiting.transaction.encode())
+        transaction = waiting.transaction.encode()
+        raw = sign(author.key, author.generation, before + 1, author.hub, transaction, self._same.digest)
         self._mine = raw, waiting
         try:
             await order.publish(author.subject, raw, Place(last=before))

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from omnyshell.errors import OmnyShellException
 from omnyshell.model.hubs import MOST_HUBS, USUAL_WEIGHT, OtherHub
 from omnyshell.services.hub.cluster.members.members import Members
+from omnyshell.services.hub.cluster.members.signing import digest
 from omnyshell.services.hub.cluster.order.order import (
     EngineAwayException,
     MisplacedException,
@@ -20,6 +21,7 @@ from omnyshell.services.hub.cluster.order.order import (
     Origin,
     Place,
     Stored,
+    UncertainException,
 )
 from omnyshell.services.hub.cluster.places.hub_places import Claim, Held, HubPlaces
 from omnyshell.services.hub.cluster.places.leases import BEAT_PERIOD, Standing
@@ -96,7 +98,7 @@ class SharedPlaces:
         self._descriptions = Descriptions(self._plan_to_describe, self._publish, self._spawn)
         self._process, self._run_before = secrets.token_hex(8), 0
         self._places = self._fresh()
-        self._created = ""
+        self._created, self._last = "", b""
         self._is_read = False
         self._beat_times = BeatTimes()
         self._applied: Callable[[], int] = lambda: 0
@@ -279,15 +281,21 @@ class SharedPlaces:
     def begin_reading(self, origin: Origin) -> int:
         """Read on, or all again where the stream is another one: who is where is asked anew then."""
         if self._created and (origin.created != self._created or origin.last < self._places.read_up_to):
-            logger.error("the engine's stream of who is where is another one: all of it is read again")
-            # A server that is behind says the same, and shows beats of the run before only later.
-            self._run_before = max(self._run_before, self._places.run)
-            self._places = self._fresh()
+            self._forget_all()
         self._created = origin.created
-        return self._places.read_up_to + 1
+        return max(1, self._places.read_up_to)
 
     def take(self, stored: Stored) -> None:
-        """Take the next record; one that is no member's, or cannot be read, says nothing."""
+        """Take the next record; one that is no member's, or cannot be read, says nothing.
+
+        Raises `UncertainException` where the last one is another now: all is read again then.
+        """
+        if stored.seq <= self._places.read_up_to:
+            if stored.seq == self._places.read_up_to and digest(stored.data) != self._last:
+                self._forget_all()
+                raise UncertainException(f"it has another record {stored.seq}")
+            return
+        self._last = digest(stored.data)
         now, boot = time.monotonic(), boot_clock()
         self._hearing.take(stored, self._places, now, boot)
         self._records.read(self._places.read_up_to)
@@ -305,6 +313,12 @@ class SharedPlaces:
             self._beat_times.soon(BEAT_AGAIN)
 
     # The rest
+
+    def _forget_all(self) -> None:
+        logger.error("the engine's stream of who is where is another one: all of it is read again")
+        # A server that is behind says the same, and shows beats of the run before only later.
+        self._run_before = max(self._run_before, self._places.run)
+        self._places = self._fresh()
 
     def _fresh(self) -> HubPlaces:
         return HubPlaces(self._hub, self._process, self._stale_after, self._moved, self._links)

@@ -8,19 +8,30 @@ from omnyshell.services.hub.truth.member_changes import MemberKnows
 
 NOT_AGREED = "it makes changes of level {level}, and not all hubs have said that they know more than level {known}"
 
+AFTER_ANOTHER = "it was written behind another record {before} than this hub has applied: the engine has lost some"
 
-def read_change(members: Members, generation: str, stored: Stored, hub: str) -> Transaction:
+
+class AfterAnotherException(ValueError):
+    """A hub wrote a record behind another one than there is here."""
+
+
+def read_change(members: Members, generation: str, stored: Stored, hub: str, before: bytes) -> Transaction:
     """Return what a hub's record changes, which is the same at hubs of all versions.
 
+    `before` is the digest of the record before it.
+
     Raises `UnknownChangeException` for what only a newer version knows, and each member has said that it does: nothing
-    behind it can be applied here. Raises `ValueError` for what counts for no hub.
+    behind it can be applied here. Raises `ValueError` for what counts for no hub, as `AfterAnotherException` where that
+    is so for all who know this record before it.
     """
     key = members.key_of(hub)
     if key is None:
         raise ValueError("that hub is no member")
-    body = opened(stored.data, key, generation, stored.seq, hub)
+    record = opened(stored.data, key, generation, stored.seq, hub)
+    if record.after != before:
+        raise AfterAnotherException(AFTER_ANOTHER.format(before=stored.seq - 1))
     try:
-        transaction = Transaction.decode(body)
+        transaction = Transaction.decode(record.body)
     except UnknownChangeException as exc:
         _check_agreed(members, exc.level)
         raise

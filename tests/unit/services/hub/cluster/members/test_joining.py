@@ -206,8 +206,12 @@ def test_a_credential_of_the_engine_lets_a_hub_write_under_its_own_name_alone() 
 
 def test_a_record_counts_at_its_place_and_for_its_hub_alone() -> None:
     key, other = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-    raw = sign(key, "g", 7, "a", b"body")
-    assert opened(raw, key.public_key, "g", 7, "a") == b"body"
+    raw = sign(key, "g", 7, "a", b"body", b"before")
+    record = opened(raw, key.public_key, "g", 7, "a")
+    assert (record.body, record.after) == (b"body", b"before")
+    behind_another = msgspec.json.encode(structs.replace(record, after=b"another"))
+    with pytest.raises(ValueError, match="signature"):
+        opened(behind_another, key.public_key, "g", 7, "a")
     for wrong in ((other, "g", 7, "a"), (key, "h", 7, "a"), (key, "g", 8, "a"), (key, "g", 7, "b")):
         with pytest.raises(ValueError, match="signature"):
             opened(raw, wrong[0].public_key, *wrong[1:])

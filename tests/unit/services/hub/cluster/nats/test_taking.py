@@ -99,3 +99,46 @@ async def test_a_record_is_not_late_that_was_taken_or_while_others_are_delivered
     world.during = world.taking.heard
     await world.taking.catch_up()
     assert world.asked == [4]
+
+
+async def test_what_was_taken_last_is_compared_twice_before_there_is_a_doubt() -> None:
+    another = [Stored(3, "subject", b"another"), Stored(4, "subject", b"4")]
+    for stored, said in (([], "no record 3 any more"), (another, "another record 3")):
+        world = World(3)
+        world.taking.begin(Origin("now", 3))
+        await world.taking.look(DEADLINE)
+        assert world.asked == []
+        await world.taking.take_next()
+        await world.taking.look(DEADLINE)
+        right, world.stored = world.stored, list(stored)
+        await world.taking.look(DEADLINE)
+        # A server that led before, and said for a moment what it knew.
+        world.stored = right
+        await world.taking.look(DEADLINE)
+        world.stored = list(stored)
+        await world.taking.look(DEADLINE)
+        assert world.taking.doubt == ""
+        await world.taking.look(DEADLINE)
+        assert said in world.taking.doubt
+        world.taking.begin(Origin("now", 3))
+        assert world.taking.doubt == ""
+
+
+async def test_a_look_finds_what_is_not_delivered_and_doubts_nothing_that_is_superseded() -> None:
+    """A server whose copy has stopped delivers nothing, and goes on with its heartbeats."""
+    for numbers in ((3, 5), (5,)):
+        world = World(3)
+        world.taking.begin(Origin("now", 3))
+        await world.taking.take_next()
+        world.stored = World(*numbers).stored
+        for _ in range(2):
+            await world.taking.look(0.001)
+        async with asyncio.timeout(DEADLINE):
+            await world.taking.late()
+        assert world.taking.doubt == ""
+        # Where something is taken meanwhile, there is nothing to compare.
+        world.stored = []
+        world.during = lambda world=world: world.taking.take(Stored(9, "subject", b"9"))
+        await world.taking.look(DEADLINE)
+        world.during = lambda: None
+        assert (world.taking.doubt, world.taking._seems) == ("", "")

@@ -5,7 +5,9 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
-from typing import Any
+from errno import ENOSPC
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import pytest
 from support.deadline import DEADLINE
@@ -14,7 +16,7 @@ from support.ports import free_ports
 from omnyshell.errors import TransportException
 from omnyshell.model.targets import Target
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
-from omnyshell.services.hub.cluster.links import door, links as links_of_hubs
+from omnyshell.services.hub.cluster.links import certificates, door, links as links_of_hubs
 from omnyshell.services.hub.cluster.links.certificates import LinkCertificates
 from omnyshell.services.hub.cluster.links.hello import Hello
 from omnyshell.services.hub.cluster.links.links import HubLinks
@@ -110,6 +112,27 @@ async def test_hubs_have_one_link_for_each_pair_and_dial_again(world: World) -> 
     b = await world.start("b")
     await until(lambda: set(a.up()) == {"b"} and set(b.up()) == {"a"})
     assert not world.refused
+
+
+async def test_members_are_followed_though_temporary_files_were_not_to_be_had(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the disk for them is full: who is none any more is left at once, and new ones are believed later."""
+    a, b = await world.start("a"), await world.start("b")
+    await until(lambda: bool(a.up() and b.up()))
+    with monkeypatch.context() as patch:
+        tried: list[object] = []
+
+        def fails(*how: object) -> NoReturn:
+            tried.append(how)
+            raise OSError(ENOSPC, "No space left on device")
+
+        patch.setattr(certificates, "tempfile", SimpleNamespace(NamedTemporaryFile=fails))
+        del world.members.keys["b"]
+        await until(lambda: not a.up() and not b.up() and len(tried) > 4)
+    await until(lambda: "b" not in a._believed)
+    world.members.keys["b"] = KEYS["b"].public_key
+    await until(lambda: set(a.up()) == {"b"} and set(b.up()) == {"a"})
 
 
 async def test_a_hub_that_is_no_member_any_more_loses_its_link_and_gets_none(world: World) -> None:

@@ -15,6 +15,7 @@ from support.truth_logs import BEGIN
 from omnyshell.errors import OmnyShellException
 from omnyshell.model.admin import InviteKind, LockInfo, LockKind
 from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.services.hub.cluster.members.author import Author
 from omnyshell.services.hub.cluster.members.signing import digest, sign
 from omnyshell.services.hub.cluster.nats import stream as nats_stream
 from omnyshell.services.hub.cluster.nats.connection import EngineConnection
@@ -37,7 +38,7 @@ from omnyshell.services.hub.cluster.order.order import (
 )
 from omnyshell.services.hub.cluster.shared import log as shared_log, same_stream
 from omnyshell.services.hub.cluster.shared.end_of_log import unknown_change
-from omnyshell.services.hub.cluster.shared.log import Author, SharedLog
+from omnyshell.services.hub.cluster.shared.log import SharedLog
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.truth.change import ChangeRefusedException
 from omnyshell.services.hub.truth.changes import AddInvite, ClaimNode, PutLock, Transaction, UseInvite, together

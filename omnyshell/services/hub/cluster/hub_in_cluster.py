@@ -22,6 +22,7 @@ from omnyshell.services.hub.cluster.links.hello import Hello
 from omnyshell.services.hub.cluster.links.links import HubLinks
 from omnyshell.services.hub.cluster.links.written import read_places, write_links
 from omnyshell.services.hub.cluster.members.administering import FiledMembership
+from omnyshell.services.hub.cluster.members.author import Author
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles
 from omnyshell.services.hub.cluster.nats.connection import Credential, EngineConnection
 from omnyshell.services.hub.cluster.nats.servers import OFF, servers_of
@@ -32,7 +33,7 @@ from omnyshell.services.hub.cluster.places.proofs import KeysOf, ProofMemory
 from omnyshell.services.hub.cluster.shared.denials import Deny
 from omnyshell.services.hub.cluster.shared.genesis import genesis
 from omnyshell.services.hub.cluster.shared.hearing import Hearing
-from omnyshell.services.hub.cluster.shared.log import Author, SharedLog
+from omnyshell.services.hub.cluster.shared.log import SharedLog
 from omnyshell.services.hub.cluster.shared.places import SharedPlaces
 from omnyshell.services.hub.cluster.telling.denials import DenialsTold
 from omnyshell.services.hub.cluster.telling.heads import HeadsTold

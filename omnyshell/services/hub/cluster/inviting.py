@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from omnyshell.services.hub.cluster.members.author import Author
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles, Standing
-from omnyshell.services.hub.cluster.members.signing import digest, sign
+from omnyshell.services.hub.cluster.members.signing import digest
 from omnyshell.services.hub.cluster.nats.connection import Credential, EngineConnection
 from omnyshell.services.hub.cluster.nats.streams import Client, copies_of, truth_stream
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, MisplacedException, Place
-from omnyshell.services.hub.cluster.shared.log import Author
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
 from omnyshell.services.hub.truth.changes import together
 from omnyshell.services.hub.truth.member_changes import RemoveMember
@@ -49,7 +49,7 @@ async def change_members(state_dir: Path, settings: ClusterSettings, change: Rem
                 last = (await copies_of(client, stream)).last
                 before = await connection.next_of(stream, last) if last else None
                 after = digest(before.data) if before is not None else b""
-                raw = sign(author.key, author.generation, last + 1, author.hub, together(change).encode(), after)
+                raw = author.signed(last + 1, together(change).encode(), after)
                 try:
                     await connection.publish(author.subject, raw, Place(last=last))
                 except MisplacedException:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from omnyshell.errors import ConfigException
 from omnyshell.security.cert_generator import certificate_builder, common_name
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -39,7 +40,10 @@ class LinkCertificates:
         self._pem = _leaf(hub, SigningKey.from_private_bytes(key.seed), self._own_key)
 
     def contexts(self, others: Keys) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-        """Return how to accept a hub and how to dial one; both sides must be a member among `others`."""
+        """Return how to accept a hub and how to dial one; both sides must be a member among `others`.
+
+        Raises `ConfigException` where no temporary file can be had.
+        """
         trusted = "".join(self._authority_of(hub, key) for hub, key in others.items())
         accepting, dialling = (ssl.SSLContext(side) for side in (ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS_CLIENT))
         # A session that is taken up again would show no certificate.
@@ -68,10 +72,13 @@ class LinkCertificates:
 
     def _load(self, context: ssl.SSLContext) -> None:
         # OpenSSL takes them from a file alone; this one is readable by its owner only, and gone at once.
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(self._pem)
-            file.flush()
-            context.load_cert_chain(file.name)
+        try:
+            with tempfile.NamedTemporaryFile() as file:
+                file.write(self._pem)
+                file.flush()
+                context.load_cert_chain(file.name)
+        except OSError as exc:
+            raise ConfigException(f"links take a temporary file for a moment, and there is none: {exc}") from exc
 
 
 def hub_of(certificate: bytes | None, members: Keys) -> str:

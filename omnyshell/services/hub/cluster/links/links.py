@@ -80,7 +80,10 @@ class HubLinks:
         self._places = places
         self._tell_refused = refused
         self._tell_changed = changed
-        self._accepting, self._dialling_tls = self._certificates.contexts({})
+        self._believed: Keys = {}
+        """Those of whom TLS knows the keys."""
+
+        self._accepting, self._dialling_tls = self._certificates.contexts(self._believed)
         self._endpoint: WsServerEndpoint | None = None
         self._keepalive: Keepalive | None = None
         self._open: set[AnyLink] = set()
@@ -234,7 +237,10 @@ class HubLinks:
 
     async def _keep(self) -> None:
         while True:
-            self._follow_members()
+            try:
+                self._follow_members()
+            except ConfigException as exc:
+                logger.error("links go on with the members of before: %s", exc)
             self._dial_who_is_due()
             self._notice_who_is_heard()
             self._tell_who_was_turned_away(time.monotonic())
@@ -257,20 +263,27 @@ class HubLinks:
             logger.warning("which links there are is not written down: %s", exc)
 
     def _follow_members(self) -> None:
-        """Believe those who are members now, and nobody else; a hub that is none itself has no links."""
+        """Believe those who are members now, and nobody else; a hub that is none itself has no links.
+
+        Raises `ConfigException` where new ones cannot be believed yet; who is none any more has no link all the same.
+        """
         own = self.hello.hub
         keys = {hub: key for hub in self._members.hubs() if (key := self._members.key_of(hub)) is not None}
         others = {hub: key for hub, key in keys.items() if hub != own} if own in keys else {}
-        if others == self.others:
-            return
-        self.others = others
-        self._accepting, self._dialling_tls = self._certificates.contexts(others)
-        if self._endpoint is not None:
-            self._endpoint.use_tls(self._accepting)
+        if others != self.others:
+            self.others = others
+            self._leave_strangers()
+        if others != self._believed:
+            self._accepting, self._dialling_tls = self._certificates.contexts(others)
+            self._believed = others
+            if self._endpoint is not None:
+                self._endpoint.use_tls(self._accepting)
+
+    def _leave_strangers(self) -> None:
         for link in list(self._open):
-            if link.stage is not Stage.OPENING and others.get(link.hub) != link.key:
+            if link.stage is not Stage.OPENING and self.others.get(link.hub) != link.key:
                 link.close(CLOSE_UNAUTHORIZED, "no member any more")
-        for hub in [hub for hub in self._dialled if hub not in others]:
+        for hub in [hub for hub in self._dialled if hub not in self.others]:
             task = self._dialled.pop(hub).task
             if task is not None:
                 task.cancel()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -62,6 +62,8 @@ WRONG_LAST = (10071, 10164)
 
 _VIOLATION = re.compile(r'permissions violation for publish to "([^"]+)"', re.IGNORECASE)
 
+Answer = TypeVar("Answer", bound=msgspec.Struct)
+
 _UNKNOWN_HERE = "Authorization Violation"
 
 logger = logging.getLogger("omnyshell.cluster")
@@ -84,6 +86,16 @@ class _Found(msgspec.Struct):
     subject: str
     seq: int
     data: bytes = b""
+
+
+class _Problem(msgspec.Struct):
+    err_code: int = 0
+    description: str = ""
+
+
+class _Published(msgspec.Struct):
+    seq: int | None = None
+    error: _Problem | None = None
 
 
 class EngineConnection:
@@ -141,13 +153,15 @@ class EngineConnection:
 
     async def publish(self, subject: str, data: bytes, place: Place) -> int:
         """Write a record to the stream of its subject. See `Order.publish`."""
-        answer = await self.ask(subject, data, _headers(place))
-        if (problem := answer.get("error")) is not None:
-            if problem.get("err_code") in WRONG_LAST:
-                raise MisplacedException(str(problem.get("description")))
-            raise EngineAwayException(f"the engine refused a record: {problem.get('description')}")
+        said = _read(await self.ask(subject, data, _headers(place)), _Published)
+        if said.error is not None:
+            if said.error.err_code in WRONG_LAST:
+                raise MisplacedException(said.error.description)
+            raise EngineAwayException(f"the engine refused a record: {said.error.description}")
+        if said.seq is None:
+            raise EngineAwayException("the engine does not say where it has written a record")
         self.answered()
-        return int(answer["seq"])
+        return said.seq
 
     async def last_of(self, stream: str, subject: str) -> tuple[bytes, datetime] | None:
         """Return the last record of a subject, and when the engine took it; None if there is none.
@@ -391,6 +405,14 @@ def _headers(place: Place) -> dict[str, str] | None:
         if place.subjects:
             headers["Nats-Expected-Last-Subject-Sequence-Subject"] = place.subjects
     return headers or None
+
+
+def _read(answer: dict[str, Any], kind: type[Answer]) -> Answer:
+    """Return an answer as what it has to be. Raises `EngineAwayException`."""
+    try:
+        return msgspec.convert(answer, kind)
+    except msgspec.ValidationError as exc:
+        raise EngineAwayException(f"the engine answered what cannot be read: {exc}") from exc
 
 
 def _decoded(data: bytes) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from functools import partial
 
 from omnyshell.errors import OmnyShellException
 from omnyshell.protocol.limits import KIB
-from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
+from omnyshell.security.keys import Ed25519PublicKey
+from omnyshell.services.hub.cluster.members.author import Author
 from omnyshell.services.hub.cluster.members.members import Members
-from omnyshell.services.hub.cluster.members.signing import digest, sign
+from omnyshell.services.hub.cluster.members.signing import digest
 from omnyshell.services.hub.cluster.order.order import (
     EngineAwayException,
     MisplacedException,
@@ -21,6 +22,7 @@ from omnyshell.services.hub.cluster.order.order import (
     Place,
     Stored,
 )
+from omnyshell.services.hub.cluster.shared.clocks import set_within
 from omnyshell.services.hub.cluster.shared.denials import Denial, Denials
 from omnyshell.services.hub.cluster.shared.end_of_log import EndsOfLogs
 from omnyshell.services.hub.cluster.shared.reading import AfterAnotherException, read_change
@@ -66,25 +68,6 @@ logger = logging.getLogger("omnyshell.hub")
 
 class TooOldException(OmnyShellException):
     """A record has changes that this version does not know: nothing from there on is applied before an upgrade."""
-
-
-@dataclass(frozen=True, slots=True)
-class Author:
-    """Who writes: a hub of a generation, with its key."""
-
-    generation: str
-    hub: str
-    key: Ed25519PrivateKey
-
-    @property
-    def subject(self) -> str:
-        """Where its changes are published."""
-        return f"{self.of_all}{self.hub}"
-
-    @property
-    def of_all(self) -> str:
-        """What the subjects of all hubs begin with."""
-        return f"omnyshell.{self.generation}.truth."
 
 
 @dataclass(eq=False, slots=True)
@@ -187,7 +170,7 @@ class SharedLog:
         try:
             self._queue.put_nowait(waiting)
         except asyncio.QueueFull:
-            answer.fail(EngineAwayException(TOO_MANY))
+            self._deny_or_fail(waiting, EngineAwayException(TOO_MANY))
         if self.denials.can_be(transaction):
             asyncio.get_running_loop().call_later(DENY_AFTER, self._deny_late, waiting)
         return answer
@@ -201,7 +184,7 @@ class SharedLog:
         records: list[bytes] = []
         for seq, transaction in enumerate(transactions, 1):
             before = digest(records[-1]) if records else b""
-            records.append(sign(author.key, author.generation, seq, author.hub, transaction.encode(), before))
+            records.append(author.signed(seq, transaction.encode(), before))
         self._held = dict(enumerate(records[1:], 2))
         return tuple(records)
 
@@ -222,7 +205,7 @@ class SharedLog:
         await self._read_all.wait()
 
     async def aclose(self) -> None:
-        """End its task; what waits is refused. Idempotent."""
+        """End its tasks; what waits, or is under way, is refused. Idempotent."""
         tasks = [task for task in (self._worker, self._reconciling) if task is not None]
         self._worker = self._reconciling = None
         for task in tasks:
@@ -317,11 +300,18 @@ class SharedLog:
     async def _work(self) -> None:
         while True:
             several = self._with_more(await self._queue.get())
-            joined = [each for each in several if self._can_be_joined(each)]
-            if len(joined) > 1 and await self._done_together(joined):
-                several = [each for each in several if each not in joined]
-            for waiting in several:
-                await self._do_alone(waiting)
+            try:
+                await self._do_all(several)
+            finally:
+                for waiting in several:
+                    waiting.answer.fail(waiting.away)
+
+    async def _do_all(self, several: list[_Waiting]) -> None:
+        joined = [each for each in several if self._can_be_joined(each)]
+        if len(joined) > 1 and await self._done_together(joined):
+            several = [each for each in several if each not in joined]
+        for waiting in several:
+            await self._do_alone(waiting)
 
     def _with_more(self, first: _Waiting) -> list[_Waiting]:
         """Return a transaction with those that wait behind it, of which the last one alone may not be joined."""
@@ -401,16 +391,19 @@ class SharedLog:
 
     async def _reconcile_on(self) -> None:
         """Have what was denied be ordered, whenever the engine is there; what fits no more is true in another way."""
+        await self._to_reconcile.wait()
         while True:
-            await self._to_reconcile.wait()
             self._to_reconcile.clear()
             await self._say_level()
             for denial in self.denials.held():
                 if self._is_due(denial) and self._order is not None and self._order.is_there:
                     await self._append_again(denial)
-            if held := self.denials.held():
-                asyncio.get_running_loop().call_later(OTHERS_AFTER, self._to_reconcile.set)
+            held = self.denials.held()
             self._heard_at = {each.body: self._heard_at[each.body] for each in held if each.body in self._heard_at}
+            if held:
+                await set_within(self._to_reconcile, OTHERS_AFTER)
+            else:
+                await self._to_reconcile.wait()
 
     async def _say_level(self) -> None:
         """Say which changes this version knows, where the log says otherwise, as after an upgrade."""
@@ -479,7 +472,7 @@ class SharedLog:
         self._own.check(waiting.transaction)
         before = self.applied_seq
         transaction = waiting.transaction.encode()
-        raw = sign(author.key, author.generation, before + 1, author.hub, transaction, self._same.digest)
+        raw = author.signed(before + 1, transaction, self._same.digest)
         self._mine = raw, waiting
         try:
             await order.publish(author.subject, raw, Place(last=before))

@@ -8,14 +8,16 @@ import pytest
 from support.deadline import DEADLINE
 
 from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.services.hub.cluster.members.author import Author
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, MisplacedException, Place, Stored
 from omnyshell.services.hub.cluster.shared import log as shared_log
-from omnyshell.services.hub.cluster.shared.log import AWAY, LEFT_OPEN, Author, SharedLog
+from omnyshell.services.hub.cluster.shared.log import AWAY, LEFT_OPEN, SharedLog
 from omnyshell.services.hub.ground.state_file import StateFile
-from omnyshell.services.hub.truth.changes import ClaimNode, Transaction, together
+from omnyshell.services.hub.truth.changes import ClaimNode, RemovePrincipal, Transaction, together
 
 KEY = Ed25519PrivateKey.generate()
 SUBJECT = "omnyshell.g.truth.a"
+DENIED = together(RemovePrincipal("ann"))
 
 
 class Engine:
@@ -129,3 +131,42 @@ async def test_what_is_said_at_the_end_of_the_time_is_whether_it_may_have_been_d
         engine.is_there = is_there
         with pytest.raises(EngineAwayException, match=said):
             await log.append(change())
+
+
+async def test_what_is_under_way_when_the_hub_stops_is_refused_as_what_waits_is() -> None:
+    async with hub(*["no"] * 10_000) as (log, engine, _):
+        several = [log.append(change(f"n{number}")) for number in range(3)]
+        several.append(log.append(DENIED))
+        several.append(log.append(change("n4")))
+        while not engine.asked:
+            await asyncio.sleep(0)
+        await log.aclose()
+        for answer in several:
+            assert answer.is_there
+            with pytest.raises(EngineAwayException):
+                answer.now()
+
+
+async def test_a_lock_holds_though_too_many_changes_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_log, "MOST_WAITING", 2)
+    async with hub() as (log, engine, _):
+        engine.is_there = False
+        for number in range(2):
+            log.append(change(f"n{number}"))
+        with pytest.raises(EngineAwayException, match=shared_log.TOO_MANY):
+            log.append(change("n2")).now()
+        assert log.append(DENIED).now() == 0
+        assert [held.transaction.changes[-1] for held in log.denials.held()] == list(DENIED.changes)
+
+
+async def test_what_was_denied_is_looked_at_once_in_a_while_however_much_it_is() -> None:
+    async with hub() as (log, engine, _):
+        engine.is_there, engine.away_for = False, float("inf")
+        log.at_end()
+        for number in range(20):
+            await log.append(together(RemovePrincipal(f"p{number}")))
+            # Each comes by itself, and none can be ordered.
+            for _ in range(3):
+                await asyncio.sleep(0)
+        timers = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+        assert sum(timer._callback == log._to_reconcile.set for timer in timers) <= 1

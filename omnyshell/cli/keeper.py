@@ -5,7 +5,7 @@ import os
 import pwd
 from pathlib import Path
 
-from omnyshell.cli.ground.output import complain, fail, say
+from omnyshell.cli.ground.output import complain, count_of, fail, say
 from omnyshell.cli.ground.prompts import ask_line, is_asked
 from omnyshell.cli.ground.strict_files import strict_modes
 from omnyshell.cli.service.plan import nodes_of_machine
@@ -47,11 +47,11 @@ def stop(options: argparse.Namespace) -> int:
     except NoKeeperException as exc:
         return fail(str(exc))
     if running and not options.yes and is_asked():
-        complain(f"this ends {_sessions(running)}")
+        complain(f"this ends {count_of(running, 'session')}")
         if ask_line("End it? [y/N] ").lower() not in ("y", "yes"):
             complain("omnyshell: nothing was ended")
             return NOT_MEANT
-    say(f"the keeper has ended, and {_sessions(stop_keeper(place))} with it")
+    say(f"the keeper has ended, and {count_of(stop_keeper(place), 'session')} with it")
     return 0
 
 
@@ -63,7 +63,7 @@ def status(options: argparse.Namespace) -> int:
     except NoKeeperException as exc:
         say(str(exc))
         return NOT_THERE
-    say(f"process {facts.pid} keeps {_sessions(facts.running)} for {place}")
+    say(f"process {facts.pid} keeps {count_of(facts.running, 'session')} for {place}")
     for node in facts.nodes:
         say(f"  {_line(node)}")
     if facts.flaw:
@@ -139,11 +139,7 @@ def _number_of(user: str) -> int:
         raise ConfigException(f"there is no user '{user}' on this machine").about("node_user") from exc
 
 
-def _sessions(count: int) -> str:
-    return f"{count} session{'' if count == 1 else 's'}"
-
-
 def _line(node: KeptNode) -> str:
     held = f"held by process {node.holder}" if node.holder is not None else "its process has ended"
     ended = f", {node.ended} ended" if node.ended else ""
-    return f"{node.node_id}: {_sessions(node.running)}{ended}; {held}"
+    return f"{node.node_id}: {count_of(node.running, 'session')}{ended}; {held}"

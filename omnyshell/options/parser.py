@@ -6,7 +6,21 @@ from typing import Any
 
 from omnyshell.options.option import Option
 
-_TYPES: dict[str, Any] = {"int": int, "float": float, "list": str}
+
+def _number(text: str) -> float:
+    """Read a number. Raises `ArgumentTypeError` where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"'{text}' is no number") from None
+
+
+def _whole_number(text: str) -> int:
+    """Read a whole number. Raises `ArgumentTypeError` where it is none."""
+    try:
+        return int(text)
+    except ValueError:
+        raise ArgumentTypeError(f"'{text}' is no whole number") from None
 
 
 def _some(text: str) -> str:
@@ -17,6 +31,9 @@ def _some(text: str) -> str:
     if not text:
         raise ArgumentTypeError("it is empty")
     return text
+
+
+_TYPES: dict[str, Any] = {"int": _whole_number, "float": _number, "list": str}
 
 
 def add_options(parser: Any, options: Iterable[Option]) -> list[tuple[Option, Any]]:

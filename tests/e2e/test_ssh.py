@@ -87,7 +87,7 @@ def test_installing_includes_the_block_once_and_before_all_else(ssh: Ssh) -> Non
     for _ in range(2):
         done = ssh.system.run("ssh-config", "--install")
         assert done.returncode == 0
-        assert done.stdout.splitlines()[1].startswith(b"now `ssh n1.omny` works")
+        assert done.stdout.splitlines()[1].startswith(f"now `ssh -F {kept} n1.omny` works".encode())
         # The home of tests is not the user's.
         assert b"whatever HOME says" in done.stderr
     assert config.readlink() == kept

@@ -3,7 +3,7 @@
 import argparse
 
 from omnyshell.cli.admin.question import ask, do, moment, show
-from omnyshell.cli.ground.output import say, say_json
+from omnyshell.cli.ground.output import complain, count_of, say, say_json
 from omnyshell.ids import short_id
 from omnyshell.options.values import parse_pairs
 from omnyshell.protocol.messages.admin import (
@@ -21,6 +21,7 @@ from omnyshell.protocol.messages.admin import (
     PeersResponse,
     TunnelEnd,
 )
+from omnyshell.security.authorizer import ALLOW_ROLES_LABEL
 
 
 def info(options: argparse.Namespace) -> int:
@@ -31,7 +32,8 @@ def info(options: argparse.Namespace) -> int:
         return 0
     say(f"hub         {found.hub_uid}")
     say(f"version     {found.version}, up since {moment(found.started_at)} UTC")
-    say(f"carries     {found.nodes} nodes, {found.sessions} sessions, {found.tunnels} tunnels, {found.peers} peers")
+    carried = (("node", found.nodes), ("session", found.sessions), ("tunnel", found.tunnels), ("peer", found.peers))
+    say(f"carries     {', '.join(count_of(number, what) for what, number in carried)}")
     say(f"authority   {found.ca_fingerprint}")
     return 0
 
@@ -100,8 +102,13 @@ def known_nodes(options: argparse.Namespace) -> int:
 def label(options: argparse.Namespace) -> int:
     """Set the hub's labels of a node."""
     labels = parse_pairs(options.label, "--label")
-    said = f"{options.node} has {len(labels)} labels of the hub" if labels else f"{options.node} has none"
-    return do(options, NodeLabelsSet(request_id="", node_id=options.node, labels=labels), said)
+    said = f"{options.node} has {count_of(len(labels), 'label')} of the hub" if labels else f"{options.node} has none"
+    done = do(options, NodeLabelsSet(request_id="", node_id=options.node, labels=labels), said)
+    if ALLOW_ROLES_LABEL in labels:
+        complain(
+            f"the hub's {ALLOW_ROLES_LABEL} only narrows the node's own: `omnyshell access PRINCIPAL NODE` says who may"
+        )
+    return done
 
 
 def release(options: argparse.Namespace) -> int:

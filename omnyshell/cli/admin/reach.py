@@ -59,11 +59,13 @@ def _such_as(here: Sequence[MachineAddress]) -> str:
 
 
 def _choose(choices: Sequence[str]) -> str:
-    """Return what the user chose by its number; "" for nothing."""
+    """Return what the user chose, by its number or as it is; "" for nothing."""
     for _ in range(TRIES):
         answer = ask_line(f"Which, 1 to {len(choices)}? Enter leaves it as it is: ")
         if not answer:
             break
+        if answer in choices:
+            return answer
         if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(choices):
             return choices[int(answer) - 1]
     return ""

@@ -36,7 +36,7 @@ def copy(options: argparse.Namespace) -> int:
     if len(spots) <= 1:
         raise ConfigException("say what is copied to where, as in `omnyshell cp FILE NODE:PATH`")
     if not any(spot.node for spot in spots):
-        raise ConfigException("none of them is at a node, as NODE:PATH is: `cp` copies on this machine")
+        raise ConfigException("none of them is at a node, as NODE:PATH is; the plain `cp` copies within this machine")
     choice = Choice(options.include, options.exclude)
     require("files")
     allow_many_descriptors()

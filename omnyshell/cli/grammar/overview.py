@@ -12,6 +12,34 @@ from omnyshell.version import __version__
 SIMILAR = 0.75
 """Similarity, of 1, of a typed word and a command from which the command is suggested."""
 
+_MEANT = {
+    "attach": ("omnyshell sessions resume",),
+    "console": ("omnyshell-console",),
+    "ls": ("omnyshell nodes list", "omnyshell sessions list"),
+    "ps": ("omnyshell sessions list",),
+    "rsync": ("omnyshell ssh-config", "omnyshell cp"),
+    "scp": ("omnyshell cp", "omnyshell ssh-config"),
+    "sftp": ("omnyshell cp", "omnyshell ssh-config"),
+    "shell": ("omnyshell connect",),
+    "ssh": ("omnyshell connect", "omnyshell ssh-config"),
+    "status": ("omnyshell hub info", "omnyshell nodes list", "omnyshell service status", "omnyshell cluster status"),
+    "version": ("omnyshell --version",),
+}
+"""Words of other programs, with what does here what they do there."""
+
+SECTIONS = {
+    "up": "Every day",
+    "login": "Logging in",
+    "hub start": "Hubs, nodes and keepers on this machine",
+    "access": "What there is, and who may do what",
+    "node join": "Nodes",
+    "users list": "People, their tokens and keys, and locks",
+    "hub info": "A hub",
+    "cluster init": "Several hubs",
+    "audit list": "The audit trail",
+}
+"""The headings of the overview, by the command before which each stands."""
+
 _HELP = ("-h", "--help", "help")
 
 
@@ -31,12 +59,19 @@ def without_command(words: list[str]) -> int:
     if not given or (group and given != words):
         print(_overview(group or COMMANDS))
         return 0
-    known = ", ".join(f"`omnyshell {name}`" for name in similar(given)) or "see `omnyshell --help`"
-    return fail(f"there is no command '{' '.join(given[:2])}': {known}")
+    tried = given[:1] if given[0] in _MEANT else given[:2]
+    known = ", ".join(f"`{line}`" for line in similar(given)) or "see `omnyshell --help`"
+    return fail(f"there is no command '{' '.join(tried)}': {known}")
 
 
 def similar(given: Sequence[str]) -> list[str]:
-    """The commands that may have been meant: spelt alike, of the same group, or with the same second word."""
+    """The lines that may have been meant: of a like name elsewhere, spelt alike, of the same group or second word."""
+    if given[0] in _MEANT:
+        return list(_MEANT[given[0]])
+    return [f"omnyshell {name}" for name in _alike(given)]
+
+
+def _alike(given: Sequence[str]) -> list[str]:
     names = [command.name for command in COMMANDS]
     for typed in (" ".join(given[:2]), given[0]):
         if found := get_close_matches(typed, names, cutoff=SIMILAR):
@@ -46,7 +81,11 @@ def similar(given: Sequence[str]) -> list[str]:
 
 def _overview(shown: Sequence[Command]) -> str:
     width = max(len(command.name) for command in shown)
-    lines = [f"  {command.name:<{width}}  {command.help}" for command in shown]
+    lines: list[str] = []
+    for command in shown:
+        if shown is COMMANDS and command.name in SECTIONS:
+            lines += ["", SECTIONS[command.name]] if lines else [SECTIONS[command.name]]
+        lines.append(f"  {command.name:<{width}}  {command.help}")
     return "\n".join(
         [
             "omnyshell: reach your machines through a hub, by name",

@@ -79,10 +79,15 @@ _ASKED: dict[tuple[str, ...], dict[str, str]] = {
         "not_found": "`omnyshell hub sessions` shows them; a detached one needs --node and --owner"
     },
     ("hub", "close-tunnel"): {"not_found": "`omnyshell top` and `omnyshell events --part tunnels` show tunnels"},
-    ("node", "join"): {"bad_id": "give --id", "other_kind": "`omnyshell login --join` takes it"},
+    ("node", "join"): {
+        "bad_id": "give --id",
+        "id_taken": "or give another --id",
+        "other_kind": "`omnyshell login --join` takes it",
+    },
     ("login",): {"other_kind": "`omnyshell node join` takes it"},
     ("invites",): _ADMIN | {"not_found": "`omnyshell invites list` shows those that can be used"},
     ("keys",): _ADMIN | _CREDENTIALS,
+    ("locks",): _ADMIN,
     ("nodes", "invite"): _ADMIN,
     ("nodes", "known"): _ADMIN,
     ("nodes", "label"): _ADMIN | _IDS,

@@ -1,6 +1,7 @@
 """What the command line prints: one line for a failure, tables for lists."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -80,9 +81,17 @@ def describe(error: OmnyShellException, words: tuple[str, ...] = (), node: str =
     return f"{text}; {hint}" if hint else text
 
 
-def say_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows as aligned columns below a header."""
-    for line in format_table(header, rows):
+def count_of(number: int, what: str) -> str:
+    """Return how many there are of what is named in the singular, as "1 session" or "2 sessions"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def say_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, spare: int = 0) -> None:
+    """Print rows as aligned columns below a header; the last `spare` of them only where the terminal has room."""
+    lines = format_table(header, rows)
+    if spare and sys.stdout.isatty() and max(map(len, lines)) > os.get_terminal_size(sys.stdout.fileno()).columns:
+        lines = format_table(header[:-spare], [row[:-spare] for row in rows])
+    for line in lines:
         print(line)
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from omnyshell.cli.ground.output import complain, fail, say
+from omnyshell.cli.ground.output import complain, count_of, fail, say
 from omnyshell.cli.ground.prompts import ask_line, is_asked
 from omnyshell.cli.local.what_ends import say_what_ends, what_ends
 from omnyshell.services.local.node_process import LocalNode
@@ -49,7 +49,7 @@ def down(options: argparse.Namespace) -> int:
         return fail(f"the node (process {node.pid()}) has not ended yet")
     # The node may have had another one meanwhile.
     end_keeper(setup.node_state)
-    say(f"down, and {_sessions(kept)} with it" if kept else "down")
+    say(f"down, and {count_of(kept, 'session')} with it" if kept else "down")
     return 0
 
 
@@ -61,10 +61,6 @@ def _kept(setup: LocalSetup) -> int | None:
         raise
     except NoKeeperException:
         return None
-
-
-def _sessions(count: int) -> str:
-    return f"{count} session{'' if count == 1 else 's'}"
 
 
 def _is_meant(setup: LocalSetup, running: Running | None, node: LocalNode, kept: int) -> bool:
@@ -79,7 +75,7 @@ def _is_meant(setup: LocalSetup, running: Running | None, node: LocalNode, kept:
 def _left(node: LocalNode, kept: int) -> list[str]:
     """A node that goes on without a hub does so for its sessions; one without any may end at once."""
     if node.pid() is None:
-        return [f"{_sessions(kept)} of this machine's node, which has ended itself"] if kept else []
+        return [f"{count_of(kept, 'session')} of this machine's node, which has ended itself"] if kept else []
     return [] if node.end_if_idle(STOP_TIMEOUT) else [f"this machine's node and its sessions (process {node.pid()})"]
 
 

@@ -47,8 +47,7 @@ def go_on(options: argparse.Namespace, config: Path) -> int:
         from omnyshell.cli.service.commands import install as install_service
 
         return install_service(parse(INSTALL, install))
-    if options.no_start:
-        say(f"start it with: omnyshell node start --config {config}")
+    say(f"start it {'' if options.no_start else 'again '}with: omnyshell node start --config {config}")
     if _has_manager() and not options.no_service:
         say(f"have it start with the machine: omnyshell service install {' '.join(install)}")
     if options.no_start:

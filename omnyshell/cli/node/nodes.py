@@ -29,7 +29,7 @@ def list_nodes(options: argparse.Namespace) -> int:
         rows = [(node.node_id, *([node.hub or "-"] if hub else ()), *_row(node)) for node in nodes]
         say_table(("NODE", *hub, "NAME", "PLATFORM", "HOST", "LABELS"), rows)
     else:
-        say("no nodes are connected" + (" that match" if labels else ""))
+        say(f"no nodes are connected that {'match' if labels else 'you may use'}")
     if answered.shortened or answered.left_out:
         text = f"{answered.shortened} nodes are shown without labels, and {answered.left_out} left out"
         complain(f"nodes say more of themselves than fits an answer: {text}; --filter asks for fewer")

@@ -39,14 +39,14 @@ def list_sessions(options: argparse.Namespace) -> int:
     if options.json:
         say_json([session.to_wire() for session in sessions])
     elif sessions:
-        now, first = datetime.now(UTC), options.node is not None
+        now, first, spare = datetime.now(UTC), options.node is not None, 0
         header: tuple[str, ...] = HEADER if owner == "" else HEADER_OF_EVERYBODY
         cells = row if owner == "" else row_of_everybody
         table = [cells(session, now)[first:] for session in sessions]
         if any(session.processes is not None for session in sessions):
-            header = header + finding.HEADER_OF_USAGE
+            spare, header = len(finding.HEADER_OF_USAGE), header + finding.HEADER_OF_USAGE
             table = [line + finding.usage_of(session) for line, session in zip(table, sessions, strict=True)]
-        say_table(header[first:], table)
+        say_table(header[first:], table, spare=spare)
     else:
         say(f"no sessions on {options.node}" if options.node else "no sessions")
     return FAILURE if incomplete else 0

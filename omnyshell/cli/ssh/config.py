@@ -47,9 +47,9 @@ def ssh_config(options: argparse.Namespace) -> int:
     users, others = _told_apart(asyncio.run(_ask_users(access)))
     lines = _block(options, access, domain, users, others)
     if options.install:
-        _install("".join(f"{line}\n" for line in lines))
+        ssh = _install("".join(f"{line}\n" for line in lines))
         lines = [f"{node}: {why}" for node, why in others.items()]
-        lines += [f"now `ssh {node}.{domain}` works, and so do scp, sftp, rsync and git" for node in [*users][:1]]
+        lines += [f"now `{ssh} {node}.{domain}` works, and so do scp, sftp, rsync and git" for node in [*users][:1]]
     for line in lines:
         say(line)
     return 0
@@ -151,8 +151,8 @@ def _proxy_words(options: argparse.Namespace, access: HubAccess, domain: str) ->
         yield from ("--domain", domain)
 
 
-def _install(text: str) -> None:
-    """Write the block into a file of ours, which ssh's own file includes."""
+def _install(text: str) -> str:
+    """Write the block into a file of ours, which ssh's own file includes; return the command that reads it."""
     # Where it is a link, as to a file that is kept with others, what it leads to is written.
     path, config = config_dir() / "ssh" / "config", Path(os.path.realpath(user_path("~/.ssh/config")))
     write_private(path, text.encode())
@@ -164,8 +164,10 @@ def _install(text: str) -> None:
             write_private(config, include + b"\n" + present)
     say(f"{config} includes {path}")
     theirs = _read_by_ssh()
-    if theirs is not None and config != Path(os.path.realpath(theirs)):
-        complain(f"omnyshell: ssh reads {theirs}, whatever HOME says: have it read this file by `ssh -F {config}`")
+    if theirs is None or config == Path(os.path.realpath(theirs)):
+        return "ssh"
+    complain(f"omnyshell: ssh reads {theirs}, whatever HOME says: have it read this file by `ssh -F {config}`")
+    return f"ssh -F {config}"
 
 
 def _read_by_ssh() -> Path | None:

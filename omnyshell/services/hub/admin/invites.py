@@ -157,7 +157,7 @@ class Invites:
         owner = self._owners.owners().get(node_id)
         is_new = not self._store.has_principal(principal)
         if owner not in (None, principal) or (not is_new and invite.node_id != node_id):
-            text = f"the node id '{node_id}' is taken; an administrator can release it, or invite it under that id"
+            text = f"the node id '{node_id}' is taken; an administrator can release it, or invite this machine under it"
             raise JoinRefusedException(text, code="id_taken")
         return node_id
 

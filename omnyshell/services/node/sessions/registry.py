@@ -156,7 +156,8 @@ class NodeSessions:
             await self._end_all()
 
     async def _leave_all(self, backend: LeavingBackend) -> None:
-        logger.info("%d sessions go on without this process", len(self._sessions))
+        if self._sessions:
+            logger.info("sessions that go on without this process: %d", len(self._sessions))
         for session in list(self._sessions.values()):
             if session.mode is SessionMode.FORWARD:
                 session.kill_now()

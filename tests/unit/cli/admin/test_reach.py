@@ -52,7 +52,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 @pytest.mark.parametrize(
     ("answers", "host", "named"),
     [("1\n", "192.168.1.5", "192.168.1.5"), ("0\n4\nx\n", "", "localhost"), ("\n", "", "localhost"),
-     ("9\n2\n", "8.8.4.4", "8.8.4.4"), ("3\n", "::", "192.168.1.5")],
+     ("9\n2\n", "8.8.4.4", "8.8.4.4"), ("8.8.4.4\n", "8.8.4.4", "8.8.4.4"), ("3\n", "::", "192.168.1.5")],
 )  # fmt: skip
 def test_somebody_at_a_terminal_chooses_an_address(
     machine: Machine, capsys: pytest.CaptureFixture[str], answers: str, host: str, named: str

@@ -1,8 +1,10 @@
 """What commands and services print: nothing of it does anything to a terminal, a list or a log."""
 
 import ast
+import io
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -54,6 +56,19 @@ def test_a_line_is_one_line_and_printable(text: str, capsys: pytest.CaptureFixtu
         assert stream.count("\n") == lines
         assert unprintable(stream) == []
         assert max(map(len, stream.splitlines())) <= LONGEST + len("omnyshell: ") + 1
+
+
+@pytest.mark.parametrize(("columns", "shown"), [(None, "A  B  C"), (7, "A  B  C"), (6, "A  B")])
+def test_columns_that_are_spare_stand_where_there_is_room(
+    monkeypatch: pytest.MonkeyPatch, columns: int | None, shown: str
+) -> None:
+    out = io.StringIO()
+    out.isatty = lambda: columns is not None  # type: ignore[method-assign]
+    out.fileno = lambda: 1  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((columns or 1, 24)))
+    say_table(("A", "B", "C"), [("1", "2", "3")], spare=1)
+    assert out.getvalue().splitlines()[0] == shown
 
 
 @in_one_test("text", TEXTS, ids=range(len(TEXTS)))

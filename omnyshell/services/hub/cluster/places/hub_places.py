@@ -47,10 +47,12 @@ class HubPlaces:
         stale_after: float,
         moved: Callable[[Place], None] = lambda _place: None,
         links: str = "",
+        erased: Callable[[str], None] = lambda _node_id: None,
     ) -> None:
         """`process` names this process; `moved` is called with each place of this run that is another hub's now.
 
-        `links` is where others reach this hub by a link, as HOST:PORT, if they do.
+        `erased` is called with each node id of which the stream has lost what this hub said: say it `again`. `links` is
+        where others reach this hub by a link, as HOST:PORT, if they do.
         """
         self.hub = hub
         self._process = process
@@ -63,6 +65,8 @@ class HubPlaces:
         self._moved = moved
         self._links = links
         self._leaving: dict[str, int] = {}
+        self._erased: set[str] = set()
+        self._tell_erased = erased
         self._read = 0
         self._own_beat = 0
         self._beats = 0
@@ -101,6 +105,18 @@ class HubPlaces:
             self._table.pass_over(node_id, seq)
         self.own.read(seq, boot)
 
+    def erase(self, seq: int, boot: float, node_id: str = "") -> None:
+        """Pass over what stands where this hub's last word did, about a node or else its beat, and is not its own.
+
+        Who may ask the engine can have it answer there. Hubs that have read the word know it, later ones do not.
+        """
+        self.skip(seq, boot, node_id)
+        if not node_id:
+            self._own_beat = seq
+        elif (place := self._table.get(node_id)) is not None and place.hub == self.hub:
+            self._erased.add(node_id)
+            self._tell_erased(node_id)
+
     def drop(self, seq: int, boot: float) -> None:
         """Pass over a record about a node id of which nothing is to be remembered, not even its number."""
         self._table.has_dropped = True
@@ -127,6 +143,7 @@ class HubPlaces:
         taken = self._table.get(entry.node_id)
         if taken is None or taken.entry is not entry:
             return
+        self._erased.discard(entry.node_id)
         if entry.is_gone or entry.epoch > self._leaving.get(entry.node_id, entry.epoch):
             self._leaving.pop(entry.node_id, None)
         if before is not None and self._is_mine(before) and before.entry.epoch != entry.epoch and hub != self.hub:
@@ -256,6 +273,11 @@ class HubPlaces:
         if place.entry.about == about:
             return None
         return Claim(replace(place.entry, about=about), self._table.last_of(node_id))
+
+    def again(self, node_id: str) -> Claim | None:
+        """Plan to say again what the stream has lost of this hub's words about a node; None where that is nothing."""
+        place = self._table.get(node_id) if node_id in self._erased else None
+        return Claim(place.entry, self._table.last_of(node_id)) if place is not None and place.hub == self.hub else None
 
     def own_place_of(self, node_id: str) -> Place | None:
         """Return the place of a node id that this run of the hub has; None if it has not."""

@@ -15,6 +15,11 @@ from omnyshell.services.hub.cluster.shared.subjects import name_of_node, node_of
 from omnyshell.services.hub.ground.late_writes import LateTable
 from omnyshell.services.hub.ground.store import DoubtedPlace
 
+TOLD_AGAIN = 600.0
+"""Seconds after which it is told anew that records in the name of a hub cannot be read."""
+
+ERASED = "somebody who may ask the engine has it answer where this hub writes who is where: a hub's key was stolen"
+
 logger = logging.getLogger("omnyshell.cluster")
 
 
@@ -41,6 +46,10 @@ class Hearing:
         self.proofs = PlaceProofs(generation, memory, is_required=requires_proofs)
         """What is known of proofs."""
 
+        self._refused = refused
+        self._told_at: dict[str, float] = {}
+        """When it was told of each hub that records in its name cannot be read."""
+
         self._doubts = Doubts(self.proofs, refused, doubts)
         self._bounds = PlaceBounds(refused)
 
@@ -56,13 +65,15 @@ class Hearing:
     def take(self, stored: Stored, places: HubPlaces, now: float, boot: float) -> None:
         """Have the places read the next record, or pass over one that does not count; times as they take them."""
         hub, _, name = stored.subject.removeprefix(self._subjects).partition(".")
-        record, node_id = self._record(stored, hub, name), node_of(name)
+        record, node_id = self._record(stored, hub, name, now), node_of(name)
         if isinstance(record, Entry) and hub != self._hub:
             record = self._counting(hub, record, places)
         elif isinstance(record, Beat) and hub != self._hub:
             self.proofs.heard(hub, record)
         if record is not None:
             places.read(stored.seq, hub, record, now, boot)
+        elif self._is_erased(hub, name, node_id, places):
+            places.erase(stored.seq, boot, node_id)
         elif not node_id or self._bounds.is_owned(node_id) or places.place_of(node_id) is not None:
             places.skip(stored.seq, boot, node_id)
         else:
@@ -75,18 +86,32 @@ class Hearing:
             if self._members.key_of(hub) is not None:
                 places.believe(hub, entry)
 
-    def _record(self, stored: Stored, hub: str, name: str) -> Record | None:
+    def _record(self, stored: Stored, hub: str, name: str, now: float) -> Record | None:
         """Return a member's record that is at its place, and about what can be a node."""
         try:
             record = decode(stored.data)
         except ValueError as exc:
-            logger.warning("record %d of who is where, of hub %s: %s", stored.seq, hub, exc)
+            self._tell_unreadable(hub, f"record {stored.seq} of who is where: {exc}", now)
             return None
         if isinstance(record, Entry):
             is_right = is_node_id(record.node_id) and name == name_of_node(record.node_id)
         else:
             is_right = name == "beat"
         return record if is_right and self._members.key_of(hub) is not None else None
+
+    def _is_erased(self, hub: str, name: str, node_id: str, places: HubPlaces) -> bool:
+        """Tell whether something that is not this hub's stands where its last word did, and it is a member."""
+        is_its_place = name == "beat" or places.place_of(node_id) is not None
+        return hub == self._hub and is_its_place and self._members.key_of(hub) is not None
+
+    def _tell_unreadable(self, hub: str, why: str, now: float) -> None:
+        """Tell of it now and then: there may be as many as somebody likes, and a newer hub's are nobody's fault."""
+        if self._members.key_of(hub) is None or now - self._told_at.get(hub, -TOLD_AGAIN) < TOLD_AGAIN:
+            return
+        self._told_at[hub] = now
+        logger.warning("of hub %s, %s", hub, why)
+        if hub == self._hub:
+            self._refused(hub, f"{ERASED} ({why})")
 
     def _counting(self, hub: str, entry: Entry, places: HubPlaces) -> Entry | None:
         """Return what counts of another hub's entry."""

@@ -96,7 +96,8 @@ class SharedPlaces:
         self._told_moved: Callable[[str, str, str], None] = lambda *_: None
         self._described: Callable[[str], bytes] = lambda _node_id: b""
         self._descriptions = Descriptions(self._plan_to_describe, self._publish, self._spawn)
-        self._process, self._run_before = secrets.token_hex(8), 0
+        # The beat that says which runs there were may be lost from the stream: the time, in ms, is later.
+        self._process, self._run_before = secrets.token_hex(8), int(1000 * time.time())
         self._places = self._fresh()
         self._created, self._last = "", b""
         self._is_read = False
@@ -321,7 +322,7 @@ class SharedPlaces:
         self._places = self._fresh()
 
     def _fresh(self) -> HubPlaces:
-        return HubPlaces(self._hub, self._process, self._stale_after, self._moved, self._links)
+        return HubPlaces(self._hub, self._process, self._stale_after, self._moved, self._links, self.changed)
 
     def _moved(self, place: NodePlace) -> None:
         self._told_moved(place.entry.node_id, place.entry.instance, self.where(place.entry.node_id))
@@ -443,7 +444,8 @@ class SharedPlaces:
 
     def _plan_to_describe(self, node_id: str) -> Claim | None:
         about = self._described(node_id)
-        return self._places.describe(node_id, about) if about else None
+        plan = self._places.describe(node_id, about) if about else None
+        return plan or self._places.again(node_id)
 
     async def _claim(self, wanted: Served, proving: Proving, asks: Callable[[], None], answer: Answer[int]) -> None:
         problem: OmnyShellException = EngineAwayException(NO_LEASE)

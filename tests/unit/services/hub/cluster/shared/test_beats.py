@@ -24,8 +24,10 @@ from omnyshell.services.hub.cluster.places.leases import (
     OwnLease,
     Standing,
 )
+from omnyshell.services.hub.cluster.places.records import decode
 from omnyshell.services.hub.cluster.shared import places as shared_places
 from omnyshell.services.hub.cluster.shared.places import SharedPlaces
+from omnyshell.services.hub.cluster.shared.subjects import subject_of_beat
 from omnyshell.services.hub.nodes.places import Served
 
 
@@ -55,6 +57,13 @@ class Engine:
         if not self.is_agreed_with:
             self.refused.append(subject)
             raise MisplacedException("wrong last sequence")
+        return self._write(subject, data)
+
+    def erase(self, subject: str) -> None:
+        """Have an answer of the engine stand where a hub's last word did."""
+        self._write(subject, b'{"stream":"another","seq":1}')
+
+    def _write(self, subject: str, data: bytes) -> int:
         self.written.append(subject)
         self.said.append(data)
         self.places.take(Stored(len(self.written), subject, data))
@@ -104,6 +113,27 @@ async def test_a_hub_whose_beats_are_all_misplaced_serves_on_who_is_connected(mo
         assert own.standing(times[-1]) is Standing.ENGINE_AWAY
         engine.is_agreed_with = True
         await until(lambda: own.standing(times[-1]) is Standing.HELD)
+
+
+async def test_what_the_stream_lost_of_a_hubs_words_is_said_again_also_that_it_let_go_unless_it_is_no_member() -> None:
+    async with hub() as (places, engine):
+        assert await places.claim(Served("n1", "process", 0)) == 1
+        node = engine.written[-1]
+        for is_gone in (False, True):
+            if is_gone:
+                places.left("n1", "process")
+            await until(lambda is_gone=is_gone: places._places.place_of("n1").entry.is_gone is is_gone)
+            said, before = places._places.place_of("n1").entry, len(engine.written)
+            engine.erase(node)
+            await until(lambda before=before: len(engine.written) > before + 1)
+            assert (engine.written[-1], decode(engine.said[-1])) == (node, said)
+        engine.erase(subject_of_beat("g", "a"))
+        places._beat_times.soon(0.0)
+        await until(lambda: places._places.own_beat_seq == len(engine.written))
+        places._members.key_of = lambda _hub: None
+        before = len(engine.written)
+        engine.erase(node)
+        assert (len(engine.written), places._descriptions._changed) == (before + 1, {})
 
 
 async def test_claims_wait_for_one_beat_that_finds_the_new_leader(monkeypatch: pytest.MonkeyPatch) -> None:

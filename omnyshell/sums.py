@@ -53,6 +53,10 @@ class Sums(Generic[Key, Latest]):
         self._kept: dict[Key | None, _Kept[Latest]] = {}
         """In the order in which they are due."""
 
+    def __contains__(self, key: Key) -> bool:
+        """Whether a key was reported lately, so that its further events are counted."""
+        return key in self._kept
+
     def note(self, key: Key, latest: Latest, now: float) -> bool:
         """Count one event; returns whether it is the first of its key, which the caller reports at once."""
         is_first = key not in self._kept and len(self._kept) < self._most

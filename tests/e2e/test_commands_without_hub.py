@@ -199,6 +199,19 @@ def test_a_node_without_rules_lets_everything_run_and_wrong_words_are_errors(tmp
         assert (code, said, text in complained) == (255, "", True), complained
 
 
+def test_a_hubs_file_that_hub_start_would_not_take_is_named_by_each_command_that_reads_it(tmp_path: Path) -> None:
+    config = tmp_path / "hub.toml"
+    config.write_text('cert = "hub.pem"\n')
+    for words in (
+        ("hub", "join", "omnyhub-x"),
+        ("cluster", "status"),
+        ("hub", "backup", str(tmp_path / "copy")),
+        ("audit", "verify"),
+    ):
+        ran = run_text(*words, "--hub-config", str(config))
+        assert (ran.returncode, ran.stderr) == (255, f"omnyshell: {config}: 'key' is missing\n"), words
+
+
 USERS = """\
 PRINCIPAL  ROLES                                        NAME  FROM      ID        KIND   LABEL  EXPIRES (UTC)
 ann        admin,ops (until 2026-01-02 03:04),on-call   Ann   enrolled  3f8a11c0  token  -      -

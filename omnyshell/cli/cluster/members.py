@@ -95,6 +95,7 @@ def join(options: argparse.Namespace) -> int:
         if (directory / STATE_FILE).exists():
             text = f"the hub in {directory} has principals of its own, which nobody else would know"
             raise ConfigException(f"{text}: give the hub that joins a state directory of its own")
+        _say_once()
         identity = asyncio.run(join_by(ClusterFiles(directory), options.line, _settings(options), SystemClock()))
     complain(
         f"this hub is '{identity.hub}' of the cluster that '{identity.founder}' founded; {START_IT}{_config(options)}"
@@ -142,8 +143,7 @@ def leave(options: argparse.Namespace) -> int:
 def show_status(options: argparse.Namespace) -> int:
     """Print how a hub stands among others."""
     directory = _state_dir(options)
-    # Why the engine is not reached is among what is shown, and not told beside it.
-    logging.getLogger("omnyshell.cluster").addHandler(logging.NullHandler())
+    _say_once()
     with closing(StateFile(directory / STATE_FILE)) as file:
         found_status = asyncio.run(status(directory, file, _settings(options)))
     if options.json:
@@ -151,6 +151,11 @@ def show_status(options: argparse.Namespace) -> int:
     else:
         _show(found_status)
     return 0 if found_status.engine is not None and not found_status.has_lost else 1
+
+
+def _say_once() -> None:
+    """Have why the engine is not reached be told where a command says what it found, and not beside that as well."""
+    logging.getLogger("omnyshell.cluster").addHandler(logging.NullHandler())
 
 
 def _plain(told: Status) -> dict[str, object]:

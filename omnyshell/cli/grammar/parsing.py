@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 from omnyshell.cli.grammar.command import Command, Rest
 from omnyshell.cli.grammar.commands import COMMANDS
 from omnyshell.cli.ground.output import FAILURE, complain, printable
+from omnyshell.errors import ConfigException
+from omnyshell.options.option import Option
 from omnyshell.options.parser import add_options, fill_defaults
 from omnyshell.services.service_options import STRICT_MODES
 
@@ -75,6 +77,27 @@ def parse(command: Command, words: list[str]) -> argparse.Namespace:
     """
     words, rest = _split(command, words)
     parser = build_parser(command, with_help=any(map(_ASKS_FOR_HELP.match, words)))
+    options = _read(command, parser, words, rest)
+    if (missing := _missing(command, options)) is not None:
+        parser.error(f"{missing.name} is missing")
+    if command.keeps in _NEEDS_WORDS and not rest:
+        parser.error("COMMAND is missing")
+    return options
+
+
+def parse_file(command: Command, file: str, words: Sequence[str] = ()) -> argparse.Namespace:
+    """Read what a command's file says, for another command that goes by it; `words` are options that go before it.
+
+    Raises `ConfigException` for a file that the command itself would not take.
+    """
+    given = ["--config", file, *words]
+    options = _read(command, build_parser(command, with_help=False), given, [])
+    if (missing := _missing(command, options)) is not None:
+        raise ConfigException(f"{file}: '{missing.toml_key}' is missing")
+    return options
+
+
+def _read(command: Command, parser: CommandParser, words: list[str], rest: list[str]) -> argparse.Namespace:
     options = parser.parse_intermixed_args(words)
     options.rest = rest
     options.words = words
@@ -82,12 +105,12 @@ def parse(command: Command, words: list[str]) -> argparse.Namespace:
     if command.configurable and options.config is not None:
         _fill_from_file(command, options)
     fill_defaults(vars(options), command.options)
-    for option in command.options:
-        if option.required and getattr(options, option.key) is None:
-            parser.error(f"{option.name} is missing")
-    if command.keeps in _NEEDS_WORDS and not rest:
-        parser.error("COMMAND is missing")
     return options
+
+
+def _missing(command: Command, options: argparse.Namespace) -> Option | None:
+    """Return the first option that has to be given and was not; None if all were."""
+    return next((each for each in command.options if each.required and getattr(options, each.key) is None), None)
 
 
 def build_parser(command: Command, *, with_help: bool = True) -> CommandParser:

@@ -36,13 +36,13 @@ def local_user() -> str:
 def hub_options(options: argparse.Namespace, *words: str) -> argparse.Namespace:
     """Return the options of `hub start` from the file of --hub-config and from `words`.
 
-    --strict-modes applies to the file.
+    --strict-modes applies to the file. Raises `ConfigException` where `hub start` would not take it.
     """
     from omnyshell.cli.grammar.commands import HUB_START
-    from omnyshell.cli.grammar.parsing import parse
+    from omnyshell.cli.grammar.parsing import parse_file
 
     strict = ("--strict-modes", options.strict_modes) if options.strict_modes else ()
-    return parse(HUB_START, ["--config", options.hub_config, *strict, *words])
+    return parse_file(HUB_START, options.hub_config, (*strict, *words))
 
 
 def _configured(options: argparse.Namespace) -> Path:

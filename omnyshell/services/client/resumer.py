@@ -40,7 +40,7 @@ NODE_TIMES = BackoffTimes(
     long_outage_ceiling=60.0,
 )
 """Delays while the hub is connected but a session's node is not, which is back soon where it was started anew. Each
-attempt makes a record in the hub's audit trail, so there is one for all sessions of a node."""
+attempt counts in the hub's audit trail, so there is one for all sessions of a node."""
 
 STEADY = 1.0
 """Seconds of connection after which the next attempts come quickly again."""

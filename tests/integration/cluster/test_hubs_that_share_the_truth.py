@@ -4,8 +4,9 @@ import argparse
 import asyncio
 import base64
 import json
+import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -286,6 +287,36 @@ async def test_who_is_invited_has_the_hub_that_founded_write_nowhere_and_lose_no
     said = await cluster._connection.last_of(places_stream(generation), subject_of_beat(generation, "a"))
     assert said is not None
     assert isinstance(decode(said[0]), Beat)
+
+
+@contextmanager
+def _silent_servers(count: int) -> Iterator[tuple[str, ...]]:
+    """Addresses at which connections are taken and nothing is said."""
+    with ExitStack() as listening:
+        sockets = [listening.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        yield tuple(f"nats://127.0.0.1:{each.getsockname()[1]}" for each in sockets)
+
+
+async def test_servers_that_say_nothing_keep_nobody_who_joins_and_are_named_where_none_speaks(
+    hubs: Hubs, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second: the next server is tried 0.7 s after one that says nothing, and two limits are let end."""
+    line = hubs.invite("c")
+    with _silent_servers(2) as silent:
+        nobody = ClusterFiles(tmp_path / "nobody")
+        with monkeypatch.context() as short:
+            short.setattr("omnyshell.services.hub.cluster.nats.connection.CONNECT_TIMEOUT", 0.1)
+            short.setattr("omnyshell.services.hub.cluster.joining.TIMEOUT", 0.5)
+            named = "; ".join(f"{server}: it says nothing" for server in sorted(silent))
+            with pytest.raises(EngineAwayException, match=f"no server of the engine was reached within 0.5 s: {named}"):
+                await join(nobody, line, ClusterSettings(engine=silent), CLOCK)
+        assert not nobody.exist()
+        both = ClusterSettings(engine=(silent[0], *engine.urls))
+        assert (await join(ClusterFiles(tmp_path / "new"), line, both, CLOCK)).hub == "c"
+    await hubs.running["a"].stop()
+    monkeypatch.setattr("omnyshell.services.hub.cluster.joining.TIMEOUT", 0.5)
+    with pytest.raises(EngineAwayException, match="hub 'a' has not answered for 0.5 s: does it run"):
+        await join(ClusterFiles(tmp_path / "later"), hubs.invite("d"), ClusterSettings(), CLOCK)
 
 
 PLATFORM = {"os": "linux", "arch": "x64"}

@@ -90,7 +90,7 @@ def _hub_of(subject: str) -> str:
 async def join(files: ClusterFiles, line: str, settings: ClusterSettings, clock: Clock) -> Identity:
     """Take an invitation up; return who the hub is now. The hub that founded has to run.
 
-    Raises `ConfigException`, `NotInvitedException`, and `EngineAwayException` where nobody answers.
+    Raises `ConfigException`, `NotInvitedException`, and `EngineAwayException` where nobody answers within `TIMEOUT`.
     """
     if files.exist():
         raise ConfigException(f"this hub is one of several already: {files.directory}")
@@ -110,12 +110,19 @@ async def join(files: ClusterFiles, line: str, settings: ClusterSettings, clock:
         async with asyncio.timeout(TIMEOUT):
             admitted = await _admitted(connection, invitation, asked)
     except TimeoutError as exc:
-        text = f"nobody answers: is the engine reached from here, and does hub '{own.founder}' run?"
-        raise EngineAwayException(text) from exc
+        raise EngineAwayException(_why_unanswered(connection, own.founder)) from exc
     finally:
         await connection.aclose()
     files.write(Standing(own, key, engine_key, admitted.engine_token, admitted.watch_token))
     return own
+
+
+def _why_unanswered(connection: EngineConnection, founder: str) -> str:
+    """Return what is to be mended where a hub was not let in within `TIMEOUT`."""
+    if connection.is_connected:
+        return f"the engine is reached, and hub '{founder}' has not answered for {TIMEOUT:g} s: does it run?"
+    problems = "; ".join(f"{server}: {why}" for server, why in sorted(connection.problems.items()))
+    return f"no server of the engine was reached within {TIMEOUT:g} s: {problems or 'they say nothing'}"
 
 
 async def _admitted(connection: EngineConnection, invitation: Invitation, asked: Asked) -> Admitted:

@@ -277,6 +277,37 @@ def test_refusals_are_audited_up_to_a_limit_and_then_in_sum_by_what_was_refused(
     assert len(audit) == before + 1
 
 
+def test_whoever_waits_for_a_node_is_told_of_once_and_in_sum_and_takes_nothing_from_other_refusals() -> None:
+    audit, refusals, clock = sums(5)
+    gone = {"principal": "ann", "address": "192.0.2.1", "node_id": "n1", "reason": "unknown_node"}
+    for _ in range(40):
+        audit.record("session.rejected", "denied", **gone)
+    # What says something else is a refusal as any other: another node, address, command, or reason.
+    others = ({"node_id": "n2"}, {"address": "192.0.2.2"}, {"command": "ls"}, {"reason": "not_authorized"})
+    for other in others:
+        audit.record("session.rejected", "denied", **gone | other)
+    assert len(audit) == 1 + len(others)
+    # The limit is met by different ones alone; beyond it they are counted as ever.
+    for number in range(10):
+        audit.record("session.rejected", "denied", **gone | {"node_id": f"other{number}"})
+    audit.record("tunnel.rejected", "denied", principal="ann", reason="node_offline")
+    assert len(audit) == 5
+    clock.seconds += MINUTE
+    refusals.summarize(clock.monotonic())
+    told = {(each.action, each.node_id, each.reason): each.detail for each in list(audit)[5:]}
+    assert told == {
+        ("session.rejected", "", "limited"): "10 more of these",
+        ("tunnel.rejected", "", "limited"): "1 more of these",
+        ("session.rejected", "n1", "unknown_node"): "39 more of these",
+    }
+    audit.record("session.rejected", "denied", **gone)
+    refusals.flush()
+    assert list(audit)[-1].detail == "1 more of these"
+    # Long behind the wait another one begins.
+    audit.record("session.rejected", "denied", **gone)
+    assert list(audit)[-1].detail == ""
+
+
 @in_one_test("action", sorted(CAUSED_BY_OTHERS))
 def test_what_others_do_in_somebodys_name_takes_nothing_of_what_is_told_of_him(action: str) -> None:
     audit, _, _ = sums(1)

@@ -7,6 +7,9 @@ from omnyshell.printable import printable
 
 MOST_NAMED = 5
 
+AUTHORITY = "certificate-authority"
+"""What hubs compare of their certificates, beside files of their own."""
+
 
 def too_old(hub: str, change: int) -> str:
     """Say that a hub has stopped at a change that it does not know; `hub` is "" for the one that says it."""
@@ -24,6 +27,13 @@ def unreached(hubs: Iterable[str]) -> str:
     return f"no node or client of another hub can go to {', '.join(map(printable, hubs))}: set public-url there"
 
 
+def of_another_authority(hubs: Iterable[str]) -> str:
+    """Say that the certificates of hubs are of another authority than the one of the hub that says it."""
+    who = ", ".join(map(printable, hubs))
+    why = "nodes and clients that trust one of them alone do not go from one to the other when a hub ends"
+    return f"the certificate of {who} is of another authority than this hub's: {why}"
+
+
 def unlinked(hubs: Iterable[str]) -> str:
     """Say that there is no link with hubs that serve."""
     why = "unless one has just ended, one of the two needs `links`, and no firewall between"
@@ -33,6 +43,11 @@ def unlinked(hubs: Iterable[str]) -> str:
 def unheard(hub: str) -> str:
     """Say that a hub is a member and has said nothing yet."""
     return f"hub {printable(hub)} has joined, and was not heard of yet: start it there"
+
+
+def quiet(hub: str, seconds: float) -> str:
+    """Say that a hub has not said for a while that it is there, and that its nodes are not free yet."""
+    return f"hub {printable(hub)} is silent for {format_duration(seconds)}: was it stopped, or cut off?"
 
 
 def silent(hub: str, seconds: float) -> str:

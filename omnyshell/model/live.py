@@ -381,6 +381,9 @@ class HubLease(LenientEnum):
     ENGINE_AWAY = "engine-away"
     """It goes on with the nodes that it has, for a while."""
 
+    SILENT = "silent"
+    """It may open what it has, and has not said for more than two of its beats that it is there."""
+
     LAPSED = "lapsed"
     """It opens nothing."""
 

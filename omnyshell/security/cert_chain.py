@@ -166,6 +166,20 @@ def path_of(chain: Chain) -> list[x509.Certificate]:
     return path
 
 
+def authority_id(chain: Chain) -> bytes:
+    """Return the identifier of the key that peers of a server trust, where they trust an authority by a file.
+
+    It is the one of the last certificate of the path, if that issued itself, else of whoever issued that; empty where
+    the certificates do not say. Raises `ValueError` where extensions cannot be read.
+    """
+    top = path_of(chain)[-1]
+    if not is_self_signed(top):
+        issuer = extension_of(top, x509.AuthorityKeyIdentifier)
+        return (issuer.key_identifier if issuer is not None else None) or b""
+    own = extension_of(top, x509.SubjectKeyIdentifier) or x509.SubjectKeyIdentifier.from_public_key(top.public_key())
+    return own.digest
+
+
 def system_authorities() -> Authorities:
     """Return the authorities that this system trusts: those in the file and the directory that OpenSSL looks into."""
     places = ssl.get_default_verify_paths()

@@ -11,7 +11,17 @@ from omnyshell.cli.ground.output import complain, say, say_json, say_table
 from omnyshell.cli.hub.state import hub_options
 from omnyshell.clock import SystemClock
 from omnyshell.errors import ConfigException, Remedy
-from omnyshell.model.hub_warnings import silent, too_old, unheard, unlinked, unproven, unreached
+from omnyshell.model.hub_warnings import (
+    AUTHORITY,
+    of_another_authority,
+    quiet,
+    silent,
+    too_old,
+    unheard,
+    unlinked,
+    unproven,
+    unreached,
+)
 from omnyshell.paths import user_path
 from omnyshell.services.hub.audit.heads import SignedHead
 from omnyshell.services.hub.cluster.inviting import change_members
@@ -203,7 +213,7 @@ def _show(told: Status) -> None:
         say_table(("MEMBER", "LINK", "AUDIT"), [(hub, *_linked(told, hub)) for hub in told.members])
     else:
         titles = ("MEMBER", "LAST BEAT", "APPLIED", "LINK", "AUDIT")
-        say_table(titles, [(*_row(hub), *_linked(told, hub.hub)) for hub in told.hubs])
+        say_table(titles, [(*_row(told, hub), *_linked(told, hub.hub)) for hub in told.hubs])
 
 
 def _warnings(told: Status) -> Iterator[str]:
@@ -217,7 +227,8 @@ def _warnings(told: Status) -> Iterator[str]:
         elif not server.is_synced:
             yield f"warning    server {server.name} acknowledges what is not on its disk yet: set sync_interval: always"
     for name, groups in told.unlike().items():
-        yield f"warning    {name} differ: {' / '.join(', '.join(hubs) for hubs in groups.values())}"
+        if name != AUTHORITY:
+            yield f"warning    {name} differ: {' / '.join(', '.join(hubs) for hubs in groups.values())}"
     for name, nodes in told.doubted_by_hub().items():
         yield f"WARNING    {unproven(name, nodes)}"
     for fault in told.faults:
@@ -232,15 +243,21 @@ def _warnings_of_hubs(told: Status) -> Iterator[str]:
             yield f"warning    {unheard(hub.hub)}"
         if hub.is_silent:
             yield f"WARNING    {silent(hub.hub, hub.age or 0.0)}"
+        elif told.is_quiet(hub):
+            yield f"warning    {quiet(hub.hub, hub.age or 0.0)}"
     if told.apart:
         yield f"warning    {unlinked(told.apart)}"
+    if others := told.of_another_authority:
+        yield f"warning    {of_another_authority(others)}"
     if unreachable := [hub.hub for hub in told.hubs if hub.is_unreached]:
         yield f"warning    {unreached(unreachable)}"
 
 
-def _row(hub: HubSays) -> tuple[str, ...]:
+def _row(told: Status, hub: HubSays) -> tuple[str, ...]:
     if hub.age is None:
         return hub.hub, "never", ""
+    if hub.is_silent or told.is_quiet(hub):
+        return hub.hub, f"silent for {hub.age:.0f} s", str(hub.applied)
     return hub.hub, f"{hub.age:.0f} s ago{', as it stopped' if hub.has_stopped else ''}", str(hub.applied)
 
 

@@ -410,7 +410,7 @@ class HubServices:
 
     def digests_of_files(self) -> dict[str, str]:
         """Return digests of what the hub reads of files of its own, as they are now."""
-        return digests(self._present, self._authenticator.configured)
+        return digests(self._present, self._authenticator.configured, self._certificate.current.authority)
 
     def reloading(self, endpoint: WsServerEndpoint, introductions: Introductions) -> HubReloading:
         """Return the part that applies changes of settings."""

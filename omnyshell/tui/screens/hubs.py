@@ -12,7 +12,17 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from omnyshell.clock import Clock
-from omnyshell.model.hub_warnings import silent, too_old, unheard, unlinked, unproven, unreached
+from omnyshell.model.hub_warnings import (
+    AUTHORITY,
+    of_another_authority,
+    quiet,
+    silent,
+    too_old,
+    unheard,
+    unlinked,
+    unproven,
+    unreached,
+)
 from omnyshell.model.live import HubLease, LiveHub, Part
 from omnyshell.services.client.live.state import HubState, Source
 from omnyshell.tui import messages
@@ -42,10 +52,13 @@ FILES = "files"
 _LEASES = {
     HubLease.HELD: Cell("● serves", Tone.GOOD),
     HubLease.ENGINE_AWAY: Cell("◐ engine away", Tone.WARN),
+    HubLease.SILENT: Cell("◐ silent", Tone.WARN),
     HubLease.LAPSED: Cell("○ lapsed", Tone.BAD),
     HubLease.STOPPED: Cell("○ stopped", Tone.DIM),
     HubLease.UNKNOWN: Cell(NOTHING, Tone.DIM),
 }
+
+_OF_SILENCE = {HubLease.SILENT: quiet, HubLease.LAPSED: silent}
 
 _SERVES = (HubLease.HELD, HubLease.ENGINE_AWAY)
 
@@ -277,9 +290,11 @@ def warnings_of(hubs: Iterable[LiveHub], now: datetime) -> Iterator[str]:
             yield too_old("" if hub.own else hub.hub, hub.unknown_change)
         if hub.doubted:
             yield unproven(hub.hub, hub.doubted)
-        if hub.lease is HubLease.LAPSED and not hub.own and hub.heard_at is not None:
-            yield silent(hub.hub, (now - hub.heard_at).total_seconds())
+        if hub.heard_at is not None and not hub.own and (say := _OF_SILENCE.get(hub.lease)) is not None:
+            yield say(hub.hub, (now - hub.heard_at).total_seconds())
     if apart := [hub.hub for hub in known if hub.lease in _SERVES and not hub.own and hub.link_since is None]:
         yield unlinked(apart)
+    if others := [hub.hub for hub in known if AUTHORITY in hub.unlike]:
+        yield of_another_authority(others)
     if unreachable := [hub.hub for hub in known if not hub.url and hub.lease in _SERVES]:
         yield unreached(unreachable)

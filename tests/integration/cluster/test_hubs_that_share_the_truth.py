@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import base64
 import json
+import re
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -308,14 +309,14 @@ async def test_servers_that_say_nothing_keep_nobody_who_joins_and_are_named_wher
             short.setattr("omnyshell.services.hub.cluster.nats.connection.CONNECT_TIMEOUT", 0.1)
             short.setattr("omnyshell.services.hub.cluster.joining.TIMEOUT", 0.5)
             named = "; ".join(f"{server}: it says nothing" for server in sorted(silent))
-            with pytest.raises(EngineAwayException, match=f"no server of the engine was reached within 0.5 s: {named}"):
+            with pytest.raises(EngineAwayException, match=re.escape(f"was reached within 0.5 s: {named}")):
                 await join(nobody, line, ClusterSettings(engine=silent), CLOCK)
         assert not nobody.exist()
         both = ClusterSettings(engine=(silent[0], *engine.urls))
         assert (await join(ClusterFiles(tmp_path / "new"), line, both, CLOCK)).hub == "c"
     await hubs.running["a"].stop()
     monkeypatch.setattr("omnyshell.services.hub.cluster.joining.TIMEOUT", 0.5)
-    with pytest.raises(EngineAwayException, match="hub 'a' has not answered for 0.5 s: does it run"):
+    with pytest.raises(EngineAwayException, match=r"hub 'a' has not answered for 0\.5 s: does it run"):
         await join(ClusterFiles(tmp_path / "later"), hubs.invite("d"), ClusterSettings(), CLOCK)
 
 

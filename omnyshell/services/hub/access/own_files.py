@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 
+from omnyshell.model.hub_warnings import AUTHORITY
 from omnyshell.security.authenticators import Authenticator, PublicKeyAuthenticator, TokenAuthenticator
 from omnyshell.security.grants import Grant
 from omnyshell.security.length_prefix import length_prefixed
@@ -12,16 +13,18 @@ KEYS, TOKENS, GRANTS = "authorized-keys", "granted-tokens", "grants"
 """What is compared, as options call it."""
 
 
-def digests(config: HubConfig, configured: Authenticator) -> dict[str, str]:
+def digests(config: HubConfig, configured: Authenticator, authority: bytes = b"") -> dict[str, str]:
     """Return a digest of each; `configured` judges by the files as they are now.
 
+    `authority` identifies that of the certificate, and is compared of hubs to which peers of others can go.
     That of granted tokens has who gets which roles, and nothing of the tokens: people choose them, so whoever reads a
     digest could guess.
     """
     members = tuple(_members(configured))
     keys = (member for member in members if isinstance(member, PublicKeyAuthenticator))
     tokens = (member for member in members if isinstance(member, TokenAuthenticator))
-    return {
+    of_authority = {AUTHORITY: _digest([(authority.hex(),)])} if authority and config.public_urls else {}
+    return of_authority | {
         KEYS: _digest(
             (str(entry.principal), entry.public_key.to_base64(), *sorted(entry.roles))
             for member in keys

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from omnyshell.model.hub_warnings import AUTHORITY
 from omnyshell.services.hub.audit.heads import SignedHead
 from omnyshell.services.hub.audit.heads_of_others import HeadsOfOthers
 from omnyshell.services.hub.cluster.inviting import connected, watching
@@ -17,7 +18,7 @@ from omnyshell.services.hub.cluster.nats.connection import EngineConnection
 from omnyshell.services.hub.cluster.nats.servers import ServerSays, servers_of
 from omnyshell.services.hub.cluster.nats.streams import Copies, copies_of, places_stream, truth_stream
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, NotPermittedException
-from omnyshell.services.hub.cluster.places.leases import LEASE
+from omnyshell.services.hub.cluster.places.leases import LEASE, MISSED, SILENT
 from omnyshell.services.hub.cluster.places.records import Beat, decode
 from omnyshell.services.hub.cluster.restoring import is_lost
 from omnyshell.services.hub.cluster.shared.end_of_log import unknown_change
@@ -113,6 +114,17 @@ class Status(NamedTuple):
         serving = [hub.hub for hub in self.hubs if hub.serves]
         own = self.identity.hub
         return [hub for hub in serving if hub not in self.links and hub != own] if own in serving else []
+
+    @property
+    def of_another_authority(self) -> list[str]:
+        """The hubs whose certificates are of another authority than this one's."""
+        own = next((hub.files.get(AUTHORITY) for hub in self.hubs if hub.hub == self.identity.hub), None)
+        return [hub.hub for hub in self.hubs if own is not None and hub.files.get(AUTHORITY, own) != own]
+
+    def is_quiet(self, hub: HubSays) -> bool:
+        """Whether two beats of a hub that may have a lease have not come, and not because none come."""
+        newest = min((other.age for other in self.hubs if other.age is not None), default=None)
+        return hub.serves and hub.age is not None and hub.age >= SILENT and newest is not None and newest < MISSED
 
     def doubted_by_hub(self) -> dict[str, list[str]]:
         """Return the nodes that each hub says it has without proof."""

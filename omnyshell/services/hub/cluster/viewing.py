@@ -1,7 +1,7 @@
 """Over links: what is live at other hubs is asked for, and told to them (docs/architecture.md#one-view)."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -103,8 +103,8 @@ class HubViews:
     def hubs(self) -> Sequence[LiveHub]:
         """Return what is known of each member, this hub too."""
         known = self._places.known_hubs()
-        mine = next((each.files for each in known if each.hub == self.own), {})
-        return [self._described(each, mine) for each in known]
+        own = next((each for each in known if each.hub == self.own), KnownHub(self.own))
+        return [self._described(each, own) for each in known]
 
     def ask(self, hub: str, number: int, *, looks: bool) -> None:
         """Ask a hub to tell what is live there, from a snapshot on, with nodes' vitals or without."""
@@ -131,9 +131,11 @@ class HubViews:
         else:
             self._hears.looked(link.hub, looks=word.vitals)
 
-    def _described(self, known: KnownHub, mine: Mapping[str, str]) -> LiveHub:
+    def _described(self, known: KnownHub, own: KnownHub) -> LiveHub:
         is_own = known.hub == self.own
-        ago = known.heard_ago
+        ago, since, mine = known.heard_ago, self._linked_since(known.hub), own.files
+        # While the engine is away a living link says as much of a hub as its lease did.
+        is_away = since is not None and own.standing is Standing.ENGINE_AWAY
         return LiveHub(
             hub=known.hub,
             is_told=is_own,
@@ -141,8 +143,8 @@ class HubViews:
             place=known.links,
             url=known.url,
             is_handing_over=not known.weight,
-            link_since=self._links.up().get(known.hub) if self._links is not None else None,
-            lease=_lease(known),
+            link_since=since,
+            lease=HubLease.ENGINE_AWAY if is_away else _lease(known),
             heard_at=self._clock.now() - timedelta(seconds=ago) if ago is not None else None,
             applied=self._applied() if is_own else known.applied,
             nodes=known.nodes,
@@ -150,6 +152,9 @@ class HubViews:
             doubted=known.doubted,
             unlike=tuple(sorted(name for name, digest in known.files.items() if mine.get(name, digest) != digest)),
         )
+
+    def _linked_since(self, hub: str) -> datetime | None:
+        return self._links.up().get(hub) if self._links is not None else None
 
 
 def _lease(known: KnownHub) -> HubLease:
@@ -159,4 +164,6 @@ def _lease(known: KnownHub) -> HubLease:
         return HubLease.UNKNOWN
     if known.has_stopped:
         return HubLease.STOPPED
-    return HubLease.HELD if known.is_there else HubLease.LAPSED
+    if not known.is_there:
+        return HubLease.LAPSED
+    return HubLease.SILENT if known.is_silent else HubLease.HELD

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from omnyshell.errors import CertGeneratorException, ConfigException
-from omnyshell.security.cert_chain import read_chain, system_authorities
+from omnyshell.security.cert_chain import authority_id, read_chain, system_authorities
 from omnyshell.security.cert_files import why_unusable
 from omnyshell.security.cert_separation import what_is_shared
 from omnyshell.security.certificates import spki_sha256_of_der
@@ -45,6 +45,14 @@ class LoadedCertificate(LoadedPair):
     def authority_fingerprint(self) -> str:
         """The fingerprint of the last certificate in the chain, which joining peers pin: `sha256:` and hexadecimal."""
         return "sha256:" + hashlib.sha256(self.chain[-1]).hexdigest()
+
+    @property
+    def authority(self) -> bytes:
+        """The identifier of its authority's key; empty where the certificates do not say."""
+        try:
+            return authority_id(read_chain(self.chain))
+        except (CertGeneratorException, ValueError):
+            return b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,12 @@ from omnyshell.services.hub.cluster.places.records import Beat
 BEAT_PERIOD = 5.0
 """Seconds between the beats of a hub."""
 
+MISSED = BEAT_PERIOD + 1.0
+"""Seconds after reading a beat after which another one should have come."""
+
+SILENT = BEAT_PERIOD + MISSED
+"""Seconds after which two should have: the hub has a lease yet, and people are told that it says nothing."""
+
 LEASE = 15.0
 """Seconds after reading a beat during which others take the hub to be there."""
 
@@ -58,6 +64,16 @@ class HeardLeases:
     def is_there(self, hub: str, run: int, now: float) -> bool:
         """Whether that run of a hub may still serve."""
         return run == self._runs.get(hub) and now < self._until[hub]
+
+    def is_silent(self, hub: str, heard_by: str, now: float) -> bool:
+        """Whether two beats of a hub have not come, and not because none come: the one of `heard_by` has."""
+        last, other = self._beats.get(hub), self._beats.get(heard_by)
+        return last is not None and other is not None and now - last[1] >= SILENT and now - other[1] < MISSED
+
+    def has_ended(self, hub: str, run: int) -> bool:
+        """Whether that run of a hub is over for good: the hub has said so, or has begun another one."""
+        last = self._beats.get(hub)
+        return run < self._runs.get(hub, 0) or (last is not None and last[0].run == run and last[0].is_last)
 
     def links(self) -> dict[str, str]:
         """Return where hubs are reached by a link, of those that are, as they last said, their leases ended or not."""

@@ -66,8 +66,11 @@ class Hearing:
         """Have the places read the next record, or pass over one that does not count; times as they take them."""
         hub, _, name = stored.subject.removeprefix(self._subjects).partition(".")
         record, node_id = self._record(stored, hub, name, now), node_of(name)
-        if isinstance(record, Entry) and hub != self._hub:
-            record = self._counting(hub, record, places)
+        if isinstance(record, Entry):
+            if hub == self._hub:
+                self._doubts.overtaken(hub, record)
+            else:
+                record = self._counting(hub, record, places)
         elif isinstance(record, Beat) and hub != self._hub:
             self.proofs.heard(hub, record)
         if record is not None:
@@ -79,12 +82,14 @@ class Hearing:
         else:
             places.drop(stored.seq, boot)
 
-    def look_again(self, places: HubPlaces) -> None:
-        """Judge anew, as more of the log may be known; call it each second."""
+    def look_again(self, places: HubPlaces, now: float) -> None:
+        """Judge anew, as more of the log may be known; call it each second, with the time by the monotonic clock."""
         self._bounds.look_again()
-        for hub, entry in self._doubts.look_again():
-            if self._members.key_of(hub) is not None:
-                places.believe(hub, entry)
+        for hub, entry in self._doubts.look_again(self._is_member, places.leases.has_ended, now):
+            places.believe(hub, entry)
+
+    def _is_member(self, hub: str) -> bool:
+        return self._members.key_of(hub) is not None
 
     def _record(self, stored: Stored, hub: str, name: str, now: float) -> Record | None:
         """Return a member's record that is at its place, and about what can be a node."""
@@ -97,7 +102,7 @@ class Hearing:
             is_right = is_node_id(record.node_id) and name == name_of_node(record.node_id)
         else:
             is_right = name == "beat"
-        return record if is_right and self._members.key_of(hub) is not None else None
+        return record if is_right and self._is_member(hub) else None
 
     def _is_erased(self, hub: str, name: str, node_id: str, places: HubPlaces) -> bool:
         """Tell whether something that is not this hub's stands where its last word did, and it is a member."""

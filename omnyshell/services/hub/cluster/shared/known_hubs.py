@@ -35,6 +35,9 @@ class KnownHub(NamedTuple):
     is_there: bool = False
     """Whether it may serve."""
 
+    is_silent: bool = False
+    """Whether two of its beats have not come, though those of others do."""
+
     has_stopped: bool = False
     """Whether it said that it stops."""
 
@@ -80,6 +83,7 @@ def _other(places: HubPlaces, hub: str, now: float) -> KnownHub:
         weight=beat.weight,
         nodes=nodes,
         is_there=places.leases.is_there(hub, beat.run, now),
+        is_silent=places.leases.is_silent(hub, places.hub, now),
         has_stopped=beat.is_last,
         unknown=beat.unknown,
     )

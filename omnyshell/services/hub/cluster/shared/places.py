@@ -358,7 +358,7 @@ class SharedPlaces:
             self._places.own.tick(boot)
             self._notice(boot)
             self._places.forget_strangers(lambda hub: self._members.key_of(hub) is not None, time.monotonic())
-            self._hearing.look_again(self._places)
+            self._hearing.look_again(self._places, time.monotonic())
             if self._members.hubs() and self._members.key_of(self._hub) is None:
                 self._places.own.end()
                 self._notice(boot)

@@ -58,7 +58,7 @@ def test_node_ids_that_nobody_owns_are_remembered_up_to_a_bound_and_others_witho
     assert all(reader.knows(*reader.owned))
     # Who has joined lately is owned a moment later, and makes room then.
     reader.owned.add("made-up-0")
-    reader.shared._hearing.look_again(reader.shared._places)
+    reader.shared._hearing.look_again(reader.shared._places, 0.0)
     reader.hear("b", Entry("made-up-9", 1, 1, "p"))
     assert reader.knows("made-up-9") == [True]
 

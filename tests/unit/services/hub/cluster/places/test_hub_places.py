@@ -62,6 +62,28 @@ def test_records_are_read_as_they_were_written_and_a_newer_hub_may_say_more() ->
             decode(raw)
 
 
+def test_a_hub_is_silent_once_two_beats_are_missing_unless_nobodys_come() -> None:
+    stream = Stream()
+    heard = stream.a.leases.heard
+    beat = stream.a.beat(stream.time)[1]
+    for of_own, now, is_silent in ((0, 10.9, False), (5.5, 11.0, True), (11, 14.9, True), (5, 11.0, False)):
+        for hub, at in (("b", 100.0), ("a", 100.0 + of_own)):
+            heard(hub, beat, at)
+        assert stream.a.leases.is_silent("b", "a", 100.0 + now) is is_silent, (of_own, now)
+        assert stream.a.leases.is_there("b", 1, 100.0 + now)
+    assert not stream.a.leases.is_silent("never heard of", "a", 200.0)
+
+
+def test_a_run_of_a_hub_is_over_once_it_says_so_or_another_one_begins() -> None:
+    stream = Stream()
+    leases = stream.a.leases
+    assert not leases.has_ended("b", 1)
+    leases.heard("b", Beat(2, "b2", 0), stream.time)
+    assert (leases.has_ended("b", 1), leases.has_ended("b", 2)) == (True, False)
+    leases.heard("b", Beat(2, "b2", 0, is_last=True), stream.time)
+    assert leases.has_ended("b", 2)
+
+
 def test_a_node_is_found_where_it_is_and_its_epoch_grows() -> None:
     stream = Stream()
     assert stream.take(stream.a, "p").entry.epoch == 1

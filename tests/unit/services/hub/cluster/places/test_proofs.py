@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from support.in_one_test import in_one_test
 
 from omnyshell.errors import OmnyShellException, OmnyShellTimeoutException, TransportException
 from omnyshell.protocol.messages.places import NodePlaceRequest
@@ -15,7 +16,7 @@ from omnyshell.services.hub.cluster.places.hub_places import Claim
 from omnyshell.services.hub.cluster.places.proofs import PlaceProofs, ProofMemory
 from omnyshell.services.hub.cluster.places.records import Beat, Entry, Record, encode
 from omnyshell.services.hub.cluster.shared import proving as proving_module
-from omnyshell.services.hub.cluster.shared.doubts import MOST_DOUBTED, MOST_TOLD, Doubts
+from omnyshell.services.hub.cluster.shared.doubts import MOST_DOUBTED, MOST_TOLD, SHOWN_BEHIND, Doubts
 from omnyshell.services.hub.cluster.shared.places import SharedPlaces
 from omnyshell.services.hub.cluster.shared.proving import Proving
 from omnyshell.services.hub.cluster.shared.subjects import name_of_node, of_places
@@ -123,10 +124,10 @@ def test_what_is_doubted_is_told_once_and_believed_when_more_is_known() -> None:
     for _ in range(2):
         assert doubts.hold_off("b", rejoined)
     assert [hub for hub, _ in told] == ["b"]
-    assert (doubts.look_again(), set(table.take())) == ([], {"n"})
+    assert (_looked_again(doubts), set(table.take())) == ([], {"n"})
     judge.keys.add(OTHER.public_key.raw)
-    assert doubts.look_again() == [("b", rejoined)]
-    assert (doubts.look_again(), table.take()) == ([], {"n": None})
+    assert _looked_again(doubts) == [("b", rejoined)]
+    assert (_looked_again(doubts), table.take()) == ([], {"n": None})
     # What is doubted anew is shown again.
     judge.keys.remove(OTHER.public_key.raw)
     judge.believes("a", _proven("a", 3))
@@ -135,6 +136,53 @@ def test_what_is_doubted_is_told_once_and_believed_when_more_is_known() -> None:
     # Once: each word of it would be a row to write.
     assert doubts.hold_off("b", _proven("b", 5, OTHER))
     assert not table.take()
+
+
+def _looked_again(
+    doubts: Doubts, now: float = 0.0, members: str = "ab", ended: tuple[str, int] | None = None
+) -> list[tuple[str, Entry]]:
+    return doubts.look_again(members.__contains__, lambda *which: which == ended, now)
+
+
+@in_one_test(
+    ("how", "is_shown_for_a_while"),
+    [
+        ("it says so", True),
+        ("its hub has ended", True),
+        ("its hub is no member any more", False),
+        ("it is here by a newer epoch", False),
+        ("it is at another hub by a newer epoch", False),
+    ],
+)
+def test_a_node_that_has_left_is_shown_no_longer_than_for_a_while(how: str, is_shown_for_a_while: bool) -> None:
+    table: Any = LateTable("", "", tuple)
+    judge = Judge()
+    doubts = Doubts(judge, lambda *_: None, table)
+    judge.believes("a", _proven("a", 1))
+    bare, looks = Entry("n", 1, 4, "i"), {}
+    assert doubts.hold_off("b", bare)
+    # What is older, as a description of the place before, overtakes nothing.
+    assert not doubts.hold_off("a", _proven("a", 1, about=b"more"))
+    assert (doubts.by_hub(), set(table.take())) == ({"b": ("n",)}, {"n"})
+    if how == "it says so":
+        assert doubts.hold_off("b", replace(bare, is_gone=True))
+    elif how == "its hub has ended":
+        looks = {"ended": ("b", 1)}
+    elif how == "its hub is no member any more":
+        looks = {"members": "a"}
+    elif how == "it is here by a newer epoch":
+        doubts.overtaken("here", Entry("n", 1, 5, "i"))
+    else:
+        assert not doubts.hold_off("a", _proven("a", 5))
+    shown = {"b": ("n",)} if is_shown_for_a_while else {}
+    for now in (7.0, 7.0 + SHOWN_BEHIND - 1):
+        _looked_again(doubts, now, **looks)
+        assert doubts.by_hub() == shown
+    _looked_again(doubts, 7.0 + SHOWN_BEHIND, **looks)
+    assert (doubts.by_hub(), table.take()) == ({}, {"n": None})
+    # One that comes back is shown again.
+    assert doubts.hold_off("b", Entry("n", 2, 6, "i"))
+    assert (doubts.by_hub(), set(table.take())) == ({"b": ("n",)}, {"n"})
 
 
 def test_doubts_are_bounded_however_many_nodes_a_hub_names() -> None:
@@ -147,6 +195,11 @@ def test_doubts_are_bounded_however_many_nodes_a_hub_names() -> None:
         judge.believes("a", Entry(node_id, 1, 1, "i", b"", False, KEY.public_key.raw, KEY.sign(place.message)))
         assert doubts.hold_off("b", Entry(node_id, 1, 2, "thief's"))
     assert (len(told), len(doubts._doubted)) == (MOST_TOLD, MOST_DOUBTED)
+    # Of nodes that have left one makes room for another.
+    for now in (0.0, SHOWN_BEHIND):
+        _looked_again(doubts, now, ended=("b", 1))
+    assert doubts.hold_off("b", Entry("n1005", 2, 3, "thief's"))
+    assert (doubts.by_hub(), len(doubts._doubted)) == ({"b": ("n1005",)}, MOST_DOUBTED)
 
 
 async def test_a_claim_goes_on_without_a_proof_where_there_was_none_and_is_refused_where_there_was() -> None:

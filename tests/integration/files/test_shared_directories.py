@@ -1,7 +1,7 @@
 """What another user can do to copies and deletions in a directory where both may write, such as /tmp."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from omnyshell.services.client.files.ports import BLOCK, Entry, Files, Folder, K
 from omnyshell.services.client.files.problems import FileException, Trouble
 from omnyshell.services.client.files.removing import remove_all
 from omnyshell.services.client.files.transfer import Became
-from omnyshell.services.node.files.child import tree
+from omnyshell.services.node.files.child import adapter, tree
 
 LARGE = 8 * BLOCK + 1
 WAYS = ["up", "down", "within"]
@@ -159,6 +159,66 @@ async def test_who_exchanges_a_directory_for_a_link_meanwhile_has_nothing_remove
         await remove_all(HERE, os.fsencode(place), chosen(place / "folder"))
     assert (outside / "file").read_bytes() == b"kept"
     assert not list((place / "moved").iterdir())
+
+
+CHANGES: dict[str, Callable[[Folder], Awaitable[object]]] = {
+    "make a directory": lambda folder: folder.make_folder(b"new", 0o755),
+    "make a file": lambda folder: folder.partial(b".new.1.omny-part", 0o644, is_exact=False, is_there=False),
+    "make a link": lambda folder: folder.make_link(b"new", b"anything"),
+    "rename": lambda folder: folder.replace(b"file", b"new"),
+    "remove": lambda folder: folder.remove(b"file"),
+    "remove a directory": lambda folder: folder.remove_folder(b"inner"),
+    "set attributes": lambda folder: folder.set_attributes(b"inner", OTHERWISE, keep_times=True),
+}
+OTHERWISE = Entry(b"", Kind.FOLDER, mode=0o700, accessed=1, modified=1)
+
+
+async def test_nothing_is_changed_where_a_link_has_come_to_lead(tmp_path: Path) -> None:
+    """In a directory of the node's for which somebody has put a link since it was opened."""
+    outside, place = tmp_path / "outside", tmp_path / "place"
+    (outside / "inner").mkdir(parents=True)
+    (outside / "file").write_bytes(b"kept")
+    (outside / "inner").chmod(0o755)
+
+    def found() -> list[tuple[str, int, float]]:
+        return sorted((each.name, each.lstat().st_mode, each.lstat().st_mtime) for each in outside.iterdir())
+
+    before = found()
+    async with node_files(tmp_path) as (remote, _):
+        for name, change in CHANGES.items():
+            place.mkdir()
+            folder = await remote.open(os.fsencode(place))
+            place.rmdir()
+            place.symlink_to(outside)
+            with pytest.raises(FileException, match="a link stands in the way"):
+                await change(folder)
+            assert found() == before, name
+            place.unlink()
+        place.symlink_to(outside)
+        for change in (
+            remote.make_folder(os.fsencode(place / "new")),
+            remote.rename(os.fsencode(place / "file"), os.fsencode(place / "new")),
+            remote.remove(os.fsencode(place / "file")),
+        ):
+            with pytest.raises(FileException, match="a link stands in the way"):
+                await change
+        assert found() == before
+
+
+async def test_an_older_node_changes_things_as_it_always_did(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "place").mkdir()
+    older = [each for each in adapter._EXTENSIONS if each[0] != adapter.WITHOUT_LINKS]
+    monkeypatch.setattr(adapter._Handler, "_extensions", older)
+    monkeypatch.delitem(adapter._Handler._packet_handlers, adapter.WITHOUT_LINKS)
+    async with node_files(tmp_path) as (remote, _):
+        folder = await remote.open(os.fsencode(tmp_path / "place"))
+        await folder.make_folder(b"new", 0o755)
+        await folder.make_link(b"link", b"new")
+        await folder.set_attributes(b"new", OTHERWISE, keep_times=True)
+        await folder.replace(b"new", b"newer")
+        await folder.remove_folder(b"newer")
+        await folder.remove(b"link")
+    assert not list((tmp_path / "place").iterdir())
 
 
 async def test_a_copy_of_what_is_somebody_elses_and_stays_fails(

@@ -155,7 +155,8 @@ class Folder(Protocol):
 class Files(Protocol):
     """A machine's files. Paths are absolute, or begin at the home directory of whoever works there.
 
-    All methods raise `FileException`, which names the path that it is about.
+    All methods raise `FileException`, which names the path that it is about. What changes something at a node follows
+    no link in the way to it, so it is given the whole path of its directory.
     """
 
     title: str

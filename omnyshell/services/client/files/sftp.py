@@ -40,6 +40,7 @@ LARGEST = 2**62
 _HEAD = 4
 _ANSWER_HEAD = 5
 PREFIX_HASH = b"prefix-hash@omnyshell"
+WITHOUT_LINKS = b"without-links@omnyshell"
 _FSYNC, _POSIX_RENAME, _RANGES = b"fsync@openssh.com", b"posix-rename@openssh.com", b"ranges@asyncssh.com"
 _DIGEST_SIZE = 32
 _YEAR_2106 = 2**32 - 1
@@ -102,6 +103,7 @@ class Sftp(SFTPClientHandler):
         self._packets = PacketReader(MOST_BYTES)
         self._greeting: asyncio.Future[SSHPacket] = self._loop.create_future()
         self._over: FileException | None = None
+        self._follows_none_if_told = False
 
     @property
     def tells_ranges(self) -> bool:
@@ -183,6 +185,10 @@ class Sftp(SFTPClientHandler):
         self.end(error)
         self._broken(error)
 
+    def _log_extensions(self, extensions: Sequence[tuple[bytes, bytes]]) -> None:
+        """Note, as the library would log it, what the server can do that the library does not know."""
+        self._follows_none_if_told = (WITHOUT_LINKS, b"1") in extensions
+
     # Requests that are begun, and waited for later
 
     def begin(self, kind: int | bytes, *args: bytes) -> Answer:
@@ -191,6 +197,16 @@ class Sftp(SFTPClientHandler):
         self._send_request(kind, args, waiter)
         answer: Answer = waiter
         return answer
+
+    def begin_change(self, kind: int | bytes, *args: bytes) -> Answer:
+        """Change something by a path, in which no link is followed where the server knows how: it may be an older one.
+
+        So whoever puts one in a directory's place meanwhile leads nobody elsewhere.
+        """
+        if not self._follows_none_if_told:
+            return self.begin(kind, *args)
+        inner = bytes([kind]) if isinstance(kind, int) else bytes([wire.FXP_EXTENDED]) + String(kind)
+        return self.begin(WITHOUT_LINKS, inner, *args)
 
     def begin_read(self, handle: bytes, offset: int, size: int) -> Answer:
         """Ask for a block."""
@@ -226,7 +242,7 @@ class Sftp(SFTPClientHandler):
 
     def begin_replace(self, old: bytes, new: bytes) -> Answer:
         """Rename, in place of what has the name."""
-        return self.begin(_POSIX_RENAME, String(old), String(new))
+        return self.begin_change(_POSIX_RENAME, String(old), String(new))
 
     async def done(self, answer: Answer) -> None:
         """Return when a request is carried out."""
@@ -330,23 +346,23 @@ class Sftp(SFTPClientHandler):
     async def make_folder(self, path: bytes, mode: int | None = None) -> None:
         """Make a directory."""
         attributes = attributes_of(mode, None)
-        await self.done(self.begin(wire.FXP_MKDIR, String(path), attributes.encode(VERSION)))
+        await self.done(self.begin_change(wire.FXP_MKDIR, String(path), attributes.encode(VERSION)))
 
     async def set_attributes(self, path: bytes, attributes: SFTPAttrs) -> None:
         """Change what is known of a file or directory."""
-        await self.done(self.begin(wire.FXP_SETSTAT, String(path), attributes.encode(VERSION)))
+        await self.done(self.begin_change(wire.FXP_SETSTAT, String(path), attributes.encode(VERSION)))
 
     async def move(self, old: bytes, new: bytes) -> None:
         """Rename, unless the name is taken."""
-        await self.done(self.begin(wire.FXP_RENAME, String(old), String(new)))
+        await self.done(self.begin_change(wire.FXP_RENAME, String(old), String(new)))
 
     async def drop(self, path: bytes) -> None:
         """Remove a file or link."""
-        await self.done(self.begin(wire.FXP_REMOVE, String(path)))
+        await self.done(self.begin_change(wire.FXP_REMOVE, String(path)))
 
     async def drop_folder(self, path: bytes) -> None:
         """Remove an empty directory."""
-        await self.done(self.begin(wire.FXP_RMDIR, String(path)))
+        await self.done(self.begin_change(wire.FXP_RMDIR, String(path)))
 
     async def leads_to(self, path: bytes) -> bytes:
         """Return what a link says."""
@@ -358,7 +374,7 @@ class Sftp(SFTPClientHandler):
 
     async def make_link(self, path: bytes, target: bytes) -> None:
         """Make a link."""
-        await self.done(self.begin(wire.FXP_SYMLINK, String(path), String(target)))
+        await self.done(self.begin_change(wire.FXP_SYMLINK, String(path), String(target)))
 
     # What answers are held against
 

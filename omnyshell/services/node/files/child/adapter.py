@@ -7,7 +7,7 @@ looked at there.
 import grp
 import os
 import pwd
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Set
 from contextlib import suppress
 from functools import cache, wraps
 from typing import Any, NamedTuple, cast
@@ -20,10 +20,17 @@ from asyncssh.constants import (
     FXF_TRUNC,
     FXF_WRITE,
     FXP_CLOSE,
+    FXP_EXTENDED,
     FXP_EXTENDED_REPLY,
     FXP_INIT,
+    FXP_MKDIR,
     FXP_OPEN,
     FXP_OPENDIR,
+    FXP_REMOVE,
+    FXP_RENAME,
+    FXP_RMDIR,
+    FXP_SETSTAT,
+    FXP_SYMLINK,
 )
 from asyncssh.packet import SSHPacket, String, UInt64
 from asyncssh.sftp import (
@@ -33,6 +40,7 @@ from asyncssh.sftp import (
     SFTPInvalidHandle,
     SFTPLimits,
     SFTPName,
+    SFTPOpUnsupported,
     SFTPServer,
     SFTPServerHandler,
 )
@@ -44,6 +52,9 @@ from .tree import Facts, Listing, Tree
 VERSION = 3
 PREFIX_HASH = b"prefix-hash@omnyshell"
 """The request for the hash of a file's first bytes."""
+
+WITHOUT_LINKS = b"without-links@omnyshell"
+"""Another request, which changes something by a path: done where no link is in the way."""
 
 MOST_PACKET = MOST_READ + 1024
 """Bytes of a request, with what it says of its block."""
@@ -62,7 +73,21 @@ _EXTENSIONS = [
     (b"copy-data", b"1"),
     (b"ranges@asyncssh.com", b"1"),
     (PREFIX_HASH, b"1"),
+    (WITHOUT_LINKS, b"1"),
 ]
+
+_CHANGING: Set[int | bytes] = {
+    FXP_MKDIR,
+    FXP_REMOVE,
+    FXP_RENAME,
+    FXP_RMDIR,
+    FXP_SETSTAT,
+    FXP_SYMLINK,
+    b"hardlink@openssh.com",
+    b"lsetstat@openssh.com",
+    b"posix-rename@openssh.com",
+}
+"""Requests that change something by a path, all of which are answered by a status."""
 
 _INIT = bytes([FXP_INIT])
 _FLAGS = ((FXF_APPEND, os.O_APPEND), (FXF_CREAT, os.O_CREAT), (FXF_TRUNC, os.O_TRUNC), (FXF_EXCL, os.O_EXCL))
@@ -194,6 +219,14 @@ class _Handler(SFTPServerHandler):
         finally:
             file.close()
 
+    async def _process_without_links(self, packet: Any) -> None:
+        kind = packet.get_byte()
+        asked = packet.get_string() if kind == FXP_EXTENDED else kind
+        if asked not in _CHANGING:
+            raise SFTPOpUnsupported("this changes nothing by a path")
+        with self._tree.straight():
+            await self._packet_handlers[asked](self, packet)
+
     _packet_handlers: dict[Any, Any] = SFTPServerHandler._packet_handlers | {
         FXP_OPEN: _if_there_is_room(SFTPServerHandler._process_open),
         FXP_OPENDIR: _if_there_is_room(SFTPServerHandler._process_opendir),
@@ -201,6 +234,7 @@ class _Handler(SFTPServerHandler):
         b"copy-data": _process_copy_data,
         b"limits@openssh.com": _process_limits,
         PREFIX_HASH: _process_prefix_hash,
+        WITHOUT_LINKS: _process_without_links,
     }
     _return_types = SFTPServerHandler._return_types | {PREFIX_HASH: FXP_EXTENDED_REPLY}
 

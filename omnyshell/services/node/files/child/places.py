@@ -73,6 +73,24 @@ class Anywhere:
         return os.path.realpath(path or b".")
 
 
+class Straight:
+    """Other places, on ways on which there is no link."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+
+    def at(
+        self, path: bytes, *, follow: bool = False, changed: bool = False, straight: bool = True
+    ) -> AbstractContextManager[Place]:
+        """See `Places`. Raises `OSError` with `ELOOP` for a link in the way."""
+        del follow, straight
+        return self._places.at(path, changed=changed, straight=True)
+
+    def real(self, path: bytes) -> bytes:
+        """See `Places`."""
+        return self._places.real(path)
+
+
 class Beneath:
     """Some directories, and what is below them."""
 
@@ -127,7 +145,7 @@ class _Walk:
 
     def __init__(self, start: Sequence[bytes], most_links: int) -> None:
         self._start = start
-        self._left_links = most_links
+        self._most_links = self._left_links = most_links
         self.at: list[bytes] = []
         """The names of the directories that were entered."""
 
@@ -184,7 +202,8 @@ class _Walk:
         """Go on as a link says."""
         self._left_links -= 1
         if self._left_links < 0:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            why = os.strerror(errno.ELOOP) if self._most_links else "a link stands in the way, and is not followed"
+            raise OSError(errno.ELOOP, why)
         if said.startswith(b"/"):
             self._begin_anew()
         left.extendleft(reversed(_names(said)))

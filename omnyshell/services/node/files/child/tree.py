@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .claims import Claim
 from .open_file import OpenFile
-from .places import Place, Places
+from .places import Place, Places, Straight
 
 _NOT_A_FILE = "only regular files can be read and written"
 _OPENING = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -46,6 +46,15 @@ class Tree:
         self._read_only = read_only
         self._claims: dict[bytes, Claim] = {}
         """On partial copies that are written to, by their paths."""
+
+    @contextmanager
+    def straight(self) -> Iterator[None]:
+        """Have no link be followed meanwhile, also none that comes to stand in a directory's place."""
+        places, self._places = self._places, Straight(self._places)
+        try:
+            yield
+        finally:
+            self._places = places
 
     def open(self, path: bytes, flags: int, mode: int | None, *, follow: bool = True) -> OpenFile:
         """Open a regular file, with flags of `os.open`; `mode` is that of one which is made.

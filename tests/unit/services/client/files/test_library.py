@@ -20,7 +20,8 @@ def test_the_release_is_the_one_that_was_tried() -> None:
 
 
 def test_what_is_used_beyond_its_documents_is_there() -> None:
-    for name in ("_send_request", "_process_name", "_process_attrs", "send_packet", "recv_packet", "start", "version"):
+    private = ("_log_extensions", "_send_request", "_process_name", "_process_attrs")
+    for name in (*private, "send_packet", "recv_packet", "start", "version"):
         assert hasattr(SFTPClientHandler, name), name
     for name in ("get_byte", "get_uint32", "get_uint64", "get_string"):
         assert hasattr(SSHPacket, name), name

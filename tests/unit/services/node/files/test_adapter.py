@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from support.sftp_peer import (
     FOR_WRITING,
     HANDLE,
     INIT,
+    MKDIR,
     NAME,
     NEW,
     NO_ATTRS,
@@ -32,7 +34,14 @@ from support.sftp_peer import (
     OPENDIR,
     READ,
     READDIR,
+    REMOVE,
+    RENAME,
+    RMDIR,
+    SETSTAT,
+    STAT,
     STATUS,
+    SYMLINK,
+    UNSUPPORTED,
     VERSION,
     WRITE,
     Said,
@@ -101,7 +110,7 @@ USED = {
     "SFTPAttrs": {"atime", "from_local", "gid", "mtime", "permissions", "size", "uid"},
     "SFTPLimits": {"encode"},
     "SFTPName": {"encode"},
-    "SSHPacket": {"check_end", "get_string", "get_uint64"},
+    "SSHPacket": {"check_end", "get_byte", "get_string", "get_uint64"},
 }  # fmt: skip
 """What the adapter calls, sets and replaces, by its class."""
 
@@ -134,7 +143,7 @@ def test_every_request_that_it_knows_is_served_or_refused(root: Path) -> None:
     known = sftp.SFTPServerHandler._packet_handlers
     missing = {name for name in known if isinstance(name, bytes)} - {name for name, _ in adapter._EXTENSIONS}
     assert missing == set()
-    assert adapter._Handler._packet_handlers.keys() - known.keys() == {adapter.PREFIX_HASH}
+    assert adapter._Handler._packet_handlers.keys() - known.keys() == {adapter.PREFIX_HASH, adapter.WITHOUT_LINKS}
     for number in set(range(256)) - {INIT}:
         (said,) = answers(root, asked(0, number))
         assert said.kind == STATUS
@@ -225,6 +234,55 @@ def test_what_is_copied_within_the_node_is_all_of_it_and_no_more(root: Path) -> 
     assert [each.code for each in said[2:]] == [OK, OK, OK, FAILURE, OK]
     assert (root / "new").read_bytes() == content + content[7 : MOST_READ + 8]
     assert (root / "old").read_bytes() == content * 2
+
+
+CHANGES = {
+    (MKDIR, b""): [b"new"],
+    (REMOVE, b""): [b"file"],
+    (RMDIR, b""): [b"empty"],
+    (RENAME, b""): [b"file", b"new"],
+    (SETSTAT, b""): [b"file"],
+    (SYMLINK, b""): [b"anything", b"new"],
+    (EXTENDED, b"hardlink@openssh.com"): [b"file", b"new"],
+    (EXTENDED, b"lsetstat@openssh.com"): [b"file"],
+    (EXTENDED, b"posix-rename@openssh.com"): [b"file", b"new"],
+}
+"""What changes something by its path, and of what."""
+
+
+def changing(number: int, kind: int, name: bytes, folder: bytes, paths: list[bytes], *, plain: bool = False) -> bytes:
+    attrs = NO_ATTRS if kind in (MKDIR, SETSTAT) or name.startswith(b"lset") else b""
+    parts = [text(name)] if name else []
+    parts += [*(text(folder + b"/" + path) for path in paths), attrs]
+    if plain:
+        return asked(number, kind, *parts)
+    return asked(number, EXTENDED, text(adapter.WITHOUT_LINKS), bytes([kind]), *parts)
+
+
+def test_what_changes_something_is_done_without_links_where_that_is_asked(root: Path) -> None:
+    assert {name or kind for kind, name in CHANGES} == adapter._CHANGING
+    for (kind, name), paths in CHANGES.items():
+        shutil.rmtree(root / "directory")
+        (root / "directory/empty").mkdir(parents=True)
+        (root / "directory/file").write_bytes(b"content")
+        (root / "way").unlink(missing_ok=True)
+        (root / "way").symlink_to("directory")
+        before = sorted(root.rglob("*"))
+        (said,) = answers(root, changing(0, kind, name, b"way", paths))
+        assert (said.code, said.why) == (FAILURE, "a link stands in the way, and is not followed"), (kind, name)
+        assert sorted(root.rglob("*")) == before
+        # What follows is as ever: so is what is asked plainly, with or without links.
+        (first, second) = answers(root, changing(0, kind, name, b"directory", paths), asked(1, STAT, text(b"link")))
+        assert (first.code, second.kind) == (OK, ATTRS), (kind, name)
+    (root / "directory/file").write_bytes(b"content")
+    (said,) = answers(root, changing(0, REMOVE, b"", b"way", [b"file"], plain=True))
+    assert said.code == OK
+    nested = text(adapter.WITHOUT_LINKS), bytes([EXTENDED]), text(adapter.WITHOUT_LINKS), bytes([MKDIR]), text(b"new")
+    opened = text(adapter.WITHOUT_LINKS), bytes([OPENDIR]), text(b"directory")
+    assert [each.code for each in answers(root, asked(0, EXTENDED, *nested), asked(1, EXTENDED, *opened))] == [
+        UNSUPPORTED,
+        UNSUPPORTED,
+    ]
 
 
 def test_no_more_is_open_than_may_be(root: Path) -> None:

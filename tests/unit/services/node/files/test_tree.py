@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import socket
 import stat
 from collections.abc import Callable
@@ -174,25 +175,31 @@ def test_a_root_itself_stays(root: Path) -> None:
     assert stat.S_IMODE(root.stat().st_mode) == 0o750
 
 
-class Exchanging:
-    """Stands for `os`, and has somebody exchange a directory for a link to outside before its nth call."""
+TOUCHING = {
+    "chmod", "chown", "link", "lstat", "mkdir", "open", "readlink", "rename", "rmdir", "stat", "symlink", "unlink",
+    "utime",
+}  # fmt: skip
+"""Calls that have to do with what has a name."""
 
-    def __init__(self, root: Path, turn: int) -> None:
+
+class Exchanging:
+    """Stands for `os`, and has somebody exchange a directory for a link to another before its nth call."""
+
+    def __init__(self, root: Path, turn: int, to: str = "../outside") -> None:
         self._root = root
         self._left = turn
+        self._to = to
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(os, name)
-        return (
-            self._turned(found) if name in ("open", "readlink", "stat", "lstat", "rename", "unlink", "mkdir") else found
-        )
+        return self._turned(found) if name in TOUCHING else found
 
     def _turned(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def turned(*args: Any, **kwargs: Any) -> Any:
             self._left -= 1
             if self._left == 0:
                 (self._root / "inside").rename(self._root / "moved")
-                (self._root / "inside").symlink_to(self._root.parent / "outside")
+                (self._root / "inside").symlink_to(self._to)
             return call(*args, **kwargs)
 
         return turned
@@ -231,6 +238,48 @@ def test_who_exchanges_a_directory_for_a_link_meanwhile_leads_nobody_out(
             (root / "moved").rename(root / "inside")
         (root / "inside/file").write_bytes(b"content")
     assert turn > 3
+
+
+def made_new(root: Path) -> None:
+    """Have in each directory what there is to change."""
+    for name in ("inside", "other", "moved"):
+        shutil.rmtree(root / name, ignore_errors=True)
+        (root / name).unlink(missing_ok=True)
+    (root / "inside/directory").mkdir(parents=True)
+    shutil.copytree(root / "inside", root / "other", symlinks=True)
+    for place in (root / "inside", root / "other"):
+        (place / "file").write_bytes(b"content")
+        (place / "link").symlink_to("file")
+
+
+WHERE = {"mkdir": "new", "symlink": "new", "rmdir": "directory", "make": "new", "lutime": "directory"}
+"""What is changed, where that is no file."""
+
+
+def test_what_changes_something_where_no_link_is_followed_changes_nothing_where_one_comes_to_lead(
+    both: Tree, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in EVERYTHING.keys() - READING:
+        turn, has_come = 0, True
+        while has_come:
+            turn += 1
+            made_new(root)
+            before = told(root / "other")
+            with monkeypatch.context() as patch, both.straight():
+                somebody = Exchanging(root, turn, "other")
+                patch.setattr(places, "os", somebody)
+                patch.setattr(tree, "os", somebody)
+                why = refusal(EVERYTHING[name], both, os.fsencode(f"inside/{WHERE.get(name, 'file')}"))
+                has_come = somebody.has_come
+            assert told(root / "other") == before, (name, turn)
+        # Nobody was in the way.
+        assert why is None or name.endswith(" to") or name == "lcut", name
+        assert turn > 2, name
+        (root / "way").unlink(missing_ok=True)
+        (root / "way").symlink_to("other")
+        with both.straight():
+            assert refusal(EVERYTHING[name], both, os.fsencode(f"way/{WHERE.get(name, 'file')}")), name
+        assert told(root / "other") == before, name
 
 
 @pytest.mark.parametrize("kind", ["anywhere", "beneath"])

@@ -380,19 +380,21 @@ async def test_connections_go_on_over_a_restart_of_the_hub(certificates: Certifi
             access=access(certificates, port, "admin"), reconnect_timeout=math.inf, node_timeout=math.inf
         )
         async with (
-            running_node(certificates, port, tmp_path / "node"),
+            running_node(certificates, port, tmp_path / "node") as node,
             OmnyShellClient(patient) as client,
             forwarding(client, to) as place,
         ):
             reader, writer = await asyncio.open_connection("127.0.0.1", place)
             writer.write(b"before ")
             assert await within(reader.readexactly(7)) == b"BEFORE "
+            await until(lambda: len(node._sessions._ahead) == 1)
             await hub.stop()
             writer.write(b"meanwhile ")
             late = asyncio.create_task(said(place, b"late"))
             async with OmnyShellHub(hub_config(certificates, state_dir=tmp_path / "hub", port=port)):
                 assert await within(reader.readexactly(10)) == b"MEANWHILE "
                 assert await within(late) == b"LATE"
+                await until(lambda: len(node._sessions._ahead) == 1)
                 (listed,) = await client.forwards.list()
                 assert listed.places.endswith(f" -> {to}")
                 writer.write_eof()
@@ -423,16 +425,19 @@ async def test_a_connection_does_not_wait_for_ever_for_what_is_lost(
 
 
 async def test_a_restarted_node_is_asked_again(certificates: Certificates, tmp_path: Path) -> None:
+    """For connections ahead too, as soon as there is the permission again."""
     async with OmnyShellHub(hub_config(certificates)) as hub, target(shout) as to:
         patient = ClientConfig(access=access(certificates, hub.port, "admin"), node_timeout=math.inf)
         async with OmnyShellClient(patient) as client:
             forward = Forward(Place("127.0.0.1", 0), to)
-            async with running_node(certificates, hub.port, tmp_path):
+            async with running_node(certificates, hub.port, tmp_path) as node:
                 forwarder = await Forwarder(client, "n1", [forward]).__aenter__()
                 serving = asyncio.create_task(forwarder.serve())
                 assert await said(port_of(forwarder), b"one") == b"ONE"
-            async with running_node(certificates, hub.port, tmp_path):
+                await until(lambda: len(node._sessions._ahead) == 1)
+            async with running_node(certificates, hub.port, tmp_path) as other:
                 assert await said(port_of(forwarder), b"two") == b"TWO"
+                await until(lambda: len(other._sessions._ahead) == 1)
                 serving.cancel()
                 await asyncio.gather(serving, return_exceptions=True)
                 await forwarder.close()

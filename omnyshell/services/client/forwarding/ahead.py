@@ -12,7 +12,7 @@ KEPT = 60.0
 """Seconds for which a connection is kept that nobody uses: an idle forward has none."""
 
 PAUSE = 60.0
-"""Seconds in which none is asked for after one was refused, or lost."""
+"""Seconds in which none is asked for after one was refused, or lost, though its permission was held."""
 
 
 class _Kept(NamedTuple):
@@ -55,6 +55,14 @@ class ConnectionsAhead:
         if session is not None:
             session.is_spare = True
             self._kept[target] = _Kept(session, loop.call_later(KEPT, self._let_go, target))
+
+    def begin_anew(self) -> None:
+        """Let go of all, as the permission under which they were asked for is lost: what became of them tells nothing.
+
+        Under the next one some can be asked for at once.
+        """
+        self.close()
+        self._not_before = 0.0
 
     def close(self) -> None:
         """Let go of all."""

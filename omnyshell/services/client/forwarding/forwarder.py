@@ -125,6 +125,7 @@ class Forwarder:
     def _permission_changed(self, state: LinkState) -> None:
         if state is LinkState.RECONNECTING:
             self._permitted.clear()
+            self._ahead.begin_anew()
             if self._permission is not None:
                 self._tell(f"{self._permission.lost_by}; waiting for it")
         elif state in (LinkState.RESUMED, LinkState.RESET):
@@ -143,6 +144,7 @@ class Forwarder:
             why = exc.message
         finally:
             self._permitted.clear()
+            self._ahead.begin_anew()
             self._permission = None
             permission.close()
         if asyncio.get_running_loop().time() - since >= HELD_LONG:

@@ -61,6 +61,27 @@ def test_one_is_kept_for_each_target_for_a_while(loop: StillLoop) -> None:
     assert asked.made[-1].has_ended
 
 
+def test_under_another_permission_none_waits_for_what_became_of_those_before(loop: StillLoop) -> None:
+    asked = Asked()
+    ahead = ConnectionsAhead(asked)
+    for lost_before in (True, False):
+        loop.do(lambda: ahead.prepare(ONE))
+        loop.do(lambda: ahead.prepare(OTHER))
+        first, other = asked.made[-2:]
+        # The end of one may be heard of before that of the permission.
+        first.close()
+        taken: list[object] = []
+        if lost_before:
+            loop.do(lambda taken=taken: taken.append(ahead.take(ONE)))
+        loop.do(ahead.begin_anew)
+        assert other.has_ended
+        loop.do(lambda: ahead.prepare(ONE))
+        assert not asked.made[-1].has_ended
+        loop.do(lambda taken=taken: taken.append(ahead.take(ONE)))
+        assert taken == [*([None] if lost_before else []), asked.made[-1]]
+    loop.do(ahead.close)
+
+
 def test_what_cannot_be_had_is_not_asked_for_again_at_once(loop: StillLoop) -> None:
     asked = Asked()
     ahead = ConnectionsAhead(asked)

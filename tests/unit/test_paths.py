@@ -162,6 +162,7 @@ ELSEWHERE = {
     "services/hub/backup/restore.py": "a backup that the user names, piece by piece",
     "services/hub/ground/unfinished.py": "what is new, to lock it",
     "services/client/files/local.py": "what its user copies",
+    "services/client/files/local_partial.py": "the same, as long as it is not whole",
     "services/node/files/child/places.py": "directories, which are held",
     "services/node/files/child/tree.py": "what its client names, as the user whose files they are",
     "services/node/files/program.py": "its own text",

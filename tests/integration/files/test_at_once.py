@@ -3,9 +3,11 @@
 import asyncio
 import os
 from pathlib import Path
+from threading import Event
 
 import pytest
 from support.copies import HERE, copied, node_files
+from support.deadline import DEADLINE
 from support.stack import until
 
 from omnyshell.services.client.files import copying, problems, remote as remote_files
@@ -44,6 +46,31 @@ async def test_both_copy_all_of_it(tmp_path: Path, way: str) -> None:
     for file in source.iterdir():
         assert (into / "source" / file.name).read_bytes() == file.read_bytes(), file
     assert leftovers(tmp_path) == []
+
+
+async def test_a_disk_that_takes_long_holds_nothing_else_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the link to the hub nor other files; and a copy is done when all of it is on the disk."""
+    source, into = tmp_path / "source", tmp_path / "into"
+    source.mkdir()
+    (source / "large").write_bytes(os.urandom(copying.SYNC_FROM))
+    (source / "small").write_bytes(b"small")
+    into.mkdir()
+    has_all, asked, sync = Event(), Event(), os.fsync
+
+    def slow(fd: int) -> None:
+        asked.set()
+        assert has_all.wait(DEADLINE)
+        sync(fd)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    async with node_files(tmp_path) as (remote, _):
+        copy = asyncio.create_task(copied(remote, source, HERE, into))
+        await until(lambda: asked.is_set() and (into / "source/small").exists())
+        assert not copy.done()
+        assert not (into / "source/large").exists()
+        has_all.set()
+        await copy
+    assert (into / "source/large").read_bytes() == (source / "large").read_bytes()
 
 
 async def test_one_that_does_nothing_is_not_waited_for_and_harms_nothing_later(

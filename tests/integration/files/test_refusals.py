@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.copies import HERE, PRESERVING, copied, node_files
 
-from omnyshell.services.client.files import local
+from omnyshell.services.client.files import local, local_partial
 from omnyshell.services.client.files.copying import SUFFIX
 from omnyshell.services.client.files.ports import BLOCK
 from omnyshell.services.client.files.problems import FileException
@@ -54,7 +54,7 @@ def refusing(modules: tuple[ModuleType, ...], after: int, number: int) -> Iterat
         yield fake
 
 
-HERE_TOO, AT_THE_NODE = (local,), (tree, open_file)
+HERE_TOO, AT_THE_NODE = (local, local_partial), (tree, open_file)
 NUMBERS = errno.EIO, errno.EACCES, errno.EDQUOT
 SOURCE = {"two": os.urandom(BLOCK + 5), "folder/inner": b"x", "there": b"new"}
 

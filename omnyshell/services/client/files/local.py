@@ -1,7 +1,6 @@
 """The files of this machine. What is in a directory is reached from its descriptor, and through no link."""
 
 import asyncio
-import fcntl
 import hashlib
 import os
 import stat
@@ -9,11 +8,11 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
+from omnyshell.services.client.files.local_partial import open_partial
 from omnyshell.services.client.files.ports import (
     A_TURN,
     BLOCK,
     PERMISSIONS,
-    USABLE,
     ZEROS,
     Bytes,
     Entry,
@@ -25,12 +24,10 @@ from omnyshell.services.client.files.ports import (
     is_hole,
 )
 from omnyshell.services.client.files.problems import (
-    IN_USE,
     At,
     FileException,
     Trouble,
     ends_early,
-    in_its_place,
     of_system,
     without_size,
 )
@@ -42,7 +39,6 @@ at its end."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NONBLOCK
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-_WRITE = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
 
 T = TypeVar("T")
 
@@ -51,7 +47,8 @@ class LocalFiles:
     """The files of this machine.
 
     What may take long is done by a thread with `in_threads`, so that a loop that has more to do goes on meanwhile; the
-    command line has nothing else to do, and is faster without.
+    command line has little else to do, and is faster without. A disk that has to have everything takes seconds, and is
+    always waited for by a thread.
     """
 
     title = ""
@@ -67,6 +64,14 @@ class LocalFiles:
         with At(self.title, path, new):
             try:
                 return await asyncio.to_thread(work) if self._in_threads else work()
+            except OSError as exc:
+                raise of_system(exc) from exc
+
+    async def synced(self, path: bytes, fd: int) -> None:
+        """Return once what is open has all that was written to it on the disk. Raises `FileException`."""
+        with At(self.title, path):
+            try:
+                await asyncio.to_thread(os.fsync, fd)
             except OSError as exc:
                 raise of_system(exc) from exc
 
@@ -139,12 +144,13 @@ class LocalFolder:
 
     async def partial(self, name: bytes, mode: int, *, is_exact: bool, is_there: bool) -> Partial:
         """See `Folder.partial`."""
-        fd, left = await self.run(name, lambda: _open_partial(self._fd, name, mode, is_there=is_there))
+        fd, found = await self.run(name, lambda: open_partial(self._fd, name, mode, is_there=is_there))
+        left = _entry_of(name, found)
         return LocalPartial(self, left, fd, mode if is_exact else mode & left.mode)
 
     async def replace(self, old: bytes, new: bytes) -> None:
         """See `Folder.replace`."""
-        await self.run(new, lambda: self.put_in_place(old, new, sync=False))
+        await self.put_in_place(old, new, sync=False)
 
     async def read_link(self, name: bytes) -> bytes:
         """See `Folder.read_link`."""
@@ -172,11 +178,15 @@ class LocalFolder:
         if fd >= 0:
             os.close(fd)
 
-    def put_in_place(self, partial: bytes, name: bytes, *, sync: bool) -> None:
-        """Rename something, in place of what has the name. Raises `OSError`."""
-        os.rename(partial, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+    async def put_in_place(self, partial: bytes, name: bytes, *, sync: bool) -> None:
+        """Rename something, in place of what has the name. Raises `FileException`, as `run` does."""
+        await self.run(name, lambda: os.rename(partial, name, src_dir_fd=self._fd, dst_dir_fd=self._fd))
         if sync:
-            os.fsync(self._fd)
+            await self.synced(name, self._fd)
+
+    async def synced(self, name: bytes, fd: int) -> None:
+        """Return once what has a name in it, or it, has all on the disk. Raises `FileException`, as `run` does."""
+        await self.files.synced(below(self.path, name), fd)
 
     async def run(self, name: bytes, work: Callable[[], T]) -> T:
         """Do something with what has a name in it. Raises `FileException`, as `LocalFiles.run` does."""
@@ -334,11 +344,13 @@ class LocalPartial(_Hashed):
 
     async def finish(self, entry: Entry, *, keep_times: bool, sync: bool) -> None:
         """See `Partial.finish`."""
-        await self._run(lambda: self._finish(entry, keep_times=keep_times, sync=sync))
+        await self._run(lambda: self._finish(entry, keep_times=keep_times))
+        if sync:
+            await self._folder.synced(self._name, self._fd)
 
     async def put_in_place(self, name: bytes, *, sync: bool) -> None:
         """See `Partial.put_in_place`."""
-        await self._run(lambda: self._folder.put_in_place(self._name, name, sync=sync))
+        await self._folder.put_in_place(self._name, name, sync=sync)
         await self.close()
 
     async def _begin_writing_back(self) -> None:
@@ -368,7 +380,7 @@ class LocalPartial(_Hashed):
         self.size = offset
         self._version = self._present()
 
-    def _finish(self, entry: Entry, *, keep_times: bool, sync: bool) -> None:
+    def _finish(self, entry: Entry, *, keep_times: bool) -> None:
         if self.size != entry.size:
             os.ftruncate(self._fd, entry.size)
         if stat.S_IMODE(os.fstat(self._fd).st_mode) != self._mode:
@@ -376,8 +388,6 @@ class LocalPartial(_Hashed):
         if keep_times:
             os.utime(self._fd, (entry.accessed, entry.modified))
         self._version = self._present()
-        if sync:
-            os.fsync(self._fd)
 
 
 def _begin_writing_back(fd: int, start: int, size: int) -> None:
@@ -391,49 +401,6 @@ def _begin_writing_back(fd: int, start: int, size: int) -> None:
                 os.posix_fadvise(fd, start, size, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(fd)
-
-
-def _open_partial(folder: int, name: bytes, mode: int, *, is_there: bool) -> tuple[int, Entry]:
-    """Open what an earlier copy left, or a new one; return what it is as well."""
-    flags = _WRITE if is_there else _WRITE | os.O_CREAT | os.O_EXCL
-    fd = os.open(name, flags, mode | USABLE, dir_fd=folder)
-    try:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-            raise in_its_place(name)
-        _claim(fd, name, folder)
-        if is_there:
-            _make_own(fd, found, mode | USABLE)
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd, _entry_of(name, found)
-
-
-def _claim(fd: int, name: bytes, folder: int) -> None:
-    """Have a partial file be one copy's at a time. Raises `FileException` where it is another one's."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as exc:
-        raise FileException(IN_USE, code=Trouble.IN_USE) from exc
-    except OSError:
-        # Some file systems have no locks.
-        return
-    with suppress(FileNotFoundError):
-        if os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=folder, follow_symlinks=False)):
-            return
-    # It was put in its place just now, and is no partial copy any more.
-    raise FileException(IN_USE, code=Trouble.IN_USE)
-
-
-def _make_own(fd: int, found: os.stat_result, mode: int) -> None:
-    """Have what an earlier copy left allow no more than a mode. Raises `FileException` where it is somebody else's."""
-    if found.st_uid != os.geteuid():
-        raise FileException("somebody else's file stands where its partial copy would", code=Trouble.DENIED)
-    if found.st_mode & PERMISSIONS & ~mode:
-        with suppress(PermissionError):
-            # Some file systems keep no permissions.
-            os.fchmod(fd, found.st_mode & mode)
 
 
 async def _entries_of(files: LocalFiles, path: bytes, opened: Callable[[], int]) -> AsyncIterator[Sequence[Entry]]:

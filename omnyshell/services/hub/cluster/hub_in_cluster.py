@@ -29,12 +29,14 @@ from omnyshell.services.hub.cluster.nats.servers import OFF, servers_of
 from omnyshell.services.hub.cluster.nats.stream import NatsOrder
 from omnyshell.services.hub.cluster.nats.streams import Client, make_streams, places_stream, truth_stream
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, MisplacedException, Place
+from omnyshell.services.hub.cluster.places.bounds import Refused
 from omnyshell.services.hub.cluster.places.proofs import KeysOf, ProofMemory
 from omnyshell.services.hub.cluster.shared.denials import Deny
 from omnyshell.services.hub.cluster.shared.genesis import genesis
 from omnyshell.services.hub.cluster.shared.hearing import Hearing
 from omnyshell.services.hub.cluster.shared.log import SharedLog
 from omnyshell.services.hub.cluster.shared.places import SharedPlaces
+from omnyshell.services.hub.cluster.shared.refusals import Refusals
 from omnyshell.services.hub.cluster.telling.denials import DenialsTold
 from omnyshell.services.hub.cluster.telling.heads import HeadsTold
 from omnyshell.services.hub.cluster.viewing import HubViews
@@ -62,8 +64,6 @@ UNSYNCED = (
     "set sync_interval: always (docs/cluster.md)"
 )
 
-Refused = Callable[[str, str], None]
-
 logger = logging.getLogger("omnyshell.cluster")
 
 
@@ -77,7 +77,7 @@ class HubInCluster:
         """
         self._state_dir, self._files = state_dir, ClusterFiles(state_dir)
         self._standing = self._files.read()
-        self._told = refused
+        self._told = Refusals(refused).tell
         self._stale_after = settings.stale_after
         self._settings = settings
         self._looking: asyncio.Task[None] | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from omnyshell.errors import ErrorCodes, ProtocolException
 from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.codec import FrameCodec, encode_control
+from omnyshell.protocol.limits import MIB
 from omnyshell.protocol.messages import ControlMessage, NodeSessionRejected, SessionOpen
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.cluster.across.virtual_peer import VirtualPeer
@@ -25,6 +27,9 @@ MOST_OF_A_HUB = 20_000
 
 MOST_HELD = 256
 """Words about one client that wait until this hub has read what the other one knew of it."""
+
+MOST_ARRIVING, MOST_BYTES_HELD = 1_000, 16 * MIB
+"""Clients of one other hub that wait for that, and bytes of the words about them; what is beyond is judged at once."""
 
 CATCH_UP = 5.0
 """Seconds that they wait at most. While the engine elects a leader, this hub may read nothing for longer."""
@@ -85,6 +90,8 @@ class Visitors:
         self._begun: HereServices | None = None
         self._of_link: dict[AnyLink, dict[str, VirtualPeer]] = {}
         self._arriving: dict[tuple[AnyLink, str], _Arrival] = {}
+        self._arriving_over: Counter[AnyLink] = Counter()
+        self._bytes_held: Counter[AnyLink] = Counter()
 
     def begin(self, here: HereServices) -> None:
         """Use these services of the hub."""
@@ -119,10 +126,11 @@ class Visitors:
         key = link, word.peer
         if key in self._arriving or word.peer in self._of_link.get(link, {}):
             return
-        if self._here.applied() >= word.applied:
+        if self._here.applied() >= word.applied or self._arriving_over[link] >= MOST_ARRIVING:
             self._admit(link, word)
             return
         arrival = self._arriving[key] = _Arrival()
+        self._arriving_over[link] += 1
         if (known := self._known(word)) is not None and known.roles >= set(word.roles):
             self._admit(link, word)
         arrival.task = asyncio.create_task(self._arrive(link, word, arrival))
@@ -137,8 +145,9 @@ class Visitors:
     def asked(self, link: AnyLink, word: Asked) -> None:
         """A client asks for a session, or about sessions."""
         arrival = self._arriving.get((link, word.peer))
-        if arrival is not None and len(arrival.held) < MOST_HELD and not self._may_open(link, word):
+        if arrival is not None and self._may_hold(link, word, arrival) and not self._may_open(link, word):
             arrival.held.append(word)
+            self._bytes_held[link] += len(word.request)
         else:
             self._answer(link, word)
 
@@ -150,11 +159,24 @@ class Visitors:
         for visitor in list(self._of_link.get(link, {}).values()):
             visitor.leave()
         self._of_link.pop(link, None)
+        self._arriving_over.pop(link, None)
+        self._bytes_held.pop(link, None)
 
     # The rest
 
-    def _forget_arrival(self, link: AnyLink, peer: str) -> None:
+    def _may_hold(self, link: AnyLink, word: Asked, arrival: _Arrival) -> bool:
+        return len(arrival.held) < MOST_HELD and self._bytes_held[link] + len(word.request) <= MOST_BYTES_HELD
+
+    def _arrived(self, link: AnyLink, peer: str) -> _Arrival | None:
+        """Return a client that was waiting for this hub, and is no more."""
         arrival = self._arriving.pop((link, peer), None)
+        if arrival is not None:
+            self._arriving_over[link] -= 1
+            self._bytes_held[link] -= sum(len(word.request) for word in arrival.held)
+        return arrival
+
+    def _forget_arrival(self, link: AnyLink, peer: str) -> None:
+        arrival = self._arrived(link, peer)
         if arrival is not None and arrival.task is not None:
             arrival.task.cancel()
 
@@ -162,7 +184,7 @@ class Visitors:
         with suppress(TimeoutError):
             async with asyncio.timeout(CATCH_UP):
                 await self._here.catch_up(word.applied)
-        if self._arriving.pop((link, word.peer), None) is None:
+        if self._arrived(link, word.peer) is None:
             return
         if word.peer not in self._of_link.get(link, {}):
             self._admit(link, word)

@@ -175,13 +175,21 @@ class NatsOrder:
         self._told = problem
 
     async def _is_read_by(self, seconds: float) -> None:
-        """Wait until the stream is read, no longer than it has been away for so many seconds, or if it was shortly."""
+        """Wait until the stream is read, no longer than it has been away for so many seconds, or if it was shortly.
+
+        As long as records of it are taken, however many they are, it is waited for.
+        """
         away = self.away_for
         if away < SHORTLY:
             return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, seconds - away) if away != float("inf") else seconds):
-                await self._reads.wait()
+        left = max(0.0, seconds - away) if away != float("inf") else seconds
+        taken = -1
+        while not self._reads.is_set() and self._taking.seq > taken:
+            taken = self._taking.seq
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._reads.wait()
+            left = seconds
 
     async def _ask_for_what_is_late(self, client: Client) -> None:
         """Ask for records that are in the stream and are not delivered, while nobody has noticed that none are."""

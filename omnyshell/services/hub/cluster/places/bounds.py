@@ -24,6 +24,7 @@ TOO_MUCH = (
 )
 
 Refused = Callable[[str, str], None]
+"""Takes the id of a hub, empty where nobody knows whose it is, and why something that it said does not count."""
 
 
 class PlaceBounds:

@@ -79,7 +79,7 @@ class HubPlaces:
 
     @property
     def own_beat_seq(self) -> int:
-        """The number of this hub's last beat, after which its next one comes; 0 for none."""
+        """The number of the last record among this hub's beats, after which its next one comes; 0 for none."""
         return self._own_beat
 
     @property

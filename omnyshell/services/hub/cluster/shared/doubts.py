@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from omnyshell.services.hub.cluster.places.bounds import Refused
 from omnyshell.services.hub.cluster.places.proofs import PlaceProofs
 from omnyshell.services.hub.cluster.places.records import Entry
 from omnyshell.services.hub.ground.late_writes import LateTable
@@ -20,8 +21,6 @@ SHOWN_BEHIND = 3600.0
 """Seconds for which a node is shown that has left: a thief must not be able to hide at once what it has said."""
 
 UNPROVEN = "it says that it has node {node_id}, without the proof that this node gives by its key: nobody is led there"
-
-Refused = Callable[[str, str], None]
 
 
 @dataclass(slots=True)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from omnyshell.ids import is_node_id
 from omnyshell.services.hub.cluster.members.members import Members
 from omnyshell.services.hub.cluster.order.order import Stored
-from omnyshell.services.hub.cluster.places.bounds import PlaceBounds
+from omnyshell.services.hub.cluster.places.bounds import PlaceBounds, Refused
 from omnyshell.services.hub.cluster.places.hub_places import HubPlaces
 from omnyshell.services.hub.cluster.places.proofs import KeysOf, PlaceProofs, ProofMemory
 from omnyshell.services.hub.cluster.places.records import Beat, Entry, Record, decode
-from omnyshell.services.hub.cluster.shared.doubts import Doubts, Refused
-from omnyshell.services.hub.cluster.shared.subjects import name_of_node, node_of, of_places
+from omnyshell.services.hub.cluster.shared.doubts import Doubts
+from omnyshell.services.hub.cluster.shared.subjects import BEAT, name_of_node, node_of, of_places
 from omnyshell.services.hub.ground.late_writes import LateTable
 from omnyshell.services.hub.ground.store import DoubtedPlace
 
@@ -101,12 +101,12 @@ class Hearing:
         if isinstance(record, Entry):
             is_right = is_node_id(record.node_id) and name == name_of_node(record.node_id)
         else:
-            is_right = name == "beat"
+            is_right = name == BEAT
         return record if is_right and self._is_member(hub) else None
 
     def _is_erased(self, hub: str, name: str, node_id: str, places: HubPlaces) -> bool:
         """Tell whether something that is not this hub's stands where its last word did, and it is a member."""
-        is_its_place = name == "beat" or places.place_of(node_id) is not None
+        is_its_place = name == BEAT or places.place_of(node_id) is not None
         return hub == self._hub and is_its_place and self._members.key_of(hub) is not None
 
     def _tell_unreadable(self, hub: str, why: str, now: float) -> None:

@@ -100,7 +100,6 @@ class SharedPlaces:
         self._process, self._run_before = secrets.token_hex(8), int(1000 * time.time())
         self._places = self._fresh()
         self._created, self._last = "", b""
-        self._is_read = False
         self._beat_times = BeatTimes()
         self._applied: Callable[[], int] = lambda: 0
         self._own_files: Callable[[], dict[str, str]] = dict
@@ -308,7 +307,6 @@ class SharedPlaces:
 
     def at_end(self) -> None:
         """All was read: from now on this hub beats."""
-        self._is_read = True
         if not self._places.run:
             self._places.begin(self._run_before)
             self._beat_times.soon(BEAT_AGAIN)

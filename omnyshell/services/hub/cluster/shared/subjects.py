@@ -2,6 +2,9 @@
 
 import base64
 
+BEAT = "beat"
+"""The end of the subject of a hub's beats."""
+
 
 def of_places(generation: str) -> str:
     """Return what all of a generation begin with; the id of the hub that writes follows."""
@@ -10,7 +13,7 @@ def of_places(generation: str) -> str:
 
 def subject_of_beat(generation: str, hub: str) -> str:
     """Return where a hub's beats are."""
-    return f"{of_places(generation)}{hub}.beat"
+    return f"{of_places(generation)}{hub}.{BEAT}"
 
 
 def name_of_node(node_id: str) -> str:

@@ -70,13 +70,13 @@ class Here:
         roles = self.roles.get(was.id)
         return Principal(PrincipalId(was.id), frozenset(roles)) if roles is not None else None
 
-    def came(self, *roles: str, applied: int = 6) -> None:
+    def came(self, *roles: str, applied: int = 6, peer: str = "p") -> None:
         now = datetime(2026, 1, 2, tzinfo=UTC)
-        self.visitors.came(self.link, words.PeerCame("p", "ann", roles, "192.0.2.1", (), now, applied))
+        self.visitors.came(self.link, words.PeerCame(peer, "ann", roles, "192.0.2.1", (), now, applied))
 
-    def open(self, node_id: str) -> None:
+    def open(self, node_id: str, peer: str = "p") -> None:
         raw = msgspec.Raw(encode_control(SessionOpen(node_id=node_id), 1))
-        self.visitors.asked(self.link, words.Open("p", 1, SESSION.format(1), 1, raw))
+        self.visitors.asked(self.link, words.Open(peer, 1, SESSION.format(1), 1, raw))
 
     def ask(self, node_id: str) -> None:
         raw = msgspec.Raw(encode_control(DetachedSessionsRequest(request_id="r", node_id=node_id)))
@@ -144,3 +144,23 @@ async def test_roles_that_a_client_does_not_claim_are_not_its_own(here: Here) ->
     here.came("dev")
     assert next(iter(here.visitors)).principal.roles == {"dev"}
     await here.catches_up()
+
+
+async def test_what_waits_of_one_hub_is_bounded_and_what_is_beyond_is_judged_at_once(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visitors, "MOST_ARRIVING", 3)
+    for number in range(5):
+        here.came("late", peer=f"p{number}")
+    assert [visitor.their_id for visitor in here.visitors] == ["p3", "p4"]
+    size = len(encode_control(SessionOpen(node_id="n2"), 1))
+    monkeypatch.setattr(visitors, "MOST_BYTES_HELD", 4 * size)
+    for number in range(3):
+        for _ in range(2):
+            here.open("n2", f"p{number}")
+    assert len(here.link.told) == 2
+    here.nodes.add("n2")
+    await here.catches_up()
+    assert (len(here.opened), len(list(here.visitors))) == (4, 5)
+    assert not +here.visitors._arriving_over
+    assert not +here.visitors._bytes_held

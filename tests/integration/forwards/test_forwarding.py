@@ -27,6 +27,7 @@ from omnyshell.services.client.forwarding.forwarder import Forwarder
 from omnyshell.services.client.forwarding.places import Forward, Place
 from omnyshell.services.client.forwarding.sessions import ask_for_connection, open_permission
 from omnyshell.services.exposer.targets import TargetPatterns
+from omnyshell.services.hub.sessions import kept_judge
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 BIG = 8 * 1024 * 1024
@@ -225,6 +226,21 @@ async def test_a_forward_has_so_many_connections_and_no_more(
         others_writer.close()
         assert [text.split(",")[0] for text in told] == ["there are 1 connections"]
         writer.close()
+
+
+async def test_connections_that_their_clients_leave_are_known_no_longer_than_until_the_node_is_asked(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_judge, "ASK_AGAIN", 0.1)
+    async with stack(certificates, tmp_path) as (hub, node, client), target(shout) as to:
+        async with forwarding(client, to) as port:
+            kept, opened = hub._services.kept, [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
+            await until(lambda: len(node._sessions.running()) == len(opened) + 1)
+            for _, writer in opened:
+                reset_now(writer)
+            # What is left is the permission of the forward.
+            await until(lambda: (len(node._sessions.running()), len(kept.at("n1")), kept.gone("n1")) == (1, 1, []))
+        await until(lambda: not (kept.at("n1") or kept.gone("n1")))
 
 
 async def test_what_cannot_be_listened_on_is_said_once(certificates: Certificates, tmp_path: Path) -> None:

@@ -457,6 +457,8 @@ class HubBroker:
         return close
 
     def _end_at_node(self, route: SessionRoute, close: ChannelClose) -> None:
+        if close.reason != CloseReason.CLIENT_DISCONNECTED:
+            self._kept.closed(route)
         route.node.discard(route.node_channel)
         route.node.send(close, route.node_channel)
 

@@ -40,6 +40,9 @@ class KeptSession:
     asked: RegisteredNode | None = None
     """The registration of its node that was asked to end it, if any."""
 
+    closed_at: str = ""
+    """The id of its node's connection over which it was closed for good, if it was."""
+
     gone_at: float | None = None
     """Since when its node reports that it does not have it, on the monotonic clock."""
 
@@ -147,6 +150,15 @@ class KeptSessions:
             session = route.session
             owner = Principal(PrincipalId(session.principal))
             self.put(KeptSession(session.node_id, session.id, owner, route.right, None))
+
+    def closed(self, route: SessionRoute) -> None:
+        """Its node is told to end a session, and may not tell when it has.
+
+        What it lists from now on over the same connection, it says after it has ended it.
+        """
+        known = self.find(route.session.node_id, route.session.id)
+        if known is not None:
+            known.closed_at, known.since = route.node.id, self._clock.monotonic()
 
     def ended(self, node_id: str, session_id: str) -> None:
         """A node reports that a session has ended, or was not started."""

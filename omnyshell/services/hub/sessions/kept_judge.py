@@ -38,6 +38,9 @@ DETACH_SERVICE = "detach"
 ASK_AGAIN = 60.0
 """Seconds between requests to a node that may keep sessions."""
 
+SOON = 5.0
+"""The same for a node at which so many were closed that they are to be forgotten earlier."""
+
 MOST_OF_OWNER = 1_000
 """The most kept sessions of one principal on one node; beyond it, the oldest is ended."""
 
@@ -142,7 +145,7 @@ class KeptSessionJudge:
         for node in filter(None, map(self._nodes.find, unfinished)):
             self._judge(node, self._gate.standing())
         for node in filter(None, map(self._nodes.find, self._kept.nodes())):
-            self._limit(node)
+            self._limit(node, now)
             if now - self._asked_at.get(node.node_id, 0.0) >= ASK_AGAIN:
                 self._look_after(node)
 
@@ -264,15 +267,20 @@ class KeptSessionJudge:
             return
         self._ask(node)
 
-    def _limit(self, node: RegisteredNode) -> None:
+    def _limit(self, node: RegisteredNode, now: float) -> None:
         """End the oldest sessions of an owner with too many.
 
-        If the node does not end them, at most `MOST` are remembered.
+        If the node does not end them, at most `MOST` are remembered. What was closed does not count, as connections of
+        forwards may be many: it has ended, and the node is asked soon whether it has.
         """
         self._forget(self._kept.gone(node.node_id)[:-MOST])
         if len(self._kept.at(node.node_id)) <= MOST_OF_OWNER:
             return
         waiting = self._waiting(node)
+        if any(each.closed_at for each in waiting) and now - self._asked_at.get(node.node_id, 0.0) >= SOON:
+            self._ask(node)
+        self._forget([each for each in waiting if each.closed_at][:-MOST])
+        waiting = [each for each in waiting if not each.closed_at]
         self._forget(waiting[: max(0, len(waiting) - MOST)])
         many = {name for name, count in Counter(each.owner.id for each in waiting).items() if count > MOST_OF_OWNER}
         for name in many:
@@ -334,12 +342,17 @@ class KeptSessionJudge:
         named = {normal_id(info.session_id) for info in answer.sessions}
         for session in self._waiting(node):
             is_meant = owner in (None, session.owner.id) and session.since < asked_at
-            if normal_id(session.id) not in named and is_meant and self._has_ended(node, session):
+            if normal_id(session.id) in named or not is_meant:
+                continue
+            if session.closed_at == node.peer.id:
+                self._kept.forget(session)
+            elif self._has_ended(node, session):
                 self._kept.miss(session)
         for info in answer.sessions:
             known = self._kept.find(node.node_id, info.session_id)
             if known is not None:
                 known.asked = known.gone_at = None
+                known.closed_at = ""
         if self._gate.can_list:
             self._find(node, answer.sessions, owner)
         self._earlier_owners.forget(node.node_id, owner)

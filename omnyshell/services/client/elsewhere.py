@@ -63,11 +63,14 @@ class Elsewhere:
     def _end(self, *, has_gone: bool) -> None:
         moving, self._moving = self._moving, set()
         for session in moving:
+            if not session.is_opening:
+                # It ended on the way, and nothing may be known of it any more.
+                continue
             refused = self._refused[session]
-            if not has_gone:
-                session.give_up(refused.problem)
-            elif session.is_opening:
+            if has_gone:
                 _ask(refused.ask, session)
+            else:
+                session.give_up(refused.problem)
 
 
 def _ask(ask: Ask, session: RemoteSession) -> None:

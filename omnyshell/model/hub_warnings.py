@@ -40,6 +40,11 @@ def unlinked(hubs: Iterable[str]) -> str:
     return f"no link with {', '.join(map(printable, hubs))}, so nodes there are not reached from this hub: {why}"
 
 
+def removed() -> str:
+    """Say that the hub that says it is no member any more."""
+    return "this hub was removed by another one, and opens nothing: `omnyshell cluster leave` makes it one alone"
+
+
 def unheard(hub: str) -> str:
     """Say that a hub is a member and has said nothing yet."""
     return f"hub {printable(hub)} has joined, and was not heard of yet: start it there"

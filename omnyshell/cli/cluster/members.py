@@ -15,6 +15,7 @@ from omnyshell.model.hub_warnings import (
     AUTHORITY,
     of_another_authority,
     quiet,
+    removed,
     silent,
     too_old,
     unheard,
@@ -218,6 +219,8 @@ def _show(told: Status) -> None:
 
 def _warnings(told: Status) -> Iterator[str]:
     """Yield what is to be seen to."""
+    if told.members and told.identity.hub not in told.members:
+        yield f"WARNING    {removed()}"
     if told.unknown is not None:
         yield f"WARNING    {too_old('', told.unknown)}"
     yield from _warnings_of_hubs(told)

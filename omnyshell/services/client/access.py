@@ -25,6 +25,7 @@ from omnyshell.services.client.passphrases import (
     open_key,
 )
 from omnyshell.services.dial import HubAccess, LoginWait
+from omnyshell.services.failover import access_at
 from omnyshell.services.known_hubs import KnownHubs
 from omnyshell.services.service_options import STRICT_MODES
 from omnyshell.transport.connection import HubAddress
@@ -48,9 +49,28 @@ def complete(given: Mapping[str, str], ask: AskPassphrase | None = None) -> HubA
     strict = StrictModes.said(given.get(STRICT_MODES.key))
     strict.check(logins_file())
     strict.check(bound_hubs_file())
-    saved = CredentialStore(logins_file()).find(given.get("hub"))
-    if saved is None:
-        return hub_access(given, ask)
+    store = CredentialStore(logins_file())
+    saved = store.find(given.get("hub"))
+    if saved is None and (home := _login_beside(given, store)) is not None:
+        return access_at(_by_login(given, home, ask), HubAddress.parse(given["hub"]))
+    return hub_access(given, ask) if saved is None else _by_login(given, saved, ask)
+
+
+def _login_beside(given: Mapping[str, str], store: CredentialStore) -> StoredSession | None:
+    """Return the login that goes on at the given hub when its own one ends, so that it need not be saved once more.
+
+    Where a weaker proof is allowed for this hub alone, there is none.
+    """
+    hub = given.get("hub")
+    if hub is None or "allow_unbound" in given:
+        return None
+    known = KnownHubs(known_hubs_file())
+    saved = store.beside(hub, lambda home: [other.url for other in known.beside(home)])
+    return saved if saved is not None and saved.ca_path and not saved.bind_certificate else None
+
+
+def _by_login(given: Mapping[str, str], saved: StoredSession, ask: AskPassphrase | None) -> HubAccess:
+    """Return how to reach the hub of a saved login. Raises as `complete` does."""
     access = hub_access(_completed(dict(given), saved), ask)
     if saved.bound:
         access.binding.hubs.assume(access.address)

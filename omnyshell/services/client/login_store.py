@@ -4,6 +4,7 @@ Imported by every client command, so it stays light: no `cryptography`, no async
 """
 
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -109,6 +110,11 @@ class CredentialStore:
             text = f"'{hub}' is a piece of several saved hubs: {', '.join(sorted(kept.hub for kept in alike))}"
             raise ConfigException(text).about("hub")
         return alike[0] if alike else None
+
+    def beside(self, hub: str, others: Callable[[str], Iterable[str]]) -> StoredSession | None:
+        """Return the login of the only hub that has this one, given by URL, among its `others`."""
+        found = [kept for kept in self.all() if any(_same_url(other, hub) for other in others(kept.hub))]
+        return found[0] if len(found) == 1 else None
 
     def make_default(self, hub: str) -> StoredSession:
         """Make the login that `find` finds the default. Raises `ConfigException` if there is none."""

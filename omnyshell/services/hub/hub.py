@@ -15,7 +15,7 @@ from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.audit.offline_notes import OfflineNotes
 from omnyshell.services.hub.audit.trail import open_trail
 from omnyshell.services.hub.ground.certificate import HubCertificate, SecureTunnels
-from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
+from omnyshell.services.hub.ground.cluster_settings import ALONE, ClusterSettings
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.event_bus import LocalEventBus, PeerEvent
 from omnyshell.services.hub.ground.metrics import HubMetrics
@@ -223,6 +223,8 @@ class OmnyShellHub:
         """Return what makes the hub one of several, if it is; a hub alone loads nothing of it."""
         directory = config.state_dir
         if directory is None or not self._is_one_of_several:
+            if config.cluster is not None:
+                logger.warning(ALONE)
             return None
         from omnyshell.services.hub.cluster.hub_in_cluster import HubInCluster
 

@@ -11,6 +11,7 @@ import msgspec
 
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import ConfigException, OmnyShellException
+from omnyshell.model.hub_warnings import removed
 from omnyshell.services.hub.audit.heads_of_others import HeadsOfOthers
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.cluster.across.across import Across
@@ -227,6 +228,7 @@ class HubInCluster:
             async with asyncio.timeout(START_TIMEOUT):
                 await log.catch_up()
                 await log.reaches(len(self._records))
+                self._check_membership(log)
                 await places.has_lease()
         except TimeoutError as exc:
             if log.too_old_for and log.members.key_of(self.hub) is None:
@@ -234,6 +236,7 @@ class HubInCluster:
                     "the other hubs have made changes that this one is too old for: install their version, and start it"
                 )
                 raise ConfigException(text) from exc
+            self._check_membership(log)
             if self._records or not log.applied_seq:
                 text = "the engine does not answer, and this hub has read nothing of what is true yet"
                 if problems := self._connection.problems:
@@ -246,6 +249,11 @@ class HubInCluster:
             if self._views is not None:
                 self._views.follow(self._links)
             await self._links.start(self._listen)
+
+    def _check_membership(self, log: SharedLog) -> None:
+        """Raise `ConfigException` where others have removed this hub, as far as it knows."""
+        if log.members.have_removed(self.hub) and not log.too_old_for:
+            raise ConfigException(removed())
 
     async def aclose(self) -> None:
         """Let go of all, and close all. Idempotent."""

@@ -11,6 +11,11 @@ from omnyshell.model.targets import Target
 
 PLAIN, OVER_TLS = "nats", "tls"
 
+ALONE = (
+    "[cluster] says nothing to a hub that is alone: `omnyshell cluster init` makes it the first of several, "
+    "and `omnyshell hub join` a further one"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:

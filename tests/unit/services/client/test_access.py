@@ -16,7 +16,8 @@ from omnyshell.cli.grammar.parsing import parse
 from omnyshell.cli.ground.access import access_from
 from omnyshell.errors import ConfigException
 from omnyshell.ids import PrincipalId
-from omnyshell.paths import bound_hubs_file, logins_file
+from omnyshell.model.hubs import OtherHub
+from omnyshell.paths import bound_hubs_file, known_hubs_file, logins_file
 from omnyshell.security.credentials import TokenCredentialProvider
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.binding import Binding
@@ -29,6 +30,7 @@ from omnyshell.services.client.access import (
     login_to_save,
 )
 from omnyshell.services.client.login_store import PRESENT_FORMAT, CredentialStore, StoredSession
+from omnyshell.services.known_hubs import KnownHubs
 from omnyshell.transport.connection import HubAddress
 
 HUB = HubAddress("hub.example", 8443)
@@ -70,6 +72,24 @@ def test_what_was_allowed_for_a_login_is_allowed_for_its_hub_and_principal_alone
     assert not complete({"principal": "bob", "key": key}).binding.allow_unbound
     elsewhere = complete({"hub": "wss://other.example", "principal": "ann", "key": key}).binding
     assert (elsewhere.allow_unbound, elsewhere.certificate) == (False, None)
+
+
+def test_a_login_is_good_at_each_hub_to_which_it_goes_when_its_own_ends(key: str) -> None:
+    other = "wss://hub-b.example:8443"
+    KnownHubs(known_hubs_file()).note(str(HUB), (OtherHub(url=other, weight=100),))
+    for pinned in ({}, {"ca_path": "/ca.pem", "bind_certificate": "/hub.pem"}):
+        save(key, allow_unbound=True, **pinned)
+        with pytest.raises(ConfigException, match="who are you"):
+            complete({"hub": other})
+    save(key, allow_unbound=True, ca_path="/ca.pem")
+    access = complete({"hub": "wss://HUB-B.example:8443"})
+    assert (access.address, access.ca) == (HubAddress.parse(other), Path("/ca.pem"))
+    assert access.credentials.principal == "ann"
+    # No weaker proof was allowed for that one, unless it is now, for it alone.
+    assert not access.binding.allow_unbound
+    for given in ({"hub": other, "allow_unbound": "yes"}, {"hub": "wss://hub-c.example"}):
+        with pytest.raises(ConfigException, match="who are you"):
+            complete(given)
 
 
 @pytest.mark.parametrize("allowed", [False, True])

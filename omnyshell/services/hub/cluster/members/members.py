@@ -30,6 +30,10 @@ class Members:
             return self._founder[1] if hub == self._founder[0] else None
         return self._keys.get(hub)
 
+    def have_removed(self, hub: str) -> bool:
+        """Whether there are members, and the hub is none of them."""
+        return bool(self._keys) and hub not in self._keys
+
     @property
     def level(self) -> int:
         """Up to which level all members have said that they know changes."""

@@ -465,7 +465,7 @@ class SharedLog:
         order, author = self._order, self._author
         if order is None or not order.is_there:
             raise EngineAwayException(self._stuck) if self._stuck else waiting.away
-        if self.members.hubs() and self.members.key_of(author.hub) is None:
+        if self.members.have_removed(author.hub):
             raise NotPermittedException(REMOVED)
         if waiting.transaction.level > self.members.level:
             raise ChangeRefusedException(UPGRADE_FIRST)

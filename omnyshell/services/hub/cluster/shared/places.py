@@ -36,6 +36,7 @@ from omnyshell.services.hub.cluster.shared.known_hubs import KnownHub, known_hub
 from omnyshell.services.hub.cluster.shared.proving import Proving
 from omnyshell.services.hub.cluster.shared.read_records import ReadRecords
 from omnyshell.services.hub.cluster.shared.reconciling import Reconciling
+from omnyshell.services.hub.cluster.shared.standing import NO_LEASE, REMOVED, STALE, log_standing
 from omnyshell.services.hub.cluster.shared.subjects import name_of_node, of_places, subject_of_beat
 from omnyshell.services.hub.nodes.places import ElsewhereException, Prover, Served
 from omnyshell.services.hub.truth.answer import Answer
@@ -55,12 +56,6 @@ FILES_PERIOD = 60.0
 
 MOST_AT_ONCE = 64
 """Claims that are on their way to the engine."""
-
-STALE = (
-    "This hub has been out of touch with the others for {seconds:.0f} s, and cannot know who may still log in: "
-    "log in at another one, or try again"
-)
-NO_LEASE = "this hub is not in touch with the others: try another one, or again"
 
 Count = Callable[[], int]
 
@@ -168,6 +163,7 @@ class SharedPlaces:
         order, self._order = self._order, None
         if order is not None and order.is_there and self._places.run:
             _, last = self._places.beat(boot_clock(), is_last=True)
+            last = replace(last, applied=self._applied(), unknown=self._unknown())
             try:
                 place = Place(last_of_subject=self._places.own_beat_seq)
                 await order.publish(self._beats, encode(last), place)
@@ -343,11 +339,7 @@ class SharedPlaces:
         if standing is Standing.HELD:
             self._held.set()
             self._is_back.set()
-            logger.info("this hub serves: it is in touch with the others")
-        elif standing is Standing.ENGINE_AWAY:
-            logger.warning("the engine is away: this hub goes on with the nodes that it has")
-        else:
-            logger.error("this hub opens nothing: its lease has ended")
+        log_standing(standing, is_removed=self._members.have_removed(self._hub), is_stopping=self._order is None)
         self._standing = standing
 
     async def _beat_on(self) -> None:
@@ -357,7 +349,7 @@ class SharedPlaces:
             self._notice(boot)
             self._places.forget_strangers(lambda hub: self._members.key_of(hub) is not None, time.monotonic())
             self._hearing.look_again(self._places, time.monotonic())
-            if self._members.hubs() and self._members.key_of(self._hub) is None:
+            if self._members.have_removed(self._hub):
                 self._places.own.end()
                 self._notice(boot)
             elif self._places.is_displaced:
@@ -463,8 +455,10 @@ class SharedPlaces:
     async def _try_to_claim(self, wanted: Served, proving: Proving, asks: Callable[[], None]) -> OmnyShellException:
         """Take a node id, or do a step toward that; return why it is not taken, if it is not.
 
-        Raises as `Proving.ask`.
+        Raises as `Proving.ask`, and `EngineAwayException` where this hub was removed.
         """
+        if self._members.have_removed(self._hub):
+            raise EngineAwayException(REMOVED)
         if self._places.own.standing(boot_clock()) is not Standing.HELD:
             await self._until_back()
             return EngineAwayException(NO_LEASE)

@@ -1,6 +1,7 @@
 """A hub's beats, and claims of its nodes, while the engine has no leader: one asks for all."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -24,7 +25,7 @@ from omnyshell.services.hub.cluster.places.leases import (
     OwnLease,
     Standing,
 )
-from omnyshell.services.hub.cluster.places.records import decode
+from omnyshell.services.hub.cluster.places.records import Beat, decode
 from omnyshell.services.hub.cluster.shared import places as shared_places
 from omnyshell.services.hub.cluster.shared.places import SharedPlaces
 from omnyshell.services.hub.cluster.shared.subjects import subject_of_beat
@@ -72,8 +73,8 @@ class Engine:
 
 @asynccontextmanager
 async def hub() -> AsyncIterator[tuple[SharedPlaces, Engine]]:
-    members = cast("Any", SimpleNamespace(hubs=lambda: ("a",), key_of=lambda _hub: object()))
-    places = SharedPlaces("a", "g", 300.0, members)
+    members = SimpleNamespace(hubs=lambda: ("a",), key_of=lambda _hub: object(), have_removed=lambda _hub: False)
+    places = SharedPlaces("a", "g", 300.0, cast("Any", members))
     engine = Engine(places)
     places.begin_reading(Origin("now", 0))
     places.at_end()
@@ -186,3 +187,25 @@ def test_of_beats_that_are_never_answered_few_are_kept_and_the_oldest_counts() -
     # The newest one is answered after all.
     lease.acknowledged(number, 2, 2, 7.0)
     assert (lease.standing(7.0), lease._sent) == (Standing.HELD, {})
+
+
+async def test_a_hub_that_was_removed_says_so_and_sends_nodes_away_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    async with hub() as (places, _engine):
+        cast("Any", places._members).have_removed = lambda _hub: True
+        await until(lambda: not places.is_serving())
+        with pytest.raises(EngineAwayException, match="was removed"):
+            await places.claim(Served("n1", "process", 0))
+    assert [each.message for each in caplog.records if each.levelname == "ERROR"] == [
+        "this hub opens nothing any more: another one has removed it (docs/cluster.md#losing-a-hub)"
+    ]
+
+
+async def test_a_hub_that_stops_complains_of_nothing_and_says_what_it_had_applied(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with hub() as (places, engine):
+        places.tell(lambda: 7, dict, lambda: 0)
+    last = decode(engine.said[-1])
+    assert isinstance(last, Beat)
+    assert (last.is_last, last.applied) == (True, 7)
+    assert [each.message for each in caplog.records if each.levelno >= logging.WARNING] == []

@@ -404,6 +404,11 @@ async def test_a_change_that_was_written_behind_another_one_than_is_there_counts
     await c.log.append(together(ClaimNode("n3", "ann")))
     await a.reaches(seq + 2)
     assert a.owners() == [("n1", "ann"), ("n3", "ann")]
+    # Records of hubs that did not name the one before yet count as ever.
+    nameless = sign(KEYS["b"], GENERATION, seq + 3, "b", together(ClaimNode("n4", "bob")).encode())
+    await b.connection.publish(f"omnyshell.{GENERATION}.truth.b", nameless, Place(last=seq + 2))
+    await a.reaches(seq + 3)
+    assert a.owners() == [("n1", "ann"), ("n3", "ann"), ("n4", "bob")]
 
 
 @pytest.fixture

@@ -9,18 +9,19 @@ from omnyshell.security.length_prefix import length_prefixed
 from omnyshell.services.hub.ground.json_values import decoded
 
 _TAG = b"omnyshell-cluster-record-1"
+_TAG_AFTER = b"omnyshell-cluster-record-2"
 _DENIAL_TAG = b"omnyshell-cluster-denial-1"
 
 
-class SignedRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SignedRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A record as it is in the stream; which hub wrote it says its subject, which nobody else may publish on."""
 
     body: bytes
     signature: bytes
     after: bytes = b""
-    """The digest of the record before it, as the hub knew it that wrote this; empty for the first one.
+    """The digest of the record before it, as its hub knew it: who knows another one counts it for nothing.
 
-    So a record counts for nobody who knows another one before it.
+    Empty for the first record, and for those of hubs that did not say so yet.
     """
 
 
@@ -53,7 +54,8 @@ def opened(raw: bytes, key: Ed25519PublicKey, generation: str, seq: int, hub: st
 
 
 def _signed(generation: str, seq: int, hub: str, body: bytes, after: bytes) -> bytes:
-    return length_prefixed(_TAG, generation.encode(), str(seq).encode(), hub.encode(), after, body)
+    place = (generation.encode(), str(seq).encode(), hub.encode())
+    return length_prefixed(_TAG_AFTER, *place, after, body) if after else length_prefixed(_TAG, *place, body)
 
 
 def denial_message(generation: str, hub: str, body: bytes) -> bytes:

@@ -28,7 +28,7 @@ def read_change(members: Members, generation: str, stored: Stored, hub: str, bef
     if key is None:
         raise ValueError("that hub is no member")
     record = opened(stored.data, key, generation, stored.seq, hub)
-    if record.after != before:
+    if record.after and record.after != before:
         raise AfterAnotherException(AFTER_ANOTHER.format(before=stored.seq - 1))
     try:
         transaction = Transaction.decode(record.body)

@@ -215,9 +215,20 @@ def test_a_record_counts_at_its_place_and_for_its_hub_alone() -> None:
     for wrong in ((other, "g", 7, "a"), (key, "h", 7, "a"), (key, "g", 8, "a"), (key, "g", 7, "b")):
         with pytest.raises(ValueError, match="signature"):
             opened(raw, wrong[0].public_key, *wrong[1:])
+    with pytest.raises(ValueError, match="signature"):
+        opened(msgspec.json.encode(structs.replace(record, after=b"")), key.public_key, "g", 7, "a")
     for raw in (b"", b"[]", b'{"body":"","signature":"","more":1}'):
         with pytest.raises(ValueError, match="no record"):
             opened(raw, key.public_key, "g", 7, "a")
+
+
+def test_a_record_that_does_not_name_the_one_before_it_is_as_those_of_hubs_that_did_not_do_so_yet() -> None:
+    key = Ed25519PrivateKey.generate()
+    words = [b"omnyshell-cluster-record-1", b"g", b"7", b"a", b"body"]
+    signature = key.sign(b"".join(len(word).to_bytes(4, "big") + word for word in words))
+    raw = b'{"body":"Ym9keQ==","signature":"%s"}' % base64.b64encode(signature)
+    assert opened(raw, key.public_key, "g", 7, "a").body == b"body"
+    assert sorted(msgspec.json.decode(sign(key, "g", 7, "a", b"body"))) == ["body", "signature"]
 
 
 @in_one_test("seed", range(5))

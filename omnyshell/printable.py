@@ -48,3 +48,8 @@ def printable(text: str, longest: int = LONGEST) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def count_of(number: int, what: str) -> str:
+    """Return how many there are of what is named in the singular, as "1 session" or "2 sessions"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

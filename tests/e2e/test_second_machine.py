@@ -39,7 +39,7 @@ def test_one_command_here_and_one_line_there(here: dict[str, str], tmp_path: Pat
         [OMNYSHELL, "up", "--background", "--port", "0", "--host", ADDRESS], env=here, cwd=trap, text=True,
         capture_output=True, timeout=DEADLINE, check=False,
     )  # fmt: skip
-    assert f"others   wss://{ADDRESS}:" in up.stdout
+    assert f"outside  wss://{ADDRESS}:" in up.stdout
     line = tmp_path / "line"
     made = run_text("nodes", "invite", "--id", "far", "--out", str(line), env=here)
     assert made.stdout == ""

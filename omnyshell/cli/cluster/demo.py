@@ -5,6 +5,7 @@ import asyncio
 import shutil
 import time
 from pathlib import Path
+from shlex import quote
 
 import msgspec
 
@@ -125,15 +126,20 @@ class Demo:
     def how_to_use(self) -> list[str]:
         """Return the lines that say what can be done now."""
         first = HUBS[0]
-        access = f"--principal {PRINCIPAL} --token-file {self._token_file(PRINCIPAL)} --ca {self._authority}"
+        access = {"HUB": self._url(first), "PRINCIPAL": PRINCIPAL, "TOKEN_FILE": self._token_file(PRINCIPAL)}
+        variables = [
+            f"OMNYSHELL_{name}={quote(str(value))}" for name, value in {**access, "CA": self._authority}.items()
+        ]
         urls = [f"  {hub}  {self._url(hub)}  nodes {', '.join(self._nodes_of(hub))}" for hub in HUBS]
         return [
             "three hubs share what is true and who is where; a node is reached through any of them:",
             *urls,
-            f"all of it is in {self._directory / RESULT}; try, with any hub's address:",
-            f"  omnyshell exec --hub {self._url(first)} {access} {self._nodes_of(HUBS[-1])[0]} hostname",
-            f"  omnyshell users add ann --role developer --hub {self._url(first)} {access}",
-            f"  omnyshell users list --hub {self._url(HUBS[1])} {access}",
+            f"addresses and process ids are in {self._directory / RESULT}; try, in another terminal:",
+            f"  export {' '.join(variables)}",
+            "  omnyshell nodes list",
+            f"  omnyshell exec {self._nodes_of(HUBS[-1])[0]} hostname",
+            "  omnyshell users add ann --role developer",
+            f"  omnyshell users list --hub {self._url(HUBS[1])}",
             f"  omnyshell cluster status --hub-config {self._settings(first)}",
             "ctrl+c ends all of it",
         ]

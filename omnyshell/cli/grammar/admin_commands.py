@@ -182,6 +182,7 @@ ADMIN: tuple[Command, ...] = (
         "set the hub's labels of a node, a ceiling for its own",
         "admin.hub:label",
         (NODE, Option("--label", "label to set; may be repeated; none removes all", "K=V", "list"), *ACCESS),
+        advice="--label K=V sets a label",
     ),
     Command(
         ("nodes", "release"),
@@ -205,6 +206,7 @@ ADMIN: tuple[Command, ...] = (
             JSON,
             *ACCESS,
         ),
+        advice="--role NAME gives a role",
     ),
     Command(
         ("users", "add"),
@@ -217,6 +219,7 @@ ADMIN: tuple[Command, ...] = (
             Option("--ttl", "how long it has the roles, as 8h; for good if not given", "SPAN"),
             *ACCESS,
         ),
+        advice="--role NAME gives a role",
     ),
     Command(
         ("users", "roles"),
@@ -228,6 +231,7 @@ ADMIN: tuple[Command, ...] = (
             Option("--ttl", "give them for so long beside those that it has, as 8h", "SPAN"),
             *ACCESS,
         ),
+        advice="--role NAME gives a role",
     ),
     Command(("users", "revoke"), "remove a principal, and end what it has open", "admin.users:revoke", (USER, *ACCESS)),
     Command(

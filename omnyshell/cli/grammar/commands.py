@@ -296,6 +296,7 @@ COMMANDS: tuple[Command, ...] = (
             JSON,
             *ACCESS,
         ),
+        advice="--hub URL names the hub, and --join URL one to join by an invite",
     ),
     Command(
         ("logout",),

@@ -14,7 +14,7 @@ from omnyshell.errors import (
     SessionRejectedException,
     TunnelRejectedException,
 )
-from omnyshell.printable import printable as printable
+from omnyshell.printable import count_of as count_of, printable as printable
 
 FAILURE = 255
 """Exit code of OmnyShell's own failures, the same as ssh's; a remote program's exit code is passed on."""
@@ -79,11 +79,6 @@ def describe(error: OmnyShellException, words: tuple[str, ...] = (), node: str =
         text = f"--{error.option.replace('_', '-')}: {text}"
     hint = advice(error, words, node)
     return f"{text}; {hint}" if hint else text
-
-
-def count_of(number: int, what: str) -> str:
-    """Return how many there are of what is named in the singular, as "1 session" or "2 sessions"."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def say_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, spare: int = 0) -> None:

@@ -20,7 +20,8 @@ def state_directory(options: argparse.Namespace) -> Path:
     if len(found) == 1:
         return found[0].parent
     if not found:
-        raise ConfigException("no hub of this user has an audit trail here; give --state-dir, the hub's own")
+        elsewhere = "`omnyshell audit list --cluster` has that of the hub that you log in to"
+        raise ConfigException(f"no hub of this user has an audit trail here; give --state-dir, its own; {elsewhere}")
     names = "".join(f"\n  --state-dir {path.parent}" for path in found)
     raise ConfigException("several hubs have an audit trail here; choose one:" + names)
 

@@ -10,9 +10,11 @@ def where_it_listens(running: Running) -> list[str]:
     """Return a line about where others reach the hub, and one about what is wrong with that."""
     lines = []
     if running.host != LOCALHOST:
-        lines.append(f"others   {HubAddress(running.listening.public_host, running.port)}")
+        lines.append(f"outside  {HubAddress(running.listening.public_host, running.port)}")
     elif found := machine_addresses():
-        lines.append(f"others   do not reach it; `omnyshell up --host {found[0].address}` has it listen for them")
+        lines.append(
+            f"outside  nobody reaches it; `omnyshell up --host {found[0].address}` has it listen for other machines"
+        )
     if running.trouble:
         lines.append(f"but      {running.trouble}")
     return lines

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from omnyshell.printable import count_of
 from omnyshell.protocol.messages.admin import HubDrain, HubDrainingRequest, HubDrainingResponse
 from omnyshell.services.client.admin import AdminClient
 
@@ -29,7 +30,7 @@ async def drain(
         clients = max(0, remaining.clients - 1)
         if not remaining.nodes and not clients:
             return ""
-        text = f"{remaining.nodes} nodes and {clients} clients"
+        text = f"{count_of(remaining.nodes, 'node')} and {count_of(clients, 'client')}"
         if time.monotonic() >= end:
             return text
         if text != told:

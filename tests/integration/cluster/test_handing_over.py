@@ -99,7 +99,7 @@ async def _a_drained_hub_takes_no_new_nodes_until_it_is_taken_back(two: Two) -> 
         assert await late.hear_close() == (1013, "this hub hands its nodes over to other hubs")
     async with logged_in(two.certificates, two.a.port, "client", "admin"):
         code, said = await two.drain(two.a.port, "--within", "0s", "--wait", "1s")
-        assert (code, said.startswith("0 nodes and 1 clients are left, too old")) == (1, True)
+        assert (code, said.startswith("0 nodes and 1 client are left, too old")) == (1, True)
     assert await two.drain(two.a.port, "--end") == (0, "the hub takes nodes and clients again")
     async with logged_in(two.certificates, two.a.port, "node", "box") as late:
         await late.say("node.register", {"nodeId": "n2", "platform": PLATFORM})

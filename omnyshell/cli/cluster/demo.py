@@ -29,7 +29,6 @@ from omnyshell.services.hub.cluster.links.written import read_links
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import found, invite
 from omnyshell.services.hub.ground.cluster_settings import ClusterSettings
-from omnyshell.services.node.keeper.asking import end_keeper
 from omnyshell.transport.connection import HubAddress
 
 HUBS, SERVERS = ("a", "b", "c"), 3
@@ -78,14 +77,7 @@ async def _serve(directory: Path) -> int:
         await ending
     finally:
         await processes.stop()
-        for node in NODES:
-            # A keeper stays where somebody has left a shell, for a node that comes back.
-            await asyncio.to_thread(end_keeper, _state_of(directory, node))
     return 0
-
-
-def _state_of(directory: Path, node: str) -> Path:
-    return directory / "nodes" / node
 
 
 class Demo:
@@ -237,7 +229,7 @@ links = "{HOST}:{self._link_ports[hub]}"
     def _start_node(self, node: str, hub: str) -> None:
         words = ["node", "start", "--id", node, "--hub", self._url(hub), "--principal", node]
         words += ["--token-file", str(self._token_file(node)), "--ca", str(self._authority)]
-        words += ["--state-dir", str(_state_of(self._directory, node)), "--run-as-node-user"]
+        words += ["--state-dir", str(self._directory / "nodes" / node), "--run-as-node-user"]
         # What runs in it ends with the demo; a keeper would hold it beyond that.
         words += ["--no-keeper"]
         self._processes.start_own(f"node-{node}", words)

@@ -25,12 +25,12 @@ from omnyshell.model.hub_warnings import (
 )
 from omnyshell.paths import user_path
 from omnyshell.services.hub.audit.heads import SignedHead
-from omnyshell.services.hub.cluster.inviting import change_members
 from omnyshell.services.hub.cluster.joining import join as join_by
 from omnyshell.services.hub.cluster.members.identity import ENGINE_CONFIG, ClusterFiles
 from omnyshell.services.hub.cluster.members.invitation import VALID, bar, found, invite
 from omnyshell.services.hub.cluster.members.members import Members
 from omnyshell.services.hub.cluster.nats.servers import OFF
+from omnyshell.services.hub.cluster.removing import remove_member
 from omnyshell.services.hub.cluster.restoring import follow as follow_by, restore as begin_again
 from omnyshell.services.hub.cluster.shared.denials import apply_held
 from omnyshell.services.hub.cluster.shared.end_of_log import forget_ends
@@ -39,7 +39,6 @@ from omnyshell.services.hub.ground.cluster_settings import ClusterSettings, flaw
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
 from omnyshell.services.hub.ground.state_lock import StateLock
 from omnyshell.services.hub.truth.log import become_alone
-from omnyshell.services.hub.truth.member_changes import RemoveMember
 
 START = "start it as before: omnyshell hub start"
 START_IT = "start it: omnyshell hub start"
@@ -86,7 +85,7 @@ def remove(options: argparse.Namespace) -> int:
         raise ConfigException(f"this hub is '{own.hub}' itself: stop it, and have another one remove it")
     is_member = options.hub in members
     if is_member:
-        asyncio.run(change_members(directory, _settings(options), RemoveMember(options.hub)))
+        asyncio.run(remove_member(directory, _settings(options), options.hub))
     is_barred = files.has_founded and bar(files, options.hub, SystemClock().now())
     if not is_member and not is_barred:
         raise ConfigException(f"'{options.hub}' is no member; members are {', '.join(members)}")

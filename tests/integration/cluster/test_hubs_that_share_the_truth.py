@@ -511,7 +511,7 @@ async def test_a_hub_that_is_too_old_for_a_change_goes_by_what_it_knew_and_says_
     a = hubs.running["a"]
     async with logged_in(certificates, a.port, "client", "admin"):
         assert a._cluster is not None
-        a._cluster.places.too_old_for = lambda: a._cluster._stale_after + 1
+        a._cluster.places.too_old_for = lambda: a._cluster._settings.stale_after + 1
     async with stranger(certificates, a.port) as late:
         await late.greet("client")
         await late.say("auth.request", {"method": "token", "principal": "admin", "token": "admin-token"})

@@ -17,7 +17,6 @@ from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.cluster.across.across import Across
 from omnyshell.services.hub.cluster.across.clients_away import AwayServices
 from omnyshell.services.hub.cluster.across.visitors import HereServices
-from omnyshell.services.hub.cluster.inviting import watching
 from omnyshell.services.hub.cluster.joining import Admitting
 from omnyshell.services.hub.cluster.links.hello import Hello
 from omnyshell.services.hub.cluster.links.links import HubLinks
@@ -25,7 +24,7 @@ from omnyshell.services.hub.cluster.links.written import read_places, write_link
 from omnyshell.services.hub.cluster.members.administering import FiledMembership
 from omnyshell.services.hub.cluster.members.author import Author
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles
-from omnyshell.services.hub.cluster.nats.connection import Credential, EngineConnection
+from omnyshell.services.hub.cluster.nats.beside_a_hub import connection_of, watching
 from omnyshell.services.hub.cluster.nats.servers import OFF, servers_of
 from omnyshell.services.hub.cluster.nats.stream import NatsOrder
 from omnyshell.services.hub.cluster.nats.streams import Client, make_streams, places_stream, truth_stream
@@ -79,7 +78,6 @@ class HubInCluster:
         self._state_dir, self._files = state_dir, ClusterFiles(state_dir)
         self._standing = self._files.read()
         self._told = Refusals(refused).tell
-        self._stale_after = settings.stale_after
         self._settings = settings
         self._looking: asyncio.Task[None] | None = None
         self._log: SharedLog | None = None
@@ -87,15 +85,12 @@ class HubInCluster:
         self._links: HubLinks | None = None
         self._audit: AuditLog | None = None
         self._heads: HeadsTold | None = None
-        self._listen, self._links_at = settings.links, settings.links_at
         self._views: HubViews | None = None
         self._records: tuple[bytes, ...] = ()
         own = self._standing.identity
         self._author = Author(own.generation, own.hub, self._standing.key)
-        credential = Credential(self._standing.engine_token, self._standing.engine_key)
-        servers = settings.engine or own.engine
-        self._copies = MOST_COPIES if len(servers) >= MOST_COPIES else 1
-        self._connection = EngineConnection(servers, credential, own.hub, settings.engine_ca)
+        self._copies = MOST_COPIES if len(settings.engine or own.engine) >= MOST_COPIES else 1
+        self._connection = connection_of(self._standing, settings)
 
     def make_log(self, file: StateFile) -> SharedLog:
         """Return the log that the hub's records follow. Raises `ConfigException` if the file cannot be used."""
@@ -112,7 +107,7 @@ class HubInCluster:
         `store` keeps what this hub learns of nodes' proofs. Raises `ConfigException` if it cannot be used.
         """
         author = self._author
-        members, at = self._begun().members, str(self._links_at or "")
+        members, at = self._begun().members, str(self._settings.links_at or "")
         store.forget_doubts()
         memory = ProofMemory(store.proven_nodes, store.proving_hubs, *store.known_proofs())
         is_required = self._settings.require_place_proofs
@@ -125,7 +120,7 @@ class HubInCluster:
             store.doubts,
             requires_proofs=is_required,
         )
-        self._places = SharedPlaces(author.hub, author.generation, self._stale_after, members, at, hearing)
+        self._places = SharedPlaces(author.hub, author.generation, self._settings.stale_after, members, at, hearing)
         return self._places
 
     def serve(
@@ -248,7 +243,7 @@ class HubInCluster:
         if self._links is not None:
             if self._views is not None:
                 self._views.follow(self._links)
-            await self._links.start(self._listen)
+            await self._links.start(self._settings.links)
 
     def _check_membership(self, log: SharedLog) -> None:
         """Raise `ConfigException` where others have removed this hub, as far as it knows."""

@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from omnyshell.errors import ConfigException, OmnyShellException, Remedy
-from omnyshell.services.hub.cluster.inviting import connected
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles, Identity, Standing
 from omnyshell.services.hub.cluster.members.restored import Restored, line_of, read_restored
 from omnyshell.services.hub.cluster.members.signing import digest
+from omnyshell.services.hub.cluster.nats.beside_a_hub import connected
 from omnyshell.services.hub.cluster.nats.connection import EngineConnection
 from omnyshell.services.hub.cluster.nats.streams import Client, origin_of, truth_stream
 from omnyshell.services.hub.cluster.shared.end_of_log import EndOfLog, EndsOfLogs

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from omnyshell.model.hub_warnings import AUTHORITY
 from omnyshell.services.hub.audit.heads import SignedHead
 from omnyshell.services.hub.audit.heads_of_others import HeadsOfOthers
-from omnyshell.services.hub.cluster.inviting import connected, watching
 from omnyshell.services.hub.cluster.links.written import read_links
 from omnyshell.services.hub.cluster.members.identity import ClusterFiles, Identity, Standing
 from omnyshell.services.hub.cluster.members.members import Members
 from omnyshell.services.hub.cluster.nats.attempts import ended
+from omnyshell.services.hub.cluster.nats.beside_a_hub import connected, watching
 from omnyshell.services.hub.cluster.nats.connection import EngineConnection
 from omnyshell.services.hub.cluster.nats.servers import ServerSays, servers_of
 from omnyshell.services.hub.cluster.nats.streams import Copies, copies_of, places_stream, truth_stream

@@ -23,6 +23,9 @@ class Taking:
         self.seq = 0
         """The number of the last record that was taken."""
 
+        self._reading: object | None = None
+        """Stands for what was begun last; None from where the reader took a record no more until it is begun anew."""
+
         self._data = b""
         self.doubt = ""
         """Why reading has to begin anew, as the engine has lost what was taken last; empty where it has not."""
@@ -37,7 +40,7 @@ class Taking:
         """Return the number to read from. Raises `OmnyShellException` as the reader does."""
         begin = self._reader.begin_reading(origin)
         self.created, self._last, self.seq = origin.created, origin.last, begin - 1
-        self._data, self._seems, self.doubt = b"", "", ""
+        self._reading, self._data, self._seems, self.doubt = object(), b"", "", ""
         return begin
 
     @property
@@ -50,9 +53,17 @@ class Taking:
         self._heard_at = asyncio.get_running_loop().time()
 
     def take(self, stored: Stored) -> None:
-        """Take a record, unless it was taken already. Raises `OmnyShellException` as the reader does."""
+        """Take a record, unless it was taken already. Raises `OmnyShellException` as the reader does.
+
+        Where it raises, what is asked for is taken no more before reading begins anew: the reader may have forgotten
+        what was before.
+        """
         if stored.seq > self.seq:
-            self._reader.take(stored)
+            try:
+                self._reader.take(stored)
+            except BaseException:
+                self._reading = None
+                raise
             self.seq, self._data = stored.seq, stored.data
 
     async def ask_on(self, is_enough: Callable[[], bool]) -> None:
@@ -60,19 +71,19 @@ class Taking:
 
         Raises `OmnyShellException` as the reader does, or where nobody answers.
         """
-        created = self.created
-        while not is_enough():
-            stored = await self._connection.next_of(self._stream, self.seq + 1)
-            if stored is None or self.created != created:
-                return
-            self.take(stored)
+        while not is_enough() and await self.take_next():
+            pass
 
-    async def take_next(self) -> None:
-        """Ask for the next record and take it, if there is one. Raises as `ask_on`."""
-        created = self.created
+    async def take_next(self) -> bool:
+        """Ask for the next record and take it; return False where there is none. Raises as `ask_on`."""
+        reading = self._reading
+        if reading is None:
+            return False
         stored = await self._connection.next_of(self._stream, self.seq + 1)
-        if stored is not None and self.created == created:
-            self.take(stored)
+        if stored is None or self._reading is not reading:
+            return False
+        self.take(stored)
+        return True
 
     async def look(self, within: float) -> None:
         """Ask for the record that was taken last; there is a `doubt` where two looks have found the same.
@@ -80,11 +91,11 @@ class Taking:
         A server that led before may say for a moment what it knew. A later record is late where it is not taken in so
         many seconds. Raises as `ask_on` where nobody answers.
         """
-        created, seq = self.created, self.seq
+        reading, seq = self._reading, self.seq
         if not self._data:
             return
         stored = await self._connection.next_of(self._stream, seq)
-        if (created, seq) != (self.created, self.seq):
+        if self._reading is not reading or self.seq != seq:
             return
         seems = self._lost(stored)
         if seems and seems == self._seems:

@@ -7,7 +7,7 @@ import pytest
 from support.deadline import DEADLINE
 
 from omnyshell.services.hub.cluster.nats.taking import Taking
-from omnyshell.services.hub.cluster.order.order import EngineAwayException, Origin, Stored
+from omnyshell.services.hub.cluster.order.order import EngineAwayException, Origin, Stored, UncertainException
 
 
 class World:
@@ -17,7 +17,7 @@ class World:
         self.stored = [Stored(number, "subject", b"%d" % number) for number in numbers]
         self.asked: list[int] = []
         self.taken: list[int] = []
-        self.is_silent = False
+        self.is_silent = self.refuses = False
         self.taking = Taking(cast("Any", self), "stream", cast("Any", self))
         self.during = lambda: None
 
@@ -37,6 +37,8 @@ class World:
         return 3
 
     def take(self, stored: Stored) -> None:
+        if self.refuses:
+            raise UncertainException("it is read anew")
         self.taken.append(stored.seq)
 
 
@@ -56,11 +58,27 @@ async def test_what_is_asked_for_and_what_is_delivered_is_taken_once_and_in_orde
 
 
 async def test_of_a_stream_that_was_made_anew_meanwhile_nothing_is_taken() -> None:
-    world = World(3, 4)
-    world.taking.begin(Origin("now", 4))
-    world.during = lambda: cast("None", world.taking.begin(Origin("later", 0)))
-    await world.taking.ask_on(lambda: False)
+    for created in ("later", "now"):
+        world = World(3, 4)
+        world.taking.begin(Origin("now", 4))
+        world.during = lambda world=world, created=created: world.taking.begin(Origin(created, 0))
+        await world.taking.ask_on(lambda: False)
+        assert world.taken == []
+
+
+async def test_what_is_asked_for_is_taken_no_more_where_the_reader_wants_to_begin_anew() -> None:
+    """It has forgotten what was before, and would take what comes behind it for all that there is."""
+    world = World(3, 4, 5)
+    world.taking.begin(Origin("now", 5))
+    world.refuses = True
+    with pytest.raises(UncertainException):
+        await world.taking.ask_on(lambda: False)
+    world.refuses = False
+    await world.taking.catch_up()
     assert world.taken == []
+    world.taking.begin(Origin("now", 5))
+    await world.taking.catch_up()
+    assert world.taken == [3, 4, 5]
 
 
 async def test_nobody_is_asked_on_who_does_not_answer() -> None:

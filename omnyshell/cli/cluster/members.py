@@ -56,8 +56,8 @@ def init(options: argparse.Namespace) -> int:
     complain(f"this hub is '{options.hub}', the first of several. Now:")
     complain(f"1. give each server of the engine a copy of {files.directory / ENGINE_CONFIG}, which its")
     complain("   configuration includes; see docs/cluster.md for the rest of it, and start the servers")
-    complain(f"2. {START}; it writes what it holds into the hubs' log")
-    complain("3. omnyshell cluster invite HUB prints the line by which the next hub joins")
+    complain(f"2. {START}{_config(options)}; it writes what it holds into the hubs' log")
+    complain(f"3. omnyshell cluster invite HUB{_named(options)} prints the line by which the next hub joins")
     return 0
 
 
@@ -120,7 +120,7 @@ def restore(options: argparse.Namespace) -> int:
     with closing(_Held(directory)):
         line, before = begin_again(directory, _settings(options), copy, is_forced=options.force)
     complain(f"the hub's state before lies in {before}. Now:")
-    complain(f"1. {START}; it writes what it holds into the new log")
+    complain(f"1. {START}{_config(options)}; it writes what it holds into the new log")
     complain("2. at each other hub, stopped: the line below; then start it")
     say(f"omnyshell cluster follow {line}")
     return 0
@@ -131,7 +131,9 @@ def follow(options: argparse.Namespace) -> int:
     directory = _state_dir(options)
     with closing(_Held(directory)):
         before = follow_by(directory, options.line, is_forced=options.force)
-    complain(f"this hub reads the new log from its beginning; its state before lies in {before}; {START}")
+    complain(
+        f"this hub reads the new log from its beginning; its state before lies in {before}; {START}{_config(options)}"
+    )
     return 0
 
 
@@ -146,7 +148,7 @@ def leave(options: argparse.Namespace) -> int:
             become_alone(file)
             apply_held(file)
             forget_ends(file)
-    complain(f"this hub is alone from now on, with all that it knew; {START}")
+    complain(f"this hub is alone from now on, with all that it knew; {START}{_config(options)}")
     return 0
 
 
@@ -279,6 +281,10 @@ def _head(head: SignedHead) -> dict[str, object]:
 
 def _config(options: argparse.Namespace) -> str:
     return f" --config {options.hub_config}" if options.hub_config else ""
+
+
+def _named(options: argparse.Namespace) -> str:
+    return f" --hub-config {options.hub_config}" if options.hub_config else f" --state-dir {options.state_dir}"
 
 
 def _settings(options: argparse.Namespace) -> ClusterSettings:

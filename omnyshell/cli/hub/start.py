@@ -29,6 +29,7 @@ from omnyshell.security.certificates import spki_sha256_of_der
 from omnyshell.services.client.access import read_token
 from omnyshell.services.hub.audit.log import log_record
 from omnyshell.services.hub.ground.certificate import load_pair
+from omnyshell.services.hub.ground.cluster_settings import is_one_of_several
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.watched_files import WatchedFiles
 from omnyshell.services.hub.hub import OmnyShellHub
@@ -52,7 +53,7 @@ def config_from(options: argparse.Namespace) -> HubConfig:
     said = settings(vars(options), OPTIONS, HubConfig)
     directory = state_dir_from(options)
     strict.check_tree(directory)
-    authenticator, watched = _authenticator(options)
+    authenticator, watched = _authenticator(options, is_alone=not is_one_of_several(directory))
     return HubConfig(
         **said
         | {
@@ -101,8 +102,11 @@ def _reload(hub: OmnyShellHub, words: list[str]) -> None:
     logger.info("reloaded%s", f"; only a restart changes {', '.join(waits)}" if waits else "")
 
 
-def _authenticator(options: argparse.Namespace) -> tuple[Authenticator, tuple[WatchedFiles, ...]]:
-    """Return the authenticator, and the files that it reads anew when they change."""
+def _authenticator(options: argparse.Namespace, *, is_alone: bool) -> tuple[Authenticator, tuple[WatchedFiles, ...]]:
+    """Return the authenticator, and the files that it reads anew when they change.
+
+    A hub that is one of several needs none of them: it learns from the others who may log in.
+    """
     grants = read(vars(options), "grant_token", lambda texts: [TokenGrant.parse(text) for text in texts])
     members: list[Authenticator] = []
     watched = []
@@ -118,7 +122,7 @@ def _authenticator(options: argparse.Namespace) -> tuple[Authenticator, tuple[Wa
         store = read(vars(options), "authorized_keys", lambda _: AuthorizedKeysStore.from_file(keys))
         members.append(PublicKeyAuthenticator(store))
         watched.append(WatchedFiles((keys,), store.reload))
-    if not members:
+    if not members and is_alone:
         raise ConfigException("nobody could log in: give --authorized-keys, --grant-token-file or --grant-token")
     return CompositeAuthenticator(members), tuple(watched)
 

@@ -15,13 +15,12 @@ from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.audit.offline_notes import OfflineNotes
 from omnyshell.services.hub.audit.trail import open_trail
 from omnyshell.services.hub.ground.certificate import HubCertificate, SecureTunnels
-from omnyshell.services.hub.ground.cluster_settings import ALONE, ClusterSettings
+from omnyshell.services.hub.ground.cluster_settings import ALONE, ClusterSettings, is_one_of_several
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.event_bus import LocalEventBus, PeerEvent
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.ground.state_file import STATE_FILE
 from omnyshell.services.hub.ground.state_lock import StateLock
-from omnyshell.services.hub.ground.state_names import CLUSTER_DIRECTORY, CLUSTER_FILE
 from omnyshell.services.hub.nodes.directory import NodeDirectory
 from omnyshell.services.hub.nodes.places import ServedNodes
 from omnyshell.services.hub.nodes.registry import NodeRegistry
@@ -79,7 +78,7 @@ class OmnyShellHub:
         self.nodes = NodeRegistry(None, {}, self.bus, self._quota.why_no_more_ids)
         """The nodes that are connected."""
 
-        self._is_one_of_several = _is_one_of_several(config)
+        self._is_one_of_several = is_one_of_several(config.state_dir)
         self._across = self._make_across()
         self._all_nodes: NodeDirectory = self.nodes if self._across is None else self._across.nodes
         self._directory: NodeDirectory = self._all_nodes
@@ -483,12 +482,6 @@ class OmnyShellHub:
                 except Exception:
                     # A failing task, as with an embedder's authorizer, must not prevent the others.
                     logger.exception("the hub's upkeep failed")
-
-
-def _is_one_of_several(config: HubConfig) -> bool:
-    """Whether the hub shares what is true with others, as its state directory says."""
-    directory = config.state_dir
-    return directory is not None and (directory / CLUSTER_DIRECTORY / CLUSTER_FILE).exists()
 
 
 def _hosts_of_tunnels(config: HubConfig) -> tuple[str, ...]:

@@ -210,6 +210,20 @@ def test_a_wrong_grant_is_named_without_its_token(tmp_path: Path, certificates: 
     assert "se:cr" not in str(caught.value)
 
 
+def test_a_hub_alone_needs_somebody_who_may_log_in_and_one_of_several_learns_of_them(
+    tmp_path: Path, certificates: Certificates
+) -> None:
+    state = tmp_path / "state"
+    options = hub_options(
+        tmp_path, f'cert = "{certificates.cert}"\nkey = "{certificates.key}"\nstate-dir = "{state}"\n'
+    )
+    with pytest.raises(ConfigException, match="nobody could log in"):
+        hub_config_from(options)
+    (state / "cluster").mkdir(parents=True, mode=0o700)
+    (state / "cluster" / "cluster.json").touch(mode=0o600)
+    assert hub_config_from(options).state_dir == state
+
+
 def test_a_certificate_that_is_not_there_is_named_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigException, match=r"hub.toml, line 1: 'cert' '/nowhere/c.pem': there is no such file"):
         hub_config_from(hub_options(tmp_path, 'cert = "/nowhere/c.pem"\nkey = "k"\n'))

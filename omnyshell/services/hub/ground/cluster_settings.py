@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from omnyshell.errors import ConfigException
 from omnyshell.model.hubs import USUAL_WEIGHT
 from omnyshell.model.targets import Target
+from omnyshell.services.hub.ground.state_names import CLUSTER_DIRECTORY, CLUSTER_FILE
 
 PLAIN, OVER_TLS = "nats", "tls"
 
@@ -41,6 +42,11 @@ class ClusterSettings:
 
     require_place_proofs: bool = False
     """Whether nodes have to prove by their keys at which hub they are."""
+
+
+def is_one_of_several(state_dir: Path | None) -> bool:
+    """Whether the hub of a state directory shares what is true with others."""
+    return state_dir is not None and (state_dir / CLUSTER_DIRECTORY / CLUSTER_FILE).exists()
 
 
 def flaw_of_engine(url: str) -> str:

@@ -216,7 +216,7 @@ class Groups:
 
     def is_empty(self, group: Group) -> bool:
         """Tell whether nothing of a session is in its group any more."""
-        return self.nest.is_empty() if group.path == self.nest.path else not group.pids()
+        return self.nest.is_empty() if group.path == self.nest.path else group.is_empty()
 
     @property
     def is_vacant(self) -> bool:

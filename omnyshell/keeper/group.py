@@ -5,7 +5,7 @@ import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from .hierarchy import read, write
+from .hierarchy import GONE, read, write
 from .limits import Limits
 from .poller import say
 from .processes import signal_if
@@ -37,11 +37,17 @@ class Group:
         self._is_noted = False
 
     def pids(self) -> list[int]:
-        """Return its processes without the keeper and its spare child; none where it is gone."""
-        others = (0, os.getpid(), self._groups.nest.spare)
+        """Return its processes without the keeper and its spare child; none where it cannot be looked at."""
         with suppress(OSError):
-            return [pid for line in read(f"{self.path}/cgroup.procs") if (pid := int(line)) not in others]
+            return self._processes()
         return []
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing is in it, or it is gone; not where it cannot be looked at."""
+        try:
+            return not self._processes()
+        except OSError as exc:
+            return exc.errno in GONE
 
     def signal(self, number: int) -> None:
         """Signal all processes of it, also those that made sessions of their own."""
@@ -113,6 +119,10 @@ class Group:
         except OSError as exc:
             say(f"{self.path} cannot be limited, and is ended: {exc.strerror}")
             self.signal(signal.SIGKILL)
+
+    def _processes(self) -> list[int]:
+        others = (0, os.getpid(), self._groups.nest.spare)
+        return [pid for line in read(f"{self.path}/cgroup.procs") if (pid := int(line)) not in others]
 
     def _has(self, pid: int) -> bool:
         tail = os.fsencode(self.path[self.path[: self.path.rindex("/")].rindex("/") :])

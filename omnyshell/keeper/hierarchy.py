@@ -1,8 +1,13 @@
 """Where the control groups of version 2 are, and plain reads and writes of their files."""
 
+import errno
 import os
 from collections.abc import Collection
 from contextlib import suppress
+
+GONE = (errno.ENOENT, errno.ENODEV)
+"""With these the system says that a group is no more. All else says nothing of what is in it, as where there is no
+descriptor to look."""
 
 _KIND = b"cgroup2"
 _OWN = b"0::"

@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 
+from .hierarchy import GONE
 from .streams import close_all
 
 _MOST_READ = 4096
@@ -26,11 +27,15 @@ class Nest:
         self.path, self._files = path, {}
 
     def is_empty(self) -> bool:
-        """Tell whether nothing is there but the keeper and its spare child; also where it is gone."""
+        """Tell whether nothing is there but the keeper and its spare child; also where it is gone.
+
+        What cannot be looked at may have a session in it, which would end with the next one that is born there.
+        """
         ours = b"%d" % os.getpid(), b"%d" % self.spare
-        with suppress(OSError):
+        try:
             return all(line in ours for line in self._contents("cgroup.procs").split())
-        return True
+        except OSError as exc:
+            return exc.errno in GONE
 
     def spent(self) -> bytes:
         """Return the microseconds of processor time that were taken there, by all that ever were."""

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -73,6 +74,35 @@ def sleeper() -> Iterator[int]:
     yield process.pid
     process.kill()
     process.wait()
+
+
+def test_a_group_that_cannot_be_looked_at_is_nobody_elses(
+    tree: Tree, sleeper: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two sessions in one would end with each other."""
+    opened = os.open
+    for number in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES):
+
+        def refused(path: str, *args: int, number: int = number, **options: int) -> int:
+            if str(path).endswith("cgroup.procs"):
+                raise OSError(number, os.strerror(number))
+            return opened(path, *args, **options)
+
+        groups = Tree(tree.base.parent / str(number)).open().groups
+        first = groups.next()
+        assert first is not None
+        with Path(first.path, "cgroup.procs").open("a", encoding="utf-8") as file:
+            file.write(f"\n{sleeper}")
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", refused)
+            following = groups.next()
+            assert following is not None
+            assert following.path != first.path, number
+            assert not groups.is_empty(first), number
+            assert not groups.is_empty(following), number
+        assert not groups.is_empty(first)
+        shutil.rmtree(first.path)
+        assert groups.is_empty(first)
 
 
 def test_a_session_is_limited_once_the_keeper_has_left_its_group(tree: Tree, sleeper: int) -> None:

@@ -331,7 +331,8 @@ class Keeper:
         held_by_us, of_program = open_streams(kind, columns, rows)
         if max(held_by_us.values()) >= self._most_open - SPARE:
             close_all({*held_by_us.values(), *of_program})
-            raise DeniedError(wire.FULL, "The keeper has no descriptors left for another session")
+            why = f"The keeper has no descriptors left for another session, as it may open {self._most_open} files"
+            raise DeniedError(wire.FULL, f"{why} (LimitNOFILE= of its service, ulimit -n)")
         return held_by_us, of_program
 
     def _program(self, connection: Connection, request: Request) -> Program:

@@ -34,6 +34,7 @@ from omnyshell.services.node.processes.process import ProcessSession
 from omnyshell.services.node.processes.process_table import HANG_UP_TIME, session_members
 from omnyshell.services.node.processes.pty import MAX_CELLS, PtySession
 from omnyshell.services.node.records.record import LeftRecord, SessionRecord
+from omnyshell.services.node.scarce import not_started
 
 _AS_NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 """How words and variables are bytes: as `os.fsencode` has it, which takes longer to find out for each."""
@@ -454,10 +455,11 @@ def _start_fields(request: ShellRequest, launch: Launch, whose: bytes) -> tuple[
 
 def _rejection(launch: Launch, answer: Answer | Exception) -> Exception:
     if isinstance(answer, Refusal) and answer.code == wire.CANNOT:
-        text = f"Cannot start '{launch.argv[0] or 'the shell'}': {answer}"
-        return SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST)
+        return not_started(f"Cannot start '{launch.argv[0] or 'the shell'}'", str(answer))
     if isinstance(answer, Refusal) and answer.code == wire.REFUSED:
         return SessionRejectedException(str(answer), code=ErrorCodes.NOT_AUTHORIZED)
     if isinstance(answer, Refusal | NoKeeperException):
-        return SessionRejectedException(f"The keeper starts nothing: {answer}", code=ErrorCodes.INTERNAL_ERROR)
+        is_full = isinstance(answer, Refusal) and answer.code == wire.FULL
+        code = ErrorCodes.CAPACITY_EXCEEDED if is_full else ErrorCodes.INTERNAL_ERROR
+        return SessionRejectedException(f"The keeper starts nothing: {answer}", code=code)
     return answer if isinstance(answer, Exception) else OSError("the keeper gave no descriptors")

@@ -7,12 +7,12 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.services.node.backend import Asker, Foreground
 from omnyshell.services.node.environment import own_user, why_not_own
 from omnyshell.services.node.processes.leader import HangUp
 from omnyshell.services.node.processes.ledger import ChildLedger
 from omnyshell.services.node.processes.process_table import hang_up, identity_of, signal_session
+from omnyshell.services.node.scarce import not_started
 
 Descriptor = int
 
@@ -129,4 +129,4 @@ def _spawn(
         )
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
-        raise SessionRejectedException(f"Cannot start '{argv[0]}': {reason}", code=ErrorCodes.BAD_REQUEST) from exc
+        raise not_started(f"Cannot start '{argv[0]}'", reason or str(exc)) from exc

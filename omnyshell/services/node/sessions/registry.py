@@ -28,6 +28,7 @@ from omnyshell.services.node.files.service import FileService
 from omnyshell.services.node.forwards.backend import Forwards
 from omnyshell.services.node.keeper.place import keepers_directories
 from omnyshell.services.node.records.record import NotedState
+from omnyshell.services.node.scarce import not_started
 from omnyshell.services.node.screens.pump import ScreenFollower
 from omnyshell.services.node.sessions.adoption import adopt
 from omnyshell.services.node.sessions.channel_end import ChannelEnd
@@ -458,8 +459,7 @@ def _said_to_client() -> Iterator[None]:
     except SessionRejectedException:
         raise
     except OSError as exc:
-        text = f"The node cannot start a process: {exc.strerror or exc}"
-        raise SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST) from exc
+        raise not_started("The node cannot start a process", exc.strerror or str(exc)) from exc
     except Exception:
         logger.exception("a session could not be started")
         raise SessionRejectedException("The node failed", code=ErrorCodes.INTERNAL_ERROR) from None

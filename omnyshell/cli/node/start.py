@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+from contextlib import suppress
 
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.loop import run
@@ -15,7 +16,7 @@ from omnyshell.options.values import settings
 from omnyshell.security.files import make_private_directory
 from omnyshell.services.client.agent_login import AgentCredentialProvider
 from omnyshell.services.dial import HubAccess
-from omnyshell.services.local.pid_file import PidFile
+from omnyshell.services.local.pid_file import PidFile, TakenException
 from omnyshell.services.node.as_root import node_state
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.keeper.limited import limits_file
@@ -78,12 +79,15 @@ def _claim(config: NodeConfig) -> None:
     file = PidFile(config.state_dir / f"{config.node_id}.pid")
     try:
         make_private_directory(config.state_dir)
-        file.write(file.claim(), {"pid": os.getpid()})
+        claimed = file.claim()
     except OSError as exc:
         raise ConfigException(f"cannot use the state directory {config.state_dir}: {exc.strerror}") from exc
-    except ConfigException as exc:
+    except TakenException as exc:
         pid = (file.read() or {}).get("pid", "?")
         raise ConfigException(f"process {pid} runs the node {config.node_id} already: {file.path}") from exc
+    # What counts is the lock. Who has it is told to people: a full disk keeps no node from its sessions.
+    with suppress(ConfigException):
+        file.write(claimed, {"pid": os.getpid()})
 
 
 def _explain(refusal: AuthException) -> str:

@@ -20,6 +20,10 @@ _BITS = 32
 _BLANKS = bytes.maketrans(b"01", b" \t")
 
 
+class TakenException(ConfigException):
+    """Another process holds the file."""
+
+
 class PidFile:
     """One process at a time claims the file; the lock is released when it ends, even by a crash."""
 
@@ -47,7 +51,7 @@ class PidFile:
     def claim(self) -> int:
         """Lock the file for the life of this process; returns its descriptor.
 
-        Raises `ConfigException` if it is taken, or cannot be made.
+        Raises `TakenException` if it is taken, and `ConfigException` if it cannot be made.
         """
         try:
             fd = open_own(self.path, os.O_RDWR | os.O_CREAT)
@@ -59,7 +63,7 @@ class PidFile:
             tries -= 1
             if not tries:
                 os.close(fd)
-                raise ConfigException("it is up already")
+                raise TakenException("it is up already")
             time.sleep(READ_TIME)
         os.ftruncate(fd, 0)
         return fd

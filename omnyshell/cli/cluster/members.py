@@ -79,7 +79,7 @@ def remove(options: argparse.Namespace) -> int:
     files = ClusterFiles(directory)
     standing = files.read()
     own = standing.identity
-    with closing(StateFile(directory / STATE_FILE)) as file:
+    with closing(_state_file(directory)) as file:
         members = Members(file, standing.founder).hubs()
     if options.hub == own.hub:
         raise ConfigException(f"this hub is '{own.hub}' itself: stop it, and have another one remove it")
@@ -91,8 +91,11 @@ def remove(options: argparse.Namespace) -> int:
         raise ConfigException(f"'{options.hub}' is no member; members are {', '.join(members)}")
     complain(f"hub '{options.hub}' is no member any more: what it says changes nothing, and its nodes are free")
     if is_barred:
-        complain(f"{files.directory / ENGINE_CONFIG} bars it from the engine. Give it to each server, and have")
-        complain("that read it, which ends what that hub has there: nats-server --signal reload")
+        servers = ", ".join(url.partition("://")[2] for url in _settings(options).engine or own.engine)
+        complain("the engine's servers let it in until each of them has read who is barred. Now:")
+        complain(f"1. copy {files.directory / ENGINE_CONFIG} over the {ENGINE_CONFIG} of each: {servers}")
+        complain("2. on the machine of each: nats-server --signal reload")
+        complain("this ends what that hub has there, and nothing of others; see docs/cluster.md, losing a hub")
     else:
         complain(f"the engine still lets it in: run this at hub '{own.founder}' too, which makes engine.conf anew")
     return 0
@@ -156,7 +159,7 @@ def show_status(options: argparse.Namespace) -> int:
     """Print how a hub stands among others."""
     directory = _state_dir(options)
     _say_once()
-    with closing(StateFile(directory / STATE_FILE)) as file:
+    with closing(_state_file(directory)) as file:
         found_status = asyncio.run(status(directory, file, _settings(options)))
     if options.json:
         say_json(_plain(found_status))
@@ -292,6 +295,17 @@ def _settings(options: argparse.Namespace) -> ClusterSettings:
         return ClusterSettings()
     settings: ClusterSettings | None = hub_options(options).cluster
     return settings or ClusterSettings()
+
+
+def _state_file(directory: Path) -> StateFile:
+    """Open the tables of a hub that has been started as one of several; a look makes no file where there is none.
+
+    Raises `ConfigException`.
+    """
+    ClusterFiles(directory).read()
+    if not (directory / STATE_FILE).exists():
+        raise ConfigException(f"the hub of {directory} was not started yet; {START_IT}")
+    return StateFile(directory / STATE_FILE)
 
 
 def _state_dir(options: argparse.Namespace) -> Path:

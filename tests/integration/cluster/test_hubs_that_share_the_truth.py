@@ -244,8 +244,16 @@ async def test_who_is_no_member_or_has_principals_already_does_not_join(hubs: Hu
     assert "no whole invitation" in ran.stderr
     ran = run_text("cluster", "invite", "c", "--state-dir", str(hubs.state("b")))
     assert "the hub that founded the cluster does" in ran.stderr
-    ran = run_text("cluster", "status", "--state-dir", str(tmp_path / "new"))
+    new = tmp_path / "new"
+    ran = run_text("cluster", "status", "--state-dir", str(new))
     assert "is alone: `omnyshell cluster init` makes it the first of several" in ran.stderr
+    new.mkdir(0o700, exist_ok=True)
+    assert run_text("cluster", "init", "a", "--engine", "nats://127.0.0.1:1", "--state-dir", str(new)).returncode == 0
+    for words in (("status",), ("remove", "b")):
+        ran = run_text("cluster", *words, "--state-dir", str(new))
+        assert "was not started yet; start it: omnyshell hub start" in ran.stderr
+    # A look leaves nothing behind that would keep the hub from joining.
+    assert not (new / STATE_FILE).exists()
 
 
 async def test_an_invitation_is_good_once_for_a_while_and_for_keys_that_nobody_else_has_seen(
@@ -433,6 +441,7 @@ async def test_a_hub_that_was_removed_changes_nothing_opens_nothing_and_is_barre
     assert "itself" in run_text("cluster", "remove", "a", "--state-dir", str(hubs.state("a"))).stderr
     ran = run_text("cluster", "remove", "b", "--state-dir", str(hubs.state("a")))
     assert (ran.returncode, "nats-server --signal reload" in ran.stderr) == (0, True)
+    assert f"engine.conf of each: {engine.urls[0].removeprefix('nats://')}\n" in ran.stderr
 
     async def is_over() -> bool:
         return b._cluster is not None and not b._cluster.is_serving()

@@ -33,4 +33,5 @@ class FiledMembership:
             return f"the engine lets it in until `omnyshell cluster remove {hub}` at hub '{self.founder}'"
         bar(self._files, hub, self._clock.now())
         config = self._files.directory / ENGINE_CONFIG
-        return f"the engine lets it in until its servers have read {config} as it is now, which they do on SIGHUP"
+        how = "copy it to each, over the one that it has, and send each SIGHUP"
+        return f"the engine lets it in until its servers have read {config} as it is now: {how}"

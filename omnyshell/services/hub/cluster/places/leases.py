@@ -148,11 +148,16 @@ class OwnLease:
             until, self._renewed = self._renewed[1], None
             if boot < until:
                 self._until, self._away_since = until, None
+                # What was read late may be of a lease that ends before the next tick, with the engine away again.
+                self._see(boot)
 
     def tick(self, boot: float) -> None:
         """See whether the engine has gone away while the lease is held and the hub itself ran."""
-        ran = self._ticked is not None and boot - self._ticked <= LONGEST_STEP
+        self._see(boot)
         self._ticked = boot
+
+    def _see(self, boot: float) -> None:
+        ran = self._ticked is not None and boot - self._ticked <= LONGEST_STEP
         if self._away_since is None and ran and boot < self._until:
             oldest = min(self._sent.values(), default=boot)
             if boot - oldest >= UNANSWERED:

@@ -12,6 +12,7 @@ from omnyshell.services.hub.cluster.places.leases import (
     OWN_LEASE,
     UNANSWERED,
     HeardLeases,
+    OwnLease,
     Standing,
 )
 from omnyshell.services.hub.cluster.places.records import Beat, Entry, decode, encode
@@ -295,6 +296,31 @@ def test_what_is_connected_is_served_on_while_the_engine_is_away_and_no_longer_t
     stream.time = away + 60
     stream.beat(stream.a)
     assert stream.a.own.standing(stream.time) is Standing.HELD
+
+
+def test_a_lease_that_is_renewed_late_while_the_engine_is_away_again_does_not_end_for_that() -> None:
+    """As where servers come back one after another: a beat is taken, and read when the next ones are not answered."""
+    own, begin = OwnLease(STALE_AFTER), 100.0
+    own.sent(1, begin)
+    own.acknowledged(1, 1, 1, begin)
+    own.sent(2, begin + BEAT_PERIOD)
+    for second in range(12):
+        own.tick(begin + second)
+    assert own.standing(begin + 11) is Standing.ENGINE_AWAY
+    own.sent(3, begin + 12)
+    own.acknowledged(3, 2, 1, begin + 12)
+    own.sent(4, begin + 12 + BEAT_PERIOD)
+    ends = begin + 12 + OWN_LEASE
+    for second in range(12, 27):
+        own.tick(begin + second)
+    own.read(2, ends - 0.1)
+    assert own.standing(ends - 0.1) is Standing.ENGINE_AWAY
+    assert own.standing(ends + STALE_AFTER / 2) is Standing.ENGINE_AWAY
+    # One that was stopped meanwhile has nothing to say of the engine.
+    own.sent(5, ends + 1)
+    own.acknowledged(5, 3, 2, ends + 1)
+    own.read(3, ends + OWN_LEASE)
+    assert (own.standing(ends + OWN_LEASE), own.standing(ends + OWN_LEASE + 2)) == (Standing.HELD, Standing.LAPSED)
 
 
 def test_a_hub_that_was_stopped_does_not_take_that_for_an_engine_that_is_away() -> None:

@@ -2,16 +2,20 @@
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
+
+import msgspec
 
 from omnyshell.errors import ErrorCodes, ProtocolException
 from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.codec import FrameCodec, encode_control
-from omnyshell.protocol.limits import MIB
+from omnyshell.protocol.limits import KIB, MIB
 from omnyshell.protocol.messages import ControlMessage, NodeSessionRejected, SessionOpen
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.cluster.across.virtual_peer import VirtualPeer
@@ -25,11 +29,17 @@ from omnyshell.services.hub.peers.peer import Peer
 MOST_OF_A_HUB = 20_000
 """Clients of one other hub at a time."""
 
+MOST_TOLD, A_CLIENT = 64 * MIB, 2 * KIB
+"""Bytes that are kept of who they are, each of whom takes some beside what is told of it."""
+
 MOST_HELD = 256
 """Words about one client that wait until this hub has read what the other one knew of it."""
 
 MOST_ARRIVING, MOST_BYTES_HELD = 1_000, 16 * MIB
 """Clients of one other hub that wait for that, and bytes of the words about them; what is beyond is judged at once."""
+
+TOLD_AGAIN = 60.0
+"""Seconds in which it is told once of a hub that it passes on what cannot be read."""
 
 CATCH_UP = 5.0
 """Seconds that they wait at most. While the engine elects a leader, this hub may read nothing for longer."""
@@ -92,6 +102,9 @@ class Visitors:
         self._arriving: dict[tuple[AnyLink, str], _Arrival] = {}
         self._arriving_over: Counter[AnyLink] = Counter()
         self._bytes_held: Counter[AnyLink] = Counter()
+        self._bytes_told: Counter[AnyLink] = Counter()
+        self._unreadable: dict[str, float] = {}
+        """When it was told of each hub that it passes on what cannot be read."""
 
     def begin(self, here: HereServices) -> None:
         """Use these services of the hub."""
@@ -146,7 +159,8 @@ class Visitors:
         """A client asks for a session, or about sessions."""
         arrival = self._arriving.get((link, word.peer))
         if arrival is not None and self._may_hold(link, word, arrival) and not self._may_open(link, word):
-            arrival.held.append(word)
+            # Without all else that was in its message, which it would keep.
+            arrival.held.append(msgspec.structs.replace(word, request=word.request.copy()))
             self._bytes_held[link] += len(word.request)
         else:
             self._answer(link, word)
@@ -161,6 +175,7 @@ class Visitors:
         self._of_link.pop(link, None)
         self._arriving_over.pop(link, None)
         self._bytes_held.pop(link, None)
+        self._bytes_told.pop(link, None)
 
     # The rest
 
@@ -208,8 +223,9 @@ class Visitors:
     def _admit(self, link: AnyLink, word: words.PeerCame) -> None:
         here = self._here
         known = self._known(word)
-        theirs = self._of_link.setdefault(link, {})
-        why = UNKNOWN if known is None else TOO_MANY if len(theirs) >= MOST_OF_A_HUB else ""
+        theirs, size = self._of_link.setdefault(link, {}), _size_of(word)
+        is_full = len(theirs) >= MOST_OF_A_HUB or self._bytes_told[link] + size > MOST_TOLD
+        why = UNKNOWN if known is None else TOO_MANY if is_full else ""
         here.audit.record(
             "peer.visit",
             "denied" if why else "ok",
@@ -222,12 +238,13 @@ class Visitors:
             link.say(words.PeerEnded(word.peer, why.format(hub=here.hub)))
             return
         principal = replace(known, roles=known.roles & set(word.roles))
-        theirs[word.peer] = VirtualPeer(link, word, principal, here.metrics, self._has_left)
+        theirs[word.peer] = VirtualPeer(link, word, principal, here.metrics, partial(self._has_left, size))
+        self._bytes_told[link] += size
 
-    def _has_left(self, visitor: VirtualPeer) -> None:
+    def _has_left(self, size: int, visitor: VirtualPeer) -> None:
         theirs = self._of_link.get(visitor.link)
-        if theirs is not None:
-            theirs.pop(visitor.their_id, None)
+        if theirs is not None and theirs.pop(visitor.their_id, None) is not None:
+            self._bytes_told[visitor.link] -= size
         self._here.left(visitor)
 
     def _answer(self, link: AnyLink, word: Asked) -> None:
@@ -238,7 +255,7 @@ class Visitors:
         try:
             message = self._here.codec.decode_control(bytes(word.request)).message
         except ProtocolException as exc:
-            logger.warning("hub '%s' passes on what cannot be read: %s", link.hub, exc)
+            self._tell_unreadable(link.hub, exc)
             self._here.metrics.frames_dropped += 1
             self._refuse(link, word, UNREADABLE)
             return
@@ -251,6 +268,13 @@ class Visitors:
             handler(visitor, message, 0)
         else:
             self._refuse(link, word, MOVED)
+
+    def _tell_unreadable(self, hub: str, problem: ProtocolException) -> None:
+        """Tell of it now and then: a hub may pass on as much of it as it likes."""
+        now = time.monotonic()
+        if now - self._unreadable.get(hub, -TOLD_AGAIN) >= TOLD_AGAIN:
+            self._unreadable[hub] = now
+            logger.warning("hub '%s' passes on what cannot be read: %s", hub, problem)
 
     def _open(self, link: AnyLink, visitor: VirtualPeer, word: words.Open, message: ControlMessage) -> None:
         if not isinstance(message, SessionOpen) or not link.is_theirs(word.channel) or word.channel in link.channels:
@@ -266,3 +290,8 @@ class Visitors:
             told = text.format(hub=self._here.hub)
             why = NodeSessionRejected(reason=ErrorCodes.NODE_OFFLINE, message=told, unused=unused)
             link.send_in_order(encode_control(why, word.channel), word.channel)
+
+
+def _size_of(word: words.PeerCame) -> int:
+    """Return how many bytes a client counts as."""
+    return A_CLIENT + sum(map(len, (*word.roles, *word.features)))

@@ -25,7 +25,7 @@ from omnyshell.transport.client_link import ClientLink
 from omnyshell.transport.endpoint import EndpointLimits, WsServerEndpoint
 from omnyshell.transport.keepalive import Keepalive, KeepaliveTimes
 from omnyshell.transport.serve_tls import dial_tls
-from omnyshell.transport.server_link import ServerLink
+from omnyshell.transport.server_link import FRAMES_A_TURN, ServerLink
 from omnyshell.transport.strangers import StrangerLimit
 
 TICK = 1.0
@@ -308,6 +308,8 @@ class HubLinks:
     async def _dial(self, hub: str, target: Target, dialling: _Dialling) -> None:
         link = HubLink[ClientLink](self, hub)
         link.link = ClientLink(link, target.host, target.port, "/")
+        # As of who dials this hub: another one may send as fast as it likes.
+        link.link.frames_a_turn = FRAMES_A_TURN
         self._open.add(link)
         try:
             async with asyncio.timeout(DIAL_TIMEOUT):

@@ -1,6 +1,7 @@
 """A client of another hub that knows more than this one: what waits for that, and what does not."""
 
 import asyncio
+import sys
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -164,3 +165,39 @@ async def test_what_waits_of_one_hub_is_bounded_and_what_is_beyond_is_judged_at_
     assert (len(here.opened), len(list(here.visitors))) == (4, 5)
     assert not +here.visitors._arriving_over
     assert not +here.visitors._bytes_held
+
+
+async def test_what_is_told_of_clients_is_bounded_in_bytes_and_forgotten_with_them(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visitors, "MOST_TOLD", 3 * visitors.A_CLIENT)
+    here.came("dev", applied=5, peer="p0")
+    here.came("dev", *(f"{number:255}" for number in range(20)), applied=5, peer="p1")
+    here.came("dev", applied=5, peer="p2")
+    assert [visitor.their_id for visitor in here.visitors] == ["p0", "p2"]
+    assert [word.peer for word in here.link.told] == ["p1"]
+    here.visitors.left(here.link, words.PeerLeft("p0"))
+    assert here.visitors._bytes_told[here.link] == visitors.A_CLIENT + len("dev")
+    here.visitors.lost(here.link)
+    assert not here.visitors._bytes_told
+
+
+async def test_what_waits_keeps_nothing_else_of_its_message(here: Here) -> None:
+    here.came("dev")
+    padded = b'{"type":"ask","peer":"p","epoch":1,"unknown":"%b","request":{}}' % (b"x" * 1000)
+    before = sys.getrefcount(padded)
+    word = words.decode(padded)
+    assert isinstance(word, words.Ask)
+    here.visitors.asked(here.link, word)
+    del word
+    assert (len(here.visitors._arriving[here.link, "p"].held), sys.getrefcount(padded)) == (1, before)
+
+
+async def test_a_hub_that_passes_on_what_cannot_be_read_is_told_of_now_and_then(
+    here: Here, caplog: pytest.LogCaptureFixture
+) -> None:
+    here.came("dev", applied=5)
+    for _ in range(100):
+        here.visitors.asked(here.link, words.Ask("p", 1, msgspec.Raw(b"[]")))
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert here.visitors._here.metrics.frames_dropped == 100

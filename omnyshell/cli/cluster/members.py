@@ -265,7 +265,8 @@ def _row(told: Status, hub: HubSays) -> tuple[str, ...]:
         return hub.hub, "never", ""
     if hub.is_silent or told.is_quiet(hub):
         return hub.hub, f"silent for {hub.age:.0f} s", str(hub.applied)
-    return hub.hub, f"{hub.age:.0f} s ago{', as it stopped' if hub.has_stopped else ''}", str(hub.applied)
+    standing = ", as it stopped" if hub.has_stopped else "" if hub.weight else ", takes nobody new"
+    return hub.hub, f"{hub.age:.0f} s ago{standing}", str(hub.applied)
 
 
 def _linked(told: Status, hub: str) -> tuple[str, str]:

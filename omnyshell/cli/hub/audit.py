@@ -163,7 +163,7 @@ def line_of(place: str, record: AuditRecord | AuditEntry) -> str:
         if value
     )
     at = record.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-    who = f"{record.principal or '-'}@{record.address or '-'}"
+    who = f"{record.principal or '-'}@{record.address or '-'}" if record.principal or record.address else "-"
     return f"{place}  {at}  {record.outcome:<6}  {record.action:<18}  {who}  {where}".rstrip()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from omnyshell.model.hub_warnings import AUTHORITY
+from omnyshell.model.hubs import USUAL_WEIGHT
 from omnyshell.services.hub.audit.heads import SignedHead
 from omnyshell.services.hub.audit.heads_of_others import HeadsOfOthers
 from omnyshell.services.hub.cluster.links.written import read_links
@@ -53,6 +54,9 @@ class HubSays(NamedTuple):
 
     unknown: int = 0
     """The number of the change that it is too old for; 0 if there is none."""
+
+    weight: int = USUAL_WEIGHT
+    """How many come to it when another hub ends; 0 also while it hands over what it has."""
 
     @property
     def is_unreached(self) -> bool:
@@ -183,7 +187,7 @@ async def _of_hub(connection: EngineConnection, generation: str, hub: str, now: 
     age = max(0.0, (now - at).total_seconds())
     if not isinstance(beat, Beat):
         return HubSays(hub, None)
-    return HubSays(hub, age, beat.is_last, beat.applied, beat.files, beat.url, beat.unknown)
+    return HubSays(hub, age, beat.is_last, beat.applied, beat.files, beat.url, beat.unknown, beat.weight)
 
 
 async def _servers(standing: Standing, settings: ClusterSettings) -> tuple[ServerSays, ...]:

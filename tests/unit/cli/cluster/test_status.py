@@ -41,6 +41,8 @@ def hub(name: str, age: float | None = 1.0, authority: str = "one", **changes: A
         # The engine takes nobody's beats, as while it elects a leader.
         ((hub("a", 9.0), hub("b", 12.0)), "12 s ago", []),
         ((hub("a"), hub("b", 12.0, has_stopped=True)), "12 s ago, as it stopped", []),
+        ((hub("a"), hub("b", weight=0)), "1 s ago, takes nobody new", []),
+        ((hub("a"), hub("b", weight=0, has_stopped=True)), "1 s ago, as it stopped", []),
     ],
 )
 def test_the_status_warns_of_hubs_that_are_silent_and_of_another_authority(

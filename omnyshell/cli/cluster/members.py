@@ -80,9 +80,13 @@ def remove(options: argparse.Namespace) -> int:
     standing = files.read()
     own = standing.identity
     with closing(_state_file(directory)) as file:
-        members = Members(file, standing.founder).hubs()
+        known = Members(file, standing.founder)
+    members = known.hubs()
     if options.hub == own.hub:
         raise ConfigException(f"this hub is '{own.hub}' itself: stop it, and have another one remove it")
+    if known.have_removed(own.hub):
+        # The engine may let it write still, and the others would refuse that.
+        raise ConfigException(removed())
     is_member = options.hub in members
     if is_member:
         asyncio.run(remove_member(directory, _settings(options), options.hub))

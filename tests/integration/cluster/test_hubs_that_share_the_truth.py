@@ -447,6 +447,8 @@ async def test_a_hub_that_was_removed_changes_nothing_opens_nothing_and_is_barre
         return b._cluster is not None and not b._cluster.is_serving()
 
     await _until(is_over)
+    ran = await asyncio.to_thread(run_text, "cluster", "remove", "a", "--state-dir", str(hubs.state("b")))
+    assert "this hub was removed by another one" in ran.stderr
     async with logged_in(certificates, b.port, "client", "admin", ADMIN) as admin:
         assert not (await ask(admin, "admin.principal.add", principal="late", roles=["dev"]))["ok"]
     assert await hubs.principals("a") == await hubs.principals("b")

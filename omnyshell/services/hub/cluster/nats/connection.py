@@ -198,10 +198,7 @@ class EngineConnection:
         self.answered()
         if problem is not None:
             return None
-        try:
-            return msgspec.convert(answer.get("message"), _Found)
-        except msgspec.ValidationError as exc:
-            raise EngineAwayException(f"the engine answered what cannot be read: {exc}") from exc
+        return _read(answer.get("message"), _Found)
 
     async def ask(self, subject: str, data: bytes = b"", headers: dict[str, str] | None = None) -> dict[str, Any]:
         """Send a request, and return its answer. Raises `EngineAwayException` and `NotPermittedException`."""
@@ -318,7 +315,7 @@ class EngineConnection:
             await ended(lost, *tasks)
             for task in tasks:
                 if not task.cancelled() and (problem := task.exception()) is not None:
-                    logger.error("the engine's stream is not read", exc_info=problem)
+                    logger.error("what goes over the connection with the engine has failed", exc_info=problem)
 
     async def _closed(self, client: Client) -> None:
         if client is self._client:
@@ -407,7 +404,7 @@ def _headers(place: Place) -> dict[str, str] | None:
     return headers or None
 
 
-def _read(answer: dict[str, Any], kind: type[Answer]) -> Answer:
+def _read(answer: Any, kind: type[Answer]) -> Answer:
     """Return an answer as what it has to be. Raises `EngineAwayException`."""
     try:
         return msgspec.convert(answer, kind)

@@ -78,7 +78,9 @@ async def test_a_log_that_the_engine_lost_begins_anew_with_the_newest_copy_and_a
     copy = hubs.state("b") / STATE_FILE
     code, line, said = await _run(hubs, "a", "cluster", "restore", "--copy", str(copy))
     assert code == 0, said
-    await hubs.start("a")
+    a = await hubs.start("a")
+    assert a._cluster is not None
+    assert a._cluster._found not in a._cluster._connection.on_connected
     assert {"early", "late"} <= await hubs.principals("a")
     code, _, said = await _run(hubs, "b", "cluster", "follow", line.split()[-1])
     assert code == 0, said

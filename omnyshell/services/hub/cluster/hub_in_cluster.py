@@ -332,4 +332,6 @@ class HubInCluster:
         if own.is_founding:
             self._files.write_identity(msgspec.structs.replace(own, is_founding=False, restored=""))
             self._records = ()
+            # The next connection has nothing to found, and is not to be lost because no stream could be made.
+            self._connection.on_connected.remove(self._found)
             logger.info("founded the cluster %s", own.cluster)

@@ -61,6 +61,24 @@ def silent(hub: str, seconds: float) -> str:
     return f"hub {printable(hub)} was last heard of {format_duration(seconds)} ago: start it again, or {lost}"
 
 
+def ahead_or_behind(seconds: float) -> str:
+    """Return by how much a clock is wrong, as `2d ahead of`."""
+    # To the minute where it is more than some: a beat is a moment on its way.
+    away = abs(seconds) if abs(seconds) < 600 else 60 * round(abs(seconds) / 60)
+    return f"{format_duration(away)} {'ahead of' if seconds > 0 else 'behind'}"
+
+
+def clock_off(hub: str, seconds: float) -> str:
+    """Say that the clock of a hub's machine is not that of most; `hub` is "" for the engine."""
+    whose, others = (f"hub {printable(hub)}", "the others'") if hub else ("the engine's leader", "the hubs'")
+    return f"the clock of {whose} is {ahead_or_behind(seconds)} {others}: set it right there"
+
+
+def clocks_differ() -> str:
+    """Say that nobody knows which clock is right."""
+    return "the clocks of the hubs and the engine differ, and none is that of most: set them right"
+
+
 def _some(names: Sequence[str]) -> str:
     """Return a few names, and how many more there are."""
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""

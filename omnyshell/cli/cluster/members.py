@@ -13,6 +13,8 @@ from omnyshell.clock import SystemClock
 from omnyshell.errors import ConfigException, Remedy
 from omnyshell.model.hub_warnings import (
     AUTHORITY,
+    clock_off,
+    clocks_differ,
     of_another_authority,
     quiet,
     removed,
@@ -90,7 +92,7 @@ def remove(options: argparse.Namespace) -> int:
     is_member = options.hub in members
     if is_member:
         asyncio.run(remove_member(directory, _settings(options), options.hub))
-    is_barred = files.has_founded and bar(files, options.hub, SystemClock().now())
+    is_barred = files.has_founded and bar(files, options.hub)
     if not is_member and not is_barred:
         raise ConfigException(f"'{options.hub}' is no member; members are {', '.join(members)}")
     complain(f"hub '{options.hub}' is no member any more: what it says changes nothing, and its nodes are free")
@@ -192,6 +194,8 @@ def _plain(told: Status) -> dict[str, object]:
         "engine_problems": dict(told.problems),
         "unknown": told.unknown,
         "hubs": [hub._asdict() for hub in told.hubs],
+        "engine_clock_off": told.engine_clock_off,
+        "clocks_differ": told.clocks_differ,
         "servers": [server._asdict() for server in told.servers],
         "unlike": told.unlike(),
         "audits": {hub: _head(head) for hub, head in told.heads.items()},
@@ -256,12 +260,21 @@ def _warnings_of_hubs(told: Status) -> Iterator[str]:
             yield f"WARNING    {silent(hub.hub, hub.age or 0.0)}"
         elif told.is_quiet(hub):
             yield f"warning    {quiet(hub.hub, hub.age or 0.0)}"
+    yield from _warnings_of_clocks(told)
     if told.apart:
         yield f"warning    {unlinked(told.apart)}"
     if others := told.of_another_authority:
         yield f"warning    {of_another_authority(others)}"
     if unreachable := [hub.hub for hub in told.hubs if hub.is_unreached]:
         yield f"warning    {unreached(unreachable)}"
+
+
+def _warnings_of_clocks(told: Status) -> Iterator[str]:
+    wrong = [(hub.hub, hub.clock_off) for hub in told.hubs if hub.clock_off]
+    for hub, off in [*wrong, *([("", told.engine_clock_off)] if told.engine_clock_off else [])]:
+        yield f"WARNING    {clock_off(hub, off)}"
+    if told.clocks_differ:
+        yield f"warning    {clocks_differ()}"
 
 
 def _row(told: Status, hub: HubSays) -> tuple[str, ...]:

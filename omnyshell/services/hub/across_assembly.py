@@ -62,6 +62,7 @@ def assemble_across(
         own_files=services.digests_of_files,
         audit=audit,
     )
+    others.clock.on_found.append(services.judge_ends_anew)
     places = others.places
 
     def epoch_of(node_id: str) -> int | None:

@@ -403,6 +403,11 @@ class HubServices:
             clock=self._clock,
         )
 
+    def judge_ends_anew(self) -> None:
+        """Judge what ends at a time by the clock as it is now, which was wrong before."""
+        self._locks.judge_anew()
+        self._enrolled.judge_anew()
+
     def keys_of_owner(self, node_id: str) -> frozenset[bytes]:
         """Return the enrolled keys of a node id's owner."""
         owner = self.records.owners.owners().get(node_id)

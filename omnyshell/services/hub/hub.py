@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from omnyshell.protocol.handshake import CLOSE_HUB_STOPPING
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from omnyshell.services.hub.cluster.across.across import Across
     from omnyshell.services.hub.cluster.hub_in_cluster import HubInCluster
+    from omnyshell.services.hub.cluster.shared.hub_clock import HubClock
 
 STOP_TIMEOUT = 3.0
 """Seconds in which peers may close their side when the hub stops."""
@@ -60,7 +62,8 @@ class OmnyShellHub:
     """
 
     def __init__(self, config: HubConfig) -> None:
-        self._config = config
+        self._hub_clock = _hub_clock(config)
+        config = self._config = replace(config, clock=self._hub_clock or config.clock)
         self.metrics = HubMetrics()
         """Counters and histograms, for Prometheus too."""
 
@@ -78,11 +81,10 @@ class OmnyShellHub:
         self.nodes = NodeRegistry(None, {}, self.bus, self._quota.why_no_more_ids)
         """The nodes that are connected."""
 
-        self._is_one_of_several = is_one_of_several(config.state_dir)
         self._across = self._make_across()
         self._all_nodes: NodeDirectory = self.nodes if self._across is None else self._across.nodes
         self._directory: NodeDirectory = self._all_nodes
-        if self._is_one_of_several:
+        if self._hub_clock is not None:
             self._directory = ServedNodes(self._all_nodes, self._is_serving)
         self.sessions = SessionRouter()
         """The sessions that are open through this hub."""
@@ -108,7 +110,7 @@ class OmnyShellHub:
 
     def _make_across(self) -> "Across | None":
         """Return what goes over two hubs, if the hub is one of several; a hub alone loads nothing of it."""
-        if not self._is_one_of_several:
+        if self._hub_clock is None:
             return None
         from omnyshell.services.hub.cluster.across.across import Across
 
@@ -221,13 +223,13 @@ class OmnyShellHub:
     def _find_others(self, config: HubConfig) -> "HubInCluster | None":
         """Return what makes the hub one of several, if it is; a hub alone loads nothing of it."""
         directory = config.state_dir
-        if directory is None or not self._is_one_of_several:
+        if directory is None or self._hub_clock is None:
             if config.cluster is not None:
                 logger.warning(ALONE)
             return None
         from omnyshell.services.hub.cluster.hub_in_cluster import HubInCluster
 
-        return HubInCluster(directory, config.cluster or ClusterSettings(), self._tell_refused)
+        return HubInCluster(directory, config.cluster or ClusterSettings(), self._tell_refused, self._hub_clock)
 
     def _tell_refused(self, hub: str, why: str) -> None:
         """Tell of something in the hubs' log that nobody may have written."""
@@ -482,6 +484,15 @@ class OmnyShellHub:
                 except Exception:
                     # A failing task, as with an embedder's authorizer, must not prevent the others.
                     logger.exception("the hub's upkeep failed")
+
+
+def _hub_clock(config: HubConfig) -> "HubClock | None":
+    """Return the clock of one of several hubs, as its state directory says; a hub alone loads nothing of it."""
+    if not is_one_of_several(config.state_dir):
+        return None
+    from omnyshell.services.hub.cluster.shared.hub_clock import HubClock
+
+    return HubClock(config.clock)
 
 
 def _hosts_of_tunnels(config: HubConfig) -> tuple[str, ...]:

@@ -80,6 +80,11 @@ class Locks:
             left = (lock.expires_at - self._clock.now()).total_seconds()
             self._at_least[key] = self._clock.monotonic() + left
 
+    def judge_anew(self) -> None:
+        """Judge all ends by the clock as it is now, which was wrong before."""
+        for lock in tuple(self._held.values()):
+            self._put(lock)
+
     def _drop(self, kind: LockKind, name: str) -> None:
         self._held.pop((kind, name), None)
         self._at_least.pop((kind, name), None)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from omnyshell.clock import Clock, SystemClock
+from omnyshell.clock import Clock
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.model.hub_warnings import removed
 from omnyshell.services.hub.audit.heads_of_others import HeadsOfOthers
@@ -34,6 +34,7 @@ from omnyshell.services.hub.cluster.places.proofs import KeysOf, ProofMemory
 from omnyshell.services.hub.cluster.shared.denials import Deny
 from omnyshell.services.hub.cluster.shared.genesis import genesis
 from omnyshell.services.hub.cluster.shared.hearing import Hearing
+from omnyshell.services.hub.cluster.shared.hub_clock import HubClock
 from omnyshell.services.hub.cluster.shared.log import SharedLog
 from omnyshell.services.hub.cluster.shared.places import SharedPlaces
 from omnyshell.services.hub.cluster.shared.refusals import Refusals
@@ -70,14 +71,14 @@ logger = logging.getLogger("omnyshell.cluster")
 class HubInCluster:
     """Holds the connection with the engine, and what goes over it. Make the log first, then `start` it."""
 
-    def __init__(self, state_dir: Path, settings: ClusterSettings, refused: Refused) -> None:
-        """`refused` is told of what the log has from nobody who may write it, and why.
+    def __init__(self, state_dir: Path, settings: ClusterSettings, refused: Refused, clock: HubClock) -> None:
+        """`refused` is told of what the log has from nobody who may write it, and why; `clock` by how much it is off.
 
         Raises `ConfigException` if the hub's files cannot be used.
         """
         self._state_dir, self._files = state_dir, ClusterFiles(state_dir)
         self._standing = self._files.read()
-        self._told = Refusals(refused).tell
+        self._told, self._clock = Refusals(refused).tell, clock
         self._settings = settings
         self._looking: asyncio.Task[None] | None = None
         self._log: SharedLog | None = None
@@ -119,6 +120,7 @@ class HubInCluster:
             memory,
             store.doubts,
             requires_proofs=is_required,
+            clock=self._clock,
         )
         self._places = SharedPlaces(author.hub, author.generation, self._settings.stale_after, members, at, hearing)
         return self._places
@@ -159,6 +161,11 @@ class HubInCluster:
         return self._author.hub
 
     @property
+    def clock(self) -> HubClock:
+        """What time it is among the hubs."""
+        return self._clock
+
+    @property
     def places(self) -> SharedPlaces:
         """Who is where. Raises `RuntimeError` before `make_places`."""
         return self._where()
@@ -176,7 +183,7 @@ class HubInCluster:
 
     def membership(self) -> FiledMembership:
         """Return what an admin may do about members."""
-        return FiledMembership(self._files, self.hub, self._standing.founder[0], self.hubs, SystemClock())
+        return FiledMembership(self._files, self.hub, self._standing.founder[0], self.hubs, self._clock)
 
     async def knows(self, seq: int) -> None:
         """Wait until so many changes of what is true are applied here."""
@@ -214,7 +221,7 @@ class HubInCluster:
         if self._records:
             self._connection.on_connected.insert(0, self._found)
         if self._files.has_founded:
-            self._connection.on_connected.append(Admitting(self._files, log.append, SystemClock()).serve)
+            self._connection.on_connected.append(Admitting(self._files, log.append, self._clock).serve)
         self._connection.start()
         log.start(order)
         places.start(where)
@@ -299,7 +306,7 @@ class HubInCluster:
         if self._audit is not None:
             DenialsTold(log, links, self._audit)
             trail, others = self._state_dir / AUDIT_FILE, HeadsOfOthers(log.file)
-            self._heads = HeadsTold(links, self._audit, trail, others, SystemClock())
+            self._heads = HeadsTold(links, self._audit, trail, others, self._clock)
         return links
 
     def _where(self) -> SharedPlaces:

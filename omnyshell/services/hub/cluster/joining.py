@@ -96,9 +96,10 @@ async def join(files: ClusterFiles, line: str, settings: ClusterSettings, clock:
         raise ConfigException(f"this hub is one of several already: {files.directory}")
     invitation = read_invitation(line)
     own = invitation.identity
-    if clock.now() >= invitation.until:
+    if (now := clock.now()) >= invitation.until:
+        until = f"{invitation.until:%Y-%m-%d %H:%M} UTC"
         raise NotInvitedException(
-            f"the invitation was good until {invitation.until:%Y-%m-%d %H:%M} UTC: ask for another"
+            f"the invitation was good until {until}, and it is {now:%Y-%m-%d %H:%M} by this machine: ask for another"
         )
     key, engine_key, asked = ask(invitation)
     credential = Credential(invitation.ticket_token, Ed25519PrivateKey.from_seed(invitation.ticket))

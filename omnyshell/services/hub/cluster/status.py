@@ -19,6 +19,7 @@ from omnyshell.services.hub.cluster.nats.connection import EngineConnection
 from omnyshell.services.hub.cluster.nats.servers import ServerSays, servers_of
 from omnyshell.services.hub.cluster.nats.streams import Copies, copies_of, places_stream, truth_stream
 from omnyshell.services.hub.cluster.order.order import EngineAwayException, NotPermittedException
+from omnyshell.services.hub.cluster.places.clocks import HeardClocks
 from omnyshell.services.hub.cluster.places.leases import LEASE, MISSED, SILENT
 from omnyshell.services.hub.cluster.places.records import Beat, decode
 from omnyshell.services.hub.cluster.restoring import is_lost
@@ -58,6 +59,9 @@ class HubSays(NamedTuple):
     weight: int = USUAL_WEIGHT
     """How many come to it when another hub ends; 0 also while it hands over what it has."""
 
+    clock_off: float = 0.0
+    """By how many seconds its clock is ahead of most; 0 where that is tolerated, or not known."""
+
     @property
     def is_unreached(self) -> bool:
         """Whether it serves, and the nodes and clients of other hubs are not told where it is."""
@@ -90,6 +94,12 @@ class Status(NamedTuple):
 
     hubs: tuple[HubSays, ...] = ()
     """The members, as the engine has heard of them; none where nobody says, as while it elects who leads that."""
+
+    engine_clock_off: float = 0.0
+    """The same of the engine's clock."""
+
+    clocks_differ: bool = False
+    """Whether the clocks of the hubs and the engine differ so that none is that of most."""
 
     servers: tuple[ServerSays, ...] = ()
     """The engine's servers; none where they do not say."""
@@ -166,8 +176,11 @@ async def status(state_dir: Path, file: StateFile, settings: ClusterSettings) ->
             found = found._replace(engine=await copies_of(client, truth_stream(own.generation)))
             # The engine's clock says when it took each beat; the one of this machine may be wrong.
             now = await connection.now(places_stream(own.generation))
-            beats = (_of_hub(connection, own.generation, hub, now) for hub in found.members)
-            found = found._replace(hubs=tuple(await asyncio.gather(*beats)))
+            clocks = HeardClocks()
+            beats = (_of_hub(connection, own.generation, hub, now, clocks) for hub in found.members)
+            hubs = await asyncio.gather(*beats)
+            found = found._replace(hubs=tuple(hub._replace(clock_off=clocks.off(hub.hub) or 0.0) for hub in hubs))
+            found = found._replace(engine_clock_off=clocks.engine_off() or 0.0, clocks_differ=clocks.differ())
     except (TimeoutError, EngineAwayException, NotPermittedException):
         if found.engine is None:
             await ended(asking)
@@ -175,7 +188,9 @@ async def status(state_dir: Path, file: StateFile, settings: ClusterSettings) ->
     return found._replace(servers=await asking)
 
 
-async def _of_hub(connection: EngineConnection, generation: str, hub: str, now: datetime) -> HubSays:
+async def _of_hub(
+    connection: EngineConnection, generation: str, hub: str, now: datetime, clocks: HeardClocks
+) -> HubSays:
     stored = await connection.last_of(places_stream(generation), subject_of_beat(generation, hub))
     if stored is None:
         return HubSays(hub, None)
@@ -187,6 +202,8 @@ async def _of_hub(connection: EngineConnection, generation: str, hub: str, now: 
     age = max(0.0, (now - at).total_seconds())
     if not isinstance(beat, Beat):
         return HubSays(hub, None)
+    if age <= LEASE:
+        clocks.heard(hub, beat.clock, at.timestamp())
     return HubSays(hub, age, beat.is_last, beat.applied, beat.files, beat.url, beat.unknown, beat.weight)
 
 

@@ -61,6 +61,9 @@ class EnrolledAuthenticator:
         """The latest end of each principal that the monotonic clock has reached, which stays past."""
 
         self._expired: set[str] = set()
+        self._is_wrong = False
+        """Whether the clock was wrong by which ends were judged."""
+
         by_key = PublicKeyAuthenticator(self._keys, require_binding=lambda principal: principal in self._binding)
         self._members = CompositeAuthenticator([self._tokens, by_key])
         self._take_all()
@@ -103,6 +106,10 @@ class EnrolledAuthenticator:
         expired, self._expired = self._expired, set()
         return expired
 
+    def judge_anew(self) -> None:
+        """Judge all ends by the clock as it is now, which was wrong before, from the next look on."""
+        self._is_wrong = True
+
     def follow(self, transaction: Transaction) -> Callable[[], None]:
         """See `Follower`."""
         found = [(name, self.read(name)) for name in transaction.whose]
@@ -138,11 +145,23 @@ class EnrolledAuthenticator:
             self.take(name, read)
 
     def _take_all(self) -> None:
+        for name, found in self._read_all():
+            self.take(name, found)
+
+    def _read_all(self) -> list[tuple[str, Enrolled]]:
         credentials: dict[str, list[EnrolledCredential]] = {}
         for found in self._store.credentials():
             credentials.setdefault(found.principal, []).append(found)
-        for owner in self._store.principals():
-            self.take(owner.principal, Enrolled(owner, tuple(credentials.get(owner.principal, ()))))
+        owners = self._store.principals()
+        return [(each.principal, Enrolled(each, tuple(credentials.get(each.principal, ())))) for each in owners]
+
+    def _take_all_anew(self) -> None:
+        found = self._read_all()
+        # Whoever was let in by ends that were judged wrongly is looked at.
+        self._expired.update(self._next_end, self._reached)
+        self._ends, self._next_end, self._at_most, self._reached = [], {}, [], {}
+        self._take_these(found)
+        self._is_wrong = False
 
     def _note_end(self, name: str, end: datetime | None) -> None:
         if end is None:
@@ -155,6 +174,8 @@ class EnrolledAuthenticator:
 
     def _look(self) -> None:
         """Take again whose end has come: by the time of day, or by the time that passed, if that was set back."""
+        if self._is_wrong:
+            self._take_all_anew()
         now, ticks = self._clock.now(), self._clock.monotonic()
         while self._at_most and self._at_most[0][0] <= ticks:
             _, end, name = self._at_most[0]

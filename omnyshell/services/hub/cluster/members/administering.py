@@ -31,7 +31,7 @@ class FiledMembership:
         """Have `engine.conf` bar a hub where this one founded; return what is to be done. Raises `ConfigException`."""
         if not self._files.has_founded:
             return f"the engine lets it in until `omnyshell cluster remove {hub}` at hub '{self.founder}'"
-        bar(self._files, hub, self._clock.now())
+        bar(self._files, hub)
         config = self._files.directory / ENGINE_CONFIG
         how = "copy it to each, over the one that it has, and send each SIGHUP"
         return f"the engine lets it in until its servers have read {config} as it is now: {how}"

@@ -7,6 +7,9 @@ import msgspec
 from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.services.hub.cluster.members.engine_access import Kind, key_text
 
+FOR_EVER = 253_402_300_799
+"""The last second of the year 9999, in Unix time."""
+
 
 class Invited(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A hub that may come once."""
@@ -24,7 +27,7 @@ class EngineUsers(msgspec.Struct, forbid_unknown_fields=True):
 
     of_hubs: dict[str, list[str]] = msgspec.field(default_factory=dict)
     barred: dict[str, int] = msgspec.field(default_factory=dict)
-    """Those whose credentials of up to a Unix time count no more."""
+    """Those whose credentials of up to a Unix time count no more: of all times, as a key is a hub's for good."""
 
     invited: dict[str, Invited] = msgspec.field(default_factory=dict)
     """The newest invitation of each hub."""
@@ -34,9 +37,9 @@ class EngineUsers(msgspec.Struct, forbid_unknown_fields=True):
         self.invited[hub] = msgspec.structs.replace(self.invited[hub], used_by=used_by)
         self.of_hubs[hub] = [key_text(Kind.USER, key)]
 
-    def bar(self, hub: str, now: datetime) -> bool:
-        """Have no credential of a hub count any more; return whether there were any."""
+    def bar(self, hub: str) -> bool:
+        """Have no credential of a hub count any more, whatever clock dated it; return whether there were any."""
         self.invited.pop(hub, None)
         users = self.of_hubs.pop(hub, [])
-        self.barred.update(dict.fromkeys(users, int(now.timestamp())))
+        self.barred.update(dict.fromkeys(users, FOR_EVER))
         return bool(users)

@@ -192,14 +192,14 @@ def _as_admitted(own: Identity, hub: str, asked: Asked, tokens: tuple[str, str])
     return length_prefixed(_TAG_ADMITTED, own.cluster.encode(), hub.encode(), asked.key, asked.engine_key, *told)
 
 
-def bar(files: ClusterFiles, hub: str, now: datetime) -> bool:
+def bar(files: ClusterFiles, hub: str) -> bool:
     """Have the engine's servers know a hub's credentials no more, once they have the new `engine.conf`.
 
     Return whether there were any. Call it at the founder. Raises `ConfigException`.
     """
     keys = files.read_engine_keys()
     with files.changing_engine_users() as users:
-        is_barred = users.bar(hub, now)
+        is_barred = users.bar(hub)
         if is_barred:
             # Servers take no other operator while they run, so that its text has to be what it was when they were
             # started. The configuration comes first: what is interrupted is done by the next attempt.

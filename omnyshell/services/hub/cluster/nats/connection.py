@@ -188,7 +188,7 @@ class EngineConnection:
         Raises `EngineAwayException` and `NotPermittedException`.
         """
         found = await self._found(stream, seq=seq, next_by_subj=">")
-        return None if found is None else Stored(found.seq, found.subject, found.data)
+        return None if found is None else Stored(found.seq, found.subject, found.data, found.time.timestamp())
 
     async def _found(self, stream: str, **which: str | int) -> _Found | None:
         answer = await self.ask(f"$JS.API.STREAM.MSG.GET.{stream}", msgspec.json.encode(which))

@@ -325,19 +325,19 @@ class NatsOrder:
             numbers = self._numbers(message)
             if numbers is None:
                 continue
-            seq, number = numbers
+            seq, number, nanoseconds = numbers
             delivered += 1
             if number != delivered:
                 raise _ReadAgainException("records are missing")
-            self._taking.take(Stored(seq, message.subject, message.data))
+            self._taking.take(Stored(seq, message.subject, message.data, nanoseconds / 1e9))
 
     async def _let_it_go_on(self, client: Client, subject: str) -> None:
         """Tell the engine that all before this was taken, where it asks; anybody else may ask for another subject."""
         if subject.startswith(f"$JS.FC.{self._stream}.{self._consumer}."):
             await client.publish(subject)
 
-    def _numbers(self, message: Msg) -> tuple[int, int] | None:
-        """Return a record's number in the stream, and in what this hub's consumer was given.
+    def _numbers(self, message: Msg) -> tuple[int, int, int] | None:
+        """Return a record's number in the stream, and in what this hub's consumer was given, and its time.
 
         None for what another consumer sends here: whoever may make one may have it deliver anywhere.
         """
@@ -346,7 +346,7 @@ class NatsOrder:
         words = words[-7:] if len(words) == 9 else words[-8:-1]
         if words[:2] != [self._stream, self._consumer]:
             return None
-        return int(words[3]), int(words[4])
+        return int(words[3]), int(words[4]), int(words[5])
 
 
 async def _check_alive(client: Client) -> None:

@@ -41,6 +41,8 @@ class Stored(NamedTuple):
 
     subject: str
     data: bytes
+    at: float = 0.0
+    """When the engine took it, in Unix seconds by the clock of its server that led; 0 where that is not known."""
 
 
 class Origin(NamedTuple):

@@ -55,6 +55,9 @@ class Beat(msgspec.Struct, frozen=True, tag="beat"):
     weight: Annotated[int, msgspec.Meta(ge=0, le=1000)] = USUAL_WEIGHT
     """How many nodes and clients come to it when another hub ends, beside the weights of others."""
 
+    clock: Annotated[float, msgspec.Meta(ge=0, lt=1e11)] = 0.0
+    """What time its machine had when it was sent, in Unix seconds; 0 where it does not say."""
+
 
 class Entry(msgspec.Struct, frozen=True, tag="node"):
     """A hub says which process has a node id there, or by `is_gone` that none has it any more."""

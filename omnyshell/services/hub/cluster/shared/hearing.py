@@ -3,14 +3,17 @@
 import logging
 from collections.abc import Callable
 
+from omnyshell.clock import SystemClock
 from omnyshell.ids import is_node_id
 from omnyshell.services.hub.cluster.members.members import Members
 from omnyshell.services.hub.cluster.order.order import Stored
 from omnyshell.services.hub.cluster.places.bounds import PlaceBounds, Refused
+from omnyshell.services.hub.cluster.places.clocks import HeardClocks
 from omnyshell.services.hub.cluster.places.hub_places import HubPlaces
 from omnyshell.services.hub.cluster.places.proofs import KeysOf, PlaceProofs, ProofMemory
 from omnyshell.services.hub.cluster.places.records import Beat, Entry, Record, decode
 from omnyshell.services.hub.cluster.shared.doubts import Doubts
+from omnyshell.services.hub.cluster.shared.hub_clock import HubClock
 from omnyshell.services.hub.cluster.shared.subjects import BEAT, name_of_node, node_of, of_places
 from omnyshell.services.hub.ground.late_writes import LateTable
 from omnyshell.services.hub.ground.store import DoubtedPlace
@@ -36,11 +39,19 @@ class Hearing:
         doubts: LateTable[str, DoubtedPlace] | None = None,
         *,
         requires_proofs: bool = False,
+        clock: HubClock | None = None,
     ) -> None:
         """`hub` is this one; `refused` is told of hubs that say what does not count, and `doubts` holds that.
 
-        `memory` is what is known of proofs, and `requires_proofs` has no place count without one.
+        `memory` is what is known of proofs, and `requires_proofs` has no place count without one. `clock` is told by
+        how much it is off.
         """
+        self.clock = clock or HubClock(SystemClock())
+        """The clock of this hub."""
+
+        self.clocks = HeardClocks()
+        """The clocks of all, as their beats say."""
+
         self._hub, self._members = hub, members
         self._subjects = of_places(generation)
         self.proofs = PlaceProofs(generation, memory, is_required=requires_proofs)
@@ -73,6 +84,8 @@ class Hearing:
                 record = self._counting(hub, record, places)
         elif isinstance(record, Beat) and hub != self._hub:
             self.proofs.heard(hub, record)
+        if isinstance(record, Beat):
+            self._compare(hub, record, stored.at)
         if record is not None:
             places.read(stored.seq, hub, record, now, boot)
         elif self._is_erased(hub, name, node_id, places):
@@ -81,6 +94,11 @@ class Hearing:
             places.skip(stored.seq, boot, node_id)
         else:
             places.drop(stored.seq, boot)
+
+    def _compare(self, hub: str, beat: Beat, at: float) -> None:
+        self.clocks.heard(hub, beat.clock, at)
+        if hub == self._hub:
+            self.clock.compare(beat.clock, self.clocks.off(hub))
 
     def look_again(self, places: HubPlaces, now: float) -> None:
         """Judge anew, as more of the log may be known; call it each second, with the time by the monotonic clock."""

@@ -47,6 +47,9 @@ class KnownHub(NamedTuple):
     doubted: tuple[str, ...] = ()
     """Nodes that it says it has, without the proof that is to be had."""
 
+    clock_off: float = 0.0
+    """By how many seconds its clock is ahead of most; 0 where that is tolerated, or not known."""
+
     standing: Standing | None = None
     """What this hub itself may do; None for others."""
 

@@ -8,10 +8,8 @@ from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any
 
-from msgspec.structs import replace
-
 from omnyshell.errors import OmnyShellException
-from omnyshell.model.hubs import MOST_HUBS, USUAL_WEIGHT, OtherHub
+from omnyshell.model.hubs import MOST_HUBS, OtherHub
 from omnyshell.services.hub.cluster.members.members import Members
 from omnyshell.services.hub.cluster.members.signing import digest
 from omnyshell.services.hub.cluster.order.order import (
@@ -33,6 +31,7 @@ from omnyshell.services.hub.cluster.shared.clocks import boot_clock, set_within
 from omnyshell.services.hub.cluster.shared.descriptions import Descriptions
 from omnyshell.services.hub.cluster.shared.hearing import Hearing
 from omnyshell.services.hub.cluster.shared.known_hubs import KnownHub, known_hubs
+from omnyshell.services.hub.cluster.shared.own_words import Count, OwnWords
 from omnyshell.services.hub.cluster.shared.proving import Proving
 from omnyshell.services.hub.cluster.shared.read_records import ReadRecords
 from omnyshell.services.hub.cluster.shared.reconciling import Reconciling
@@ -51,13 +50,9 @@ BEAT_AGAIN = 0.2
 """Seconds after a beat before which none is sent. While the engine has no leader, this alone asks for one: claims wait
 for it, however many there are."""
 
-FILES_PERIOD = 60.0
-"""Seconds after which a beat has the digests of the hub's files anew."""
-
 MOST_AT_ONCE = 64
 """Claims that are on their way to the engine."""
 
-Count = Callable[[], int]
 
 logger = logging.getLogger("omnyshell.cluster")
 
@@ -96,14 +91,10 @@ class SharedPlaces:
         self._places = self._fresh()
         self._created, self._last = "", b""
         self._beat_times = BeatTimes()
-        self._applied: Callable[[], int] = lambda: 0
-        self._own_files: Callable[[], dict[str, str]] = dict
-        self._unknown: Count = lambda: 0
+        self._own_words = OwnWords()
         self.too_old_for: Callable[[], float] = lambda: 0.0
         """Returns for how many seconds there have been changes of what is true that this hub does not know."""
 
-        self._reached = "", USUAL_WEIGHT
-        self._files: tuple[float, dict[str, str]] = (float("-inf"), {})
         self._in_touch_at = boot_clock()
         self._standing = Standing.LAPSED
         self._records = ReadRecords()
@@ -141,13 +132,13 @@ class SharedPlaces:
 
     def tell_peers(self, url: str, weight: int) -> None:
         """Say, from the next beat on, where peers reach this hub, "" for unknown, and its weight; that is due now."""
-        if (url, weight) != self._reached:
-            self._reached = url, weight
+        if (url, weight) != self._own_words.reached:
+            self._own_words.reached = url, weight
             self._beat_times.soon(BEAT_AGAIN)
 
-    def tell(self, applied: Callable[[], int], own_files: Callable[[], dict[str, str]], unknown: Count) -> None:
+    def tell(self, applied: Count, own_files: Callable[[], dict[str, str]], unknown: Count) -> None:
         """Say in each beat how many changes are `applied`, which one is `unknown`, and digests of `own_files`."""
-        self._applied, self._own_files, self._unknown = applied, own_files, unknown
+        self._own_words.begin(applied, own_files, unknown, self._hearing.clock.said)
 
     def start(self, order: Order) -> None:
         """Publish by this order from now on, and beat."""
@@ -163,7 +154,7 @@ class SharedPlaces:
         order, self._order = self._order, None
         if order is not None and order.is_there and self._places.run:
             _, last = self._places.beat(boot_clock(), is_last=True)
-            last = replace(last, applied=self._applied(), unknown=self._unknown())
+            last = self._own_words.progress_in(last)
             try:
                 place = Place(last_of_subject=self._places.own_beat_seq)
                 await order.publish(self._beats, encode(last), place)
@@ -259,18 +250,10 @@ class SharedPlaces:
     def known_hubs(self) -> list[KnownHub]:
         """Return what is known of each member, this hub too."""
         boot = boot_clock()
-        url, weight = self._reached
-        own = KnownHub(
-            hub=self._hub,
-            heard_ago=boot - self._in_touch_at,
-            applied=self._applied(),
-            files=self._files[1],
-            links=self._links,
-            url=url,
-            weight=weight,
-            unknown=self._unknown(),
-        )
-        return known_hubs(self._places, self._members.hubs(), own, boot, self._hearing.doubted())
+        own = KnownHub(hub=self._hub, heard_ago=boot - self._in_touch_at, links=self._links)
+        own = self._own_words.known(own)
+        known = known_hubs(self._places, self._members.hubs(), own, boot, self._hearing.doubted())
+        return [each._replace(clock_off=self._hearing.clocks.off(each.hub) or 0.0) for each in known]
 
     # What the order calls: see `Reader`
 
@@ -373,14 +356,11 @@ class SharedPlaces:
     async def _try_to_beat(self) -> None:
         order, places = self._order, self._places
         number, beat = places.beat(boot_clock())
-        url, weight = self._reached
-        beat = replace(beat, applied=self._applied(), unknown=self._unknown(), files=self._files_now())
-        beat = replace(beat, url=url, weight=weight)
         if order is None:
             return
         place = Place(last_of_subject=places.own_beat_seq)
         try:
-            seq = await order.publish(self._beats, encode(beat), place)
+            seq = await order.publish(self._beats, encode(self._own_words.added_to(beat)), place)
         except MisplacedException:
             # An earlier beat of this hub is there, and its answer was lost; or another process beats. Or who leads has
             # nobody to agree with, as where the others' disks are full: so what was not acknowledged stays unanswered.
@@ -394,12 +374,6 @@ class SharedPlaces:
             places.own.acknowledged(number, seq, places.read_up_to, boot_clock())
             self._notice(boot_clock())
             self._spawn(self._reconcile())
-
-    def _files_now(self) -> dict[str, str]:
-        at, files = self._files
-        if (boot := boot_clock()) - at >= FILES_PERIOD:
-            at, files = self._files = boot, self._own_files()
-        return files
 
     async def _reconcile(self) -> None:
         """Let go of nodes that have left, and claim those that are here, where a write was lost."""

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from omnyshell.model.live import LiveNode, LivePeer, LiveSession, LiveTunnel, Part
 from omnyshell.model.live_figures import SessionTraffic, TunnelTraffic
 from omnyshell.model.sessions import SessionState
 from omnyshell.model.vitals import MachineVitals
+from omnyshell.protocol.limits import KIB, MIB
 from omnyshell.protocol.messages.events import EventsDelta, EventsSnapshot, EventsUpdate
 
 TOLD_PARTS = (Part.NODES, Part.SESSIONS, Part.TUNNELS, Part.PEERS)
@@ -16,6 +18,9 @@ TOLD_PARTS = (Part.NODES, Part.SESSIONS, Part.TUNNELS, Part.PEERS)
 
 MAX_ITEMS = 250_000
 """The most items of one hub that are kept."""
+
+MAX_BYTES, LARGE = 512 * MIB, 1 * KIB
+"""Bytes of large items of one hub that are kept, and the size of an item from which on it counts as one."""
 
 HubItem = LiveNode | LiveSession | LiveTunnel | LivePeer
 """An item that is at a hub."""
@@ -54,12 +59,15 @@ class HubPart:
 
         self.version = ""
         self.left_out = 0
-        """How many items were left out, as there were too many."""
+        """How many items were left out, as there were too many, or they were too large."""
 
         self.vitals: dict[str, MachineVitals] = {}
         self._items: dict[Part, dict[str, HubItem]] = {part: {} for part in TOLD_PARTS}
         self._sessions_at: dict[str, dict[str, None]] = {}
         self._seen: dict[Part, set[str]] | None = None
+        self._large: dict[tuple[Part, str], int] = {}
+        self._bytes = 0
+        """Of large items."""
 
     def __len__(self) -> int:
         return sum(map(len, self._items.values()))
@@ -146,6 +154,9 @@ class HubPart:
         item.hub = self.hub
         if self._seen is not None:
             self._seen[part].add(key)
+        if not self._has_room_for(part, item):
+            self.left_out += 1
+            return
         if isinstance(item, LiveNode):
             self._take_vitals(key, item.vitals or MachineVitals(), changes)
             item.vitals = None
@@ -159,6 +170,7 @@ class HubPart:
         self, part: Part, key: str, changes: Changes, *, final: HubItem | None = None, reason: str = ""
     ) -> None:
         item = self._items[part].pop(key, None)
+        self._bytes -= self._large.pop((part, key), 0)
         if isinstance(item, LiveNode):
             self.vitals.pop(key, None)
         elif isinstance(item, LiveSession):
@@ -170,6 +182,17 @@ class HubPart:
         if last is not None:
             last.hub = self.hub
             changes.items.append(Changed(part, key, _owner(last), None if part is Part.NODES else last))
+
+    def _has_room_for(self, part: Part, item: HubItem) -> bool:
+        """Count a large item in place of the one before, if there is room for it; else that one stays."""
+        size, before = len(msgspec.json.encode(item)), self._large.get((part, item.key), 0)
+        if self._bytes - before + size > MAX_BYTES and size > max(LARGE, before):
+            return False
+        self._bytes -= self._large.pop((part, item.key), 0)
+        if size > LARGE:
+            self._large[part, item.key] = size
+            self._bytes += size
+        return True
 
     def _count(self, part: Part, counted: SessionTraffic | TunnelTraffic, changes: Changes) -> None:
         item = self._items[part].get(counted.key)

@@ -6,15 +6,18 @@ import pytest
 from hypothesis import given, strategies as st
 from msgspec.structs import replace
 from support.live_hubs import LiveClient, LiveHubs, key_of, peer, session, tunnel
+from support.truth_logs import BEGIN
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.live import LiveNode, LiveSession, NodePresence, Part
 from omnyshell.model.sessions import SessionState
 from omnyshell.model.vitals import MachineVitals
 from omnyshell.protocol.extensions import OF_LIVE_FEED, WHOLE_VIEW
+from omnyshell.protocol.messages.events import EventsSnapshot, Scope
 from omnyshell.services.client.live.state import Change
 from omnyshell.services.hub.live import subscription as subscription_module
 from omnyshell.services.hub.live.elsewhere import part as part_module, telling as telling_module
+from omnyshell.services.hub.live.elsewhere.part import HubPart
 from omnyshell.services.hub.live.elsewhere.telling import FIRST_ANSWER, KEPT, SILENT
 from omnyshell.services.hub.live.viewer import Viewer
 
@@ -379,6 +382,40 @@ def test_what_one_hub_tells_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     world.settle()
     assert len(client.state.peers) == 5
     assert world.hubs["a"].whole.parts["b"].left_out == 5
+
+
+def test_what_one_hub_tells_is_bounded_in_bytes_and_what_there_is_no_room_for_stays_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(part_module, "MAX_BYTES", 10 * part_module.LARGE)
+    part = HubPart("b")
+
+    def tell(*nodes: LiveNode) -> int:
+        part.take(
+            EventsSnapshot(
+                subscription_id="s",
+                seq=1,
+                at=BEGIN,
+                scope=Scope.ALL,
+                parts=("nodes",),
+                nodes=nodes,
+                first=True,
+                last=True,
+            )
+        )
+        return part.left_out
+
+    assert tell(*(_large(f"n{number}", 4) for number in range(4)), _large("small", 0)) == 2
+    assert part.keys(Part.NODES) == ("n0", "n1", "small")
+    # One that grows beyond stays as it was, one that shrinks makes room.
+    assert tell(_large("n0", 20), _large("n1", 1), _large("n2", 4)) == 3
+    assert [len(part.node(node_id).display_name) // part_module.LARGE for node_id in ("n0", "n1", "n2")] == [4, 1, 4]
+    tell()
+    assert (part._bytes, part._large, len(part)) == (0, {}, 0)
+
+
+def _large(node_id: str, size: int) -> LiveNode:
+    return LiveNode(node_id=node_id, state=NodePresence.ONLINE, display_name="x" * size * part_module.LARGE)
 
 
 def test_a_node_that_is_away_is_as_the_hub_remembers_that_heard_of_it_last() -> None:

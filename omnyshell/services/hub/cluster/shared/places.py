@@ -35,6 +35,7 @@ from omnyshell.services.hub.cluster.shared.own_words import Count, OwnWords
 from omnyshell.services.hub.cluster.shared.proving import Proving
 from omnyshell.services.hub.cluster.shared.read_records import ReadRecords
 from omnyshell.services.hub.cluster.shared.reconciling import Reconciling
+from omnyshell.services.hub.cluster.shared.same_stream import Receding
 from omnyshell.services.hub.cluster.shared.standing import NO_LEASE, REMOVED, STALE, log_standing
 from omnyshell.services.hub.cluster.shared.subjects import name_of_node, of_places, subject_of_beat
 from omnyshell.services.hub.nodes.places import ElsewhereException, Prover, Served
@@ -89,7 +90,7 @@ class SharedPlaces:
         # The beat that says which runs there were may be lost from the stream: the time, in ms, is later.
         self._process, self._run_before = secrets.token_hex(8), int(1000 * time.time())
         self._places = self._fresh()
-        self._created, self._last = "", b""
+        self._created, self._last, self._receding = "", b"", Receding()
         self._beat_times = BeatTimes()
         self._own_words = OwnWords()
         self.too_old_for: Callable[[], float] = lambda: 0.0
@@ -258,8 +259,9 @@ class SharedPlaces:
     # What the order calls: see `Reader`
 
     def begin_reading(self, origin: Origin) -> int:
-        """Read on, or all again where the stream is another one: who is where is asked anew then."""
-        if self._created and (origin.created != self._created or origin.last < self._places.read_up_to):
+        """Read on, or all again where the stream is another one. Raises `UncertainException` as `Receding` does."""
+        is_another = bool(self._created) and origin.created != self._created
+        if is_another or self._receding.is_certain(origin.last, self._places.read_up_to):
             self._forget_all()
         self._created = origin.created
         return max(1, self._places.read_up_to)

@@ -83,3 +83,26 @@ class SameStream:
             self.is_other = True
             self._told(f"the engine's stream {problem}")
         return OtherStreamException(f"the stream of generation {self._generation} {problem}")
+
+
+class Receding:
+    """Tells whether a stream of which nothing is on disk has gone back.
+
+    A server that was started a moment ago says less than it had for as long as it reads that: who forgot all for it
+    would serve nobody for seconds.
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def is_certain(self, last: int, read: int) -> bool:
+        """Whether it has gone back from `read` to `last`. Raises `UncertainException` while it may only seem so."""
+        now = time.monotonic()
+        if last >= read:
+            self._since = None
+            return False
+        self._since = now if self._since is None else self._since
+        if now - self._since < CERTAIN:
+            raise UncertainException(f"it went back to {last}, and {read} was read")
+        self._since = None
+        return True

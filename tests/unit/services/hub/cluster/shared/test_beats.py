@@ -17,6 +17,7 @@ from omnyshell.services.hub.cluster.order.order import (
     Origin,
     Place,
     Stored,
+    UncertainException,
 )
 from omnyshell.services.hub.cluster.places.leases import (
     MOST_UNANSWERED,
@@ -87,7 +88,22 @@ async def hub() -> AsyncIterator[tuple[SharedPlaces, Engine]]:
         await places.aclose()
 
 
-async def test_a_server_that_is_behind_makes_no_hub_take_itself_for_another_process() -> None:
+async def test_a_server_that_is_behind_for_a_moment_makes_no_hub_forget_who_is_where() -> None:
+    async with hub() as (places, engine):
+        read = len(engine.written)
+        with pytest.raises(UncertainException, match="went back to 0"):
+            places.begin_reading(Origin("now", 0))
+        assert places.is_serving()
+        assert places.begin_reading(Origin("now", read)) == read
+        # Another time is another moment.
+        with pytest.raises(UncertainException, match="went back to 0"):
+            places.begin_reading(Origin("now", 0))
+
+
+async def test_a_server_that_is_behind_makes_no_hub_take_itself_for_another_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("omnyshell.services.hub.cluster.shared.same_stream.CERTAIN", 0.0)
     async with hub() as (places, engine):
         beat = Stored(len(engine.written) + 1, engine.written[-1], engine.said[-1])
         assert places.begin_reading(Origin("now", 0)) == 1

@@ -439,6 +439,9 @@ class LiveHub(WireObject, kw_only=True):
     doubted: Annotated[tuple[str, ...], OMIT, FREE] = ()
     """For admins: nodes that it says it has without the proof that is to be had, up to 100."""
 
+    clock_off: Annotated[int, OMIT, FREE] = 0
+    """For admins: by how many seconds its clock is ahead of most hubs', behind where negative; 0 where it is right."""
+
     version: Annotated[str, OMIT, FREE] = ""
     """For admins: the version of its software, where its items are told of."""
 

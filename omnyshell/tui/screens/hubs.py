@@ -14,6 +14,7 @@ from textual.widgets import Static
 from omnyshell.clock import Clock
 from omnyshell.model.hub_warnings import (
     AUTHORITY,
+    clock_off,
     of_another_authority,
     quiet,
     silent,
@@ -290,6 +291,8 @@ def warnings_of(hubs: Iterable[LiveHub], now: datetime) -> Iterator[str]:
             yield too_old("" if hub.own else hub.hub, hub.unknown_change)
         if hub.doubted:
             yield unproven(hub.hub, hub.doubted)
+        if hub.clock_off:
+            yield clock_off(hub.hub, hub.clock_off)
         if hub.heard_at is not None and not hub.own and (say := _OF_SILENCE.get(hub.lease)) is not None:
             yield say(hub.hub, (now - hub.heard_at).total_seconds())
     if apart := [hub.hub for hub in known if hub.lease in _SERVES and not hub.own and hub.link_since is None]:

@@ -150,6 +150,7 @@ class HubViews:
             nodes=known.nodes,
             unknown_change=known.unknown,
             doubted=known.doubted,
+            clock_off=round(known.clock_off),
             unlike=tuple(sorted(name for name, digest in known.files.items() if mine.get(name, digest) != digest)),
         )
 

@@ -19,6 +19,7 @@ OTHER_AUTHORITY = (
     "the certificate of b is of another authority than this hub's: nodes and clients that trust one of them alone "
     "do not go from one to the other when a hub ends"
 )
+CLOCK = "the clock of hub b is 2h behind the others': set it right there"
 QUIET = "hub b is silent for 12s: was it stopped, or cut off?"
 LAPSED = "hub b was last heard of 16s ago: start it again, or `omnyshell cluster remove b` if it is lost for good"
 
@@ -38,6 +39,7 @@ def hub(name: str, age: float | None = 1.0, authority: str = "one", **changes: A
         ((hub("a"), hub("b", 10.0)), "10 s ago", []),
         ((hub("a"), hub("b", 12.0)), "silent for 12 s", [f"warning    {QUIET}"]),
         ((hub("a"), hub("b", 16.0)), "silent for 16 s", [f"WARNING    {LAPSED}"]),
+        ((hub("a"), hub("b", clock_off=-7200.0)), "1 s ago", [f"WARNING    {CLOCK}"]),
         # The engine takes nobody's beats, as while it elects a leader.
         ((hub("a", 9.0), hub("b", 12.0)), "12 s ago", []),
         ((hub("a"), hub("b", 12.0, has_stopped=True)), "12 s ago, as it stopped", []),
@@ -72,6 +74,7 @@ def live(name: str, **changes: Any) -> LiveHub:
     [
         ({}, []),
         ({"unlike": ("certificate-authority",)}, [OTHER_AUTHORITY]),
+        ({"clock_off": -7200}, [CLOCK]),
         ({"lease": HubLease.SILENT, "heard_at": NOW - timedelta(seconds=12), "link_since": None}, [QUIET]),
         ({"lease": HubLease.LAPSED, "heard_at": NOW - timedelta(seconds=16)}, [LAPSED]),
         ({"lease": HubLease.ENGINE_AWAY, "heard_at": NOW - timedelta(seconds=60)}, []),

@@ -446,6 +446,9 @@ class OmnyShellHub:
 
     async def _sweep(self, services: HubServices, reloading: HubReloading) -> None:
         clock = self._config.clock
+        stopped = 0.0
+        """Seconds in which this process did nothing: in those nobody could read or write."""
+
         steps: tuple[Callable[[float], Iterable[None] | None], ...] = (
             services.hand_over.tick,
             services.node_service.drop_silent,
@@ -458,9 +461,9 @@ class OmnyShellHub:
             lambda _now: self._tell_notes(),
             self._note_addresses,
             *(each.summarize for each in self._sums()),
-            services.messages.sweep,
+            lambda now: services.messages.sweep(now - stopped),
             services.relay.sweep,
-            services.sending.sweep,
+            lambda now: services.sending.sweep(now - stopped),
             self.tunnels.sweep,
             lambda _now: services.quota.forget_quiet(asyncio.get_running_loop().time()),
             reloading.tick,
@@ -474,6 +477,7 @@ class OmnyShellHub:
             if now - before > 2 * SWEEP_PERIOD:
                 # The loop was blocked, and peers' messages are still unread: they are read before anybody is judged.
                 services.node_service.postpone(now - before)
+                stopped += now - before - SWEEP_PERIOD
                 await asyncio.sleep(SWEEP_PERIOD)
                 now = clock.monotonic()
             for step in steps:

@@ -40,7 +40,7 @@ class MessageWatch:
         self._timeout = config.message_timeout
 
     def sweep(self, now: float) -> Iterator[None]:
-        """End connections whose message takes too long, in steps; `now` on the monotonic clock."""
+        """End connections whose message takes too long, in steps; `now` are the seconds for which the hub has run."""
         if now < self._next_look:
             return
         self._next_look = now + LOOK_PERIOD

@@ -40,7 +40,7 @@ class SendWatch:
         """How much each had read at its last progress, and when that was."""
 
     def sweep(self, now: float) -> Iterator[None]:
-        """End connections that read nothing, in steps; `now` on the monotonic clock."""
+        """End connections that read nothing, in steps; `now` are the seconds for which the hub has run."""
         if now < self._next_look:
             return
         self._next_look = now + LOOK_PERIOD

@@ -20,6 +20,7 @@ from omnyshell.services.hub.ground.cluster_settings import ALONE, ClusterSetting
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.event_bus import LocalEventBus, PeerEvent
 from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.ground.running_time import RunningTime
 from omnyshell.services.hub.ground.state_file import STATE_FILE
 from omnyshell.services.hub.ground.state_lock import StateLock
 from omnyshell.services.hub.nodes.directory import NodeDirectory
@@ -446,9 +447,7 @@ class OmnyShellHub:
 
     async def _sweep(self, services: HubServices, reloading: HubReloading) -> None:
         clock = self._config.clock
-        stopped = 0.0
-        """Seconds in which this process did nothing: in those nobody could read or write."""
-
+        ran = RunningTime(clock.monotonic(), SWEEP_PERIOD)
         steps: tuple[Callable[[float], Iterable[None] | None], ...] = (
             services.hand_over.tick,
             services.node_service.drop_silent,
@@ -461,9 +460,9 @@ class OmnyShellHub:
             lambda _now: self._tell_notes(),
             self._note_addresses,
             *(each.summarize for each in self._sums()),
-            lambda now: services.messages.sweep(now - stopped),
+            lambda now: services.messages.sweep(ran.of(now)),
             services.relay.sweep,
-            lambda now: services.sending.sweep(now - stopped),
+            lambda now: services.sending.sweep(ran.of(now)),
             self.tunnels.sweep,
             lambda _now: services.quota.forget_quiet(asyncio.get_running_loop().time()),
             reloading.tick,
@@ -474,12 +473,10 @@ class OmnyShellHub:
             now = clock.monotonic()
             self.metrics.loop_lag_seconds.observe(max(0.0, now - before - SWEEP_PERIOD))
             services.probe.arm()
-            if now - before > 2 * SWEEP_PERIOD:
-                # The loop was blocked, and peers' messages are still unread: they are read before anybody is judged.
-                services.node_service.postpone(now - before)
-                stopped += now - before - SWEEP_PERIOD
-                await asyncio.sleep(SWEEP_PERIOD)
-                now = clock.monotonic()
+            if passed := ran.wake(now):
+                services.node_service.postpone(passed)
+            if ran.has_to_read_first(passed):
+                continue
             for step in steps:
                 try:
                     for _ in step(now) or ():

@@ -40,7 +40,7 @@ from omnyshell.transport.written_together import SmallWrites, together
 
 if TYPE_CHECKING:
     from omnyshell.transport.fragments import Fragments
-    from omnyshell.transport.held_reading import Cancellable, HeldReading
+    from omnyshell.transport.held_reading import HeldReading
     from omnyshell.transport.link_handler import LinkHandler
 
 logger = logging.getLogger("omnyshell.link")
@@ -64,9 +64,6 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
     is_open = False
     """Whether messages can be sent. Follows from the stage, and is kept as it is read for every frame."""
-
-    doorkeeper: "Callable[[memoryview], None] | None" = None
-    """While set, given what arrives, which it may not keep: to `receive` it, now or in a later turn, or not."""
 
     frames_a_turn = 0
     """The most frames that are processed in one turn of the event loop; 0 for no limit."""
@@ -173,17 +170,6 @@ class WebSocketLink(asyncio.BufferedProtocol):
         if (held := self._holder()) is not None:
             held.hold(seconds)
 
-    def wait_for_turn(self, turn: "Callable[[Callable[[], None]], Cancellable]", arrived: memoryview) -> None:
-        """Process what has `arrived`, and read on, once `turn` calls what it is given. Not while reading is held."""
-        if (held := self._holder()) is not None:
-            self.last_heard = self._loop.time()
-            held.hold_for(turn, memoryview(bytes(arrived)))
-
-    @property
-    def is_held(self) -> bool:
-        """Whether nothing is processed now, not even input that has arrived."""
-        return self._held is not None and self._held.is_held
-
     def _holder(self) -> "HeldReading | None":
         if self._held is None and self._transport is not None:
             # Imported by those that use it: a cold `exec` does not need it.
@@ -284,10 +270,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Parse the input and pass it on."""
-        if self.doorkeeper is None:
-            self.receive(self._buffer[:nbytes])
-        else:
-            self.doorkeeper(self._buffer[:nbytes])
+        self.receive(self._buffer[:nbytes])
 
     def receive(self, view: memoryview) -> None:
         """Process input."""

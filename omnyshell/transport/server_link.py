@@ -7,6 +7,7 @@ from websockets.http11 import Request
 from websockets.protocol import Event
 from websockets.server import ServerProtocol
 
+from omnyshell.transport.held_reading import Cancellable
 from omnyshell.transport.link import WebSocketLink
 from omnyshell.transport.link_handler import LinkHandler
 from omnyshell.transport.plain_http import HttpResponder, is_upgrade, respond
@@ -26,6 +27,9 @@ class ServerLink(WebSocketLink):
     """
 
     frames_a_turn = FRAMES_A_TURN
+
+    doorkeeper: Callable[[memoryview], None] | None = None
+    """While set, given what arrives, which it may not keep: to `receive` it, now or in a later turn, or not."""
 
     def __init__(
         self,
@@ -50,6 +54,21 @@ class ServerLink(WebSocketLink):
     def peer_certificate(self) -> bytes | None:
         """The certificate that the peer presented in TLS, in DER; None where it was asked for none."""
         return shown_certificate(self._transport)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing is processed now, not even input that has arrived."""
+        return self._held is not None and self._held.is_held
+
+    def wait_for_turn(self, turn: Callable[[Callable[[], None]], Cancellable], arrived: memoryview) -> None:
+        """Process what has `arrived`, and read on, once `turn` calls what it is given. Not while reading is held."""
+        if (held := self._holder()) is not None:
+            self.last_heard = self._loop.time()
+            held.hold_for(turn, memoryview(bytes(arrived)))
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Pass the input on, or let the doorkeeper do so."""
+        (self.doorkeeper or self.receive)(self._buffer[:nbytes])
 
     def begin_handshake(self) -> None:
         """Start the timeout for the peer's upgrade request."""

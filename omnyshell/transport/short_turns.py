@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from omnyshell.transport.link import WebSocketLink
+from omnyshell.transport.server_link import ServerLink
 
 LONGEST = 0.004
 """Seconds of a turn that they have together, before the rest waits for the next one."""
@@ -44,7 +44,7 @@ class ShortTurns:
         self._turn: asyncio.Handle | None = None
         self._spent = 0.0
 
-    def take(self, link: WebSocketLink, arrived: memoryview) -> None:
+    def take(self, link: ServerLink, arrived: memoryview) -> None:
         """Have a link receive what has arrived on it: now, or when its turn has come."""
         if link.is_held:
             link.receive(arrived)

@@ -475,7 +475,7 @@ class OmnyShellHub:
             services.probe.arm()
             if passed := ran.wake(now):
                 services.node_service.postpone(passed)
-            if ran.has_to_read_first(passed):
+            if ran.has_to_read_first:
                 continue
             for step in steps:
                 try:

@@ -6,21 +6,19 @@ class RunningTime:
 
     def __init__(self, now: float, period: float) -> None:
         self._woken, self._period = now, period
-        self._was_late = False
         self._lost = 0.0
+        self.has_to_read_first = False
+        """Whether what peers have said meanwhile is unread, and nobody is to be judged; once, as it may be so again."""
 
     def wake(self, now: float) -> float:
         """Return how many seconds have passed, where that is twice as long as they should, or longer; else 0."""
         passed, self._woken = now - self._woken, now
-        if passed <= 2 * self._period:
+        is_late = passed > 2 * self._period
+        self.has_to_read_first = is_late and not self.has_to_read_first
+        if not is_late:
             return 0.0
         self._lost += passed - self._period
         return passed
-
-    def has_to_read_first(self, passed: float) -> bool:
-        """Whether what peers have said meanwhile is unread, and nobody is to be judged; once, as it may be so again."""
-        self._was_late = bool(passed) and not self._was_late
-        return self._was_late
 
     def of(self, now: float) -> float:
         """Return the time without what was lost."""
